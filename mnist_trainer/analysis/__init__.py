@@ -1,0 +1,1 @@
+"""What runs say when they are put beside each other."""

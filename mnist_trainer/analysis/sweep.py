@@ -1,0 +1,103 @@
+"""A sweep's table: its runs, and mean ± standard deviation for each loss mode."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OUTCOME = "outcome.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep: its number and folder, and what its outcome file says."""
+
+    number: int
+    folder: Path
+    outcome: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a result."""
+        return bool(self.outcome["status"] == "FINISHED")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The finished jobs that share a data set and a loss mode; ± is the sample standard deviation over them."""
+
+    data: str
+    loss: str
+    jobs: int
+    test_accuracy: tuple[float, float]
+    test_loss: tuple[float, float]
+    training_seconds: tuple[float, float]
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """Read the outcomes of a sweep's jobs, in their order; a job without one was killed."""
+    jobs = []
+    for job_folder in folder.iterdir():
+        number, dash, _ = job_folder.name.partition("-")
+        if not (job_folder.is_dir() and dash and number.isdigit()):
+            continue
+        try:
+            outcome = json.loads((job_folder / OUTCOME).read_text())
+        except (OSError, ValueError):
+            outcome = {"status": "FAILED", "reason": "it ended without a word (killed, or out of memory)"}
+        jobs.append(Job(int(number), job_folder, outcome))
+    return sorted(jobs, key=lambda job: job.number)
+
+
+def summarize(jobs: Sequence[Job]) -> list[Summary]:
+    """Group the finished jobs by data set and loss mode, in the order of their first appearance."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for job in jobs:
+        if job.finished:
+            groups.setdefault((job.outcome["data"], job.outcome["loss"]), []).append(job.outcome)
+    return [
+        Summary(
+            data=data,
+            loss=loss,
+            jobs=len(outcomes),
+            test_accuracy=mean_and_deviation([o["test_accuracy"] for o in outcomes]),
+            test_loss=mean_and_deviation([o["test_loss"] for o in outcomes]),
+            training_seconds=mean_and_deviation([o["training_seconds"] for o in outcomes]),
+        )
+        for (data, loss), outcomes in groups.items()
+    ]
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and sample standard deviation; of one value the latter is NaN."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def as_markdown(jobs: Sequence[Job]) -> str:
+    """Write the table of the loss modes, the table of the runs, and the failures with their reasons."""
+    lines = ["| data | loss | runs | test accuracy | test loss | training, s |", "|---|---|---|---|---|---|"]
+    for row in summarize(jobs):
+        accuracy, loss, seconds = (
+            f"{mean:{form}}" + (f" ± {deviation:{form}}" if deviation == deviation else "")
+            for (mean, deviation), form in (
+                (row.test_accuracy, ".2%"),
+                (row.test_loss, ".4f"),
+                (row.training_seconds, ".1f"),
+            )
+        )
+        lines.append(f"| {row.data} | {row.loss} | {row.jobs} | {accuracy} | {loss} | {seconds} |")
+    lines += ["", "| job | run | test accuracy | test loss | training, s |", "|---|---|---|---|---|"]
+    for job in jobs:
+        outcome = job.outcome
+        if job.finished:
+            lines.append(
+                f"| {job.number} | {outcome['name']} | {outcome['test_accuracy']:.2%} | {outcome['test_loss']:.4f} | "
+                f"{outcome['training_seconds']:.1f} |"
+            )
+        else:
+            reason = " ".join(str(outcome["reason"]).split())
+            lines.append(f"| {job.number} | {job.folder.name.partition('-')[2]} | {outcome['status']}: {reason} | | |")
+    return "\n".join(lines) + "\n"

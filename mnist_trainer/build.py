@@ -1,0 +1,195 @@
+"""From configurations to objects: the only place where a configuration's names meet classes."""
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mnist_trainer import registry
+from mnist_trainer.config import (
+    Config,
+    CustomLossConfig,
+    CustomOptimizerConfig,
+    DataConfig,
+    IdxConfig,
+    LayersConfig,
+    LossConfig,
+    MLPConfig,
+    ModelConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+)
+from mnist_trainer.data.dataset import Dataset, load, load_idx
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.hyperparameters import construct, problems
+from mnist_trainer.kernels.arrays import Shape
+from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.reshape import Reshape
+from mnist_trainer.layers.residual import Residual
+from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.model import Sequential
+from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.schedules import Schedule
+from mnist_trainer.training.streams import stream
+
+T = TypeVar("T")
+Entry = Mapping[str, Any]
+
+
+def check_config(config: Config) -> None:
+    """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems."""
+    import_plugins(config.plugins)
+    found = problems(config)
+    if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
+        found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
+    for part in (
+        lambda: build_loss(config.loss),
+        lambda: build_optimizer(config.optimizer),
+        lambda: build_schedule(config.schedule),
+        lambda: build_layers(config.model, classes=10),
+    ):
+        try:
+            part()
+        except ConfigError as error:
+            found += [problem for problem in error.problems if problem not in found]
+    if found:
+        raise ConfigError(*found)
+
+
+def import_plugins(modules: Sequence[str]) -> None:
+    """Import the users' modules, which register their own; the working directory counts as a place of modules."""
+    if modules and "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(
+                f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
+            ) from error
+
+
+def build_data(config: DataConfig) -> Dataset:
+    """Load the data set."""
+    if isinstance(config, IdxConfig):
+        return load_idx(
+            config.train_images,
+            config.train_labels,
+            config.test_images,
+            config.test_labels,
+            root=config.root,
+            name=config.name,
+        )
+    return load(config.name, root=config.root, cache=config.cache, download=config.download)
+
+
+def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
+    """Build the model with the tail that its loss needs, initialised from the seed's stream."""
+    layers = build_layers(config.model, classes)
+    with under("model."):
+        check_no_softmax_at_end(layers)
+        tail = registry.tail_layers(config.loss.name)
+        rng = stream(config.seed, "initialization")
+        model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
+        if model.out_shape != (classes,):
+            raise ConfigError(
+                f"layers end in an output of shape {model.out_shape}, but the data have {classes} classes: the last "
+                f"layer must be {{kind: linear, units: {classes}}}"
+            )
+    return model
+
+
+def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
+    """Make the model's layers, without the loss's tail."""
+    if isinstance(config, MLPConfig):
+        entries = mlp_entries(config, classes)
+    elif isinstance(config, LayersConfig):
+        entries = config.layers
+    else:
+        raise ConfigError("model has neither `hidden` nor `layers`: take one of the choices that --help lists")
+    if not entries:
+        raise ConfigError("model.layers is empty: a model needs at least one layer")
+    return [build_layer(entry, f"model.layers.{index}") for index, entry in enumerate(entries)]
+
+
+def mlp_entries(config: MLPConfig, classes: int) -> list[Entry]:
+    """List the layers of a multilayer perceptron: flatten, (linear, activation, dropout) …, linear."""
+    with under("model.activation: "):
+        registry.layers[config.activation]
+    entries: list[Entry] = [{"kind": "flatten"}]
+    for units in config.hidden:
+        entries += [{"kind": "linear", "units": units}, {"kind": config.activation}]
+        if config.dropout:
+            entries.append({"kind": "dropout", "rate": config.dropout})
+    return [*entries, {"kind": "linear", "units": classes}]
+
+
+def build_layer(entry: object, path: str) -> Layer:
+    """Make one layer from its entry in the list; raises `ConfigError` naming the entry."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
+        raise ConfigError(f"{path}: {entry!r} is not a layer: must be a mapping with a kind, as in {{kind: relu}}")
+    kind = entry["kind"]
+    with under(f"{path}: "):
+        cls = registry.layers[kind]
+    parameters = {str(name): value for name, value in entry.items() if name != "kind"}
+    nested = parameters.get("layers")
+    if issubclass(cls, Residual) and isinstance(nested, list):
+        parameters["layers"] = [build_layer(item, f"{path}.layers.{index}") for index, item in enumerate(nested)]
+    with under(f"{path} ({kind}): "):
+        return construct(cls, parameters)
+
+
+def check_no_softmax_at_end(layers: Sequence[Layer]) -> None:
+    """Raise `ConfigError` if the layers end in a softmax of their own."""
+    last = max((i for i, layer in enumerate(layers) if not isinstance(layer, Reshape | Dropout)), default=-1)
+    if last >= 0 and isinstance(layers[last], Softmax):
+        raise ConfigError(
+            f"layers.{last} is a softmax at the model's end: leave it out. The loss decides where softmax is computed: "
+            "loss=separate puts a softmax layer behind the model, and loss=fused computes it inside the loss, from "
+            "the logits; a softmax of the model's own would be a second one"
+        )
+
+
+def build_loss(config: LossConfig) -> Loss:
+    """Make the loss."""
+    with under("loss.name: "):
+        cls = registry.losses[config.name]
+    return _construct(cls, config, "loss")
+
+
+def build_optimizer(config: OptimizerConfig) -> Optimizer:
+    """Make the optimizer; its state comes with the trainer."""
+    with under("optimizer.name: "):
+        cls = registry.optimizers[config.name]
+    return _construct(cls, config, "optimizer")
+
+
+def build_schedule(config: ScheduleConfig) -> Schedule:
+    """Make the schedule; its length comes with the trainer."""
+    with under("schedule.name: "):
+        cls = registry.schedules[config.name]
+    return _construct(cls, config, "schedule")
+
+
+def _construct(cls: type[T], config: Any, group: str) -> T:
+    if isinstance(config, CustomLossConfig | CustomOptimizerConfig):
+        with under(f"{group}.parameters."):
+            return construct(cls, config.parameters)
+    own = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in ("name", "lr")}
+    with under(f"{group}."):
+        return construct(cls, own)
+
+
+@contextmanager
+def under(prefix: str) -> Iterator[None]:
+    """Put a prefix before every problem of a `ConfigError` from within."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(*(prefix + problem for problem in error.problems)) from None

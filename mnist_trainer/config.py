@@ -1,0 +1,260 @@
+"""The configuration's schemas: every key, its type and the range that fits; the values are in `conf/`.
+
+The dataclasses of optimizers, losses and schedules have the types only: their ranges are those of the classes that
+the names stand for. `register` tells Hydra of all schemas.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from mnist_trainer.hyperparameters import hyperparameter
+
+
+@dataclass
+class TaskConfig:
+    """What the command does."""
+
+    name: str = MISSING
+
+
+@dataclass
+class DataConfig:
+    """A known data set: where it is, and how it is split and scaled."""
+
+    name: str = MISSING
+    root: str | None = MISSING
+    cache: str | None = MISSING
+    download: bool = MISSING
+    validation_size: int | None = hyperparameter(MISSING, minimum=0)
+    standardize: bool = MISSING
+
+
+@dataclass
+class IdxConfig(DataConfig):
+    """Any four IDX files, relative to `root` if it is given."""
+
+    train_images: str = MISSING
+    train_labels: str = MISSING
+    test_images: str = MISSING
+    test_labels: str = MISSING
+
+
+@dataclass
+class ModelConfig:
+    """A model; `name` is what its runs are called by."""
+
+    name: str = MISSING
+
+
+@dataclass
+class MLPConfig(ModelConfig):
+    """Fully connected layers; the list of layers is computed."""
+
+    hidden: list[int] = hyperparameter(MISSING, minimum=1)
+    activation: str = MISSING
+    dropout: float = hyperparameter(MISSING, minimum=0, below=1)
+
+
+@dataclass
+class LayersConfig(ModelConfig):
+    """A list of layers, each a `kind` and that kind's parameters; `build` checks them against the layers' classes."""
+
+    layers: list[Any] = MISSING
+
+
+@dataclass
+class LossConfig:
+    """A loss mode."""
+
+    name: str = MISSING
+
+
+@dataclass
+class SoftmaxCrossEntropyConfig(LossConfig):
+    """Softmax and cross-entropy, fused or separate."""
+
+    label_smoothing: float = MISSING
+
+
+@dataclass
+class CustomLossConfig(LossConfig):
+    """A plugin's loss by the name it registered, with that loss's parameters."""
+
+    parameters: dict[str, Any] = MISSING
+
+
+@dataclass
+class OptimizerConfig:
+    """An optimizer and the learning rate that the schedule scales."""
+
+    name: str = MISSING
+    lr: float = hyperparameter(MISSING, above=0)
+
+
+@dataclass
+class SGDConfig(OptimizerConfig):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: float = MISSING
+    nesterov: bool = MISSING
+    weight_decay: float = MISSING
+    decay: str = MISSING
+
+
+@dataclass
+class RMSpropConfig(OptimizerConfig):
+    """RMSprop."""
+
+    rho: float = MISSING
+    epsilon: float = MISSING
+    weight_decay: float = MISSING
+
+
+@dataclass
+class AdamConfig(OptimizerConfig):
+    """Adam, or AdamW."""
+
+    beta1: float = MISSING
+    beta2: float = MISSING
+    epsilon: float = MISSING
+    weight_decay: float = MISSING
+
+
+@dataclass
+class CustomOptimizerConfig(OptimizerConfig):
+    """A plugin's optimizer by the name it registered, with that optimizer's parameters."""
+
+    parameters: dict[str, Any] = MISSING
+
+
+@dataclass
+class ScheduleConfig:
+    """How the learning rate changes over the run."""
+
+    name: str = MISSING
+
+
+@dataclass
+class StepConfig(ScheduleConfig):
+    """A factor every few epochs."""
+
+    every: int = MISSING
+    gamma: float = MISSING
+
+
+@dataclass
+class CosineConfig(ScheduleConfig):
+    """Half a cosine down, after a linear warm-up."""
+
+    warmup: float = MISSING
+    final: float = MISSING
+
+
+@dataclass
+class OneCycleConfig(CosineConfig):
+    """Half a cosine up, half a cosine down."""
+
+    initial: float = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    """The loop."""
+
+    log_every: int = hyperparameter(MISSING, minimum=1)
+    clip_norm: float | None = hyperparameter(MISSING, above=0)
+    patience: int | None = hyperparameter(MISSING, minimum=1)
+    monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
+    restore_best: bool = MISSING
+    progress: bool = MISSING
+
+
+@dataclass
+class TrackingConfig:
+    """Where the journal is sent."""
+
+    name: str = hyperparameter(MISSING, choices=("mlflow", "off"))
+    uri: str | None = MISSING
+    wait_seconds: float = hyperparameter(MISSING, minimum=0)
+
+
+@dataclass
+class Config:
+    """The whole configuration of a job."""
+
+    task: TaskConfig = MISSING
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    loss: LossConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    schedule: ScheduleConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    tracking: TrackingConfig = MISSING
+    epochs: int = hyperparameter(MISSING, minimum=1)
+    batch_size: int = hyperparameter(MISSING, minimum=1)
+    seed: int = hyperparameter(MISSING, minimum=0, maximum=2**63 - 1)
+    dtype: str = hyperparameter(MISSING, choices=("float32", "float64"))
+    name: str = MISSING
+    outputs: str = MISSING
+    plugins: list[str] = field(default_factory=list)
+    journal: str | None = MISSING
+
+
+SCHEMAS: dict[str, type] = {
+    "task": TaskConfig,
+    "data/known": DataConfig,
+    "data/idx": IdxConfig,
+    "model/mlp": MLPConfig,
+    "model/layers": LayersConfig,
+    "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/custom": CustomLossConfig,
+    "optimizer/sgd": SGDConfig,
+    "optimizer/rmsprop": RMSpropConfig,
+    "optimizer/adam": AdamConfig,
+    "optimizer/custom": CustomOptimizerConfig,
+    "schedule/constant": ScheduleConfig,
+    "schedule/step": StepConfig,
+    "schedule/cosine": CosineConfig,
+    "schedule/one_cycle": OneCycleConfig,
+    "trainer": TrainerConfig,
+    "tracking": TrackingConfig,
+}
+
+
+TOKEN = secrets.token_hex(3)
+"""One a process, so that two that start in the same second have folders of their own."""
+
+
+def register() -> None:
+    """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for path, schema in SCHEMAS.items():
+        group, _, name = f"schema/{path}".rpartition("/")
+        store.store(group=group, name=name, node=schema)
+    OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
+
+
+def conf_folder() -> Path:
+    """Return the folder of the YAML files: in the package, as a wheel has it, or else beside it."""
+    package = Path(__file__).resolve().parent
+    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
+
+
+def compose(overrides: Sequence[str] = ()) -> Config:
+    """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`, for use from Python."""
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config = OmegaConf.to_object(hydra_compose("config", list(overrides)))
+    assert isinstance(config, Config)
+    return config
+
+
+register()

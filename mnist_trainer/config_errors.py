@@ -1,0 +1,39 @@
+"""Hydra's and OmegaConf's errors in a reader's words."""
+
+import re
+
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue
+
+from mnist_trainer.hyperparameters import suggestion
+
+
+def explain(error: Exception) -> str:
+    """Say in one short block which key is wrong, why, and what would fit."""
+    cause = error.__cause__ if error.__cause__ is not None else error
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        return unknown_key(cause)
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} is missing: give it a value, as in {cause.full_key}=..."
+    message = str(error) if cause is error else f"{error}\n{cause}"
+    if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
+        choice, group, options = found.groups()
+        name = choice.removeprefix(f"{group}/")
+        return f"{group}={name} is unknown{suggestion(name, options.split())}"
+    drop = (
+        "full_key:",
+        "reference_type=",
+        "object_type=",
+        "Config search path",
+        "provider=",
+        "To append to your",
+    )
+    lines = [line.rstrip() for line in message.splitlines() if not line.strip().startswith(drop) and line.strip()]
+    key = getattr(cause, "full_key", None)
+    return (f"{key}: " if key else "") + "\n".join(lines)
+
+
+def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """Say which key is unknown and which there are beside it."""
+    key = str(error.full_key or error.key)
+    beside = [str(name) for name in (error.parent_node or {})]
+    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"

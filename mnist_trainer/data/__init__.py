@@ -1,0 +1,1 @@
+"""Data: IDX files, verified downloads, the known sets, splits and batches."""

@@ -1,0 +1,64 @@
+"""The cache: a folder for each known set, filled by downloads and unpacked copies."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_trainer.data.known_files import expanded, read_copy, read_known
+from mnist_trainer.data.sources import KnownFile, KnownSet
+from mnist_trainer.errors import DataError
+
+_log = logging.getLogger(__name__)
+
+
+def cache_folder(cache: str | Path | None) -> Path:
+    """Choose the cache's folder: `cache`, or the user's own (on Linux ~/.cache/mnist_trainer)."""
+    if cache is not None:
+        return expanded(cache)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mnist_trainer")
+
+
+def from_cache(
+    known: KnownSet, folder: Path, *, download: bool, progress: bool
+) -> list[tuple[Path, NDArray[np.uint8]]]:
+    """Read the four files of `known`, each with its path, from `folder`; what it lacks is downloaded into it.
+
+    A damaged file counts as missing. Raises DataError when one can't be had.
+    """
+    parts = []
+    mirrors = list(known.mirrors)
+    for file in known.files:
+        path = folder / file.packed_name
+        array = _read_sound(known, file, folder)
+        if array is None:
+            if not download:
+                raise DataError(
+                    f"{path}: no sound copy of {known.title} is here, and downloads are off. "
+                    "Set data.download=true, or say where the files are: data.root=FOLDER (or, for MNIST, "
+                    "MNIST_ROOT=FOLDER)."
+                )
+            from mnist_trainer.data.download import download as fetch
+
+            served = fetch(file, known.algorithm, mirrors, folder, progress=progress)
+            mirrors.sort(key=served.__ne__)  # a dead mirror costs its timeout once
+            array = read_known(known, file, path, folder)
+        parts.append((path, array))
+    return parts
+
+
+def _read_sound(known: KnownSet, file: KnownFile, folder: Path) -> NDArray[np.uint8] | None:
+    array = read_copy(file, folder)
+    path = folder / file.packed_name
+    try:
+        if array is not None or not path.is_file():
+            return array
+        return read_known(known, file, path, folder)
+    except (DataError, OSError) as error:  # OSError: a folder that can't be entered
+        _log.warning("%s: it will be replaced", error)
+        return None

@@ -1,0 +1,85 @@
+"""scikit-learn's digits, 1,797 real 8 x 8 scans, as a small offline stand-in of MNIST's shape.
+
+Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits",
+UCI Machine Learning Repository, 1998.
+"""
+
+from __future__ import annotations
+
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_trainer.data.split import apportion
+from mnist_trainer.errors import DataError
+
+FILE_NAME = "digits.csv.gz"
+TEST_SIZE = 360
+_SIDE, _LEVELS, _ENLARGE, _MARGIN = 8, 16, 3, 2
+_MAX_BYTES = 1 << 24
+Bytes = NDArray[np.uint8]
+
+
+def digits_path() -> Path:
+    """Find scikit-learn's own data file, without importing it. DataError if it isn't installed."""
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise DataError("data=digits reads a file of scikit-learn's, which is not installed: pip install scikit-learn")
+    return Path(spec.origin).parent / "datasets" / "data" / FILE_NAME
+
+
+def read_digits(path: Path) -> tuple[Bytes, Bytes, Bytes, Bytes]:
+    """Read training images (1437, 28, 28, 1) and labels, then test images (360, 28, 28, 1) and labels.
+
+    The file has no official split. Here a fifth of every class, evenly spaced over its samples in the file's
+    order, is the test set: the same everywhere, and spread over the writers, whose samples lie side by side.
+    Raises DataError.
+    """
+    table = _read_table(path)
+    images, labels = enlarge(table[:, :-1].reshape(-1, _SIDE, _SIDE)), np.ascontiguousarray(table[:, -1])
+    test = np.zeros(len(labels), np.bool_)
+    for label, share in enumerate(apportion(np.bincount(labels).astype(np.int64), TEST_SIZE)):
+        members = np.flatnonzero(labels == label)
+        test[members[(2 * np.arange(share) + 1) * len(members) // (2 * share)]] = True
+    return images[~test], labels[~test], images[test], labels[test]
+
+
+def enlarge(scans: Bytes) -> Bytes:
+    """Make scans (n, 8, 8) of 0..16 images (n, 28, 28, 1) of 0..255: 3 times as large, bilinear, margin 2.
+
+    In integers (every weight is a number of thirds), so that the bytes are the same on every machine.
+    """
+    weights = _bilinear_thirds(_SIDE, _ENLARGE)
+    ninths = weights @ scans.astype(np.int32) @ weights.T  # 0 .. 16 * 3 * 3
+    full = _LEVELS * _ENLARGE**2
+    margin = (_MARGIN, _MARGIN)
+    return np.pad((ninths * 255 + full // 2) // full, ((0, 0), margin, margin)).astype(np.uint8)[..., np.newaxis]
+
+
+def _bilinear_thirds(side: int, times: int) -> NDArray[np.int32]:
+    """(side * times, side): how many thirds of each old pixel's centre make a new one's; for `times` = 3."""
+    weights = np.zeros((side * times, side), np.int32)
+    for new in range(side * times):
+        nearest, phase = divmod(new, times)
+        neighbour = min(max(nearest + phase - 1, 0), side - 1)  # at the edge, the edge's own value goes on
+        weights[new, nearest] += times - abs(phase - 1)
+        weights[new, neighbour] += abs(phase - 1)
+    return weights
+
+
+def _read_table(path: Path) -> Bytes:
+    """(1797, 65): 64 pixels 0..16 and the label."""
+    from gzip import GzipFile
+
+    try:
+        with GzipFile(path) as file:
+            text = file.read(_MAX_BYTES)
+        table = np.array(text.replace(b"\n", b",").strip(b",").split(b",")).astype(np.uint8).reshape(-1, _SIDE**2 + 1)
+    except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: scikit-learn's digits can't be read from it: {error}") from error
+    if table[:, :-1].max() > _LEVELS or table[:, -1].max() > 9 or len(table) <= TEST_SIZE:
+        raise DataError(f"{path}: not scikit-learn's digits (1,797 lines of 64 pixels 0..16 and a digit are wanted)")
+    return table

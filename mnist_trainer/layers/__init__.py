@@ -1,0 +1,1 @@
+"""Layers, one concept a file: a forward function, and its vector-Jacobian product as backward."""

@@ -1,0 +1,58 @@
+"""Dropout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.kernels import elementwise, random
+from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.layers.layer import Layer
+
+
+@dataclass(eq=False)
+class Dropout(Layer):
+    """In training y = x · m / (1 − rate), m being 0 with probability `rate` and 1 otherwise; else y = x.
+
+    Inverted dropout (https://jmlr.org/papers/v15/srivastava14a.html), with a random stream of its own, so that it
+    leaves the other layers' initial weights and the order of the batches as they are.
+    """
+
+    rate: float = hyperparameter(0.5, minimum=0, below=1)
+
+    reads_output: ClassVar[bool] = False
+    keeps_storage: ClassVar[bool] = True
+
+    _rng: np.random.Generator = field(default_factory=np.random.default_rng, init=False, repr=False)
+    _random: Array = buffer()
+    _output: Array = buffer()
+    _mask: Mask = buffer()
+
+    def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
+        """Make the buffers."""
+        shape = (max_batch, *in_shape)
+        self._random = np.empty(shape, dtype)
+        self._output = np.empty(shape, dtype)
+        self._mask = np.ones(shape, np.bool_)
+        return in_shape
+
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+        """Spawn the layer's own random stream; spawning leaves `rng` as it is."""
+        (self._rng,) = rng.spawn(1)
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Return x · m / (1 − rate) in training, x itself otherwise."""
+        if not training or self.rate == 0:
+            return x
+        n = len(x)
+        random.keep_mask(self._rng, 1 - self.rate, scratch=self._random[:n], out=self._mask[:n])
+        return elementwise.masked(x, self._mask[:n], 1 / (1 - self.rate), out=self._output[:n])
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Return dy · m / (1 − rate)."""
+        if self.rate == 0:
+            return dy
+        return elementwise.masked(dy, self._mask[: len(dy)], 1 / (1 - self.rate), out=dy)

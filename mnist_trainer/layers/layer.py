@@ -1,0 +1,70 @@
+"""The base of all layers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import check
+from mnist_trainer.kernels.arrays import Array, Shape
+
+Initializer = Literal["he", "glorot", "lecun"]
+
+
+@dataclass(eq=False)
+class Layer(ABC):
+    """A function of a batch and its vector-Jacobian product; hyperparameters are the dataclass's fields.
+
+    The stack that holds a layer calls `build` once, then `bind` once, then `forward` and `backward` in turns. What
+    `forward` returns is storage that the layer owns, valid until its next forward; a batch shorter than `max_batch`
+    uses leading slices. `backward` may overwrite `dy`.
+
+    A layer of one's own needs `forward` and `backward`, and more only where the defaults don't fit.
+    """
+
+    reads_output: ClassVar[bool] = True
+    """Whether backward reads what forward returned: if so, the next layer must not overwrite it."""
+    keeps_storage: ClassVar[bool] = False
+    """Whether forward may return a view of its input's storage."""
+    suits: ClassVar[Initializer | None] = None
+    """The initializer that suits a layer whose output this one gets; None leaves it to the layers after."""
+
+    overwrites_input: bool = field(default=False, init=False, repr=False)
+    """Granted by the stack: forward may write its result into its input."""
+    followed_by: Initializer = field(default="lecun", init=False, repr=False)
+    """Set by the stack: the initializer that suits the layers after this one."""
+
+    def __post_init__(self) -> None:
+        """Check the hyperparameters' ranges; raises `ConfigError`."""
+        check(self)
+
+    def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
+        """Make the buffers for batches of up to `max_batch`; return the shape of the output.
+
+        Shapes are without the batch axis. Raises `ConfigError` where the input doesn't fit.
+        """
+        del max_batch, dtype
+        return in_shape
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Tell the parameters' names and shapes, known after `build`."""
+        return {}
+
+    def decayed(self) -> Set[str]:
+        """Tell the names of the parameters that weight decay applies to."""
+        return self.parameter_shapes().keys() & {"weights"}
+
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+        """Take the views of the parameters and their gradients, and initialise the parameters in place."""
+        del parameters, gradients, rng
+
+    @abstractmethod
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Return y = f(x) for a batch x of shape (N, *in_shape)."""
+
+    @abstractmethod
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Overwrite the parameters' gradients and return dL/dx, given dy = dL/dy; None if `need_dx` is false."""

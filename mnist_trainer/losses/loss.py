@@ -1,0 +1,54 @@
+"""The base of all losses."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeGuard
+
+from mnist_trainer.hyperparameters import check
+from mnist_trainer.kernels.arrays import Array, Indices
+
+
+@dataclass(eq=False)
+class Loss(ABC):
+    """A mean loss of a batch of predictions (N, C), and its gradients; hyperparameters are the dataclass's fields.
+
+    Targets are class indices (N,), or an array (N, C) of which rows may be soft and need not sum to 1. `forward`
+    comes first; the gradients are of that batch, in storage that the loss owns, valid until their next call.
+    """
+
+    expects: ClassVar[Literal["logits", "probabilities"]] = "logits"
+    exact: ClassVar[bool] = True
+
+    clamped_rows: int = field(default=0, init=False, repr=False)
+    """In how many rows of the last batch the loss was capped, for want of a probability above the floor."""
+
+    def __post_init__(self) -> None:
+        """Check the hyperparameters' ranges; raises `ConfigError`."""
+        check(self)
+
+    @abstractmethod
+    def forward(self, predictions: Array, targets: Array | Indices) -> float:
+        """Return the mean loss over the batch."""
+
+    @abstractmethod
+    def backward(self, upstream: float = 1.0) -> Array:
+        """Return upstream · dL/d predictions, of shape (N, C)."""
+
+    def targets_gradient(self, upstream: float = 1.0) -> Array:
+        """Return upstream · dL/d targets, of shape (N, C), the targets taken as an array."""
+        raise TypeError(f"{type(self).__name__} has no gradient with respect to its targets")
+
+
+def are_indices(targets: Array | Indices) -> TypeGuard[Indices]:
+    """Tell class indices (N,) from an array of targets (N, C)."""
+    return targets.ndim == 1
+
+
+def check_targets(predictions: Array, targets: Array | Indices) -> None:
+    """Raise `ValueError` unless targets are class indices (N,) or an array (N, C) for predictions (N, C)."""
+    fits = targets.shape == (predictions.shape[:1] if are_indices(targets) else predictions.shape)
+    if predictions.ndim != 2 or not fits or (are_indices(targets) and targets.dtype.kind not in "iu"):
+        raise ValueError(
+            f"targets of shape {targets.shape} and dtype {targets.dtype} don't fit predictions of shape "
+            f"{predictions.shape}: must be whole numbers (N,) or an array (N, C)"
+        )

@@ -1,0 +1,56 @@
+"""The model: a stack of layers over one flat parameter vector."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.stack import Stack
+from mnist_trainer.parameters import Parameters
+
+
+class Sequential:
+    """Layers one after the other, built for inputs of `in_shape` in batches of up to `max_batch`.
+
+    Raises `ConfigError` naming the layer where shapes don't fit. The same `rng` seed gives the same initial weights,
+    in float32 those of float64 rounded.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        in_shape: Shape,
+        max_batch: int,
+        dtype: DTypeLike,
+        rng: np.random.Generator,
+    ) -> None:
+        self.stack = Stack(layers)
+        self.in_shape, self.max_batch, self.dtype = in_shape, max_batch, np.dtype(dtype)
+        self.out_shape = self.stack.build(in_shape, max_batch, dtype)
+        self.parameters = Parameters(self.stack.parameter_shapes(), self.stack.decayed(), dtype)
+        self.stack.bind(self.parameters.views, self.parameters.gradient_views, rng)
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""
+        return self.stack.forward(x, training=training)
+
+    def backward(self, dy: Array, *, need_dx: bool = False) -> Array | None:
+        """Overwrite all parameters' gradients, given dy = dL/d predictions; return dL/dx if it is needed."""
+        return self.stack.backward(dy, need_dx=need_dx)
+
+    def summary(self) -> str:
+        """Return a table of the layers: index, layer, output shape, parameters."""
+        shapes = [*self.stack.shapes[1:], self.out_shape]
+        rows = [("", f"input {self.in_shape}", "", "")]
+        for index, (layer, shape) in enumerate(zip(self.stack.layers, shapes, strict=True)):
+            count = sum(math.prod(s) for s in layer.parameter_shapes().values())
+            rows.append((str(index), repr(layer), str(shape), f"{count:,}" if count else ""))
+        rows.append(("", "total", "", f"{self.parameters.size:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        return "\n".join(
+            f"{index:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}".rstrip()
+            for index, layer, shape, count in rows
+        )

@@ -1,0 +1,84 @@
+"""Adam and AdamW, which differ in how weight decay enters."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.kernels import updates
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.optimizers.optimizer import Optimizer
+
+
+@dataclass(eq=False)
+class AdamBase(Optimizer):
+    """The moments and the update that Adam and AdamW share; they differ in `_decay`."""
+
+    beta1: float = hyperparameter(0.9, minimum=0, below=1)
+    beta2: float = hyperparameter(0.999, minimum=0, below=1)
+    epsilon: float = hyperparameter(1e-8, above=0)
+
+    _steps: int = field(default=0, init=False, repr=False)
+    _first: Array = buffer()
+    _second: Array = buffer()
+    _scratch: Array = buffer()
+
+    def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
+        """Start from moments of 0."""
+        super().build(size, dtype, decayed)
+        self._steps = 0
+        self._first, self._second = np.zeros(size, dtype), np.zeros(size, dtype)
+        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
+
+    def _update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        self._steps += 1
+        updates.adam(
+            parameters,
+            gradients,
+            self._first,
+            self._second,
+            learning_rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon,
+            self._steps,
+            scratch=self._scratch,
+        )
+
+
+@dataclass(eq=False)
+class Adam(AdamBase):
+    """w ← w − η m̂ / (√v̂ + ε), m̂ and v̂ being bias-corrected means of g and g², after adding the L2 term λ w to g.
+
+    Kingma and Ba (https://arxiv.org/abs/1412.6980).
+    """
+
+    weight_decay: float = hyperparameter(0.0, minimum=0)
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        if self.weight_decay:
+            updates.add_scaled(
+                gradients[: self.decayed],
+                parameters[: self.decayed],
+                self.weight_decay,
+                scratch=self._scratch,
+            )
+        self._update(parameters, gradients, learning_rate)
+
+
+@dataclass(eq=False)
+class AdamW(AdamBase):
+    """Adam with decoupled weight decay: w is first multiplied by 1 − η λ.
+
+    Loshchilov and Hutter (https://arxiv.org/abs/1711.05101).
+    """
+
+    weight_decay: float = hyperparameter(0.01, minimum=0)
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        if self.weight_decay:
+            updates.scale(parameters[: self.decayed], 1 - learning_rate * self.weight_decay)
+        self._update(parameters, gradients, learning_rate)

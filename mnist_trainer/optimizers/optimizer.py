@@ -1,0 +1,30 @@
+"""The base of all optimizers."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import check
+from mnist_trainer.kernels.arrays import Array
+
+
+@dataclass(eq=False)
+class Optimizer(ABC):
+    """An update rule of a flat parameter vector; hyperparameters are the dataclass's fields."""
+
+    decayed: int = field(default=0, init=False, repr=False)
+    """Weight decay applies to the vector's first `decayed` entries."""
+
+    def __post_init__(self) -> None:
+        """Check the hyperparameters' ranges; raises `ConfigError`."""
+        check(self)
+
+    def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
+        """Make the state for `size` parameters, of which weight decay applies to the first `decayed` (None: all)."""
+        del dtype
+        self.decayed = size if decayed is None else decayed
+
+    @abstractmethod
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update the parameters in place; may overwrite the gradients."""

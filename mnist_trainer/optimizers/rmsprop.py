@@ -1,0 +1,45 @@
+"""RMSprop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.kernels import updates
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.optimizers.optimizer import Optimizer
+
+
+@dataclass(eq=False)
+class RMSprop(Optimizer):
+    """s ← ρ s + (1 − ρ) g²; w ← w − η g / (√s + ε), after adding the L2 term λ w to g.
+
+    Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning", 2012.
+    """
+
+    rho: float = hyperparameter(0.99, minimum=0, below=1)
+    epsilon: float = hyperparameter(1e-8, above=0)
+    weight_decay: float = hyperparameter(0.0, minimum=0)
+
+    _squares: Array = buffer()
+    _scratch: Array = buffer()
+
+    def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
+        """Start from s = 0."""
+        super().build(size, dtype, decayed)
+        self._squares = np.zeros(size, dtype)
+        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
+
+    def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        if self.weight_decay:
+            updates.add_scaled(
+                gradients[: self.decayed],
+                parameters[: self.decayed],
+                self.weight_decay,
+                scratch=self._scratch,
+            )
+        updates.rmsprop(
+            parameters, gradients, self._squares, learning_rate, self.rho, self.epsilon, scratch=self._scratch
+        )

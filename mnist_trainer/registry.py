@@ -1,0 +1,111 @@
+"""The names that a configuration may use for layers, losses, optimizers and schedules; open to users' own.
+
+A plugin's module registers its classes with a decorator:
+
+    @register_layer("swish")
+    @dataclass(eq=False)
+    class Swish(Layer): ...
+
+Registering a name again replaces it, so that a notebook's cell can be run twice.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.linear import Linear
+from mnist_trainer.layers.reshape import Flatten, Reshape
+from mnist_trainer.layers.residual import Residual
+from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.losses.cross_entropy import CrossEntropy
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.softmax_loss import SoftmaxLoss
+from mnist_trainer.optimizers.adam import Adam, AdamW
+from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.optimizers.rmsprop import RMSprop
+from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.schedules import Constant, Cosine, OneCycle, Schedule, Step
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """Classes by name; an unknown name is a `ConfigError` that says which there are."""
+
+    def __init__(self, noun: str, classes: Mapping[str, type[T]]) -> None:
+        self._noun = noun
+        self._classes = dict(classes)
+
+    def __getitem__(self, name: str) -> type[T]:
+        """Return the class of a name."""
+        try:
+            return self._classes[name]
+        except KeyError:
+            raise ConfigError(f"unknown {self._noun} {name!r}{suggestion(name, self._classes)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        """Count the names."""
+        return len(self._classes)
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Return a decorator that registers a class under a name."""
+
+        def decorate(cls: C) -> C:
+            self._classes[name] = cls
+            return cls
+
+        return decorate
+
+
+layers: Registry[Layer] = Registry(
+    "kind of layer",
+    {
+        "linear": Linear,
+        "relu": ReLU,
+        "leaky_relu": LeakyReLU,
+        "tanh": Tanh,
+        "sigmoid": Sigmoid,
+        "gelu": GELU,
+        "softmax": Softmax,
+        "dropout": Dropout,
+        "flatten": Flatten,
+        "reshape": Reshape,
+        "residual": Residual,
+    },
+)
+losses: Registry[Loss] = Registry("loss", {"fused": SoftmaxLoss, "separate": CrossEntropy})
+optimizers: Registry[Optimizer] = Registry("optimizer", {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW})
+schedules: Registry[Schedule] = Registry(
+    "schedule", {"constant": Constant, "step": Step, "cosine": Cosine, "one_cycle": OneCycle}
+)
+tails: dict[str, Sequence[type[Layer]]] = {}
+
+register_layer = layers.register
+register_optimizer = optimizers.register
+
+
+def register_loss(name: str, *, tail: Sequence[type[Layer]] | None = None) -> Callable[[C], C]:
+    """Return a decorator that registers a loss and the layers that it puts behind the model.
+
+    Without `tail`: a `Softmax` if the loss expects probabilities, nothing if it expects logits.
+    """
+    if tail is None:
+        tails.pop(name, None)
+    else:
+        tails[name] = tail
+    return losses.register(name)
+
+
+def tail_layers(name: str) -> list[Layer]:
+    """Make the layers that the loss of a name puts behind the model."""
+    default: Sequence[type[Layer]] = [Softmax] if losses[name].expects == "probabilities" else []
+    return [cls() for cls in tails.get(name, default)]

@@ -1,0 +1,1 @@
+"""What the command can do, a thin file a task."""

@@ -1,0 +1,93 @@
+"""From Hydra's job to a task: the typed configuration, the outcome on disk, the exit code."""
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_trainer.config import Config
+from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.tasks.sweep import parent_of
+from mnist_trainer.tasks.sync import sync
+from mnist_trainer.tasks.train import train
+from mnist_trainer.training.interruption import Interrupted
+
+log = logging.getLogger(__name__)
+
+OUTCOME = "outcome.json"
+TASKS = ("train", "sync")
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+exit_code = 0
+"""What the last job that ran in this process amounts to."""
+
+
+def run_job(job: DictConfig) -> float | None:
+    """Run the task of a job; in a sweep a failure is written down and the others go on.
+
+    Returns the validation loss, for Hydra's optimizing sweepers.
+    """
+    global exit_code
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    overrides = list(hydra.overrides.task)
+    try:
+        config = typed(job)
+        if config.task.name not in TASKS:
+            raise ConfigError(f"task={config.task.name!r} is unknown{suggestion(config.task.name, TASKS)}")
+        if config.task.name == "sync":
+            exit_code = sync(config)
+            forget(folder)
+            return None
+        basic = hydra.launcher._target_ == BASIC_LAUNCHER
+        result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, progress=basic)
+        exit_code = 0
+        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
+        return result.validation_loss
+    except Interrupted as error:
+        write_outcome(folder, "KILLED", f"interrupted by {error}", overrides)
+        raise
+    except Exception as error:
+        exit_code = error.exit_code if isinstance(error, MnistTrainerError) else 1
+        if not in_sweep:
+            if exit_code == 2:
+                forget(folder)
+            raise
+        write_outcome(folder, "FAILED", str(error) or type(error).__name__, overrides)
+        log.error(str(error), exc_info=None if isinstance(error, MnistTrainerError) else error)
+        return None
+
+
+def typed(job: DictConfig) -> Config:
+    """Turn Hydra's configuration into dataclasses; nothing below sees a DictConfig."""
+    config = OmegaConf.to_object(job)
+    assert isinstance(config, Config)
+    return config
+
+
+def write_outcome(
+    folder: Path,
+    status: str,
+    reason: str | None,
+    overrides: list[str],
+    result: Mapping[str, object] | None = None,
+) -> None:
+    """Write down how a job ended, in its folder, whole or not at all."""
+    outcome = {"status": status, "reason": reason, "overrides": overrides, **(result or {})}
+    temporary = folder / f".{OUTCOME}"
+    temporary.write_text(json.dumps(outcome, indent=2) + "\n")
+    temporary.replace(folder / OUTCOME)
+
+
+def forget(folder: Path) -> None:
+    """Remove the folder of a job that never began: it holds nothing but Hydra's own files."""
+    if not (folder / "journal.jsonl").exists():
+        shutil.rmtree(folder, ignore_errors=True)

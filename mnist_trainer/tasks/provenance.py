@@ -1,0 +1,58 @@
+"""Where a run's numbers come from: code, versions, machine, and the resolved configuration."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("mnist_trainer", "numpy", "hydra-core", "mlflow")
+
+
+def machine_tags() -> dict[str, str]:
+    """Tell host, processors, versions, command line and, in a git checkout, the commit."""
+    tags = {
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "processors": str(os.cpu_count()),
+        "command": " ".join(["python -m mnist_trainer", *sys.argv[1:]]),
+        "version.python": platform.python_version(),
+    }
+    for package in PACKAGES:
+        try:
+            tags[f"version.{package}"] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return tags | git_tags(Path(__file__).parent)
+
+
+def git_tags(folder: Path) -> dict[str, str]:
+    """Tell the commit of the checkout that holds a folder, and whether files differ from it; {} where there is none."""
+    git = ["git", "-C", str(folder)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git.commit": commit.stdout.strip(), "git.dirty": str(bool(status.stdout.strip())).lower()}
+
+
+def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten nested mappings to dotted keys; lists become JSON."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat

@@ -1,0 +1,80 @@
+"""A shipper beside a task, and what the user is told of it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mnist_trainer.config import TrackingConfig
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.tracking.address import check_uri, resolve_uri
+from mnist_trainer.tracking.process import Shipper, ui_command
+from mnist_trainer.tracking.report import Report
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """How a command tracks: the group's configuration, and the folder of the default store."""
+
+    config: TrackingConfig
+    store_folder: Path
+
+    @property
+    def mode(self) -> Literal["mlflow", "off"]:
+        """Whether journals are sent."""
+        return "off" if self.config.name == "off" else "mlflow"
+
+    @property
+    def ui_command(self) -> str:
+        """The command, or the address, that opens MLflow's UI."""
+        return ui_command(self.config.uri, self.store_folder)
+
+    def check(self) -> None:
+        """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
+        if self.mode == "mlflow":
+            check_uri(resolve_uri(self.config.uri, self.store_folder))
+
+
+@contextmanager
+def shipped(tracked: Tracked, folder: Path) -> Iterator[None]:
+    """Send the folder's journals while the block runs, then wait for the rest and tell where it is.
+
+    Does nothing with `tracking=off`.
+    """
+    shipper = None
+    if tracked.mode == "mlflow":
+        try:
+            shipper = Shipper(folder)
+        except TrackingError as error:
+            log.warning(f"{error}; the journal is kept")
+    try:
+        yield
+    finally:
+        if shipper is not None:
+            try:
+                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder)
+            except KeyboardInterrupt:
+                log.warning("MLflow: still being sent to, by a process that goes on in the background")
+                raise
+
+
+def tell(report: Report, tracked: Tracked, folder: Path) -> None:
+    """Log what was sent, and how to look at it or to send the rest."""
+    for run in report.runs[:1]:
+        if run.run_id is not None:
+            log.info(f"MLflow: {run.status} run {run.run_id}; to look at it:")
+            log.info(f"    {tracked.ui_command}")
+    if report.left or report.error:
+        why = f": {report.error}" if report.error else ""
+        log.warning(f"MLflow: {report.left:,} events are not sent{why}")
+        log.warning("nothing is lost; to send them later:")
+        log.warning(f"    python -m mnist_trainer task=sync journal={shown(folder)}")
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,122 @@
+"""A multirun as one thing: a parent run, one shipper for all its jobs, a table and a picture at its end."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_trainer.analysis.sweep import as_markdown, read_jobs
+from mnist_trainer.build import build_data
+from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.errors import MnistTrainerError
+from mnist_trainer.tasks.provenance import machine_tags
+from mnist_trainer.tasks.shipping import Tracked, shipped, shown
+from mnist_trainer.tracking.journal import Journal, RunRecord, Status
+
+log = logging.getLogger(__name__)
+
+SWEEP = "sweep.json"
+REPORT = "sweep.md"
+PICTURE = "loss_modes.png"
+
+
+def parent_of(sweep_folder: Path) -> str | None:
+    """Return the run of the sweep whose folder it is; None if it has none."""
+    try:
+        return str(json.loads((sweep_folder / SWEEP).read_text())["run"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+class SweepCallback(Callback):
+    """Hydra's hooks around a multirun; `current` is the one that runs in this process."""
+
+    current: "SweepCallback | None" = None
+    failed_jobs = 0
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Find the data, open the parent run's journal, start the shipper."""
+        if config.task.name != "train":
+            return
+        try:
+            self._start(config)
+        except MnistTrainerError as error:
+            # Hydra turns a callback's exceptions into warnings and goes on
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(error.exit_code) from None
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Write the report and end the parent run."""
+        self.finish("FINISHED")
+
+    def _start(self, config: DictConfig) -> None:
+        self.folder = Path(config.hydra.sweep.dir).absolute()
+        data, tracking = OmegaConf.to_object(config.data), OmegaConf.to_object(config.tracking)
+        assert isinstance(data, DataConfig)
+        assert isinstance(tracking, TrackingConfig)
+        self.tracked = Tracked(tracking, Path(config.outputs).absolute())
+        self.tracked.check()
+        experiment = build_data(data).name  # downloads once, before jobs that may run side by side
+        self.folder.mkdir(parents=True, exist_ok=True)
+        run = uuid.uuid4().hex
+        overrides = list(config.hydra.overrides.task)
+        (self.folder / SWEEP).write_text(json.dumps({"run": run, "overrides": overrides}, indent=2) + "\n")
+        self._shipper = ExitStack()
+        self._shipper.enter_context(shipped(self.tracked, self.folder))
+        self._journal = Journal(self.folder)
+        self._journal.start(
+            RunRecord(
+                run=run,
+                kind="sweep",
+                experiment=experiment,
+                name=f"sweep {' '.join(overrides)}".strip(),
+                uri=tracking.uri,
+                mode=self.tracked.mode,
+                parent=None,
+                store_folder=str(self.tracked.store_folder),
+            )
+        )
+        self._journal.tags({"sweep.overrides": " ".join(overrides), "data.name": experiment, **machine_tags()})
+        SweepCallback.current = self
+
+    def finish(self, status: Status, reason: str | None = None) -> None:
+        """Write the report, end the parent run, and wait for the shipper; once."""
+        if SweepCallback.current is not self:
+            return
+        SweepCallback.current = None
+        jobs = read_jobs(self.folder)
+        failed = [job for job in jobs if not job.finished]
+        SweepCallback.failed_jobs = len(failed)
+        report = as_markdown(jobs)
+        (self.folder / REPORT).write_text(report)
+        log.info(f"\n{report}")
+        self._journal.artifact(REPORT)
+        self._journal.artifact(SWEEP)
+        if failed and reason is None:
+            status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
+        self._journal.end(status, reason)
+        self._journal.close()
+        self._shipper.close()
+        if self.tracked.mode == "off":
+            draw(self.folder)
+        log.info(f"sweep: {len(jobs) - len(failed)} of {len(jobs)} jobs finished; {shown(self.folder / REPORT)}")
+        if (self.folder / PICTURE).exists():
+            log.info(f"the loss modes' curves: {shown(self.folder / PICTURE)}")
+
+
+def draw(folder: Path) -> None:
+    """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
+    command = [sys.executable, "-m", "mnist_trainer.tracking.draw", str(folder)]
+    source = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        log.warning(f"the pictures can't be drawn: {done.stderr.strip().splitlines()[-1:]}")

@@ -1,0 +1,29 @@
+"""task=sync: send to MLflow what journals still hold."""
+
+import logging
+from pathlib import Path
+
+from mnist_trainer.config import Config
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.tasks.shipping import Tracked
+
+log = logging.getLogger(__name__)
+
+
+def sync(config: Config) -> int:
+    """Send what is unsent; return 1 if something is left."""
+    from mnist_trainer.tracking.sync import sync as send
+
+    tracked = Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked.check()
+    paths = [] if config.journal is None else [Path(config.journal)]
+    for path in paths:
+        if not path.exists():
+            raise TrackingError(f"journal={path}: no such file or folder")
+    report = send(paths, store_folder=tracked.store_folder, uri=config.tracking.uri)
+    log.info(report.summary())
+    if report.left or report.error:
+        log.warning(f"{report.left:,} events are not sent{': ' + report.error if report.error else ''}")
+        return 1
+    log.info(f"to look at them: {tracked.ui_command}")
+    return 0

@@ -1,0 +1,218 @@
+"""task=train: train a model, evaluate it on the official test set, and track the run."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from mnist_trainer import registry
+from mnist_trainer.build import (
+    build_data,
+    build_loss,
+    build_model,
+    build_optimizer,
+    build_schedule,
+    check_config,
+)
+from mnist_trainer.config import Config
+from mnist_trainer.data.batches import Batches
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.scaling import Scaling
+from mnist_trainer.data.split import stratified_split
+from mnist_trainer.tasks.provenance import flattened, machine_tags
+from mnist_trainer.tasks.shipping import Tracked, shipped
+from mnist_trainer.tracking.callback import JournalCallback
+from mnist_trainer.tracking.journal import Journal, RunRecord, Status
+from mnist_trainer.training.callbacks import Console, ParameterFiles
+from mnist_trainer.training.interruption import Interrupted, Interruption
+from mnist_trainer.training.streams import stream
+from mnist_trainer.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run came to."""
+
+    run: str  # in MLflow the tag mnist_trainer.run
+    name: str
+    data: str
+    loss: str  # loss.name
+    seed: int
+    updates: int
+    epochs: int
+    training_seconds: float  # without validation and test
+    validation_loss: float | None  # of the epoch whose parameters were tested
+    validation_accuracy: float | None
+    test_loss: float
+    test_accuracy: float
+
+
+def train(config: Config, folder: Path, *, parent: str | None = None, progress: bool = True) -> Result:
+    """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
+
+    Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
+    """
+    check_config(config)
+    tracked = Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked.check()
+    dataset = build_data(config.data)
+    trainer, test = build_trainer(config, dataset)
+    describe(config, dataset, trainer)
+    run = uuid.uuid4().hex
+    shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
+    with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal:
+        journal_callback = JournalCallback(journal)
+        trainer.callbacks = [
+            Console(bar=progress and config.trainer.progress),
+            journal_callback,
+            ParameterFiles(folder),
+        ]
+        with Interruption() as trainer.interruption:
+            trainer.fit()
+        tested = trainer.last
+        if config.trainer.restore_best and trainer.best is not None:
+            np.copyto(trainer.model.parameters.values, trainer.best_parameters)
+            tested = trainer.best
+        evaluation = trainer.evaluate(test)
+        journal_callback.test(trainer.step, evaluation, list(dataset.class_names))
+        assert tested is not None
+        result = Result(
+            run=run,
+            name=config.name,
+            data=dataset.name,
+            loss=config.loss.name,
+            seed=config.seed,
+            updates=trainer.step,
+            epochs=trainer.last.epoch if trainer.last else 0,
+            training_seconds=trainer.seconds,
+            validation_loss=tested.validation.loss if tested.validation else None,
+            validation_accuracy=tested.validation.accuracy if tested.validation else None,
+            test_loss=evaluation.loss,
+            test_accuracy=evaluation.accuracy,
+        )
+        log.info(
+            f"test: loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} of {test.samples:,} images of "
+            f"{dataset.name}, after {result.training_seconds:.1f} s of training"
+        )
+    return result
+
+
+def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
+    """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
+    size = config.data.validation_size
+    size = dataset.default_validation_size if size is None else size
+    splitting = stream(config.seed, "splitting")
+    indices, validation_indices = stratified_split(dataset.labels, size, splitting, dataset.classes)
+    standard = config.data.standardize
+    scaling = Scaling.standardised(dataset.images, indices) if standard else Scaling.unit()
+    evaluation_batch = max(config.batch_size, EVALUATION_BATCH)
+    shuffling = stream(config.seed, "shuffling")
+    images, labels, dtype = dataset.images, dataset.labels, config.dtype
+    train = Batches(images, labels, indices, config.batch_size, dtype, scaling=scaling, rng=shuffling)
+    validation = Batches(images, labels, validation_indices, evaluation_batch, dtype, scaling=scaling)
+    everything = np.arange(len(dataset.test_labels))
+    test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
+    settings = config.trainer
+    trainer = Trainer(
+        model=build_model(config, dataset.image_shape, dataset.classes, max_batch=evaluation_batch),
+        loss=build_loss(config.loss),
+        optimizer=build_optimizer(config.optimizer),
+        schedule=build_schedule(config.schedule),
+        learning_rate=config.optimizer.lr,
+        train=train,
+        validation=validation,
+        epochs=config.epochs,
+        log_every=settings.log_every,
+        clip_norm=settings.clip_norm,
+        patience=settings.patience,
+        by_loss=settings.monitor == "loss",
+    )
+    return trainer, test
+
+
+def describe(config: Config, dataset: Dataset, trainer: Trainer) -> None:
+    """Log what is about to happen."""
+    height, width, _ = dataset.image_shape
+    log.info(
+        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
+        f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
+        f"{dataset.classes} classes"
+    )
+    if not registry.losses[config.loss.name].exact:
+        log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
+    log.info(trainer.model.summary())
+    log.info(
+        f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
+        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
+    )
+
+
+@contextmanager
+def journaled(
+    config: Config, tracked: Tracked, folder: Path, dataset: Dataset, run: str, parent: str | None
+) -> Iterator[Journal]:
+    """Keep a run's journal: what it is at the start, how it ended at the end."""
+    values = asdict(config)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(values)))
+    journal = Journal(folder)
+    status: Status = "FAILED"
+    reason: str | None = None
+    try:
+        journal.start(
+            RunRecord(
+                run=run,
+                kind="run",
+                experiment=dataset.name,
+                name=config.name,
+                uri=config.tracking.uri,
+                mode=tracked.mode,
+                parent=parent,
+                store_folder=str(tracked.store_folder),
+            )
+        )
+        journal.params(flattened(values) | {"data.name": dataset.name})
+        loss = registry.losses[config.loss.name]
+        journal.tags(
+            {
+                "loss.mode": config.loss.name,
+                "loss.exact": str(loss.exact).lower(),
+                "model": config.model.name,
+                "data.name": dataset.name,
+                "data.fallback": str(dataset.fallback).lower(),
+                **machine_tags(),
+            }
+        )
+        journal.dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source=dataset.source,
+            schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
+            profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
+        )
+        journal.artifact("config.yaml")
+        yield journal
+        status, reason = "FINISHED", None
+    except Interrupted as error:
+        status, reason = "KILLED", f"interrupted by {error}"
+        raise
+    except KeyboardInterrupt:
+        status, reason = "KILLED", "interrupted"
+        raise
+    except BaseException as error:
+        status, reason = "FAILED", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        for name in ("last.npz", "best.npz"):
+            if (folder / name).exists():
+                journal.artifact(name)
+        journal.end(status, reason)
+        journal.close()

@@ -1,0 +1,1 @@
+"""A run's journal, which training writes, and the shipper, a child process that sends it to MLflow."""

@@ -1,0 +1,84 @@
+"""The pictures of a journal: `python -m mnist_trainer.tracking.draw FOLDER`, of a run or a sweep."""
+
+import io
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from mnist_trainer.figures.comparison import mode_curves
+from mnist_trainer.figures.confusion import confusion_matrix
+from mnist_trainer.figures.curves import learning_curves
+from mnist_trainer.tracking.history import History, read_history
+from mnist_trainer.tracking.position import served_folders
+
+CURVES = "learning_curves.png"
+CONFUSION = "confusion_matrix.png"
+COMPARISON = "loss_modes.png"
+
+
+def draw_folder(folder: Path) -> list[Path]:
+    """Draw what the folder's own journal has the numbers for, into the folder; returns the pictures' paths.
+
+    A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode.
+    """
+    history = read_history(folder)
+    if history.start.get("kind") == "sweep":
+        modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
+        if modes:
+            mode_curves(modes, folder / COMPARISON)
+        return [folder / COMPARISON] if modes else []
+    pictures = []
+    title = str(history.start.get("name", folder.name))
+    if any(key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics):
+        learning_curves(history.metrics, folder / CURVES, title)
+        pictures.append(folder / CURVES)
+    if history.confusion is not None:
+        matrix, names = history.confusion["matrix"], history.confusion["class_names"]
+        confusion_matrix(matrix, names, folder / CONFUSION, title)
+        pictures.append(folder / CONFUSION)
+    return pictures
+
+
+def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:
+    """Return the runs' metrics grouped by `loss.name`.
+
+    Runs that differ in nothing but the loss have the same place in their groups; those without a
+    counterpart in every group are left out, unless no run has one.
+    """
+    groups: dict[str, dict[str, History]] = defaultdict(dict)
+    for history in histories:
+        if history.metrics and "loss.name" in history.params:
+            others = {key: value for key, value in history.params.items() if not key.startswith("loss.")}
+            groups[str(history.params["loss.name"])][json.dumps(others, sort_keys=True)] = history
+    if not groups:
+        return {}
+    common = set.intersection(*(set(group) for group in groups.values()))
+    return {
+        mode: [dict(group[key].metrics) for key in sorted(group) if not common or key in common]
+        for mode, group in groups.items()
+    }
+
+
+def warm_up() -> None:
+    """Draw to nowhere, so that the next picture finds its fonts and code loaded."""
+    nowhere = io.BytesIO()
+    series = [(1, 1.0), (2, 0.01)]
+    learning_curves({"train/loss": series, "validation/accuracy": series}, nowhere, "")
+    confusion_matrix([[1, 2], [3, 4]], ["a", "b"], nowhere, "")
+
+
+def main(arguments: list[str]) -> int:
+    """Draw the pictures of each folder named, and of the runs in it."""
+    if not arguments:
+        print("usage: python -m mnist_trainer.tracking.draw FOLDER...", file=sys.stderr)  # noqa: T201
+        return 2
+    for argument in arguments:
+        for folder in served_folders(Path(argument)):
+            for path in draw_folder(folder):
+                print(path)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,66 @@
+"""The end of a run in MLflow: its pictures and files, the reason if it went wrong, its status."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+from mnist_trainer.tracking.history import History, read_history
+from mnist_trainer.tracking.journal import FILE as JOURNAL
+from mnist_trainer.tracking.journal import Event, is_alive, now_ms
+from mnist_trainer.tracking.store import Store
+
+SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
+SILENT_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+def is_running(folder: Path, start: Event) -> bool:
+    """Whether the journal's writer lives: it holds the lock, or is another host's and wrote within the hour.
+
+    Locks of one host need not be seen on another that shares the folder.
+    """
+    if is_alive(folder):
+        return True
+    silence = now_ms() / 1000 - (folder / JOURNAL).stat().st_mtime
+    return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)
+
+
+def silent_death(folder: Path) -> Event:
+    """Return the end event that a dead writer owes."""
+    return {
+        "event": "end",
+        "time": read_history(folder).last_time,
+        "status": "FAILED",
+        "reason": SILENT_DEATH,
+    }
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw the pictures of the folder's journal; one that can't be drawn must not keep a run from ending."""
+    try:
+        from mnist_trainer.tracking.draw import draw_folder
+
+        return draw_folder(folder)
+    except Exception:
+        log.exception("%s: its pictures can't be drawn", folder)
+        return []
+
+
+def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: list[Path]) -> None:
+    """Send the pictures, the declared files and the journal; then the reason, the status and its time."""
+    client = store.client
+    for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
+        if os.access(path, os.R_OK):
+            client.log_artifact(run_id, str(path), artifact_folder)
+        else:
+            log.warning("%s: declared as an artifact, but it can't be read", path)
+    if end["reason"]:
+        client.set_tag(run_id, "failure.reason", end["reason"][:8000])
+    client.set_terminated(run_id, end["status"], end["time"])
+
+
+def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
+    declared = [(folder / name, artifact_folder) for name, artifact_folder in history.artifacts]
+    return list(dict.fromkeys([(path, None) for path in pictures] + declared + [(folder / JOURNAL, None)]))

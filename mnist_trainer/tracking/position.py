@@ -1,0 +1,64 @@
+"""How much of a journal MLflow has: `shipped.json` beside it, replaced as a whole."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from mnist_trainer.tracking.address import sqlite_path
+from mnist_trainer.tracking.journal import FILE as JOURNAL
+from mnist_trainer.tracking.journal import read_events
+
+FILE = "shipped.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a journal's run is in MLflow, and up to which byte of the journal it has been sent."""
+
+    run: str
+    uri: str
+    experiment_id: str
+    run_id: str
+    offset: int = 0
+    done: bool = False
+    status: str = "RUNNING"
+
+    def save(self, folder: Path) -> None:
+        """Write it into the run's folder."""
+        temporary = folder / f".{FILE}.{os.getpid()}"
+        temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+        temporary.replace(folder / FILE)
+
+    @property
+    def store_exists(self) -> bool:
+        """False if the store was a SQLite file that is gone, and what it held with it."""
+        path = sqlite_path(self.uri)
+        return path is None or path.exists()
+
+
+def load(folder: Path) -> Position | None:
+    """Return the folder's position; None if there is none that can be read."""
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Position(**{field.name: content[field.name] for field in fields(Position)})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def count_left(folder: Path) -> int:
+    """How many events of the folder's journal MLflow doesn't have."""
+    position = load(folder)
+    if position is not None and position.done:
+        return 0
+    try:
+        events, _ = read_events(folder / JOURNAL, position.offset if position else 0)
+    except FileNotFoundError:
+        return 0
+    return len(events)
+
+
+def served_folders(folder: Path) -> list[Path]:
+    """Return the folder of a run; or that of a sweep, followed by those of its runs."""
+    children = sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
+    return [folder, *children] if (folder / JOURNAL).exists() else children

@@ -1,0 +1,82 @@
+"""The training process's side of the shipper: start it, and wait for it at the end. Standard library only."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.tracking.address import is_server, resolve_uri
+from mnist_trainer.tracking.position import count_left, served_folders
+from mnist_trainer.tracking.report import Report
+
+LOG = "shipper.log"
+GRACE_SECONDS = 2.0
+
+
+class Shipper:
+    """A child process that sends the journals of `folder`, a run's or a sweep's, while this process lives.
+
+    The pipe to its standard input is its only link to this process: it closes when `finish` is
+    called, or when this process dies. The child tries for `deadline` seconds after that.
+    """
+
+    def __init__(self, folder: Path, *, python: str = sys.executable, deadline: float = 60.0) -> None:
+        self.folder = folder.absolute()
+        environment = dict(os.environ)
+        source = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join([source, *filter(None, [environment.get("PYTHONPATH")])])
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            environment[name] = "1"  # the processors are training's
+        command = [python, "-P", "-m", "mnist_trainer.tracking.shipper", "--watch", str(self.folder)]
+        command += ["--deadline", str(deadline)]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / LOG).open("ab") as log:
+                self._child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
+                    text=True,
+                )
+        except OSError as error:
+            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
+
+    def finish(self, wait_seconds: float) -> Report:
+        """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal."""
+        timed_out = False
+        try:
+            output, _ = self._child.communicate(timeout=wait_seconds)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            output = self._stop()
+        try:
+            report = Report.from_json(output)
+        except ValueError:
+            left = sum(count_left(folder) for folder in served_folders(self.folder))
+            why = "it took too long" if timed_out else f"it ended with status {self._child.returncode}"
+            return Report(left=left, error=f"{why}; see {self.folder / LOG}", timed_out=timed_out)
+        return Report(report.runs, report.left, report.error, timed_out)
+
+    def _stop(self) -> str:
+        self._child.terminate()
+        try:
+            return self._child.communicate(timeout=GRACE_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.communicate()[0]
+
+
+def ui_command(uri: str | None, store_folder: Path) -> str:
+    """Return the command that opens MLflow's UI on a store, from this directory; a server's own URL."""
+    resolved = resolve_uri(uri, store_folder)
+    if is_server(resolved):
+        return resolved
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), "-m", "mlflow", "ui", "--backend-store-uri", resolved])

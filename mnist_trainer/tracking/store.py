@@ -1,0 +1,124 @@
+"""One MLflow tracking store: connecting to it, its experiments, finding a journal's run in it.
+
+The only file, with `delivery.py`, that talks to MLflow. MLflow is imported when a store is connected to.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path
+from mnist_trainer.tracking.locks import locked
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+RUN_TAG = "mnist_trainer.run"
+LOCK_SECONDS = 60.0
+# A server that is down blocks a call for 247 s by default; the shipper has its own patience.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def load_mlflow() -> "type[MlflowClient]":
+    """MLflow's client class; 2 s the first time. Sets ENVIRONMENT where the user did not."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return MlflowClient
+
+
+@functools.cache
+def connect(uri: str) -> "Store":
+    """Return the store at `uri`, made if it is a SQLite file that doesn't exist.
+
+    Raises TrackingError if no store can be there, other exceptions if it doesn't answer now.
+    """
+    check_uri(uri)
+    client_class = load_mlflow()
+    path = sqlite_path(uri)
+    if path is None:
+        client = client_class(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+        return Store(uri, client)
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (0.7 s, better outside the lock)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that create the tables at once fail.
+    with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
+        _probe(path)
+        client = client_class(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return Store(uri, client)
+
+
+def _probe(path: Path) -> None:
+    """Fail at once where MLflow would try for 100 s: a file that can't be opened or isn't a database."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
+
+
+class Store:
+    """A store that answered."""
+
+    def __init__(self, uri: str, client: "MlflowClient") -> None:
+        self.uri = uri
+        self.client = client
+
+    def experiment(self, name: str, store_folder: Path) -> str:
+        """Return the id of the experiment `name`, made or restored if need be.
+
+        Unless a server decides, its artifacts go to `store_folder/mlartifacts/<name>`: by default
+        MLflow would make a folder in the working directory.
+        """
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            folder = store_folder / ARTIFACTS / quote(name, safe=" ")
+            try:
+                return str(
+                    self.client.create_experiment(name, None if is_server(self.uri) else folder.absolute().as_uri())
+                )
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)
+                if found is None:  # it failed for another reason than another process's having made it
+                    raise
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+    def find_run(self, experiment_id: str, run: str) -> str | None:
+        """Return the id of the MLflow run that was made from the journal `run`."""
+        found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
+        return found[0].info.run_id if found else None
+
+    def stage(self, run_id: str) -> str | None:
+        """Return `active` or `deleted`; None if there is no such run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_run(run_id).info.lifecycle_stage)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise

@@ -1,0 +1,37 @@
+"""The outputs root's list of runs that MLflow doesn't have in full: `.unsent/<uuid>` holds a run's folder.
+
+The journal enters a run when it starts, the shipper strikes it off when all is sent: a run whose
+shipper was killed along with it is found by the next command.
+"""
+
+from pathlib import Path
+
+FOLDER = ".unsent"
+
+
+def enter(store_folder: Path, run: str, folder: Path) -> None:
+    """Note that `run`, whose journal is in `folder`, has events to send."""
+    path = store_folder / FOLDER / run
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{folder.absolute()}\n", encoding="utf-8")
+
+
+def strike(store_folder: Path, run: str) -> None:
+    """Note that nothing of `run` is left to send."""
+    (store_folder / FOLDER / run).unlink(missing_ok=True)
+
+
+def listed(store_folder: Path) -> dict[str, Path]:
+    """Return the runs entered and their folders, oldest first; those whose folder is gone are struck off."""
+    found: list[tuple[float, str, Path]] = []
+    for path in (store_folder / FOLDER).glob("*"):
+        try:
+            entered = path.stat().st_mtime
+            folder = Path(path.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:  # struck off by another process just now
+            continue
+        if (folder / "journal.jsonl").exists():
+            found.append((entered, path.name, folder))
+        else:
+            strike(store_folder, path.name)
+    return {run: folder for _, run, folder in sorted(found)}

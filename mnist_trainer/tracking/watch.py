@@ -1,0 +1,149 @@
+"""The shipper's loop: serve the folder while the parent lives, then until all is sent or it is too late."""
+
+import logging
+import select
+import time
+from pathlib import Path
+
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.tracking import unsent
+from mnist_trainer.tracking.delivery import Delivery
+from mnist_trainer.tracking.position import served_folders
+from mnist_trainer.tracking.report import Report
+from mnist_trainer.tracking.sync import one_line, send_all
+
+POLL_SECONDS = 0.3
+BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
+LEFTOVERS = 20
+LEFTOVER_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Serves `folder`; the descriptor `pipe` reads end-of-file once the parent is gone."""
+
+    def __init__(self, folder: Path, deadline: float, pipe: int) -> None:
+        self.folder = folder
+        self.deadline = deadline
+        self.pipe = pipe
+        self.error: str | None = None
+        self._deliveries: dict[Path, Delivery] = {}
+        self._stopped = False
+        self._unusable = False
+        self._failures = 0
+        self._retry_at = 0.0
+        self._preloaded = False
+
+    def stop(self) -> None:
+        """End after the batch that is being sent."""
+        self._stopped = True
+
+    def run(self) -> Report:
+        """Serve until there is nothing left to do."""
+        gone_at: float | None = None
+        _load_mlflow()
+        while not self._stopped:
+            if gone_at is None and self._parent_gone():
+                gone_at = time.monotonic()
+                self._retry_at = 0.0
+            self._serve()
+            if gone_at is None:
+                self._preload()
+                self._wait()
+            elif self._unusable or self._all_done():
+                break
+            elif time.monotonic() - gone_at > self.deadline:
+                self.error = self.error or f"not everything was sent within {self.deadline:.0f} s"
+                break
+            else:
+                time.sleep(POLL_SECONDS)
+        self._release()
+        if not self._stopped and self.error is None:
+            self._send_leftovers()
+        return self._report()
+
+    def _parent_gone(self) -> bool:
+        readable, _, _ = select.select([self.pipe], [], [], 0)
+        return bool(readable)
+
+    def _wait(self) -> None:
+        select.select([self.pipe], [], [], POLL_SECONDS)
+
+    def _serve(self) -> None:
+        """Send all that is there now, the sweep's own journal first."""
+        if self._unusable or time.monotonic() < self._retry_at:
+            return
+        for folder in served_folders(self.folder):
+            delivery = self._deliveries.setdefault(folder, Delivery(folder))
+            if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
+                continue
+            try:
+                while not self._stopped and delivery.pump():
+                    pass
+                self._failures = 0
+                self.error = None
+            except Exception as error:  # whatever MLflow raises: the journal keeps what is left
+                self._failed(error, delivery)
+                return
+            if delivery.done:
+                delivery.release()
+
+    def _failed(self, error: Exception, delivery: Delivery) -> None:
+        message = one_line(error, delivery.uri)
+        if message != self.error:
+            log.error("%s", message, exc_info=not isinstance(error, TrackingError))
+        self.error = message
+        self._unusable = isinstance(error, TrackingError)
+        wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
+        self._failures += 1
+        self._retry_at = time.monotonic() + wait
+
+    def _all_done(self) -> bool:
+        tracked = [delivery for delivery in self._deliveries.values() if delivery.outcome != "served"]
+        return self.error is None and all(
+            delivery.done or delivery.start is None or delivery.start["mode"] == "off" for delivery in tracked
+        )
+
+    def _preload(self) -> None:
+        """Import and warm up what the end needs, while training goes on."""
+        if not self._preloaded:
+            self._preloaded = True
+            from mnist_trainer.tracking.draw import warm_up
+
+            warm_up()
+
+    def _release(self) -> None:
+        for delivery in self._deliveries.values():
+            delivery.release()
+
+    def _send_leftovers(self) -> None:
+        """Send runs whose own shipper was killed too, within bounds."""
+        sent = next((delivery for delivery in self._deliveries.values() if delivery.done), None)
+        if sent is None:  # the store was never reached
+            return
+        store_folder = sent.store_folder
+        listed = [Delivery(folder) for folder in unsent.listed(store_folder).values()]
+        # Another store may be down, and the user is waiting.
+        same_store = [each.folder for each in listed if each.uri == sent.uri]
+        folders = [folder for folder in same_store if folder not in self._deliveries]
+        until = time.monotonic() + LEFTOVER_SECONDS
+        report = send_all(
+            folders[:LEFTOVERS],
+            store_folder=store_folder,
+            go_on=lambda: not self._stopped and time.monotonic() < until,
+        )
+        for run in report.runs:
+            log.info("left over: %s: %s", run.folder, run.outcome)
+
+    def _report(self) -> Report:
+        tracked = [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
+        runs = tuple(delivery.result() for delivery in tracked)
+        return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
+
+
+def _load_mlflow() -> None:
+    """Do the slow import before there is anything to send."""
+    from mnist_trainer.tracking.store import load_mlflow
+
+    load_mlflow()

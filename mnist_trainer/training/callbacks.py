@@ -1,0 +1,105 @@
+"""The base of all callbacks, and the plain ones: the epoch table and progress bar, and the saved parameters."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from tqdm import tqdm
+
+from mnist_trainer.training.parameter_files import save_parameters
+from mnist_trainer.training.records import EpochRecord, UpdateRecord
+
+if TYPE_CHECKING:
+    from mnist_trainer.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+class Callback:
+    """Hooks that do nothing; the trainer calls them in the callbacks' order."""
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Before the first update."""
+
+    def on_update(self, samples: int) -> None:
+        """After every update, with the batch's size: keep it quick."""
+
+    def on_record(self, record: UpdateRecord) -> None:
+        """Every `log_every` updates and at an epoch's end."""
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """After an epoch's validation."""
+
+    def on_end(self) -> None:
+        """After the last epoch, or when training stops for whatever reason."""
+
+
+class Console(Callback):
+    """A progress bar over the epoch (on a terminal only) and a table line after each."""
+
+    HEADER = "epoch    step   train loss  accuracy   validation loss  accuracy   learning rate  samples/s  seconds"
+
+    def __init__(self, *, bar: bool = True) -> None:
+        self._bar_wanted = bar
+        self._bar: tqdm[NoReturn] | None = None
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Print the table's header and open the bar."""
+        log.info(self.HEADER)
+        if self._bar_wanted:
+            self._bar = tqdm(
+                total=trainer.train.samples * trainer.epochs,
+                unit=" samples",
+                unit_scale=True,
+                leave=False,
+                disable=None,
+                dynamic_ncols=True,
+            )
+
+    def on_update(self, samples: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(samples)
+
+    def on_record(self, record: UpdateRecord) -> None:
+        """Show loss and accuracy on the bar."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {record.loss:.4f}, accuracy {record.accuracy:.2%}", refresh=False)
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """Print the epoch's line; * marks the best validation so far."""
+        if record.validation is None:
+            validation = f"{'-':>15}  {'-':>8} "
+        else:
+            mark = "*" if record.best else " "
+            validation = f"{record.validation.loss:15.4f}  {record.validation.accuracy:8.2%}{mark}"
+        epoch = f"{record.epoch}/{record.epochs}"
+        log.info(
+            f"{epoch:>5}  {record.step:6d}   {record.train_loss:10.4f}  {record.train_accuracy:8.2%}   {validation}  "
+            f"{record.learning_rate:13.3g}  {record.samples_per_second:9,.0f}  {record.seconds:7.2f}"
+        )
+
+    def on_end(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class ParameterFiles(Callback):
+    """Keeps the parameters after the last epoch in `last.npz` and those of the best validation in `best.npz`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._trainer: Trainer | None = None
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Learn whose parameters to keep."""
+        self._trainer = trainer
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """Write the files."""
+        assert self._trainer is not None
+        views = self._trainer.model.parameters.views
+        save_parameters(self._folder / "last.npz", views)
+        if record.best:
+            save_parameters(self._folder / "best.npz", views)

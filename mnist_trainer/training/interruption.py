@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM as a request that the loop answers after the batch at hand."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop; `signal` is the number of the signal that asked."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.signal = number
+
+    @property
+    def exit_code(self) -> int:
+        """The shell's convention: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.signal
+
+
+class Interruption:
+    """Within `with`, a first SIGINT or SIGTERM sets `requested`; a second one raises `Interrupted` at once.
+
+    Outside the main thread, where Python has no signal handlers, it changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.requested: int | None = None
+        self._previous: dict[int, signal._HANDLER] = {}
+
+    def __enter__(self) -> "Interruption":
+        """Take the signals over."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a stop was asked for."""
+        if self.requested is not None:
+            raise Interrupted(self.requested)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested is not None:
+            raise Interrupted(number)
+        self.requested = number

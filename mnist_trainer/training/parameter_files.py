@@ -1,0 +1,44 @@
+"""Parameters on disk: an npz file with one array a parameter, named as in the model; no pickle."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mnist_trainer.errors import DataError
+from mnist_trainer.kernels.arrays import Array
+
+
+def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
+    """Write the arrays to a temporary name beside `path` and rename it, so that `path` is always whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **parameters)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
+    """Copy the arrays of a file into parameter views of the same names and shapes, all or none.
+
+    Raises `DataError` naming the file if it is no such file or doesn't fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise DataError(f"{path}: not a readable parameter file: {error}") from error
+    if arrays.keys() != into.keys():
+        missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())
+        raise DataError(f"{path}: parameters of another model: missing {missing}, unknown {unknown}")
+    for name, array in arrays.items():
+        if array.shape != into[name].shape:
+            raise DataError(f"{path}: {name} has shape {array.shape}: the model's is {into[name].shape}")
+    for name, array in arrays.items():
+        into[name][...] = array

@@ -1,0 +1,70 @@
+"""What the trainer tells its callbacks."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class UpdateRecord:
+    """The updates since the last record: means of loss and accuracy over their samples, the rest of the last one."""
+
+    step: int  # updates done
+    loss: float
+    accuracy: float
+    learning_rate: float
+    gradient_norm: float  # before clipping
+    clamped_rows: int  # summed over the updates
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss and accuracy over a data set, and the counts of (true class, predicted class)."""
+
+    loss: float
+    accuracy: float
+    confusion: NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One pass over the training samples."""
+
+    epoch: int  # from 1
+    epochs: int
+    step: int  # updates done
+    train_loss: float  # mean over the epoch's samples, while the parameters were changing
+    train_accuracy: float
+    validation: Evaluation | None
+    best: bool  # whether the validation is the best so far
+    learning_rate: float
+    seconds: float  # of the training alone
+    samples_per_second: float
+
+
+class Mean:
+    """The running means of loss and accuracy over samples."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.clamped_rows = 0
+        self._loss = 0.0
+        self._correct = 0
+
+    def add(self, loss: float, correct: int, samples: int, clamped_rows: int = 0) -> None:
+        """Take in a batch's mean loss and its number of right predictions."""
+        self.samples += samples
+        self.clamped_rows += clamped_rows
+        self._loss += loss * samples
+        self._correct += correct
+
+    @property
+    def loss(self) -> float:
+        """Mean loss; NaN of no samples."""
+        return self._loss / self.samples if self.samples else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right predictions; NaN of no samples."""
+        return self._correct / self.samples if self.samples else float("nan")

@@ -1,0 +1,180 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from mnist_trainer.data.batches import Batches
+from mnist_trainer.errors import DivergedError
+from mnist_trainer.kernels import cross_entropy, updates
+from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.model import Sequential
+from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.schedules import Schedule
+from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, UpdateRecord
+
+Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
+
+
+@dataclass(eq=False)
+class Trainer:
+    """Fits a model to training batches, validating after each epoch; all that it is told is in its fields.
+
+    `clip_norm` scales a gradient whose Euclidean norm is larger down to it. `patience` stops after that many epochs
+    without a better validation, judged by its accuracy (ties by its loss), or with `by_loss` the other way round.
+    """
+
+    model: Sequential
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    learning_rate: float
+    train: Batches
+    validation: Batches
+    epochs: int
+    log_every: int = 50
+    clip_norm: float | None = None
+    patience: int | None = None
+    by_loss: bool = False
+    callbacks: Sequence[Callback] = ()
+    interruption: Interruption = field(default_factory=Interruption)
+
+    step: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    """Time spent in whole epochs, without validation."""
+    best: EpochRecord | None = field(default=None, init=False)
+    last: EpochRecord | None = field(default=None, init=False)
+    best_parameters: Array = field(init=False, repr=False)
+    """The flat parameter vector at the best validation; before the first one, the initial parameters."""
+    _predicted: Indices = field(init=False, repr=False)
+    _since_record: Mean = field(default_factory=Mean, init=False, repr=False)
+    _gradient_norm: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the optimizer's state and the schedule's length fit the model and the data."""
+        parameters = self.model.parameters
+        self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
+        self.schedule.build(self.epochs * len(self.train), len(self.train))
+        self.best_parameters = parameters.values.copy()
+        self._predicted = np.empty(self.model.max_batch, np.intp)
+
+    def fit(self) -> None:
+        """Train for `epochs`, or until patience ends.
+
+        Raises `DivergedError` at the first loss that isn't finite, `Interrupted` after the update during which a stop
+        was asked for.
+        """
+        try:
+            self._tell("on_start", self)
+            for epoch in range(1, self.epochs + 1):
+                self._fit_epoch(epoch)
+                if self.patience is not None and self.best and epoch - self.best.epoch >= self.patience:
+                    break
+        finally:
+            self._tell("on_end")
+
+    def _fit_epoch(self, epoch: int) -> None:
+        means, started = Mean(), time.perf_counter()
+        for x, labels in self.train:
+            loss, correct = self.update(x, labels)
+            for mean in (means, self._since_record):
+                mean.add(loss, correct, len(labels), self.loss.clamped_rows)
+            self._tell("on_update", len(labels))
+            if self._is_record(self.step):
+                self._record()
+            self.interruption.check()
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        validation = self.evaluate(self.validation) if len(self.validation) else None
+        record = EpochRecord(
+            epoch=epoch,
+            epochs=self.epochs,
+            step=self.step,
+            train_loss=means.loss,
+            train_accuracy=means.accuracy,
+            validation=validation,
+            best=self._is_best(validation),
+            learning_rate=self._rate(self.step - 1),
+            seconds=seconds,
+            samples_per_second=means.samples / seconds,
+        )
+        self.last = record
+        if record.best:
+            self.best = record
+            np.copyto(self.best_parameters, self.model.parameters.values)
+        self._tell("on_epoch", record)
+
+    def update(self, x: Array, labels: Indices) -> tuple[float, int]:
+        """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
+        predictions = self.model.forward(x, training=True)
+        loss = self.loss.forward(predictions, labels)
+        rate = self._rate(self.step)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"diverged: the loss is {loss} at update {self.step + 1}, with {type(self.loss).__name__} and a "
+                f"learning rate of {rate:g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
+            )
+        correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
+        self.model.backward(self.loss.backward())
+        parameters = self.model.parameters
+        if self.clip_norm is not None or self._is_record(self.step + 1):
+            self._gradient_norm = updates.norm(parameters.gradients)
+        if self.clip_norm is not None and self._gradient_norm > self.clip_norm:
+            updates.scale(parameters.gradients, self.clip_norm / self._gradient_norm)
+        self.optimizer.step(parameters.values, parameters.gradients, rate)
+        self.step += 1
+        return loss, correct
+
+    def evaluate(self, batches: Batches) -> Evaluation:
+        """Return the mean loss, the accuracy and the confusion counts over all batches; nothing is learned."""
+        mean, classes = Mean(), self.model.out_shape[0]
+        confusion = np.zeros(classes * classes, np.int64)
+        for x, labels in batches:
+            predictions = self.model.forward(x, training=False)
+            predicted = self._predicted[: len(labels)]
+            correct = cross_entropy.correct(predictions, labels, out=predicted)
+            mean.add(self.loss.forward(predictions, labels), correct, len(labels))
+            confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
+        return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
+
+    def _record(self) -> None:
+        mean, self._since_record = self._since_record, Mean()
+        self._tell(
+            "on_record",
+            UpdateRecord(
+                step=self.step,
+                loss=mean.loss,
+                accuracy=mean.accuracy,
+                learning_rate=self._rate(self.step - 1),
+                gradient_norm=self._gradient_norm,
+                clamped_rows=mean.clamped_rows,
+            ),
+        )
+
+    def _is_record(self, step: int) -> bool:
+        return step % self.log_every == 0 or step % len(self.train) == 0
+
+    def _is_best(self, validation: Evaluation | None) -> bool:
+        if validation is None:
+            return False
+        if self.best is None or self.best.validation is None:
+            return True
+        return self._merit(validation) > self._merit(self.best.validation)
+
+    def _merit(self, validation: Evaluation) -> tuple[float, float]:
+        merit = validation.accuracy, -validation.loss
+        return merit[::-1] if self.by_loss else merit
+
+    def _rate(self, step: int) -> float:
+        return self.learning_rate * self.schedule.factor(step)
+
+    def _tell(self, hook: Hook, *arguments: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)

@@ -1,0 +1,132 @@
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.tracking import unsent
+from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def record(root: Path, **changes):
+    content = {
+        "kind": "run",
+        "experiment": "mnist",
+        "name": "n",
+        "uri": None,
+        "mode": "mlflow",
+        "parent": None,
+    }
+    return RunRecord(**{"run": "ab" * 16, **content, "store_folder": str(root), **changes})
+
+
+def test_what_is_written_is_read_with_times_and_numbers_that_are_not_finite(tmp_path):
+    journal = Journal(tmp_path / "run")
+    journal.start(record(tmp_path))
+    journal.metrics(3, {"train/loss": math.nan, "gradient_norm": math.inf, "learning_rate": 0.1})
+    journal.end("FAILED", "diverged")
+    journal.close()
+    events, offset = read_events(journal.path)
+    assert [event["event"] for event in events] == ["start", "metrics", "end"]
+    assert offset == journal.path.stat().st_size
+    assert all(event["time"] >= events[0]["start_time"] for event in events)
+    assert (events[0]["pid"], events[0]["run"]) == (os.getpid(), "ab" * 16)
+    assert math.isnan(events[1]["metrics"]["train/loss"])
+    assert events[1]["metrics"]["gradient_norm"] == math.inf
+    assert (events[2]["status"], events[2]["reason"]) == ("FAILED", "diverged")
+
+
+def test_a_tracked_run_is_entered_into_the_unsent_ones_and_an_untracked_one_is_not(tmp_path):
+    for name, mode in (("a", "mlflow"), ("b", "off")):
+        journal = Journal(tmp_path / name)
+        journal.start(record(tmp_path, run=name, mode=mode))
+        journal.close()
+    assert unsent.listed(tmp_path) == {"a": tmp_path / "a"}
+
+
+def test_a_second_writer_and_a_used_folder_are_refused(tmp_path):
+    journal = Journal(tmp_path)
+    with pytest.raises(TrackingError, match="another process"):
+        Journal(tmp_path)
+    journal.tags({"a": "b"})
+    journal.close()
+    with pytest.raises(TrackingError, match="already"):
+        Journal(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrackingError, match="file"):
+        Journal(tmp_path / "file" / "run")
+
+
+def test_the_writer_is_alive_until_it_closes(tmp_path):
+    assert not is_alive(tmp_path)
+    journal = Journal(tmp_path)
+    assert is_alive(tmp_path)
+    journal.close()
+    assert not is_alive(tmp_path)
+
+
+def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from mnist_trainer.tracking.journal import Journal\n"
+        "j = Journal(Path(sys.argv[1])); j.metrics(1, {'a': 1.0}); print('ready', flush=True); time.sleep(60)"
+    )
+    source = str(Path(__file__).parents[2])
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=source) as writer:
+        writer.stdout.readline()
+        assert is_alive(tmp_path)
+        writer.send_signal(signal.SIGKILL)
+    assert not is_alive(tmp_path)
+    assert len(read_events(tmp_path / "journal.jsonl")[0]) == 1
+
+
+def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"event":"tags","tags":{}}\nrubbish\n[1]\n{"event":"tomorrow"}\n\n{"event":"end"}\n')
+    with caplog.at_level(logging.WARNING):
+        events, _ = read_events(path)
+    assert [event["event"] for event in events] == ["tags", "end"]
+    assert len(caplog.records) == 3
+
+
+@given(st.lists(st.text(), max_size=8), st.integers(0, 400), st.integers(1, 50))
+def test_reading_in_any_pieces_gives_each_event_once(texts, cut, limit):
+    lines = [json.dumps({"event": "tags", "tags": {"text": text}}) + "\n" for text in texts]
+    data = "".join(lines).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "journal.jsonl")
+        path.write_bytes(data[:cut])  # perhaps half a line, as a writer that was killed leaves it
+        found, offset = read_events(path)
+        path.write_bytes(data)
+        while True:
+            events, after = read_events(path, offset, limit)
+            if after == offset:
+                break
+            found, offset = found + events, after
+    assert [event["tags"]["text"] for event in found] == texts
+
+
+def test_the_training_side_loads_nothing_heavy():
+    code = (
+        "import sys; import mnist_trainer.tracking.journal, mnist_trainer.tracking.process\n"
+        "print([m for m in ('numpy', 'mlflow', 'matplotlib', 'pandas') if m in sys.modules])"
+    )
+    source = str(Path(__file__).parents[2])
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source, check=True)
+    assert run.stdout.strip() == "[]"
