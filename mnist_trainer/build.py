@@ -48,16 +48,18 @@ def check_config(config: Config) -> None:
     found = problems(config)
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
-    for part in (
-        lambda: build_loss(config.loss),
-        lambda: build_optimizer(config.optimizer),
-        lambda: build_schedule(config.schedule),
-        lambda: build_layers(config.model, classes=10),
+    for group, part in (
+        ("loss", lambda: build_loss(config.loss)),
+        ("optimizer", lambda: build_optimizer(config.optimizer)),
+        ("schedule", lambda: build_schedule(config.schedule)),
+        ("model", lambda: build_layers(config.model, classes=10)),
     ):
+        if any(problem.startswith(f"{group}.") for problem in found):
+            continue
         try:
             part()
         except ConfigError as error:
-            found += [problem for problem in error.problems if problem not in found]
+            found += error.problems
     if found:
         raise ConfigError(*found)
 

@@ -5,17 +5,18 @@ the names stand for. `register` tells Hydra of all schemas.
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
-from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.hyperparameters import hyperparameter, suggestion
 
 
 @dataclass
@@ -169,6 +170,7 @@ class OneCycleConfig(CosineConfig):
 class TrainerConfig:
     """The loop."""
 
+    threads: int | None = hyperparameter(MISSING, minimum=1)
     log_every: int = hyperparameter(MISSING, minimum=1)
     clip_norm: float | None = hyperparameter(MISSING, above=0)
     patience: int | None = hyperparameter(MISSING, minimum=1)
@@ -200,7 +202,7 @@ class Config:
     tracking: TrackingConfig = MISSING
     epochs: int = hyperparameter(MISSING, minimum=1)
     batch_size: int = hyperparameter(MISSING, minimum=1)
-    seed: int = hyperparameter(MISSING, minimum=0, maximum=2**63 - 1)
+    seed: int = hyperparameter(MISSING, minimum=0, maximum=2**32 - 1)
     dtype: str = hyperparameter(MISSING, choices=("float32", "float64"))
     name: str = MISSING
     outputs: str = MISSING
@@ -252,9 +254,31 @@ def conf_folder() -> Path:
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`, for use from Python."""
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        config = OmegaConf.to_object(hydra_compose("config", list(overrides)))
+        return typed(hydra_compose("config", list(overrides)))
+
+
+def typed(composed: DictConfig) -> Config:
+    """Turn a composed configuration into dataclasses; raises `ConfigError` for missing keys, and for those that a `+` added."""
+    missing = [
+        f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
+    ]
+    if found := [*missing, *_unknown_keys(composed)]:
+        raise ConfigError(*found)
+    config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     return config
+
+
+def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    schema = OmegaConf.get_type(node)
+    if schema is None or not is_dataclass(schema):
+        return
+    known = [field.name for field in fields(schema)]
+    for key in map(str, node):
+        if key not in known:
+            yield f"{prefix}{key} is unknown{suggestion(key, known)}"
+        elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
 
 register()

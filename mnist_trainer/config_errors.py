@@ -2,7 +2,7 @@
 
 import re
 
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from mnist_trainer.hyperparameters import suggestion
 
@@ -12,28 +12,20 @@ def explain(error: Exception) -> str:
     cause = error.__cause__ if error.__cause__ is not None else error
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return unknown_key(cause)
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{cause.full_key} is missing: give it a value, as in {cause.full_key}=..."
     message = str(error) if cause is error else f"{error}\n{cause}"
+    if found := re.search(r"Missing mandatory value: (\S+)", message):
+        return f"{found[1]} is missing: give it a value, as in {found[1]}=..."
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
         choice, group, options = found.groups()
         name = choice.removeprefix(f"{group}/")
         return f"{group}={name} is unknown{suggestion(name, options.split())}"
-    drop = (
-        "full_key:",
-        "reference_type=",
-        "object_type=",
-        "Config search path",
-        "provider=",
-        "To append to your",
-    )
-    lines = [line.rstrip() for line in message.splitlines() if not line.strip().startswith(drop) and line.strip()]
-    key = getattr(cause, "full_key", None)
-    return (f"{key}: " if key else "") + "\n".join(lines)
+    drop = ("full_key:", "reference_type=", "object_type=", "Config search path", "provider=", "To append to your")
+    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.strip().startswith(drop)]
+    return ": ".join(line.removeprefix("Error merging override ").removesuffix(":") for line in lines)
 
 
 def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     """Say which key is unknown and which there are beside it."""
-    key = str(error.full_key or error.key)
+    key = re.sub(r"\[(\d+)\]", r".\1", str(error.full_key or error.key))
     beside = [str(name) for name in (error.parent_node or {})]
     return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"

@@ -38,7 +38,7 @@ class Range:
 
     def __str__(self) -> str:
         words = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
-        return " and ".join(f"{word} {bound:g}" for word, bound in words.items() if bound is not None)
+        return " and ".join(f"{word} {bound:,}" for word, bound in words.items() if bound is not None)
 
 
 def hyperparameter(

@@ -77,27 +77,48 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 
 def as_markdown(jobs: Sequence[Job]) -> str:
-    """Write the table of the loss modes, the table of the runs, and the failures with their reasons."""
-    lines = ["| data | loss | runs | test accuracy | test loss | training, s |", "|---|---|---|---|---|---|"]
-    for row in summarize(jobs):
-        accuracy, loss, seconds = (
-            f"{mean:{form}}" + (f" ± {deviation:{form}}" if deviation == deviation else "")
-            for (mean, deviation), form in (
-                (row.test_accuracy, ".2%"),
-                (row.test_loss, ".4f"),
-                (row.training_seconds, ".1f"),
-            )
-        )
-        lines.append(f"| {row.data} | {row.loss} | {row.jobs} | {accuracy} | {loss} | {seconds} |")
-    lines += ["", "| job | run | test accuracy | test loss | training, s |", "|---|---|---|---|---|"]
+    """Write the table of the loss modes, and the table of the runs with the reasons of those that failed."""
+    modes = [
+        [
+            row.data,
+            row.loss,
+            str(row.jobs),
+            plus_minus(row.test_accuracy, ".2%"),
+            plus_minus(row.test_loss, ".4f"),
+            plus_minus(row.training_seconds, ".1f"),
+        ]
+        for row in summarize(jobs)
+    ]
+    runs = []
     for job in jobs:
         outcome = job.outcome
         if job.finished:
-            lines.append(
-                f"| {job.number} | {outcome['name']} | {outcome['test_accuracy']:.2%} | {outcome['test_loss']:.4f} | "
-                f"{outcome['training_seconds']:.1f} |"
-            )
+            numbers = [f"{outcome['test_accuracy']:.2%}", f"{outcome['test_loss']:.4f}"]
+            runs.append([str(job.number), outcome["name"], *numbers, f"{outcome['training_seconds']:.1f}"])
         else:
             reason = " ".join(str(outcome["reason"]).split())
-            lines.append(f"| {job.number} | {job.folder.name.partition('-')[2]} | {outcome['status']}: {reason} | | |")
-    return "\n".join(lines) + "\n"
+            runs.append([str(job.number), job.folder.name.partition("-")[2], f"{outcome['status']}: {reason}", "", ""])
+    return "\n".join(
+        [
+            *table(["data", "loss", "runs", "test accuracy", "test loss", "training, s"], modes),
+            "",
+            *table(["job", "run", "test accuracy", "test loss", "training, s"], runs),
+            "",
+        ]
+    )
+
+
+def plus_minus(value: tuple[float, float], form: str) -> str:
+    """Write mean ± deviation, without the latter where there is none."""
+    mean, deviation = value
+    return f"{mean:{form}}" + ("" if math.isnan(deviation) else f" ± {deviation:{form}}")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a Markdown table whose columns are aligned, so that it reads well on a terminal too."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [head, *rows]
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import OmegaConf
+from threadpoolctl import threadpool_limits
 
 from mnist_trainer import registry
 from mnist_trainer.build import (
@@ -29,7 +30,7 @@ from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
 from mnist_trainer.tracking.journal import Journal, RunRecord, Status
 from mnist_trainer.training.callbacks import Console, ParameterFiles
-from mnist_trainer.training.interruption import Interrupted, Interruption
+from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Trainer
 
@@ -66,7 +67,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, progress: 
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
-    describe(config, dataset, trainer)
+    describe(config, dataset, trainer, with_model=parent is None)
     run = uuid.uuid4().hex
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal:
@@ -76,7 +77,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, progress: 
             journal_callback,
             ParameterFiles(folder),
         ]
-        with Interruption() as trainer.interruption:
+        with Interruption() as trainer.interruption, threadpool_limits(config.trainer.threads, "blas"):
             trainer.fit()
         tested = trainer.last
         if config.trainer.restore_best and trainer.best is not None:
@@ -139,7 +140,7 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     return trainer, test
 
 
-def describe(config: Config, dataset: Dataset, trainer: Trainer) -> None:
+def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
     """Log what is about to happen."""
     height, width, _ = dataset.image_shape
     log.info(
@@ -149,7 +150,8 @@ def describe(config: Config, dataset: Dataset, trainer: Trainer) -> None:
     )
     if not registry.losses[config.loss.name].exact:
         log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
-    log.info(trainer.model.summary())
+    if with_model:
+        log.info(trainer.model.summary())
     log.info(
         f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
         f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
@@ -201,11 +203,8 @@ def journaled(
         journal.artifact("config.yaml")
         yield journal
         status, reason = "FINISHED", None
-    except Interrupted as error:
-        status, reason = "KILLED", f"interrupted by {error}"
-        raise
-    except KeyboardInterrupt:
-        status, reason = "KILLED", "interrupted"
+    except KeyboardInterrupt as error:
+        status, reason = "KILLED", f"interrupted by {error or 'SIGINT'}"
         raise
     except BaseException as error:
         status, reason = "FAILED", f"{type(error).__name__}: {error}"

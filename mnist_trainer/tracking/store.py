@@ -95,10 +95,9 @@ class Store:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             folder = store_folder / ARTIFACTS / quote(name, safe=" ")
+            location = None if is_server(self.uri) else folder.absolute().as_uri()
             try:
-                return str(
-                    self.client.create_experiment(name, None if is_server(self.uri) else folder.absolute().as_uri())
-                )
+                return str(self.client.create_experiment(name, location))
             except MlflowException:
                 found = self.client.get_experiment_by_name(name)
                 if found is None:  # it failed for another reason than another process's having made it

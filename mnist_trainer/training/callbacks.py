@@ -86,11 +86,12 @@ class Console(Callback):
 
 
 class ParameterFiles(Callback):
-    """Keeps the parameters after the last epoch in `last.npz` and those of the best validation in `best.npz`."""
+    """Keeps the parameters in `last.npz`, after every epoch and when training stops, the best ones in `best.npz`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._trainer: Trainer | None = None
+        self._saved_step = 0
 
     def on_start(self, trainer: "Trainer") -> None:
         """Learn whose parameters to keep."""
@@ -98,8 +99,17 @@ class ParameterFiles(Callback):
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Write the files."""
-        assert self._trainer is not None
-        views = self._trainer.model.parameters.views
-        save_parameters(self._folder / "last.npz", views)
+        self._save("last.npz")
         if record.best:
-            save_parameters(self._folder / "best.npz", views)
+            self._save("best.npz")
+
+    def on_end(self) -> None:
+        """Write what was learned since the last epoch, unless training blew up."""
+        trainer = self._trainer
+        if trainer is not None and trainer.step > self._saved_step and trainer.is_finite():
+            self._save("last.npz")
+
+    def _save(self, name: str) -> None:
+        assert self._trainer is not None
+        save_parameters(self._folder / name, self._trainer.model.parameters.views)
+        self._saved_step = self._trainer.step

@@ -144,6 +144,10 @@ class Trainer:
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
 
+    def is_finite(self) -> bool:
+        """Whether all parameters are finite."""
+        return math.isfinite(updates.norm(self.model.parameters.values))
+
     def _record(self) -> None:
         mean, self._since_record = self._since_record, Mean()
         self._tell(

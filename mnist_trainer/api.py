@@ -1,0 +1,50 @@
+"""What notebooks and plugins import, in one place.
+
+A plugin's module registers layers, losses and optimizers with the decorators; `plugins=[my_module]` imports it. From
+Python, `train("loss=separate", "epochs=3")` does what the command line does, and the parts are there one by one:
+
+    config = compose(["model.hidden=[64]", "epochs=1"])
+    trainer, test = build_trainer(config, build_data(config.data))
+    trainer.fit()
+    print(trainer.evaluate(test))
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from mnist_trainer.build import build_data
+from mnist_trainer.config import TOKEN, compose
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.registry import register_layer, register_loss, register_optimizer
+from mnist_trainer.tasks.train import Result, build_trainer
+from mnist_trainer.tasks.train import train as train_in_folder
+
+__all__ = [
+    "Layer",
+    "Loss",
+    "Optimizer",
+    "Result",
+    "build_data",
+    "build_trainer",
+    "compose",
+    "hyperparameter",
+    "register_layer",
+    "register_loss",
+    "register_optimizer",
+    "train",
+]
+
+
+def train(*overrides: str) -> Result:
+    """Train, test and track as `python -m mnist_trainer OVERRIDES` does, in a new folder below `outputs`.
+
+    Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`.
+    """
+    config = compose(overrides)
+    stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
+    folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
+    folder.mkdir(parents=True)
+    return train_in_folder(config, folder)
