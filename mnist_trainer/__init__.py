@@ -1,3 +1,42 @@
-"""A config-driven MNIST trainer in pure NumPy."""
+"""A config-driven MNIST trainer in pure NumPy, with two ways to write softmax + cross-entropy.
+
+The map of the house. Imports only point up this list (`tests/test_imports.py` reads the code and enforces it):
+
+| room | what is in it |
+|---|---|
+| `errors`, `hyperparameters` | the project's exceptions; dataclass fields that know the range that fits |
+| `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
+| `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
+| `layers/` | a forward function and its vector-Jacobian product, one concept a file; `Stack` runs a list of them |
+| `losses/` | `SoftmaxLoss` (fused: of logits) and `CrossEntropy` (separate: of probabilities) |
+| `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
+| `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
+| `data/` | IDX files, verified download, data sets, split, batches |
+| `training/` | `Trainer`, the loop; its records and callbacks; saved parameters; interruption by signals |
+| `figures/` | pictures from plain records; the only importer of matplotlib |
+| `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
+| `analysis/` | what runs say when they are put beside each other |
+| `config`, `config_errors` | the configuration's schemas, the values being in `conf/`; Hydra's errors in words |
+| `registry`, `build` | names to classes, open to plugins; configurations to objects |
+| `tasks/` | what the command can do, a thin file a task; `dispatch` takes Hydra's jobs to them |
+| `api`, `__main__` | what notebooks and plugins import; the command |
+
+How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the configuration
+into dataclasses and runs `tasks.train`. Everything that can be wrong with the input is found before the run's folder
+has a journal. Then `Trainer.fit` loops: a batch of bytes becomes float32 in place, the model goes forward, the loss
+forward and backward, the model backward, the optimizer steps; nothing is allocated on the way. Callbacks append the
+figures to `journal.jsonl`; the shipper, which the kernel wakes when the training process dies, reads it and tells
+MLflow. A sweep's jobs write journals of their own, and one shipper serves them all.
+
+Where this departs from what one might expect, and why:
+
+- The two loss modes differ in their tail only. A loss says whether it `expects` logits or probabilities, and
+  `registry.tail_layers` puts a `Softmax` behind the model for the latter. So both modes have the same layers before
+  it, the same initial weights and the same batches.
+- A hyperparameter's range stands in one place, its class; configurations have types only.
+- Matrix products run on one thread unless told otherwise (`trainer.threads`): the other core belongs to the shipper.
+  Two threads that wait for each other while a third process works have been slower than one.
+- `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.
+"""
 
 __version__ = "0.1.0"

@@ -258,7 +258,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
 
 
 def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into dataclasses; raises `ConfigError` for missing keys, and for those that a `+` added."""
+    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`."""
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
     ]

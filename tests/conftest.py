@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-settings.register_profile("mnist_trainer", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.register_profile("mnist_trainer", deadline=None, derandomize=True, database=None, max_examples=15)
 settings.load_profile("mnist_trainer")
 
 

@@ -16,6 +16,9 @@ PACKAGES = ("mnist_trainer", "numpy", "hydra-core", "mlflow")
 def machine_tags() -> dict[str, str]:
     """Tell host, processors, versions, command line and, in a git checkout, the commit."""
     tags = {
+        "mlflow.user": os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid()),
+        "mlflow.source.name": "mnist_trainer",
+        "mlflow.source.type": "LOCAL",
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "processors": str(os.cpu_count()),

@@ -66,8 +66,14 @@ def tell(report: Report, tracked: Tracked, folder: Path) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
     for run in report.runs[:1]:
         if run.run_id is not None:
-            log.info(f"MLflow: {run.status} run {run.run_id}; to look at it:")
+            log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
             log.info(f"    {tracked.ui_command}")
+            if not tracked.ui_command.startswith("http"):
+                # The UI greets a new browser in its GenAI mode, without curves; this address is the run's own page
+                page = (
+                    f"#/experiments/{run.experiment_id}/runs/{run.run_id}/model-metrics?workflowType=machine_learning"
+                )
+                log.info(f"    http://127.0.0.1:5000/{page}")
     if report.left or report.error:
         why = f": {report.error}" if report.error else ""
         log.warning(f"MLflow: {report.left:,} events are not sent{why}")

@@ -181,7 +181,9 @@ def journaled(
                 store_folder=str(tracked.store_folder),
             )
         )
-        journal.params(flattened(values) | {"data.name": dataset.name})
+        params = flattened(values) | {"data.name": dataset.name}
+        del params["name"]  # the run's own; a sweep's runs that differ in the loss alone have the same params otherwise
+        journal.params(params)
         loss = registry.losses[config.loss.name]
         journal.tags(
             {
@@ -204,7 +206,7 @@ def journaled(
         yield journal
         status, reason = "FINISHED", None
     except KeyboardInterrupt as error:
-        status, reason = "KILLED", f"interrupted by {error or 'SIGINT'}"
+        status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
         raise
     except BaseException as error:
         status, reason = "FAILED", f"{type(error).__name__}: {error}"
