@@ -98,7 +98,10 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
         check_no_softmax_at_end(layers)
         tail = registry.tail_layers(config.loss.name)
         rng = stream(config.seed, "initialization")
-        model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
+        try:
+            model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
+        except (MemoryError, ValueError) as error:  # NumPy raises the latter for more entries than it can count
+            raise ConfigError(f"layers need more memory than there is: {error}") from error
         if model.out_shape != (classes,):
             raise ConfigError(
                 f"layers end in an output of shape {model.out_shape}, but the data have {classes} classes: the last "

@@ -1,5 +1,13 @@
 """What several rooms' tests share."""
 
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -19,7 +27,7 @@ def assert_is_gradient():
         assert x.dtype == np.float64
         assert gradient.shape == x.shape
         start, gradient, rng = x.copy(), gradient.copy(), np.random.default_rng(0)
-        bound = 1e-7 * np.linalg.norm(gradient) + 1e-9
+        bound = 1e-7 * float(np.linalg.norm(gradient)) + 1e-9
         for _ in range(directions):
             direction = rng.standard_normal(x.shape)
             h = step / np.linalg.norm(direction)
@@ -29,6 +37,105 @@ def assert_is_gradient():
             below = value()
             x[...] = start
             numeric = (above - below) / (2 * h)
-            assert abs(numeric - np.sum(gradient * direction)) <= bound
+            assert abs(numeric - float(np.sum(gradient * direction))) <= bound
 
     return check
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended: its exit code, what it printed, and the folder it ran in."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def folders(self):
+        """The folders of runs, or of a sweep, that it left behind."""
+        return sorted(path for path in self.folder.glob("outputs/*/*") if path.is_dir())
+
+    @property
+    def run(self):
+        """The one folder that it left."""
+        (folder,) = self.folders
+        return folder
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """Run `python -m mnist_trainer ARGUMENTS` in a new folder, but in this process: it takes 0.4 s instead of 1.5."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    from mnist_trainer import __main__ as entry
+    from mnist_trainer.tasks import dispatch
+    from mnist_trainer.tasks.sweep import SweepCallback
+
+    for name in ("MNIST_ROOT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments, folder=tmp_path):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", sys.path[:])  # plugins add the working directory
+        monkeypatch.setattr(sys, "argv", ["mnist_trainer", *arguments])
+        monkeypatch.setattr(dispatch, "exit_code", 0)
+        monkeypatch.setattr(dispatch, "error", None)
+        monkeypatch.setattr(SweepCallback, "failed_jobs", 0)
+        monkeypatch.setattr(SweepCallback, "current", None)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; this takes it back
+        root, hydra_state = logging.getLogger(), GlobalHydra.instance().hydra
+        handlers, level = root.handlers[:], root.level
+        capfd.readouterr()
+        try:
+            with pytest.raises(SystemExit) as end:
+                entry.main()
+        finally:
+            for handler in set(root.handlers) - set(handlers):
+                handler.close()
+            root.handlers, root.level = handlers, level
+            GlobalHydra.instance().hydra = hydra_state
+            HydraConfig.instance().cfg = None
+        printed = capfd.readouterr()
+        return Done(end.value.code, printed.out + printed.err, folder)
+
+    return run
+
+
+@pytest.fixture
+def spawn(tmp_path):
+    """Start `python -m mnist_trainer ARGUMENTS` in a process of its own; whatever still runs is ended with the test."""
+    started = []
+
+    def start(*arguments, folder=tmp_path, before=("-m", "mnist_trainer")):
+        folder.mkdir(exist_ok=True)
+        environment = {key: os.environ[key] for key in os.environ if key not in ("MNIST_ROOT", "MLFLOW_TRACKING_URI")}
+        process = subprocess.Popen(
+            [sys.executable, *before, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def events_of():
+    """Read a run's journal; with a kind, the events of that kind."""
+
+    def read(folder, kind=None):
+        events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        return [event for event in events if kind in (None, event["event"])]
+
+    return read

@@ -65,7 +65,7 @@ def as_arrays(series: Series) -> tuple["np.ndarray[tuple[int], np.dtype[np.float
 def count_updates(axes: Axes) -> None:
     """Label the x-axis as the number of updates."""
     axes.set_xlabel("updates")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
 
 

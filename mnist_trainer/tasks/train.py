@@ -122,9 +122,10 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     validation = Batches(images, labels, validation_indices, evaluation_batch, dtype, scaling=scaling)
     everything = np.arange(len(dataset.test_labels))
     test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
+    max_batch = min(evaluation_batch, max(train.samples, validation.samples, test.samples))
     settings = config.trainer
     trainer = Trainer(
-        model=build_model(config, dataset.image_shape, dataset.classes, max_batch=evaluation_batch),
+        model=build_model(config, dataset.image_shape, dataset.classes, max_batch),
         loss=build_loss(config.loss),
         optimizer=build_optimizer(config.optimizer),
         schedule=build_schedule(config.schedule),

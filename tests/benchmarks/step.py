@@ -16,7 +16,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import numpy as np
-import torch
 
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
@@ -81,6 +80,8 @@ def endless(batches: Batches):
 
 def torch_steps(hidden: list[int], batch_size: int, optimizer: str, fused: bool) -> Callable[[int], None]:
     """Return a function that does a number of PyTorch's training steps."""
+    import torch
+
     images, labels = (torch.from_numpy(array) for array in images_and_labels())
     labels = labels.long()
     sizes = [784, *hidden]
@@ -129,6 +130,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
+    import torch
+
     torch.set_num_threads(1)
     print(f"NumPy {np.__version__}, PyTorch {torch.__version__}, 1 thread, float32, medians of {rounds} rounds")
     print(

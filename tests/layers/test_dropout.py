@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.layers.activations import ReLU
+from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.linear import Linear
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+def test_in_training_a_share_is_zero_and_the_rest_scaled_to_keep_the_mean(built, rate):
+    stack = built([Dropout(rate)], (1000,), max_batch=100)
+    x = np.ones((100, 1000))
+    y = stack.forward(x)
+    kept = y[y != 0]
+    np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=1e-15)
+    assert abs(len(kept) / x.size - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / x.size)
+
+
+def test_every_batch_has_a_mask_of_its_own_and_backward_uses_the_last_one(built):
+    stack = built([Dropout(0.5)], (50,))
+    x = np.ones((8, 50))
+    first, second = (stack.model.forward(x, training=True).copy() for _ in range(2))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(stack.backward(np.ones((8, 50))), second)
+
+
+@pytest.mark.parametrize(("rate", "training"), [(0.5, False), (0, True)])
+def test_outside_training_and_at_rate_zero_it_is_the_identity(built, rate, training):
+    stack = built([Dropout(rate)], (5,))
+    x = stack.input(8)
+    np.testing.assert_array_equal(stack.forward(x, training=training), x)
+
+
+def test_two_dropout_layers_have_masks_of_their_own(built):
+    stack = built([Linear(40), Dropout(0.5), Dropout(0.5)], (3,))
+    y = stack.forward(stack.input(8))
+    assert abs((y == 0).mean() - 0.75) < 0.1  # the same mask twice would leave a half
+
+
+def test_evaluation_draws_nothing(built):
+    evaluated, plain = built([Dropout(0.5)], (50,)), built([Dropout(0.5)], (50,))
+    x = plain.input(8)
+    evaluated.model.forward(x, training=False)
+    np.testing.assert_array_equal(evaluated.model.forward(x, training=True), plain.model.forward(x, training=True))
+
+
+def test_adding_dropout_leaves_the_other_layers_initial_weights(built):
+    plain = built([Linear(7), ReLU(), Linear(3)], (5,))
+    dropped = built([Dropout(), Linear(7), ReLU(), Dropout(0.2), Linear(3)], (5,))
+    np.testing.assert_array_equal(plain.parameters.views["0.weights"], dropped.parameters.views["1.weights"])
+    np.testing.assert_array_equal(plain.parameters.views["2.weights"], dropped.parameters.views["4.weights"])
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1, float("nan")])
+def test_rates_out_of_range_are_refused(rate):
+    with pytest.raises(ConfigError, match=r"rate=.* is out of range: must be at least 0 and below 1"):
+        Dropout(rate)

@@ -1,0 +1,152 @@
+"""The files in conf/: all compose, describe themselves, agree with the classes, and are what --help lists."""
+
+import dataclasses
+import re
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
+
+from mnist_trainer import registry
+from mnist_trainer.build import build_layers, build_loss, build_optimizer, build_schedule, check_config
+from mnist_trainer.config import SCHEMAS, Config, compose, conf_folder, typed
+from mnist_trainer.errors import ConfigError
+
+CONF = conf_folder()
+FILES = sorted(path for path in CONF.rglob("*.yaml"))
+CHOICES = [
+    (path.parent.name, path.stem)
+    for path in FILES
+    if path.parent != CONF and "hydra" not in path.relative_to(CONF).parts
+]
+GROUPS = sorted({group for group, _ in CHOICES})
+EXPERIMENTS = [choice for group, choice in CHOICES if group == "experiment"]
+WANTED = {  # what the user has to give
+    ("data", "idx"): [f"data.{part}_{what}=x" for part in ("train", "test") for what in ("images", "labels")],
+    ("model", "custom"): ["model.layers=[{kind: flatten}, {kind: linear, units: 10}]"],
+    ("loss", "custom"): ["loss.name=fused"],
+    ("optimizer", "custom"): ["optimizer.name=sgd"],
+}
+
+
+def flat(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_of_every_group_composes_and_passes_all_checks(group, choice):
+    config = compose([f"{group}={choice}", *WANTED.get((group, choice), [])])
+    check_config(config)
+    if group not in ("experiment", "trainer") and (group, choice) not in WANTED:
+        assert getattr(config, group).name == choice  # what tags, run names and tables call it
+
+
+@pytest.mark.parametrize(("group", "choice"), WANTED)
+def test_a_choice_with_keys_for_the_user_to_give_names_them_all(command, group, choice):
+    done = command(f"{group}={choice}")
+    keys = {override.partition("=")[0] for override in WANTED[group, choice]}
+    assert done.code == 2
+    assert set(re.findall(r"(\S+) is missing: give it a value", done.output)) == keys
+
+
+@pytest.mark.parametrize("override", ["loss=custom", "loss=fusd", "epochs=many", "batchsize=32", "data=idx"])
+def test_compose_tells_every_mistake_as_a_config_error(override):
+    with pytest.raises(ConfigError) as error:
+        compose([override])
+    assert override.partition("=")[0] in str(error.value)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_every_file_begins_by_saying_what_it_is(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("# @package")]
+    assert re.fullmatch(r"# \S.*\.", lines[0])
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_holds_overrides_of_existing_keys_only(name):
+    own = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{name}.yaml"))
+    choices = [next(iter(item.items())) for item in own.pop("defaults", [])]
+    assert all(key.startswith("override /") for key, _ in choices)
+    without = dict(flat(dataclasses.asdict(compose([f"{key.partition('/')[2]}={value}" for key, value in choices]))))
+    with_it = dict(flat(dataclasses.asdict(compose([f"experiment={name}"]))))
+    assert with_it.keys() == without.keys() >= dict(flat(own)).keys()
+    named = {key: with_it[key] for key, _ in flat(own)}
+    assert named == dict(flat(own))
+    changed = {key for key in with_it if with_it[key] != without[key]} - {"name"}
+    assert changed == named.keys()  # an override that changes nothing is none
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group, choice in CHOICES if group in ("loss", "optimizer", "schedule") and choice != "custom"],
+)
+def test_values_in_the_files_are_the_classes_own_defaults_but_for_choices_made_here(group, choice):
+    part = getattr(compose([f"{group}={choice}"]), group)
+    build = {"loss": build_loss, "optimizer": build_optimizer, "schedule": build_schedule}[group]
+    built, default = build(part), getattr(registry, {"loss": "losses"}.get(group, f"{group}s"))[choice]()
+    chosen = {("optimizer", "sgd"): {"nesterov", "weight_decay"}}.get((group, choice), set())
+    names = {field.name for field in dataclasses.fields(part)} - {"name", "lr"}
+    declared = {field.name for field in dataclasses.fields(built) if field.init}
+    assert names == declared  # a hyperparameter that the file leaves out can't be swept
+    differing = {name for name in names if getattr(built, name) != getattr(default, name)}
+    assert differing == chosen
+
+
+def test_help_lists_every_group_and_choice_and_no_other():
+    template = OmegaConf.load(CONF / "hydra" / "help" / "mnist_trainer.yaml").template
+    listed, group = set(), None
+    for line in template.splitlines():
+        if found := re.fullmatch(r"([a-z_]+)", line):
+            group = found[1]
+        elif (found := re.fullmatch(r"  ([a-z_]+) +(\S.*)", line)) and group:
+            listed.add((group, found[1]))
+        elif not line.strip():
+            group = None
+    assert listed == set(CHOICES)
+
+
+def test_help_names_every_top_level_key_and_the_exit_codes(command):
+    done = command("--help")
+    assert done.code == 0
+    others = re.search(r"other keys: (.*)", done.output)[1].split(", ")
+    assert set(others) == {field.name for field in dataclasses.fields(Config)} - set(GROUPS)
+    for name in ("0 done", "1 failed", "2 unusable", "130/143 interrupted"):
+        assert name in done.output
+
+
+def test_every_schema_is_taken_by_a_file():
+    named = {match for path in FILES for match in re.findall(r"/schema/(\S+?)@_here_", path.read_text())}
+    assert named == set(SCHEMAS)
+
+
+def test_a_run_is_named_for_what_was_chosen():
+    assert compose().name == "mlp-fused-sgd-b128-s0"
+    overrides = ["model=residual_mlp", "loss=separate", "optimizer=adam", "batch_size=32", "seed=7"]
+    assert compose(overrides).name == "residual_mlp-separate-adam-b32-s7"
+
+
+@pytest.mark.parametrize(
+    ("override", "key"), [("+unknown.key=1", "unknown"), ("+optimizer.momentm=1", "optimizer.momentm"), ("+a=1", "a")]
+)
+def test_a_plus_does_not_smuggle_in_keys_that_nothing_reads(override, key):
+    with pytest.raises(ConfigError, match=rf"^{key} is unknown"):
+        compose([override])
+
+
+def test_layer_lists_take_parameters_with_a_plus_and_change_them_without_one():
+    overrides = ["model=residual_mlp", "model.layers.1.units=32", "+model.layers.1.bias=false"]
+    layers = build_layers(compose(overrides).model, classes=10)
+    assert (layers[1].units, layers[1].bias) == (32, False)
+
+
+@pytest.mark.parametrize("key", ["epochs", "data.name", "trainer.log_every"])
+def test_a_key_left_without_a_value_is_told_by_its_name(key):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = hydra_compose("config", [f"{key}=???"])
+    with pytest.raises(ConfigError, match=f"^{key} is missing"):
+        typed(composed)

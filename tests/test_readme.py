@@ -1,0 +1,105 @@
+"""Every command and every piece of code in the README works as it stands, on small data."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines() if line.strip()]
+TRAINER = "python -m mnist_trainer "
+SMALL = ["data=digits", "epochs=1", "tracking=off"]
+
+# What the other commands are, and what stands for them here: a test, or .ci/run, which CI runs.
+SETUP = {
+    "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m mnist_trainer loss=fused": ".ci/run",
+    '.venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest': ".ci/run",
+    "ruff format && ruff check && mypy && python -m pytest": ".ci/run",
+    ".ci/run": ".ci/run",
+    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/tracking",
+    'pip install -e ".[bench]" && python tests/benchmarks/step.py': "tests/benchmarks",
+}
+
+
+def trainer_commands():
+    for command in COMMANDS:
+        for part in command.split("&&"):
+            if TRAINER in part:
+                yield part.partition(TRAINER)[2].partition("  #")[0].strip()
+
+
+def test_every_command_is_either_run_here_or_known():
+    unknown = [command for command in COMMANDS if TRAINER not in command and command not in SETUP]
+    assert unknown == []
+    assert set(SETUP) <= set(COMMANDS)
+
+
+def test_ci_runs_the_readmes_install_test_lint_and_type_commands():
+    ci = (ROOT / ".ci" / "run").read_text()
+    for words in (
+        "-m venv",
+        'pip" install --quiet -e ".[test]"',
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "-m pytest",
+    ):
+        assert words in ci
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("readme")
+    (module,) = [block for kind, block in BLOCKS if kind == "python" and block.startswith("# my_module.py")]
+    (path / "my_module.py").write_text(module)
+    return path
+
+
+def run(command, folder):
+    environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", list(trainer_commands()))
+def test_the_commands_run(arguments, folder):
+    words = shlex.split(arguments)
+    if not {"--help", "--cfg", "task=sync"} & set(words):
+        words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
+    done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_python_code_runs(folder):
+    (code,) = [block for kind, block in BLOCKS if kind == "python" and not block.startswith("# my_module.py")]
+    code = code.replace('"epochs=1"', '"epochs=1", "data=digits", "tracking=off"')
+    done = run([sys.executable, "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    assert "Evaluation(loss=" in done.stdout
+
+
+def test_the_error_in_the_readme_is_what_the_command_says(folder):
+    (said,) = [block.strip() for kind, block in BLOCKS if kind == "text" and block.startswith("mnist_trainer: ")]
+    layers = "model.layers=[{kind:flatten},{kind:linear,unitz:128},{kind:linear,units:10}]"
+    done = run([sys.executable, "-m", "mnist_trainer", "model=custom", layers, *SMALL], folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_the_benchmark_explains_itself_without_pytorch(folder):
+    (command,) = [command for command in COMMANDS if "benchmarks" in command]
+    done = run([sys.executable, str(ROOT / command.split()[-1]), "--help"], folder)
+    assert done.returncode == 0, done.stderr
+    assert "--rounds" in done.stdout
+
+
+def test_pictures_and_links_are_there():
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,0 +1,100 @@
+import logging
+
+import numpy as np
+import pytest
+
+from mnist_trainer.training import callbacks
+from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
+from mnist_trainer.training.parameter_files import load_parameters
+
+
+def test_hooks_come_in_order_and_callback_by_callback(tiny, recorder):
+    events = []
+    tiny.trainer(batch_size=20, log_every=2, callbacks=[recorder(events, "a "), recorder(events, "b ")]).fit()
+    epoch = ["on_update", "on_update", "on_record", "on_epoch"]
+    expected = ["on_start", *epoch, *epoch, "on_end"]
+    assert [event[0] for event in events] == [name + hook for hook in expected for name in ("a ", "b ")]
+    assert [event[1] for event in events if event[0] == "a on_update"] == [20] * 4
+
+
+def test_on_end_comes_even_when_a_callback_fails(tiny, recorder):
+    heard = recorder()
+
+    class Fails(Callback):
+        def on_update(self, samples):
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        tiny.trainer(callbacks=[heard, Fails()]).fit()
+    assert heard.events[-1] == ("on_end",)
+
+
+def test_a_bare_callback_listens_and_does_nothing(tiny):
+    trainer = tiny.trainer(callbacks=[Callback()])
+    trainer.fit()
+    assert trainer.step == 10
+
+
+def table(caplog):
+    return [record.message for record in caplog.records if record.name == "mnist_trainer.training.callbacks"]
+
+
+def test_the_console_prints_a_line_an_epoch_and_marks_the_best(tiny, caplog):
+    caplog.set_level(logging.INFO)
+    trainer = tiny.trainer(epochs=3, callbacks=[Console()])
+    trainer.fit()
+    header, *lines = table(caplog)
+    assert header == Console.HEADER
+    assert [line.split()[:2] for line in lines] == [["1/3", "5"], ["2/3", "10"], ["3/3", "15"]]
+    last = lines[-1].split()
+    assert last[2:4] == [f"{trainer.last.train_loss:.4f}", f"{trainer.last.train_accuracy:.2%}"]
+    assert last[4] == f"{trainer.last.validation.loss:.4f}"
+    assert [index + 1 for index, line in enumerate(lines) if "*" in line][-1] == trainer.best.epoch
+
+
+def test_without_validation_the_table_shows_dashes(tiny, caplog):
+    caplog.set_level(logging.INFO)
+    tiny.trainer(epochs=1, validate=False, callbacks=[Console(bar=False)]).fit()
+    assert table(caplog)[1].split()[4:6] == ["-", "-"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_bar_moves_by_samples_and_is_closed_at_the_end(tiny, monkeypatch, wanted):
+    bars = []
+
+    class Bar:
+        def __init__(self, *, total, disable, **options):
+            assert disable is None  # silent when piped
+            self.total, self.done, self.notes, self.closed = total, 0, [], 0
+            bars.append(self)
+
+        def update(self, samples):
+            self.done += samples
+
+        def set_postfix_str(self, note, *, refresh):
+            self.notes.append(note)
+
+        def close(self):
+            self.closed += 1
+
+    monkeypatch.setattr(callbacks, "tqdm", Bar)
+    tiny.trainer(callbacks=[Console(bar=wanted)]).fit()
+    if not wanted:
+        assert bars == []
+        return
+    (bar,) = bars
+    assert (bar.done, bar.total, bar.closed) == (80, 80, 1)
+    assert bar.notes
+    assert bar.notes[0].startswith("loss ")
+
+
+def test_parameter_files_keep_the_last_and_the_best(tiny, tmp_path):
+    trainer = tiny.trainer(epochs=12, by_loss=True, learning_rate=3.0, callbacks=[ParameterFiles(tmp_path)])
+    trainer.fit()
+    assert trainer.best.epoch < 12  # otherwise both are the same
+    loaded = tiny.trainer(seed=9)
+    load_parameters(tmp_path / "last.npz", loaded.model.parameters.views)
+    np.testing.assert_array_equal(loaded.model.parameters.values, trainer.model.parameters.values)
+    load_parameters(tmp_path / "best.npz", loaded.model.parameters.views)
+    np.testing.assert_array_equal(loaded.model.parameters.values, trainer.best_parameters)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "last.npz"]

@@ -1,0 +1,104 @@
+import signal
+import threading
+
+import pytest
+
+from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.interruption import Interrupted, Interruption
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.fixture(autouse=True)
+def _handlers_are_given_back():
+    handlers = {number: signal.getsignal(number) for number, _ in SIGNALS}
+    yield
+    now = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    assert now == handlers
+
+
+class Asks(Callback):
+    """Sends the process a signal in the third update."""
+
+    def __init__(self, number, times=1):
+        self.number, self.times, self.updates, self.recorded = number, times, 0, []
+
+    def on_update(self, samples):
+        self.updates += 1
+        if self.updates == 3:
+            for _ in range(self.times):
+                signal.raise_signal(self.number)
+
+    def on_record(self, record):
+        self.recorded.append(record.step)
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_stops_after_the_update_at_hand(tiny, recorder, number, code):
+    asks, heard = Asks(number), recorder()
+    trainer = tiny.trainer(callbacks=[asks, heard], log_every=3)
+    with pytest.raises(Interrupted) as caught, trainer.interruption:
+        trainer.fit()
+    assert trainer.step == 3
+    assert asks.recorded == [3]  # the update is told about before the stop
+    assert heard.events[-1] == ("on_end",)
+    assert (caught.value.signal, caught.value.exit_code, str(caught.value)) == (number, code, number.name)
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_second_signal_stops_at_once(tiny, number, code):
+    asks = Asks(number, times=2)
+    trainer = tiny.trainer(callbacks=[asks], log_every=3)
+    with pytest.raises(Interrupted) as caught, trainer.interruption:
+        trainer.fit()
+    assert asks.recorded == []
+    assert caught.value.exit_code == code
+
+
+def test_the_first_signal_only_asks():
+    with Interruption() as interruption:
+        interruption.check()
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.requested == signal.SIGTERM
+        with pytest.raises(Interrupted):
+            interruption.check()
+
+
+def test_handlers_are_given_back_after_an_error():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), Interruption():
+        assert signal.getsignal(signal.SIGINT) != before
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_outside_the_main_thread_nothing_happens(tiny):
+    trainer, failures = tiny.trainer(), []
+    before = signal.getsignal(signal.SIGINT)
+
+    def run():
+        try:
+            with trainer.interruption:
+                assert signal.getsignal(signal.SIGINT) == before
+                trainer.fit()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert failures == []
+    assert trainer.step == 10
+
+
+def test_a_run_that_does_not_take_the_signals_leaves_them_alone(tiny):
+    before = signal.getsignal(signal.SIGINT)
+
+    class Looks(Callback):
+        def on_update(self, samples):
+            assert signal.getsignal(signal.SIGINT) == before
+
+    tiny.trainer(callbacks=[Looks()]).fit()

@@ -1,0 +1,183 @@
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from mnist_trainer.errors import DivergedError
+from mnist_trainer.optimizers.adam import Adam
+from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.schedules import Cosine
+from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.records import Evaluation
+
+
+class Seen(Callback):
+    """Keeps the labels of every batch, by way of the loss."""
+
+    def __init__(self, loss):
+        self.batches, self._forward = [], loss.forward
+        loss.forward = self.forward
+
+    def forward(self, predictions, targets):
+        self.batches.append(targets.tolist())
+        return self._forward(predictions, targets)
+
+
+def test_both_modes_get_the_same_weights_and_batches_and_train_alike(tiny):
+    fused, separate = (tiny.trainer(mode=mode, seed=3, dtype=np.float64) for mode in ("fused", "separate"))
+    assert fused.model.parameters.values.tobytes() == separate.model.parameters.values.tobytes()
+    seen = [Seen(trainer.loss) for trainer in (fused, separate)]
+    fused.fit()
+    separate.fit()
+    assert seen[0].batches == seen[1].batches
+    assert seen[0].batches[:5] != seen[0].batches[-8:-3]  # the second epoch has another order
+    np.testing.assert_allclose(fused.model.parameters.values, separate.model.parameters.values, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["fused", "separate"])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tiny, mode):
+    one, two, other = (tiny.trainer(mode=mode, seed=seed, dropout=0.3) for seed in (1, 1, 2))
+    for trainer in (one, two, other):
+        trainer.fit()
+    assert one.model.parameters.values.tobytes() == two.model.parameters.values.tobytes()
+    assert one.last.validation.loss == two.last.validation.loss
+    assert one.model.parameters.values.tobytes() != other.model.parameters.values.tobytes()
+
+
+def test_training_learns(tiny):
+    trainer = tiny.trainer(epochs=60)
+    trainer.fit()
+    assert trainer.last.train_accuracy == 1
+    assert trainer.last.validation.accuracy == 1
+    assert trainer.step == 60 * 5
+
+
+def test_the_rate_is_the_schedule_s_share_of_the_learning_rate(tiny, recorder):
+    heard = recorder()
+    schedule = Cosine(warmup=0.2)
+    trainer = tiny.trainer(schedule=schedule, learning_rate=0.3, log_every=1, callbacks=[heard])
+    rates, step = [], trainer.optimizer.step
+    trainer.optimizer.step = lambda w, g, rate: (rates.append(rate), step(w, g, rate))
+    trainer.fit()
+    assert schedule.total_steps == 10
+    assert schedule.steps_per_epoch == 5
+    assert rates == [0.3 * schedule.factor(step) for step in range(10)]
+    assert [record.learning_rate for record in heard.told("on_record")] == rates
+    assert [record.learning_rate for record in heard.told("on_epoch")] == [rates[4], rates[9]]
+
+
+def test_weight_decay_spares_the_biases(tiny):
+    trainer = tiny.trainer(optimizer=SGD(weight_decay=0.1))
+    assert trainer.optimizer.decayed == trainer.model.parameters.decayed == 16 * 6 + 6 * 3
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e6])
+def test_clip_norm_bounds_the_step_but_not_what_is_recorded(tiny, recorder, clip):
+    heard = recorder()
+    trainer = tiny.trainer(clip_norm=clip, optimizer=SGD(momentum=0.0), log_every=1, epochs=1, callbacks=[heard])
+    free = tiny.trainer(optimizer=SGD(momentum=0.0), epochs=1)
+    before = trainer.model.parameters.values.copy()
+    for x, labels in tiny.trainer().train:
+        trainer.update(x, labels)
+        free.update(x, labels)
+        break
+    step = np.linalg.norm(trainer.model.parameters.values - before)
+    unclipped = np.linalg.norm(free.model.parameters.values - before)
+    assert unclipped > 0.1 * 1e-3
+    assert step == pytest.approx(min(0.1 * clip, unclipped), rel=1e-3)
+    assert trainer._gradient_norm == pytest.approx(unclipped / 0.1, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_ends_the_run_before_its_update(tiny, recorder, stub_loss, loss):
+    heard = recorder()
+    trainer = tiny.trainer(loss=stub_loss([0.5, 0.5, loss]), callbacks=[heard])
+    with pytest.raises(DivergedError, match=rf"the loss is {loss} at update 3, with Stub and a learning rate of 0.1;"):
+        trainer.fit()
+    assert trainer.step == 2
+    assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_update", "on_end"]
+
+
+def test_a_run_that_really_diverges_is_told(tiny):
+    with np.errstate(all="ignore"), pytest.raises(DivergedError):
+        tiny.trainer(learning_rate=1e20, epochs=5).fit()
+
+
+def evaluations(*pairs):
+    """Stand-ins for validation: (loss, accuracy) of each epoch in turn."""
+    results = iter(Evaluation(loss, accuracy, np.zeros((3, 3), np.int64)) for loss, accuracy in pairs)
+    return lambda batches: next(results)
+
+
+EPOCHS = [(0.9, 0.5), (0.8, 0.7), (0.7, 0.7), (0.5, 0.6), (0.6, 0.7), (0.6, 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("by_loss", "best"), [(False, [True, True, True, False, False, False]), (True, [True] * 4 + [False] * 2)]
+)
+def test_the_best_epoch_is_by_accuracy_then_loss_or_the_other_way_round(tiny, recorder, by_loss, best):
+    heard = recorder()
+    trainer = tiny.trainer(epochs=6, by_loss=by_loss, callbacks=[heard])
+    kept = []
+    trainer.evaluate = evaluations(*EPOCHS)
+    heard.on_epoch = lambda record: kept.append((record.best, trainer.model.parameters.values.copy()))
+    initial = trainer.best_parameters.copy()
+    np.testing.assert_array_equal(initial, trainer.model.parameters.values)
+    trainer.fit()
+    assert [is_best for is_best, _ in kept] == best
+    last_best = max(index for index, is_best in enumerate(best) if is_best)
+    assert trainer.best.epoch == last_best + 1
+    assert trainer.last.epoch == 6
+    np.testing.assert_array_equal(trainer.best_parameters, kept[last_best][1])
+
+
+@pytest.mark.parametrize(("patience", "by_loss", "epochs"), [(None, False, 6), (1, False, 4), (2, False, 5), (2, True, 6)])
+def test_patience_stops_after_so_many_epochs_without_a_better_one(tiny, patience, by_loss, epochs):
+    trainer = tiny.trainer(epochs=6, patience=patience, by_loss=by_loss)
+    trainer.evaluate = evaluations(*EPOCHS)
+    trainer.fit()
+    assert trainer.last.epoch == epochs
+
+
+def test_without_validation_there_is_no_best(tiny):
+    trainer = tiny.trainer(validate=False, patience=1, epochs=3)
+    trainer.fit()
+    assert (trainer.best, trainer.last.validation, trainer.last.epoch) == (None, None, 3)
+
+
+def test_evaluation_counts_every_sample_and_learns_nothing(tiny):
+    trainer = tiny.trainer(dropout=0.5)
+    before = trainer.model.parameters.values.copy()
+    images, labels = tiny.data(17, seed=1)
+    result = trainer.evaluate(trainer.validation)
+    logits = trainer.model.forward((images / 255)[:16].astype(np.float32), training=False).astype(float)
+    last = trainer.model.forward((images / 255)[16:].astype(np.float32), training=False).astype(float)
+    z = np.concatenate([logits, last])
+    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(17), labels]
+    assert result.loss == pytest.approx(losses.mean(), rel=1e-5)
+    assert result.accuracy == (z.argmax(axis=1) == labels).mean()
+    expected = np.zeros((3, 3), int)
+    np.add.at(expected, (labels, z.argmax(axis=1)), 1)
+    np.testing.assert_array_equal(result.confusion, expected)
+    np.testing.assert_array_equal(trainer.model.parameters.values, before)
+    assert trainer.evaluate(trainer.validation).loss == result.loss  # no dropout
+
+
+@pytest.mark.parametrize("mode", ["fused", "separate"])
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_fifty_updates_allocate_no_batch_and_no_layer(tiny, mode, optimizer):
+    images, labels = tiny.data(128 * 25, size=28)
+    trainer = tiny.trainer(
+        mode=mode, data=(images, labels), hidden=128, batch_size=128, optimizer=optimizer(), validate=False, dropout=0.2
+    )
+    first = iter(trainer.train)
+    trainer.update(*next(first))  # the loss makes its buffers in the first update
+    tracemalloc.start()
+    try:
+        trainer.fit()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert trainer.step == 51
+    assert peak < 16_000  # one hidden layer's activations alone are 65,536 bytes
