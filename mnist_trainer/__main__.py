@@ -5,6 +5,7 @@ import signal
 import sys
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +20,9 @@ def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
     sys.argv = ["mnist_trainer", *sorted(sys.argv[1:], key=is_override)]
+    if not any("hydra.mode" in argument for argument in sys.argv):
+        # Hydra would compose everything twice, the first time only to see whether the key hydra.mode asks for a sweep
+        Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code

@@ -53,7 +53,7 @@ class Done:
     @property
     def folders(self):
         """The folders of runs, or of a sweep, that it left behind."""
-        return sorted(path for path in self.folder.glob("outputs/*/*") if path.is_dir())
+        return sorted(path for path in self.folder.glob("outputs/[0-9]*/*") if path.is_dir())
 
     @property
     def run(self):

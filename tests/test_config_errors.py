@@ -107,8 +107,16 @@ def test_a_choice_of_wrong_value_is_not_called_a_wrong_type(command):
     assert "type" not in done.output
 
 
-def test_a_layers_parameter_that_its_entry_does_not_name_yet_is_not_called_unknown(command):
-    refused(command(*TINY, "model=residual_mlp", "model.layers.1.bias=false"), ["+model.layers.1.bias=false"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model=residual_mlp model.layers.1.bias=false",
+        "loss=custom loss.name=fused loss.parameters.label_smoothing=0.1",
+        "optimizer=custom optimizer.name=sgd optimizer.parameters.momentum=0.5",
+    ],
+)
+def test_a_parameter_that_its_entry_does_not_name_yet_is_told_with_the_plus_that_adds_it(command, line):
+    refused(command(*TINY, *split(line)), [f"+{line.split()[-1].partition('=')[0]}"])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def test_backward_overwrites_the_gradients_of_the_batch_before():
 
 
 def test_the_summary_tells_layers_shapes_and_parameters():
-    model = Sequential([Flatten(), Linear(100), ReLU(), Linear(10)], (28, 28, 1), 2, np.float32, np.random.default_rng(0))
+    model = Sequential(
+        [Flatten(), Linear(100), ReLU(), Linear(10)], (28, 28, 1), 2, np.float32, np.random.default_rng(0)
+    )
     lines = [line.split("  ") for line in model.summary().splitlines()]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert rows == [

@@ -13,7 +13,9 @@ def operands(placed, sizes, seed):
     """x (N, I), W (I, O), b (O,), dy (N, O), each as a pair of the buffer and its values in float64."""
     n, inputs, outputs = sizes
     rng = np.random.default_rng(seed)
-    return tuple(placed(rng.standard_normal(shape)) for shape in ((n, inputs), (inputs, outputs), (outputs,), (n, outputs)))
+    return tuple(
+        placed(rng.standard_normal(shape)) for shape in ((n, inputs), (inputs, outputs), (outputs,), (n, outputs))
+    )
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -33,12 +35,8 @@ def test_the_gradients_are_the_three_contractions(placed, empty, assert_close, s
     dx, dw = empty(*x.shape), empty(*w.shape)
     assert affine.input_gradient(dy, w, out=dx) is dx
     assert affine.weights_gradient(x, dy, out=dw) is dw
-    assert_close(
-        dx, np.einsum("no,io->ni", dy64, w64), scale=1 + np.einsum("no,io->ni", abs(dy64), abs(w64))
-    )
-    assert_close(
-        dw, np.einsum("ni,no->io", x64, dy64), scale=1 + np.einsum("ni,no->io", abs(x64), abs(dy64))
-    )
+    assert_close(dx, np.einsum("no,io->ni", dy64, w64), scale=1 + np.einsum("no,io->ni", abs(dy64), abs(w64)))
+    assert_close(dw, np.einsum("ni,no->io", x64, dy64), scale=1 + np.einsum("ni,no->io", abs(x64), abs(dy64)))
 
 
 @given(sizes=SIZES, seed=SEEDS)

@@ -130,7 +130,9 @@ def test_rows_with_a_target_at_the_floor_are_counted_and_their_loss_is_capped(em
     t[...] = [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 1, 0], [0.5, 0.5, 0]]  # two targets at the floor are one row
     loss, clamped = ce.soft_loss_from_probabilities(p, t, 1e-30, scratch=empty(4, 3), out=empty(4, 3))
     assert clamped == 3
-    assert loss == pytest.approx((cap / 2 + np.log(2) / 2 + cap + cap + np.log(2)) / 4, rel=4 * float(np.finfo(dtype).eps))
+    assert loss == pytest.approx(
+        (cap / 2 + np.log(2) / 2 + cap + cap + np.log(2)) / 4, rel=4 * float(np.finfo(dtype).eps)
+    )
 
 
 def test_correct_counts_rows_whose_first_largest_prediction_is_the_label(empty):

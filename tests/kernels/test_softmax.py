@@ -32,9 +32,7 @@ def test_softmax_is_its_formula_at_any_spread_and_offset_even_in_place(
 
 
 @given(shape=SHAPES, seed=SEEDS, spread=SPREADS, offset=OFFSETS)
-def test_shift_and_exponentials_give_the_maxima_and_the_sums(
-    placed, empty, assert_close, shape, seed, spread, offset
-):
+def test_shift_and_exponentials_give_the_maxima_and_the_sums(placed, empty, assert_close, shape, seed, spread, offset):
     z, z64 = placed(logits(shape, seed, spread, offset))
     row, out = empty(len(z), 1), empty(*shape)
     assert softmax.shift_by_maximum(z, row=row, out=out) is out
@@ -47,9 +45,7 @@ def test_shift_and_exponentials_give_the_maxima_and_the_sums(
 
 
 @given(shape=SHAPES, seed=SEEDS, spread=SPREADS, offset=OFFSETS)
-def test_log_softmax_is_its_formula_at_any_spread_and_offset(
-    placed, empty, assert_close, shape, seed, spread, offset
-):
+def test_log_softmax_is_its_formula_at_any_spread_and_offset(placed, empty, assert_close, shape, seed, spread, offset):
     z, z64 = placed(logits(shape, seed, spread, offset))
     out = empty(*shape)
     assert softmax.log_softmax(z, row=empty(len(z), 1), scratch=empty(*shape), out=out) is out

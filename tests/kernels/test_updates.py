@@ -113,4 +113,6 @@ def test_norm_is_euclidean(dtype, size, seed):
     vector = np.random.default_rng(seed).standard_normal(size).astype(dtype)
     norm = updates.norm(vector)
     assert type(norm) is float
-    assert norm == pytest.approx(math.sqrt(math.fsum(float(x) ** 2 for x in vector)), rel=32 * float(np.finfo(dtype).eps))
+    assert norm == pytest.approx(
+        math.sqrt(math.fsum(float(x) ** 2 for x in vector)), rel=32 * float(np.finfo(dtype).eps)
+    )

@@ -5,6 +5,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.layers.activations import ReLU
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
+from mnist_trainer.model import Sequential
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
@@ -50,6 +51,17 @@ def test_adding_dropout_leaves_the_other_layers_initial_weights(built):
     dropped = built([Dropout(), Linear(7), ReLU(), Dropout(0.2), Linear(3)], (5,))
     np.testing.assert_array_equal(plain.parameters.views["0.weights"], dropped.parameters.views["1.weights"])
     np.testing.assert_array_equal(plain.parameters.views["2.weights"], dropped.parameters.views["4.weights"])
+
+
+def test_another_random_layer_behind_it_leaves_its_masks():
+    masks = []
+    for more in ([], [Dropout(0.3)]):
+        dropout, x = Dropout(0.5), np.ones((8, 50))
+        model = Sequential([dropout, *more], (50,), 8, np.float64, np.random.default_rng(0))
+        for _ in range(2):
+            model.forward(x, training=True)
+        masks.append(dropout.forward(x, training=True).copy())
+    np.testing.assert_array_equal(*masks)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1, float("nan")])

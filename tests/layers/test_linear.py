@@ -71,5 +71,5 @@ def test_units_out_of_range_are_refused(units):
 
 
 def test_an_unknown_initializer_is_refused_where_the_layer_is_made():
-    with pytest.raises(ConfigError, match="initializer='hee' .*'he'"):
+    with pytest.raises(ConfigError, match=r"initializer='hee' .*'he'"):
         Linear(3, initializer="hee")

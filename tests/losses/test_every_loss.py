@@ -73,6 +73,14 @@ def test_one_loss_serves_any_batch_dtype_and_number_of_classes_in_turn(cls, targ
             np.testing.assert_array_equal(got, expected)
 
 
+def test_every_batch_may_have_its_own_kind_of_targets(cls):
+    x, loss = predictions_for(cls, 9), cls()
+    for targets in (np.zeros(9, int), np.full((9, 10), 0.1), np.ones(9, int), np.eye(10)[:9]):
+        fresh = cls()
+        assert loss.forward(x, targets) == fresh.forward(x, targets)
+        np.testing.assert_array_equal(loss.backward(), fresh.backward())
+
+
 def test_labels_and_their_one_hot_rows_are_the_same_targets(cls):
     x, labels, loss = predictions_for(cls, 9), np.arange(9, dtype=np.uint8), cls()
     hard = loss.forward(x, labels), loss.backward().copy(), loss.targets_gradient().copy()
@@ -112,6 +120,8 @@ def test_the_predictions_memory_order_does_not_matter(cls, targets, order):
         np.zeros((7, 10, 1)),
         np.zeros(7),
         np.zeros(7, bool),
+        np.zeros((7, 10), complex),
+        np.full((7, 10), "x"),
         np.zeros(()),
     ],
     ids=lambda t: f"{t.shape} {t.dtype}",

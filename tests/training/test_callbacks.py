@@ -98,3 +98,43 @@ def test_parameter_files_keep_the_last_and_the_best(tiny, tmp_path):
     load_parameters(tmp_path / "best.npz", loaded.model.parameters.views)
     np.testing.assert_array_equal(loaded.model.parameters.values, trainer.best_parameters)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "last.npz"]
+
+
+class Stops(Callback):
+    """Raises in the 13th update, which is in the third epoch; before, may spoil the parameters."""
+
+    def __init__(self, spoiled=False):
+        self.updates, self.spoiled, self.trainer = 0, spoiled, None
+
+    def on_start(self, trainer):
+        self.trainer = trainer
+
+    def on_update(self, samples):
+        self.updates += 1
+        if self.updates == 13:
+            if self.spoiled:
+                self.trainer.model.parameters.values[3] = np.nan
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_a_run_that_stops_within_an_epoch_keeps_what_it_learned_unless_it_blew_up(tiny, tmp_path, spoiled):
+    trainer = tiny.trainer(epochs=4, callbacks=[ParameterFiles(tmp_path), Stops(spoiled)])
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit()
+    until = tiny.trainer(epochs=2) if spoiled else trainer
+    if spoiled:
+        until.fit()
+    loaded = tiny.trainer(seed=9)
+    load_parameters(tmp_path / "last.npz", loaded.model.parameters.views)
+    np.testing.assert_array_equal(loaded.model.parameters.values, until.model.parameters.values)
+
+
+def test_a_run_that_fails_before_its_start_writes_nothing(tiny, tmp_path):
+    class Fails(Callback):
+        def on_start(self, trainer):
+            raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        tiny.trainer(callbacks=[Fails(), ParameterFiles(tmp_path)]).fit()
+    assert list(tmp_path.iterdir()) == []

@@ -69,9 +69,13 @@ def test_the_first_signal_only_asks():
 
 def test_handlers_are_given_back_after_an_error():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(ZeroDivisionError), Interruption():
+
+    def fail():
         assert signal.getsignal(signal.SIGINT) != before
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Interruption():
+        fail()
     assert signal.getsignal(signal.SIGINT) == before
 
 

@@ -9,7 +9,11 @@ def test_a_record_holds_the_means_over_the_samples_since_the_last_one(tiny, reco
     heard = recorder()
     losses = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]  # three batches an epoch, of 16, 16 and 8 samples
     trainer = tiny.trainer(
-        loss=stub_loss(losses, clamped=[1, 2, 0, 4, 0, 0]), batch_size=16, log_every=2, validate=False, callbacks=[heard]
+        loss=stub_loss(losses, clamped=[1, 2, 0, 4, 0, 0]),
+        batch_size=16,
+        log_every=2,
+        validate=False,
+        callbacks=[heard],
     )
     trainer.fit()
     records = heard.told("on_record")

@@ -1,0 +1,128 @@
+"""`--multirun`: jobs, the table and the picture at their end, and what a failing job does to the others."""
+
+import json
+
+import pytest
+
+from mnist_trainer.data import dataset as datasets
+from mnist_trainer.errors import DataError
+from mnist_trainer.tasks import dispatch
+from mnist_trainer.tasks import sweep as sweeps
+
+TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
+PICTURE = "loss_modes.png"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def _no_picture(monkeypatch):
+    """Drawing takes 2 s."""
+    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
+
+
+def outcomes(sweep):
+    return [json.loads(path.read_text()) for path in sorted(sweep.glob("*/outcome.json"))]
+
+
+def test_a_sweep_over_modes_and_seeds_reports_mean_and_deviation_for_each_mode(command, events_of):
+    done = command(*TINY, "loss=fused,separate", "seed=0,1")
+    assert done.code == 0
+    jobs = outcomes(done.run)
+    assert [(job["loss"], job["seed"]) for job in jobs] == [
+        ("fused", 0),
+        ("fused", 1),
+        ("separate", 0),
+        ("separate", 1),
+    ]
+    names = [path.name for path in sorted(done.run.glob("*-*/"))]
+    modes = [f"mlp-{loss}-sgd-b128-s{seed}" for loss in ("fused", "separate") for seed in (0, 1)]
+    assert names == [f"{number}-{name}" for number, name in enumerate(modes)]
+    report = (done.run / "sweep.md").read_text()
+    assert report in done.output
+    assert "Linear(" not in done.output  # what a single run tells of its model would be told for each
+    for loss in ("fused", "separate"):
+        of_mode = [job["test_accuracy"] for job in jobs if job["loss"] == loss]
+        half = abs(of_mode[0] - of_mode[1]) / 2**0.5
+        line = next(line for line in report.splitlines() if line.startswith(f"| digits | {loss} "))
+        assert f"| {sum(of_mode) / 2:.2%} ± {half:.2%} |" in line
+    assert (done.run / PICTURE).read_bytes().startswith(PNG)
+    (start,), (end,) = events_of(done.run, "start"), events_of(done.run, "end")
+    assert (start["kind"], start["experiment"], end["status"]) == ("sweep", "digits", "FINISHED")
+    parents = {events_of(path.parent, "start")[0]["parent"] for path in done.run.glob("*/journal.jsonl")}
+    assert parents == {start["run"]}
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(command, events_of):
+    done = command(*TINY, "model.hidden=[8],[0],[4]")
+    assert done.code == 1
+    assert "Traceback" not in done.output
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED", "FINISHED"]
+    report = (done.run / "sweep.md").read_text()
+    assert "FAILED: model.hidden=[0] is out of range: must be at least 1" in report
+    assert "| digits | fused | 2 " in report
+    (end,) = events_of(done.run, "end")
+    assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
+
+
+@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # the overflow is the point
+def test_a_diverging_job_is_reported_with_its_reason(command):
+    done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
+    assert done.code == 1
+    assert [job["status"] for job in outcomes(done.run)] == ["FAILED", "FINISHED"]
+    assert "FAILED: diverged: the loss is " in (done.run / "sweep.md").read_text()
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_bug_in_one_job_lets_the_others_go_on(command, monkeypatch):
+    train = dispatch.train
+
+    def buggy(config, *args, **kwargs):
+        if config.seed == 0:
+            raise ZeroDivisionError("a bug")
+        return train(config, *args, **kwargs)
+
+    monkeypatch.setattr(dispatch, "train", buggy)
+    done = command(*TINY, "seed=0,1")
+    assert done.code == 1
+    assert [job["status"] for job in outcomes(done.run)] == ["FAILED", "FINISHED"]
+    assert "ZeroDivisionError: a bug" in (done.run / "sweep.md").read_text()
+    assert "Traceback" in done.output  # a bug's place is told
+
+
+def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
+    done = command(*TINY, "data=mnist", "data.root=nowhere", "seed=0,1")
+    assert done.code == 2
+    assert "nowhere: no such folder" in done.output
+    assert "Traceback" not in done.output
+    assert [path for path in done.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("loss=fused,fusd", "loss=fusd is unknown; did you mean 'fused'?"),
+        ("seed=1,x", "seed=x: "),
+        ("optimizer=custom,sgd", "optimizer.name is missing"),
+    ],
+)
+def test_a_sweep_that_cannot_be_composed_ends_with_code_2_and_no_open_journal(command, events_of, override, wanted):
+    done = command(*TINY, override)
+    assert done.code == 2
+    assert wanted in done.output
+    assert "Traceback" not in done.output
+    assert [folder for folder in done.folders if not events_of(folder, "end")] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_path):
+    def fail(*args, **kwargs):
+        raise DataError("the default data set is not in this sweep")
+
+    monkeypatch.setattr(datasets, "from_cache", fail)
+    rest = [argument for argument in TINY if argument != "data=digits"]
+    done = command(*rest, "data=digits,idx", "data.root=null")
+    assert "NOT MNIST" not in done.output
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]

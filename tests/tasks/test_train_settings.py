@@ -1,0 +1,155 @@
+"""What the settings of a run do: validation, patience, the best parameters, and data of one's own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mnist_trainer.build import build_data
+from mnist_trainer.config import IdxConfig, ScheduleConfig
+from mnist_trainer.data import dataset as datasets
+from mnist_trainer.errors import DataError
+from mnist_trainer.tasks.train import build_trainer
+
+
+def constant(configured, **values):
+    return configured(schedule=ScheduleConfig("constant"), **values)
+
+
+@pytest.fixture
+def idx_files(tmp_path):
+    """Write four IDX files of images with one bright stripe, whose place is the class."""
+
+    def write(shape, classes):
+        rng = np.random.default_rng(0)
+        for part, count in (("train", 120), ("test", 30)):
+            labels = (np.arange(count) % classes).astype(np.uint8)
+            images = rng.integers(0, 40, (count, *shape), dtype=np.uint8)
+            for image, label in zip(images, labels, strict=True):
+                image[:, label] = 255
+            for name, array in ((f"{part}_images", images), (f"{part}_labels", labels)):
+                head = bytes((0, 0, 8, array.ndim)) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+                (tmp_path / name).write_bytes(head + array.tobytes())
+        return {
+            "root": str(tmp_path),
+            **{f"{p}_{w}": f"{p}_{w}" for p in ("train", "test") for w in ("images", "labels")},
+        }
+
+    return write
+
+
+@pytest.mark.parametrize(("shape", "classes"), [((6, 9), 3), ((9, 6), 5), ((5, 7, 3), 7), ((28, 28), 26)])
+def test_images_of_any_size_with_any_number_of_classes_are_learned(
+    run, configured, idx_files, events_of, shape, classes
+):
+    files = idx_files(shape, classes)
+    data = IdxConfig(name="stripes", cache=None, download=False, validation_size=None, standardize=True, **files)
+    result, folder = run(configured(data=data, epochs=30, batch_size=16, model__hidden=[64]))
+    assert (result.data, result.test_accuracy) == ("stripes", 1.0)
+    (dataset,) = events_of(folder, "dataset")
+    height, width, channels = (*shape, 1)[:3]
+    assert dataset["schema"] == {"image": [height, width, channels], "dtype": "uint8", "classes": classes}
+    assert dataset["profile"] == {"training_and_validation": 120, "test": 30}
+    assert events_of(folder, "start")[0]["experiment"] == "stripes"
+    assert events_of(folder, "confusion")[0]["class_names"] == [str(label) for label in range(classes)]
+
+
+def test_the_idx_choice_takes_four_files_on_the_command_line(command, idx_files):
+    files = idx_files((6, 9), 3)
+    arguments = [f"data.{key}={value}" for key, value in files.items()]
+    done = command("data=idx", "data.name=mine", *arguments, "tracking=off", "model.hidden=[4]", "epochs=1")
+    assert done.code == 0
+    assert json.loads((done.run / "outcome.json").read_text())["data"] == "mine"
+    assert "6x9 pixels, 3 classes" in done.output
+
+
+def test_without_validation_samples_a_run_trains_on_all_and_tells_no_validation(run, configured, events_of):
+    result, folder = run(configured(data__validation_size=0, trainer__restore_best=True, trainer__patience=1))
+    names = {name for event in events_of(folder, "metrics") for name in event["metrics"]}
+    assert not [name for name in names if name.startswith("validation/")]
+    assert (result.validation_loss, result.validation_accuracy) == (None, None)
+    assert result.updates == 2 * 12  # 1,437 images
+    assert (folder / "last.npz").exists()
+    assert not (folder / "best.npz").exists()
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_the_test_is_of_the_best_parameters_or_the_last_as_chosen(
+    run, configured, metrics_of, parameters_of, restore_best
+):
+    config = constant(configured, epochs=6, optimizer__lr=0.3, trainer__restore_best=restore_best)
+    result, folder = run(config)
+    accuracies = [value for _, value in metrics_of(folder, "validation/accuracy")]
+    assert accuracies[-1] < max(accuracies)  # else the two were the same
+    trainer, test = build_trainer(config, build_data(config.data))
+    for name, array in parameters_of(folder / ("best.npz" if restore_best else "last.npz")).items():
+        trainer.model.parameters.views[name][...] = array
+    evaluation = trainer.evaluate(test)
+    assert (evaluation.loss, evaluation.accuracy) == (result.test_loss, result.test_accuracy)
+    assert result.validation_accuracy == (max(accuracies) if restore_best else accuracies[-1])
+    assert result.epochs == 6
+
+
+def test_patience_ends_a_run_that_many_epochs_after_its_best(run, configured, metrics_of):
+    result, folder = run(constant(configured, epochs=40, optimizer__lr=0.3, trainer__patience=2))
+    accuracies = [value for _, value in metrics_of(folder, "validation/accuracy")]
+    assert result.epochs == len(accuracies) < 40
+    assert max(accuracies) in accuracies[:-2]
+    assert max(accuracies[-2:]) <= max(accuracies[:-2])
+
+
+def test_label_smoothing_raises_the_training_loss_the_same_in_both_modes(run, configured, metrics_of):
+    losses = {}
+    for mode in ("fused", "separate"):
+        for smoothing in (0.0, 0.2):
+            config = configured(f"loss={mode}", loss__label_smoothing=smoothing, epochs=1)
+            _, folder = run(config, f"{mode}-{smoothing}")
+            losses[mode, smoothing] = metrics_of(folder, "train/loss")[-1][1]
+    assert losses["fused", 0.2] == pytest.approx(losses["separate", 0.2], rel=1e-4)
+    assert losses["fused", 0.2] != pytest.approx(losses["fused", 0.0], rel=1e-2)
+
+
+def test_double_precision_is_kept_throughout(run, configured, parameters_of):
+    _, folder = run(configured(dtype="float64", epochs=1))
+    assert {array.dtype for array in parameters_of(folder / "last.npz").values()} == {np.dtype(np.float64)}
+
+
+def test_digits_that_stand_in_for_mnist_are_called_digits_everywhere(command, monkeypatch, events_of):
+    def fail(*args, **kwargs):
+        raise DataError("no net here")
+
+    monkeypatch.setattr(datasets, "from_cache", fail)
+    done = command("data=auto", "tracking=off", "model.hidden=[4]", "epochs=1")
+    assert done.code == 0
+    assert "NOT MNIST" in done.output
+    assert "no net here" in done.output
+    assert events_of(done.run, "start")[0]["experiment"] == "digits"
+    assert events_of(done.run, "params")[0]["params"]["data.name"] == "digits"
+    tags = events_of(done.run, "tags")[0]["tags"]
+    assert (tags["data.name"], tags["data.fallback"]) == ("digits", "true")
+    assert json.loads((done.run / "outcome.json").read_text())["data"] == "digits"
+
+
+DIVERGING = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "optimizer.lr=1e6", "schedule=constant")
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # the overflow is the point
+@pytest.mark.parametrize(("loss", "name"), [("fused", "SoftmaxLoss"), ("separate", "CrossEntropy")])
+def test_a_diverging_run_fails_saying_when_and_at_what_rate(command, events_of, loss, name):
+    done = command(*DIVERGING, f"loss={loss}")
+    assert done.code == 1
+    assert "Traceback" not in done.output
+    outcome = json.loads((done.run / "outcome.json").read_text())
+    (end,) = events_of(done.run, "end")
+    assert outcome["status"] == end["status"] == "FAILED"
+    for text in (done.output, end["reason"], outcome["reason"]):
+        assert "at update " in text
+        assert name in text
+        assert "1e+06" in text
+        assert "smaller optimizer.lr" in text
+
+
+def test_a_diverging_run_prints_no_warnings_of_numpys(command):
+    done = command(*DIVERGING)
+    assert done.code == 1
+    assert "RuntimeWarning" not in done.output

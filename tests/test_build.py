@@ -1,0 +1,151 @@
+"""From a configuration to a model: the list of layers, the loss's tail, and the seed's streams."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mnist_trainer import registry
+from mnist_trainer.build import build_data, build_layers, build_model, check_config
+from mnist_trainer.config import LayersConfig, MLPConfig, compose
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.linear import Linear
+from mnist_trainer.layers.reshape import Flatten
+from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.tasks.train import build_trainer
+
+IMAGE = (28, 28, 1)
+
+
+@pytest.fixture(scope="module")
+def _composed():
+    return compose(["data=digits", "tracking=off", "model.hidden=[6]"])
+
+
+@pytest.fixture
+def config(_composed):
+    return copy.deepcopy(_composed)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return build_data(compose(["data=digits"]).data)
+
+
+def kinds(layers):
+    return [type(layer).__name__ for layer in layers]
+
+
+def mlp(*hidden, activation="tanh", dropout=0.0):
+    return MLPConfig("mlp", list(hidden), activation, dropout)
+
+
+def listed(*entries):
+    return LayersConfig("custom", list(entries))
+
+
+def test_an_mlp_is_linear_activation_dropout_for_each_width_and_a_linear_to_the_classes():
+    layers = build_layers(mlp(5, 3, dropout=0.1), classes=4)
+    assert kinds(layers) == ["Flatten", *["Linear", "Tanh", "Dropout"] * 2, "Linear"]
+    assert [layer.units for layer in layers if isinstance(layer, Linear)] == [5, 3, 4]
+    assert {layer.rate for layer in layers if isinstance(layer, Dropout)} == {0.1}
+
+
+def test_an_mlp_without_hidden_layers_is_softmax_regression_and_without_dropout_has_no_such_layer():
+    assert kinds(build_layers(mlp(), classes=10)) == ["Flatten", "Linear"]
+    assert kinds(build_layers(mlp(5), classes=10)) == ["Flatten", "Linear", "Tanh", "Linear"]
+
+
+@pytest.mark.parametrize(("loss", "tail"), [("fused", []), ("separate", ["Softmax"])])
+def test_the_loss_alone_decides_whether_a_softmax_layer_ends_the_model(config, loss, tail):
+    config.loss.name = loss
+    model = build_model(config, IMAGE, classes=10, max_batch=4)
+    assert kinds(model.stack.layers) == ["Flatten", "Linear", "ReLU", "Linear", *tail]
+
+
+def test_a_loss_takes_the_layers_it_was_registered_with(config, monkeypatch):
+    monkeypatch.setattr(registry, "tails", {"fused": [Flatten, Softmax]})
+    model = build_model(config, IMAGE, classes=10, max_batch=4)
+    assert kinds(model.stack.layers)[-2:] == ["Flatten", "Softmax"]
+
+
+@pytest.mark.parametrize("after", [[], [{"kind": "flatten"}], [{"kind": "dropout"}]])
+@pytest.mark.parametrize("loss", ["fused", "separate"])
+def test_a_softmax_of_the_models_own_at_its_end_is_refused_also_when_hidden(config, loss, after):
+    config.loss.name = loss
+    config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, {"kind": "softmax"}, *after)
+    with pytest.raises(ConfigError, match=r"^model\.layers\.2 is a softmax"):
+        build_model(config, IMAGE, classes=10, max_batch=4)
+
+
+def test_a_softmax_that_ends_a_residual_block_at_the_end_is_refused_too(config):
+    block = {"kind": "residual", "layers": [{"kind": "softmax"}]}
+    config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, block)
+    build_model(config, IMAGE, classes=10, max_batch=4)  # x + softmax(x) is no softmax: it is allowed
+
+
+def test_a_softmax_in_the_middle_is_the_users_choice(config):
+    config.model = listed({"kind": "flatten"}, {"kind": "softmax"}, {"kind": "linear", "units": 10})
+    model = build_model(config, IMAGE, classes=10, max_batch=4)
+    assert kinds(model.stack.layers) == ["Flatten", "Softmax", "Linear"]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"loss.name": "separate"}, True),
+        ({"model.dropout": 0.5}, True),
+        ({"optimizer.lr": 0.5}, True),
+        ({"data.validation_size": 0}, True),
+        ({"batch_size": 7}, True),
+        ({"seed": 1}, False),
+    ],
+    ids=str,
+)
+def test_initial_weights_depend_on_seed_and_architecture_alone(config, digits, change, same):
+    before, _ = build_trainer(config, digits)
+    for key, value in change.items():
+        *group, name = key.split(".")
+        setattr(getattr(config, group[0]) if group else config, name, value)
+    after, _ = build_trainer(config, digits)
+    assert np.array_equal(before.model.parameters.values, after.model.parameters.values) == same
+
+
+def test_order_of_the_batches_is_the_seeds_whatever_the_model_is(config, digits):
+    def labels():
+        return np.concatenate([batch for _, batch in build_trainer(config, digits)[0].train])
+
+    first = labels()
+    config.model = mlp(3, 3, dropout=0.3)
+    config.loss.name = "separate"
+    assert np.array_equal(first, labels())
+    config.seed = 1
+    assert not np.array_equal(first, labels())
+
+
+def test_double_precision_starts_from_the_same_weights(config, digits):
+    single, _ = build_trainer(config, digits)
+    config.dtype = "float64"
+    double, _ = build_trainer(config, digits)
+    assert double.model.parameters.values.dtype == np.float64
+    assert np.array_equal(single.model.parameters.values, double.model.parameters.values.astype(np.float32))
+
+
+def test_training_validation_and_test_share_no_image_and_leave_none_out(config, digits):
+    trainer, test = build_trainer(config, digits)
+    assert (trainer.train.samples, trainer.validation.samples, test.samples) == (1300, 137, 360)
+    config.data.validation_size = 0
+    assert build_trainer(config, digits)[0].train.samples == 1437
+
+
+def test_one_error_names_the_problems_of_all_groups(config):
+    config.epochs = 0
+    config.optimizer = dataclasses.replace(config.optimizer, momentum=1.5)
+    config.schedule = dataclasses.replace(config.schedule, warmup=-1)
+    config.model = listed({"kind": "nonsense"})
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    starts = {problem.partition("=")[0].partition(":")[0] for problem in error.value.problems}
+    assert starts == {"epochs", "optimizer.momentum", "schedule.warmup", "model.layers.0"}

@@ -1,0 +1,142 @@
+"""Who may import whom: the rooms of the package, as DESIGN lists them, read from the sources."""
+
+import ast
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import mnist_trainer
+
+PACKAGE = Path(mnist_trainer.__file__).parent
+FILES = {
+    ".".join(["mnist_trainer", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "conf" not in path.relative_to(PACKAGE).parts[:1]
+}
+
+LEAVES = {"errors", "hyperparameters"}  # all may import these
+NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
+BUILDING = NUMERICS | {"registry", "training", "build", "config"}
+# each room, and the rooms that it may import
+ROOMS = {
+    "__init__": set(),
+    "errors": set(),
+    "hyperparameters": set(),
+    "kernels": set(),
+    "parameters": {"kernels"},
+    "layers": {"kernels"},
+    "losses": {"kernels"},
+    "optimizers": {"kernels"},
+    "schedules": set(),
+    "registry": {"layers", "losses", "optimizers", "schedules"},
+    "model": {"kernels", "layers", "parameters"},
+    "data": {"kernels"},
+    "training": NUMERICS,
+    "figures": set(),
+    "tracking": {"training", "figures"},
+    "config": set(),
+    "config_errors": set(),
+    "build": BUILDING - {"build"},
+    "analysis": BUILDING | {"tracking"},
+    "tasks": BUILDING | {"analysis", "tracking", "figures"},
+    "api": BUILDING | {"analysis", "tracking", "tasks"},
+    "__main__": {"config", "config_errors", "tasks"},
+}
+NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry"}
+# modules that the training process loads never import mlflow, not even within a function
+MLFLOW = {"mnist_trainer.tracking.store", "mnist_trainer.tracking.outbox"}
+NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+@cache
+def imported(module):
+    """All that a module imports, at its top or within a function, by full name; the project's own as modules."""
+    found = set()
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            own = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= own & FILES.keys() or {node.module}
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    return found
+
+
+def foreign(module):
+    """The top-level names of the packages from elsewhere that a module imports."""
+    names = {name.split(".")[0] for name in imported(module)}
+    return names - set(sys.stdlib_module_names) - {"mnist_trainer"}
+
+
+def test_the_sources_are_found_and_every_room_has_its_rule():
+    assert {"mnist_trainer", "mnist_trainer.kernels.softmax", "mnist_trainer.tasks.train"} <= FILES.keys()
+    assert {room(module) for module in FILES} <= ROOMS.keys()
+
+
+def test_the_rules_have_no_circle():
+    placed = set(LEAVES)
+    left = {name: needs - placed for name, needs in ROOMS.items() if name not in placed}
+    while left:
+        free = {name for name, needs in left.items() if not needs - {name}}
+        assert free, f"a circle among {sorted(left)}"
+        left = {name: needs - free for name, needs in left.items() if name not in free}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_up_the_list_of_rooms(module):
+    own = {room(name) for name in imported(module) if name.split(".")[0] == "mnist_trainer"}
+    here = room(module)
+    assert own <= ROOMS[here] | LEAVES | {here, "__init__"}
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if room(module) in NUMPY_ONLY])
+def test_the_numerics_need_numpy_alone(module):
+    assert foreign(module) <= {"numpy"}
+
+
+def test_only_figures_import_matplotlib():
+    assert {room(module) for module in FILES if "matplotlib" in foreign(module)} == {"figures"}
+    assert set().union(*(foreign(m) for m in FILES if room(m) == "figures")) <= {"numpy", "matplotlib"}
+
+
+def test_only_the_shipper_s_side_imports_mlflow():
+    assert {module for module in FILES if "mlflow" in foreign(module)} == MLFLOW
+
+
+def test_only_drawing_and_tasks_import_figures():
+    importers = {m for m in FILES if "figures" in {room(name) for name in imported(m) if name.startswith("mnist_")}}
+    others = {m for m in importers if room(m) not in {"figures", "tasks"}}
+    assert others <= {"mnist_trainer.tracking.draw"}
+
+
+def test_nobody_imports_another_machine_learning_library():
+    assert {module: foreign(module) & NEVER for module in FILES if foreign(module) & NEVER} == {}
+
+
+def test_only_configuration_knows_hydra():
+    knows = {room(module) for module in FILES if foreign(module) & {"hydra", "omegaconf"}}
+    assert knows <= {"config", "config_errors", "tasks", "__main__"}
+
+
+HEAVY = ["mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "sqlalchemy"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["mnist_trainer", "mnist_trainer.tasks.train", "mnist_trainer.tracking.callback", "mnist_trainer.tracking.process"],
+)
+def test_the_training_path_loads_nothing_heavy(module):
+    code = f"import json, sys, {module}; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert json.loads(done.stdout) == []

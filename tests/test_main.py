@@ -1,0 +1,121 @@
+"""The command as a process: what it loads, how it answers signals, and that it works without MLflow."""
+
+import json
+import signal
+import time
+
+import pytest
+
+TINY = ("data=digits", "model.hidden=[8]", "epochs=1")
+HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas", "scipy")
+CHECKED = f"""
+import sys
+from mnist_trainer.__main__ import main
+try:
+    main()
+finally:
+    print("loaded:", sorted({{name.partition(".")[0] for name in sys.modules}} & set({HEAVY!r})))
+"""
+WITHOUT_MLFLOW = f"""
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY[:2]!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from mnist_trainer.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def wait_for():
+    """Wait until `happened` returns something, and return it; at most 30 s."""
+
+    def wait(happened, process):
+        until = time.monotonic() + 30
+        while time.monotonic() < until and process.poll() is None:
+            if found := happened():
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"it did not happen; the command printed {process.communicate(timeout=5)[0]}")
+
+    return wait
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_for, tmp_path, events_of, number, code):
+    process = spawn(*TINY, "tracking=off", "epochs=100000")
+    (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
+    before = last.stat().st_mtime_ns
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in output
+    assert output.rstrip().endswith("mnist_trainer: interrupted")
+    (end,) = events_of(last.parent, "end")
+    assert (end["status"], end["reason"]) == ("KILLED", f"interrupted by {number.name}")
+    assert events_of(last.parent)[-1] == end
+    assert last.stat().st_mtime_ns >= before
+    outcome = json.loads((last.parent / "outcome.json").read_text())
+    assert (outcome["status"], outcome["reason"]) == ("KILLED", f"interrupted by {number.name}")
+
+
+def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn, wait_for, tmp_path, events_of):
+    process = spawn("--multirun", *TINY, "tracking=off", "epochs=1,100000,2")
+    (running,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/1-*/last.npz")), process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    sweep = running.parent.parent
+    (end,) = events_of(sweep, "end")
+    assert (end["status"], end["reason"]) == ("KILLED", "interrupted by SIGINT")
+    assert sorted(path.name[0] for path in sweep.glob("*-*/")) == ["0", "1"]
+    report = (sweep / "sweep.md").read_text()
+    assert "| digits | fused | 1 " in report
+    assert "KILLED: interrupted by SIGINT" in report
+    assert "1 of 2 jobs finished" in output
+
+
+def test_training_loads_neither_mlflow_nor_what_draws(spawn):
+    process = spawn(*TINY, "tracking=off", before=("-W", "error", "-c", CHECKED))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert output.splitlines()[-1] == "loaded: []"
+
+
+def test_without_mlflow_installed_untracked_training_works(spawn, tmp_path):
+    process = spawn(*TINY, "tracking=off", before=("-c", WITHOUT_MLFLOW))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert list(tmp_path.glob("outputs/*/*/outcome.json"))
+
+
+def test_overrides_may_stand_on_either_side_of_the_options(command):
+    for arguments in (("seed=5", "--cfg", "job"), ("--cfg", "job", "seed=5"), ("seed=5", "-c", "job", "epochs=2")):
+        done = command(*arguments)
+        assert done.code == 0
+        assert "seed: 5" in done.output
+
+
+def test_looking_at_the_configuration_leaves_no_folder(command):
+    done = command("--cfg", "job", "--resolve")
+    assert done.code == 0
+    assert "name: mlp-fused-sgd-b128-s0" in done.output
+    assert list(done.folder.iterdir()) == []
+
+
+def test_a_bug_is_told_with_its_traceback_and_exit_code_1(command, tmp_path, monkeypatch):
+    from mnist_trainer.tasks import dispatch
+
+    def buggy(*args, **kwargs):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(dispatch, "train", buggy)
+    with pytest.raises(ZeroDivisionError):  # Python then prints the traceback and exits with 1
+        command(*TINY, "tracking=off")
+    (outcome,) = tmp_path.glob("outputs/*/*/outcome.json")
+    assert json.loads(outcome.read_text())["reason"] == "ZeroDivisionError: a bug"
