@@ -13,7 +13,6 @@ from mnist_trainer.config import conf_folder
 from mnist_trainer.config_errors import explain
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.tasks.sweep import SweepCallback
-from mnist_trainer.training.interruption import Interrupted
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def main() -> None:
         tell(explain(error))
         code = 2
     except KeyboardInterrupt as error:
-        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
+        number = getattr(error, "signal", signal.SIGINT)  # training's own says which
         if SweepCallback.current is not None:
             SweepCallback.current.finish("KILLED", f"interrupted by {signal.Signals(number).name}")
         tell("interrupted")

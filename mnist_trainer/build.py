@@ -102,6 +102,8 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
             model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
         except (MemoryError, ValueError) as error:  # NumPy raises the latter for more entries than it can count
             raise ConfigError(f"layers need more memory than there is: {error}") from error
+        if model.parameters.size == 0:
+            raise ConfigError("layers have no parameters: there is nothing to train; put a linear layer in")
         if model.out_shape != (classes,):
             raise ConfigError(
                 f"layers end in an output of shape {model.out_shape}, but the data have {classes} classes: the last "
@@ -126,7 +128,7 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
 def mlp_entries(config: MLPConfig, classes: int) -> list[Entry]:
     """List the layers of a multilayer perceptron: flatten, (linear, activation, dropout) …, linear."""
     with under("model.activation: "):
-        registry.layers[config.activation]
+        registry.layers.named(config.activation)
     entries: list[Entry] = [{"kind": "flatten"}]
     for units in config.hidden:
         entries += [{"kind": "linear", "units": units}, {"kind": config.activation}]
@@ -141,7 +143,7 @@ def build_layer(entry: object, path: str) -> Layer:
         raise ConfigError(f"{path}: {entry!r} is not a layer: must be a mapping with a kind, as in {{kind: relu}}")
     kind = entry["kind"]
     with under(f"{path}: "):
-        cls = registry.layers[kind]
+        cls = registry.layers.named(kind)
     parameters = {str(name): value for name, value in entry.items() if name != "kind"}
     nested = parameters.get("layers")
     if issubclass(cls, Residual) and isinstance(nested, list):
@@ -164,21 +166,21 @@ def check_no_softmax_at_end(layers: Sequence[Layer]) -> None:
 def build_loss(config: LossConfig) -> Loss:
     """Make the loss."""
     with under("loss.name: "):
-        cls = registry.losses[config.name]
+        cls = registry.losses.named(config.name)
     return _construct(cls, config, "loss")
 
 
 def build_optimizer(config: OptimizerConfig) -> Optimizer:
     """Make the optimizer; its state comes with the trainer."""
     with under("optimizer.name: "):
-        cls = registry.optimizers[config.name]
+        cls = registry.optimizers.named(config.name)
     return _construct(cls, config, "optimizer")
 
 
 def build_schedule(config: ScheduleConfig) -> Schedule:
     """Make the schedule; its length comes with the trainer."""
     with under("schedule.name: "):
-        cls = registry.schedules[config.name]
+        cls = registry.schedules.named(config.name)
     return _construct(cls, config, "schedule")
 
 

@@ -139,12 +139,16 @@ def _words(hint: Any) -> str:
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, tuple, Sequence):
-        return f"a list of {_words(arguments[0])}" if arguments else "a list"
+        plurals = {int: "whole numbers", float: "numbers", str: "words"}
+        return f"a list of {plurals.get(arguments[0], _words(arguments[0]))}" if arguments else "a list"
     names = {
         int: "a whole number",
         float: "a number",
         bool: "true or false",
         str: "a word",
+        list: "a list",
+        dict: "a mapping",
+        Mapping: "a mapping",
         type(None): "null",
     }
-    return names.get(hint, getattr(hint, "__name__", str(hint)))
+    return names.get(origin or hint, getattr(hint, "__name__", str(hint)))

@@ -35,18 +35,21 @@ C = TypeVar("C", bound=type)
 
 
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """Classes by name; an unknown name is a `ConfigError` that says which there are."""
+    """Classes by name."""
 
     def __init__(self, noun: str, classes: Mapping[str, type[T]]) -> None:
         self._noun = noun
         self._classes = dict(classes)
 
+    def named(self, name: str) -> type[T]:
+        """Return the class of a name; raises `ConfigError` that says which there are."""
+        if name not in self:
+            raise ConfigError(f"unknown {self._noun} {name!r}{suggestion(name, self)}")
+        return self[name]
+
     def __getitem__(self, name: str) -> type[T]:
-        """Return the class of a name."""
-        try:
-            return self._classes[name]
-        except KeyError:
-            raise ConfigError(f"unknown {self._noun} {name!r}{suggestion(name, self._classes)}") from None
+        """Return the class of a name; raises `KeyError`."""
+        return self._classes[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""
@@ -107,5 +110,5 @@ def register_loss(name: str, *, tail: Sequence[type[Layer]] | None = None) -> Ca
 
 def tail_layers(name: str) -> list[Layer]:
     """Make the layers that the loss of a name puts behind the model."""
-    default: Sequence[type[Layer]] = [Softmax] if losses[name].expects == "probabilities" else []
+    default: Sequence[type[Layer]] = [Softmax] if losses.named(name).expects == "probabilities" else []
     return [cls() for cls in tails.get(name, default)]

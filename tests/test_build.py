@@ -80,10 +80,10 @@ def test_a_softmax_of_the_models_own_at_its_end_is_refused_also_when_hidden(conf
         build_model(config, IMAGE, classes=10, max_batch=4)
 
 
-def test_a_softmax_that_ends_a_residual_block_at_the_end_is_refused_too(config):
+def test_a_softmax_within_a_residual_block_at_the_end_is_none_of_the_output(config):
     block = {"kind": "residual", "layers": [{"kind": "softmax"}]}
     config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, block)
-    build_model(config, IMAGE, classes=10, max_batch=4)  # x + softmax(x) is no softmax: it is allowed
+    build_model(config, IMAGE, classes=10, max_batch=4)  # x + softmax(x) is no softmax
 
 
 def test_a_softmax_in_the_middle_is_the_users_choice(config):

@@ -19,7 +19,7 @@ def _restored(monkeypatch):
 
 def test_an_unknown_name_is_told_with_the_nearest_and_all_that_there_are():
     with pytest.raises(ConfigError) as caught:
-        registry.layers["dropuot"]
+        registry.layers.named("dropuot")
     assert str(caught.value).startswith("unknown kind of layer 'dropuot'; did you mean 'dropout'? (one of: dropout, ")
     assert "softmax" in str(caught.value)
 
@@ -27,7 +27,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_that_there_are():
 @pytest.mark.parametrize(("noun", "mapping"), [("loss", registry.losses), ("optimizer", registry.optimizers)])
 def test_each_registry_has_its_noun(noun, mapping):
     with pytest.raises(ConfigError, match=f"unknown {noun} 'x'"):
-        mapping["x"]
+        mapping.named("x")
     assert len(mapping) == len(list(mapping))
 
 

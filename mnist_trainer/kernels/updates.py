@@ -27,8 +27,12 @@ def scale(vector: Array, factor: float) -> Array:
 
 
 def norm(vector: Array) -> float:
-    """Return the Euclidean norm ‖g‖."""
-    return math.sqrt(np.dot(vector, vector))
+    """Return the Euclidean norm ‖g‖, also where its square is too large for the vector's type."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = float(np.dot(vector, vector))
+        if squared == math.inf and math.isfinite(largest := float(np.abs(vector).max())):
+            return largest * math.sqrt(float(np.dot(vector / largest, vector / largest)))
+    return math.sqrt(squared)
 
 
 def add_scaled(vector: Array, other: Array, factor: float, *, scratch: Array) -> Array:

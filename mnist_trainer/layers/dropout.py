@@ -26,6 +26,7 @@ class Dropout(Layer):
     reads_output: ClassVar[bool] = False
     keeps_storage: ClassVar[bool] = True
 
+    _masks: bool = field(default=False, init=False, repr=False)  # whether the last forward was in training
     _rng: np.random.Generator = field(default_factory=np.random.default_rng, init=False, repr=False)
     _random: Array = buffer()
     _output: Array = buffer()
@@ -45,14 +46,15 @@ class Dropout(Layer):
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return x · m / (1 − rate) in training, x itself otherwise."""
-        if not training or self.rate == 0:
+        self._masks = training and self.rate > 0
+        if not self._masks:
             return x
         n = len(x)
         random.keep_mask(self._rng, 1 - self.rate, scratch=self._random[:n], out=self._mask[:n])
         return elementwise.masked(x, self._mask[:n], 1 / (1 - self.rate), out=self._output[:n])
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Return dy · m / (1 − rate)."""
-        if self.rate == 0:
+        """Return dy · m / (1 − rate) after a forward in training, dy itself otherwise."""
+        if not self._masks:
             return dy
         return elementwise.masked(dy, self._mask[: len(dy)], 1 / (1 - self.rate), out=dy)

@@ -26,7 +26,9 @@ class Linear(Layer):
 
     units: int = hyperparameter(minimum=1)
     bias: bool = True
-    initializer: Literal["auto", "he", "glorot", "lecun"] = "auto"
+    initializer: Literal["auto", "he", "glorot", "lecun"] = hyperparameter(
+        "auto", choices=("auto", "he", "glorot", "lecun")
+    )
 
     reads_output: ClassVar[bool] = False
     suits: ClassVar[Initializer | None] = "lecun"

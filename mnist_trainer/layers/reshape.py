@@ -1,4 +1,4 @@
-"""Layers that only change the shape: views, nothing is copied."""
+"""Layers that only change the shape: views, wherever the memory order allows."""
 
 import math
 from dataclasses import dataclass, field

@@ -27,6 +27,10 @@ class Stack(Layer):
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Build the layers in order; a `ConfigError` names the layer's index and kind."""
+        if len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ConfigError(
+                "layers hold the same object twice: each needs its own, for what backward has to remember"
+            )
         shape, self._in_shapes = in_shape, []
         writable = False  # the stack's own input belongs to someone else
         for index, layer in enumerate(self.layers):

@@ -45,9 +45,11 @@ def are_indices(targets: Array | Indices) -> TypeGuard[Indices]:
 
 
 def check_targets(predictions: Array, targets: Array | Indices) -> None:
-    """Raise `ValueError` unless targets are class indices (N,) or an array (N, C) for predictions (N, C)."""
-    fits = targets.shape == (predictions.shape[:1] if are_indices(targets) else predictions.shape)
-    if predictions.ndim != 2 or not fits or (are_indices(targets) and targets.dtype.kind not in "iu"):
+    """Raise `ValueError` unless targets are class indices (N,) from 0, or an array (N, C), for predictions (N, C)."""
+    kinds, shape = ("iu", predictions.shape[:1]) if are_indices(targets) else ("biuf", predictions.shape)
+    if are_indices(targets) and targets.size and targets.dtype.kind in kinds and targets.min() < 0:
+        raise ValueError(f"targets hold the class index {targets.min()}: must be at least 0")
+    if predictions.ndim != 2 or targets.shape != shape or targets.dtype.kind not in kinds:
         raise ValueError(
             f"targets of shape {targets.shape} and dtype {targets.dtype} don't fit predictions of shape "
             f"{predictions.shape}: must be whole numbers (N,) or an array (N, C)"

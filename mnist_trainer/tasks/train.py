@@ -25,6 +25,7 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
+from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.provenance import flattened, machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
@@ -111,6 +112,10 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
     size = config.data.validation_size
     size = dataset.default_validation_size if size is None else size
+    settings = config.trainer
+    for key in ("patience", "restore_best"):
+        if size == 0 and getattr(settings, key):
+            raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
     splitting = stream(config.seed, "splitting")
     indices, validation_indices = stratified_split(dataset.labels, size, splitting, dataset.classes)
     standard = config.data.standardize
@@ -123,7 +128,6 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     everything = np.arange(len(dataset.test_labels))
     test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
     max_batch = min(evaluation_batch, max(train.samples, validation.samples, test.samples))
-    settings = config.trainer
     trainer = Trainer(
         model=build_model(config, dataset.image_shape, dataset.classes, max_batch),
         loss=build_loss(config.loss),

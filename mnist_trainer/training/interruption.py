@@ -40,7 +40,7 @@ class Interruption:
     ) -> None:
         """Give the signals back."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not Python's own
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,13 +11,27 @@ import numpy as np
 from mnist_trainer.errors import DataError
 from mnist_trainer.kernels.arrays import Array
 
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,  # a bare array is no context manager
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise for files that are truncated, mutated, or something else."""
+
 
 def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
     """Write the arrays to a temporary name beside `path` and rename it, so that `path` is always whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **parameters)
+            np.savez(file, **parameters)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -30,15 +45,18 @@ def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable parameter file: {error}") from error
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())
         raise DataError(f"{path}: parameters of another model: missing {missing}, unknown {unknown}")
     for name, array in arrays.items():
-        if array.shape != into[name].shape:
-            raise DataError(f"{path}: {name} has shape {array.shape}: the model's is {into[name].shape}")
+        if array.shape != into[name].shape or array.dtype.kind != "f":
+            raise DataError(
+                f"{path}: {name} is of shape {array.shape} and type {array.dtype}: must be {into[name].shape}, "
+                f"{into[name].dtype}"
+            )
     for name, array in arrays.items():
         into[name][...] = array

@@ -74,7 +74,8 @@ class Trainer:
         try:
             self._tell("on_start", self)
             for epoch in range(1, self.epochs + 1):
-                self._fit_epoch(epoch)
+                with np.errstate(over="ignore", invalid="ignore"):  # `update` looks at every loss
+                    self._fit_epoch(epoch)
                 if self.patience is not None and self.best and epoch - self.best.epoch >= self.patience:
                     break
         finally:
@@ -115,20 +116,16 @@ class Trainer:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
         predictions = self.model.forward(x, training=True)
         loss = self.loss.forward(predictions, labels)
-        rate = self._rate(self.step)
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"diverged: the loss is {loss} at update {self.step + 1}, with {type(self.loss).__name__} and a "
-                f"learning rate of {rate:g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
-            )
+        self._check_finite("the loss", loss)
         correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
         self.model.backward(self.loss.backward())
         parameters = self.model.parameters
         if self.clip_norm is not None or self._is_record(self.step + 1):
             self._gradient_norm = updates.norm(parameters.gradients)
+            self._check_finite("the gradient's norm", self._gradient_norm)
         if self.clip_norm is not None and self._gradient_norm > self.clip_norm:
             updates.scale(parameters.gradients, self.clip_norm / self._gradient_norm)
-        self.optimizer.step(parameters.values, parameters.gradients, rate)
+        self.optimizer.step(parameters.values, parameters.gradients, self._rate(self.step))
         self.step += 1
         return loss, correct
 
@@ -143,6 +140,13 @@ class Trainer:
             mean.add(self.loss.forward(predictions, labels), correct, len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
+
+    def _check_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"diverged: {what} is {value} at update {self.step + 1}, with {type(self.loss).__name__} and a "
+                f"learning rate of {self._rate(self.step):g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
+            )
 
     def is_finite(self) -> bool:
         """Whether all parameters are finite."""

@@ -92,10 +92,12 @@ def test_the_test_is_of_the_best_parameters_or_the_last_as_chosen(
 
 def test_patience_ends_a_run_that_many_epochs_after_its_best(run, configured, metrics_of):
     result, folder = run(constant(configured, epochs=40, optimizer__lr=0.3, trainer__patience=2))
-    accuracies = [value for _, value in metrics_of(folder, "validation/accuracy")]
-    assert result.epochs == len(accuracies) < 40
-    assert max(accuracies) in accuracies[:-2]
-    assert max(accuracies[-2:]) <= max(accuracies[:-2])
+    accuracies, losses = (
+        [value for _, value in metrics_of(folder, f"validation/{what}")] for what in ("accuracy", "loss")
+    )
+    merits = [(accuracy, -loss) for accuracy, loss in zip(accuracies, losses, strict=True)]
+    assert result.epochs == len(merits) < 40
+    assert merits.index(max(merits)) == len(merits) - 1 - 2
 
 
 def test_label_smoothing_raises_the_training_loss_the_same_in_both_modes(run, configured, metrics_of):

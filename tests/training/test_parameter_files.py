@@ -140,4 +140,4 @@ def test_another_model_s_parameters_are_refused_with_their_names(path):
 
 def test_another_shape_is_refused_with_both_shapes(path):
     save_parameters(path, {"0.bias": np.zeros(2), "0.weights": np.zeros((3, 4))})
-    assert_refused(path, "0.weights has shape (3, 4): the model's is (3, 2)")
+    assert_refused(path, "0.weights is of shape (3, 4) and type float64: must be (3, 2)")
