@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_trainer.config import conf_folder
 from mnist_trainer.config_errors import explain
 from mnist_trainer.tasks import dispatch
-from mnist_trainer.tasks.sweep import SweepCallback
+from mnist_trainer.tasks.sweep import Sweep, finish
 
 
 def main() -> None:
@@ -25,19 +25,20 @@ def main() -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
-        if dispatch.error is not None and not SweepCallback.failed_jobs:
-            tell(str(dispatch.error))
-        if SweepCallback.failed_jobs:
+        if Sweep.failed_jobs:
             code = 1
+        elif dispatch.error is not None:
+            tell(str(dispatch.error))
     except (HydraException, OmegaConfBaseException) as error:
         tell(explain(error))
         code = 2
     except KeyboardInterrupt as error:
         number = getattr(error, "signal", signal.SIGINT)  # training's own says which
-        if SweepCallback.current is not None:
-            SweepCallback.current.finish("KILLED", f"interrupted by {signal.Signals(number).name}")
+        finish("KILLED", f"interrupted by {signal.Signals(number).name}")
         tell("interrupted")
         code = 128 + number
+    finally:
+        finish("FAILED", "the sweep was broken off")
     sys.exit(code)
 
 

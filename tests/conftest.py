@@ -65,6 +65,7 @@ class Done:
 @pytest.fixture
 def command(tmp_path, monkeypatch, capfd):
     """Run `python -m mnist_trainer ARGUMENTS` in a new folder, but in this process: it takes 0.4 s instead of 1.5."""
+    from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
@@ -82,6 +83,7 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", ["mnist_trainer", *arguments])
         monkeypatch.setattr(dispatch, "exit_code", 0)
         monkeypatch.setattr(dispatch, "error", None)
+        monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back
         monkeypatch.setattr(SweepCallback, "failed_jobs", 0)
         monkeypatch.setattr(SweepCallback, "current", None)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; this takes it back

@@ -20,6 +20,11 @@ class Job:
     outcome: Mapping[str, Any]
 
     @property
+    def overrides(self) -> Sequence[str]:
+        """What the command line and the sweep chose for it."""
+        return list(self.outcome.get("overrides", []))
+
+    @property
     def finished(self) -> bool:
         """Whether it has a result."""
         return bool(self.outcome["status"] == "FINISHED")
@@ -89,21 +94,24 @@ def as_markdown(jobs: Sequence[Job]) -> str:
         ]
         for row in summarize(jobs)
     ]
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     runs = []
     for job in jobs:
+        varied = " ".join(override for override in job.overrides if override not in common) or job.folder.name
         outcome = job.outcome
         if job.finished:
             numbers = [f"{outcome['test_accuracy']:.2%}", f"{outcome['test_loss']:.4f}"]
-            runs.append([str(job.number), outcome["name"], *numbers, f"{outcome['training_seconds']:.1f}"])
+            runs.append([str(job.number), varied, *numbers, f"{outcome['training_seconds']:.1f}"])
         else:
-            reason = " ".join(str(outcome["reason"]).split())
-            runs.append([str(job.number), job.folder.name.partition("-")[2], f"{outcome['status']}: {reason}", "", ""])
+            runs.append([str(job.number), varied, outcome["status"], "", ""])
+    reasons = [f"Job {job.number} {job.outcome['status']}: {job.outcome['reason']}" for job in jobs if not job.finished]
     return "\n".join(
         [
             *table(["data", "loss", "runs", "test accuracy", "test loss", "training, s"], modes),
             "",
-            *table(["job", "run", "test accuracy", "test loss", "training, s"], runs),
+            *table(["job", "overrides", "test accuracy", "test loss", "training, s"], runs),
             "",
+            *reasons,
         ]
     )
 

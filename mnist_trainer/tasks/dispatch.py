@@ -50,8 +50,8 @@ def run_job(job: DictConfig) -> float | None:
             return None
         if config.task.name != "train":
             raise ConfigError(f"task={config.task.name} is unknown{suggestion(config.task.name, TASKS)}")
-        basic = hydra.launcher._target_ == BASIC_LAUNCHER
-        result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, progress=basic)
+        alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
+        result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
         write_outcome(folder, "FINISHED", None, overrides, asdict(result))
         return result.validation_loss
     except Interrupted as interruption:

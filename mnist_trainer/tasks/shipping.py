@@ -40,7 +40,7 @@ class Tracked:
 
 
 @contextmanager
-def shipped(tracked: Tracked, folder: Path) -> Iterator[None]:
+def shipped(tracked: Tracked, folder: Path, *, sweep: bool = False) -> Iterator[None]:
     """Send the folder's journals while the block runs, then wait for the rest and tell where it is.
 
     Does nothing with `tracking=off`.
@@ -56,13 +56,13 @@ def shipped(tracked: Tracked, folder: Path) -> Iterator[None]:
     finally:
         if shipper is not None:
             try:
-                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder)
+                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder, sweep=sweep)
             except KeyboardInterrupt:
                 log.warning("MLflow: still being sent to, by a process that goes on in the background")
                 raise
 
 
-def tell(report: Report, tracked: Tracked, folder: Path) -> None:
+def tell(report: Report, tracked: Tracked, folder: Path, *, sweep: bool) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
     for run in report.runs[:1]:
         if run.run_id is not None:
@@ -70,10 +70,9 @@ def tell(report: Report, tracked: Tracked, folder: Path) -> None:
             log.info(f"    {tracked.ui_command}")
             if not tracked.ui_command.startswith("http"):
                 # The UI greets a new browser in its GenAI mode, without curves; this address is the run's own page
-                page = (
-                    f"#/experiments/{run.experiment_id}/runs/{run.run_id}/model-metrics?workflowType=machine_learning"
-                )
-                log.info(f"    http://127.0.0.1:5000/{page}")
+                page = "runs" if sweep else f"runs/{run.run_id}/model-metrics"
+                address = f"http://127.0.0.1:5000/#/experiments/{run.experiment_id}/{page}"
+                log.info(f"    {address}?workflowType=machine_learning")
     if report.left or report.error:
         why = f": {report.error}" if report.error else ""
         log.warning(f"MLflow: {report.left:,} events are not sent{why}")

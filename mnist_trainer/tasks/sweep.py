@@ -8,7 +8,7 @@ import sys
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -37,27 +37,41 @@ def parent_of(sweep_folder: Path) -> str | None:
 
 
 class SweepCallback(Callback):
-    """Hydra's hooks around a multirun; `current` is the one that runs in this process."""
-
-    current: "SweepCallback | None" = None
-    failed_jobs = 0
+    """Hydra's hooks around a multirun; holds nothing, since launchers send it to other processes."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Find the data, open the parent run's journal, start the shipper."""
+        """Begin the sweep."""
         if config.task.name != "train":
             return
         try:
-            self._start(config)
+            Sweep.current = Sweep(config)
         except MnistTrainerError as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"mnist_trainer: {error}\n")
             raise SystemExit(error.exit_code) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write the report and end the parent run."""
-        self.finish("FINISHED")
+        """End the sweep."""
+        finish("FINISHED")
 
-    def _start(self, config: DictConfig) -> None:
+
+def finish(status: Status, reason: str | None = None) -> None:
+    """End the sweep that runs in this process, if there is one."""
+    if Sweep.current is not None:
+        sweep, Sweep.current = Sweep.current, None
+        sweep.finish(status, reason)
+
+
+class Sweep:
+    """A multirun in this process: finds the data, keeps the parent run's journal and the shipper.
+
+    Raises `DataError` and `TrackingError` before any job begins.
+    """
+
+    current: "ClassVar[Sweep | None]" = None
+    failed_jobs: ClassVar[int] = 0
+
+    def __init__(self, config: DictConfig) -> None:
         self.folder = Path(config.hydra.sweep.dir).absolute()
         data, tracking = OmegaConf.to_object(config.data), OmegaConf.to_object(config.tracking)
         assert isinstance(data, DataConfig)
@@ -70,7 +84,7 @@ class SweepCallback(Callback):
         overrides = list(config.hydra.overrides.task)
         (self.folder / SWEEP).write_text(json.dumps({"run": run, "overrides": overrides}, indent=2) + "\n")
         self._shipper = ExitStack()
-        self._shipper.enter_context(shipped(self.tracked, self.folder))
+        self._shipper.enter_context(shipped(self.tracked, self.folder, sweep=True))
         self._journal = Journal(self.folder)
         self._journal.start(
             RunRecord(
@@ -85,16 +99,12 @@ class SweepCallback(Callback):
             )
         )
         self._journal.tags({"sweep.overrides": " ".join(overrides), "data.name": experiment, **machine_tags()})
-        SweepCallback.current = self
 
     def finish(self, status: Status, reason: str | None = None) -> None:
-        """Write the report, end the parent run, and wait for the shipper; once."""
-        if SweepCallback.current is not self:
-            return
-        SweepCallback.current = None
+        """Write the report, end the parent run, and wait for the shipper."""
         jobs = read_jobs(self.folder)
         failed = [job for job in jobs if not job.finished]
-        SweepCallback.failed_jobs = len(failed)
+        Sweep.failed_jobs = len(failed)
         report = as_markdown(jobs)
         (self.folder / REPORT).write_text(report)
         log.info(f"\n{report}")

@@ -58,9 +58,10 @@ class Result:
     test_accuracy: float
 
 
-def train(config: Config, folder: Path, *, parent: str | None = None, progress: bool = True) -> Result:
+def train(config: Config, folder: Path, *, parent: str | None = None, alone: bool = True) -> Result:
     """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
 
+    `alone` is false when other runs share the terminal: then there is no table, and one line at the end.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     check_config(config)
@@ -68,16 +69,14 @@ def train(config: Config, folder: Path, *, parent: str | None = None, progress: 
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
-    describe(config, dataset, trainer, with_model=parent is None)
+    if alone:
+        describe(config, dataset, trainer, with_model=parent is None)
     run = uuid.uuid4().hex
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal:
         journal_callback = JournalCallback(journal)
-        trainer.callbacks = [
-            Console(bar=progress and config.trainer.progress),
-            journal_callback,
-            ParameterFiles(folder),
-        ]
+        console = [Console(bar=config.trainer.progress)] if alone else []
+        trainer.callbacks = [*console, journal_callback, ParameterFiles(folder)]
         with Interruption() as trainer.interruption, threadpool_limits(config.trainer.threads, "blas"):
             trainer.fit()
         tested = trainer.last
@@ -102,8 +101,8 @@ def train(config: Config, folder: Path, *, parent: str | None = None, progress: 
             test_accuracy=evaluation.accuracy,
         )
         log.info(
-            f"test: loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} of {test.samples:,} images of "
-            f"{dataset.name}, after {result.training_seconds:.1f} s of training"
+            f"{config.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
+            f"({test.samples:,} images of {dataset.name}), after {result.training_seconds:.1f} s of training"
         )
     return result
 

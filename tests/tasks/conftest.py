@@ -39,7 +39,7 @@ def run(tmp_path, monkeypatch):
     def start(config, name="run"):
         folder = tmp_path / name
         folder.mkdir()
-        return train(config, folder, progress=False), folder
+        return train(config, folder), folder
 
     return start
 

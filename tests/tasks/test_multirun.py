@@ -66,7 +66,6 @@ def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(com
 
 
 @pytest.mark.usefixtures("_no_picture")
-@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # the overflow is the point
 def test_a_diverging_job_is_reported_with_its_reason(command):
     done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
     assert done.code == 1

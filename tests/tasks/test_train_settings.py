@@ -64,13 +64,22 @@ def test_the_idx_choice_takes_four_files_on_the_command_line(command, idx_files)
 
 
 def test_without_validation_samples_a_run_trains_on_all_and_tells_no_validation(run, configured, events_of):
-    result, folder = run(configured(data__validation_size=0, trainer__restore_best=True, trainer__patience=1))
+    result, folder = run(configured(data__validation_size=0))
     names = {name for event in events_of(folder, "metrics") for name in event["metrics"]}
     assert not [name for name in names if name.startswith("validation/")]
     assert (result.validation_loss, result.validation_accuracy) == (None, None)
     assert result.updates == 2 * 12  # 1,437 images
     assert (folder / "last.npz").exists()
     assert not (folder / "best.npz").exists()
+
+
+@pytest.mark.parametrize("setting", ["patience=1", "restore_best=true"])
+def test_what_judges_by_validation_asks_for_a_validation_set(command, setting):
+    done = command("data=digits", "tracking=off", "epochs=1", "data.validation_size=0", f"trainer.{setting}")
+    assert done.code == 2
+    assert f"trainer.{setting.partition('=')[0]}" in done.output
+    assert "data.validation_size" in done.output
+    assert done.folders == []
 
 
 @pytest.mark.parametrize("restore_best", [True, False])
@@ -135,7 +144,6 @@ def test_digits_that_stand_in_for_mnist_are_called_digits_everywhere(command, mo
 DIVERGING = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "optimizer.lr=1e6", "schedule=constant")
 
 
-@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # the overflow is the point
 @pytest.mark.parametrize(("loss", "name"), [("fused", "SoftmaxLoss"), ("separate", "CrossEntropy")])
 def test_a_diverging_run_fails_saying_when_and_at_what_rate(command, events_of, loss, name):
     done = command(*DIVERGING, f"loss={loss}")
