@@ -32,6 +32,9 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as error:
         tell(explain(error))
         code = 2
+    except OSError as error:
+        tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        code = 2
     except KeyboardInterrupt as error:
         number = getattr(error, "signal", signal.SIGINT)  # training's own says which
         finish("KILLED", f"interrupted by {signal.Signals(number).name}")

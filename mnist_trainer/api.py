@@ -9,6 +9,7 @@ Python, `train("loss=separate", "epochs=3")` does what the command line does, an
     print(trainer.evaluate(test))
 """
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
+from mnist_trainer.tasks.outcome import concluding, write_outcome
 from mnist_trainer.tasks.train import Result, build_trainer
 from mnist_trainer.tasks.train import train as train_in_folder
 
@@ -47,4 +49,7 @@ def train(*overrides: str) -> Result:
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
     folder.mkdir(parents=True)
-    return train_in_folder(config, folder)
+    with concluding(folder, Path(config.outputs), overrides):
+        result = train_in_folder(config, folder)
+        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
+    return result

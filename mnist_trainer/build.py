@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -71,9 +72,18 @@ def import_plugins(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise ConfigError(
                 f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
+            ) from error
+        except Exception as error:  # the user's own code may raise anything
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            if isinstance(error, SyntaxError):
+                where = f"{error.filename}:{error.lineno}"
+            else:
+                where = f"{place.filename}:{place.lineno}"
+            raise ConfigError(
+                f"plugins: {module!r} fails on import, at {where}: {error or type(error).__name__}"
             ) from error
 
 
@@ -122,7 +132,20 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
         raise ConfigError("model has neither `hidden` nor `layers`: take one of the choices that --help lists")
     if not entries:
         raise ConfigError("model.layers is empty: a model needs at least one layer")
-    return [build_layer(entry, f"model.layers.{index}") for index, entry in enumerate(entries)]
+    return build_list(entries, "model.layers")
+
+
+def build_list(entries: Sequence[object], path: str) -> list[Layer]:
+    """Make the layers of a list; raises one `ConfigError` with the problems of all its entries."""
+    layers, found = [], []
+    for index, entry in enumerate(entries):
+        try:
+            layers.append(build_layer(entry, f"{path}.{index}"))
+        except ConfigError as error:
+            found += error.problems
+    if found:
+        raise ConfigError(*found)
+    return layers
 
 
 def mlp_entries(config: MLPConfig, classes: int) -> list[Entry]:
@@ -147,7 +170,7 @@ def build_layer(entry: object, path: str) -> Layer:
     parameters = {str(name): value for name, value in entry.items() if name != "kind"}
     nested = parameters.get("layers")
     if issubclass(cls, Residual) and isinstance(nested, list):
-        parameters["layers"] = [build_layer(item, f"{path}.layers.{index}") for index, item in enumerate(nested)]
+        parameters["layers"] = build_list(nested, f"{path}.layers")
     with under(f"{path} ({kind}): "):
         return construct(cls, parameters)
 

@@ -13,8 +13,11 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import hyperparameter, suggestion
 
@@ -243,6 +246,13 @@ def register() -> None:
         group, _, name = f"schema/{path}".rpartition("/")
         store.store(group=group, name=name, node=schema)
     OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
+    OmegaConf.register_new_resolver("folder", _folder, replace=True)
+
+
+def _folder(path: str | None) -> str:
+    if not path or not str(path).strip():
+        raise ConfigError("outputs is empty: name a folder")
+    return str(path)
 
 
 def conf_folder() -> Path:
@@ -252,9 +262,12 @@ def conf_folder() -> Path:
 
 
 def compose(overrides: Sequence[str] = ()) -> Config:
-    """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`, for use from Python."""
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return typed(hydra_compose("config", list(overrides)))
+    """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            return typed(hydra_compose("config", list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
 
 
 def typed(composed: DictConfig) -> Config:

@@ -1,7 +1,9 @@
 """Hydra's and OmegaConf's errors in a reader's words."""
 
 import re
+from dataclasses import is_dataclass
 
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from mnist_trainer.hyperparameters import suggestion
@@ -15,6 +17,8 @@ def explain(error: Exception) -> str:
     message = str(error) if cause is error else f"{error}\n{cause}"
     if found := re.search(r"Missing mandatory value: (\S+)", message):
         return f"{found[1]} is missing: give it a value, as in {found[1]}=..."
+    if found := re.search(r"ConfigError raised while resolving interpolation: (.*)", message):
+        return found[1]
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
         choice, group, options = found.groups()
         name = choice.removeprefix(f"{group}/")
@@ -27,5 +31,8 @@ def explain(error: Exception) -> str:
 def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     """Say which key is unknown and which there are beside it."""
     key = re.sub(r"\[(\d+)\]", r".\1", str(error.full_key or error.key))
-    beside = [str(name) for name in (error.parent_node or {})]
+    parent = error.parent_node
+    if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
+        return f"{key} is not there yet: write +{key}=... to add it"
+    beside = [str(name) for name in (parent or {})]
     return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"

@@ -6,6 +6,7 @@ what is out of range, `construct` builds one from a config's plain mapping and n
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,8 @@ class Range:
         )
 
     def __str__(self) -> str:
+        if self == Range():
+            return "finite"
         words = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
         return " and ".join(f"{word} {bound:,}" for word, bound in words.items() if bound is not None)
 
@@ -77,7 +80,9 @@ def problems(instance: Any, prefix: str = "") -> list[str]:
             if choices is not None and element is not None and element not in choices:
                 found.append(f"{key}={element!r} is unknown{suggestion(str(element), choices)}")
             elif fits is not None and isinstance(element, int | float) and element not in fits:
-                found.append(f"{key}={value} is out of range: must be {str(fits) or 'finite'}")
+                found.append(
+                    f"{key}={value} is out of range: must be {fits}{'' if abs(element) < math.inf else ' and finite'}"
+                )
     return found
 
 
@@ -103,7 +108,11 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
     found = [f"{name} is unknown{suggestion(str(name), declared)}" for name in values if name not in declared]
     for name, field in declared.items():
         if name in values:
-            if not _fits(values[name], hints[name]):
+            if typing.get_origin(hints[name]) is typing.Literal and isinstance(values[name], str):
+                choices = typing.get_args(hints[name])
+                if values[name] not in choices:
+                    found.append(f"{name}={values[name]!r} is unknown{suggestion(values[name], choices)}")
+            elif not _fits(values[name], hints[name]):
                 found.append(f"{name}={values[name]!r} has the wrong type: must be {_words(hints[name])}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             found.append(f"{name} is missing: must be {_words(hints[name])}")

@@ -71,7 +71,7 @@ def command(tmp_path, monkeypatch, capfd):
 
     from mnist_trainer import __main__ as entry
     from mnist_trainer.tasks import dispatch
-    from mnist_trainer.tasks.sweep import SweepCallback
+    from mnist_trainer.tasks.sweep import Sweep
 
     for name in ("MNIST_ROOT", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -84,8 +84,8 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(dispatch, "exit_code", 0)
         monkeypatch.setattr(dispatch, "error", None)
         monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back
-        monkeypatch.setattr(SweepCallback, "failed_jobs", 0)
-        monkeypatch.setattr(SweepCallback, "current", None)
+        monkeypatch.setattr(Sweep, "failed_jobs", 0)
+        monkeypatch.setattr(Sweep, "current", None)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; this takes it back
         root, hydra_state = logging.getLogger(), GlobalHydra.instance().hydra
         handlers, level = root.handlers[:], root.level

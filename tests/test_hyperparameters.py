@@ -71,7 +71,7 @@ def test_values_that_fit_are_taken_as_they_are(values):
         ("rate", True, "a number"),
         ("flag", 1, "true or false"),
         ("flag", "yes", "true or false"),
-        ("mode", "xavier", "one of auto, he"),
+        ("mode", 3, "one of auto, he"),
         ("word", 3, "a word"),
         ("patience", 1.5, "a whole number or null"),
         ("patience", False, "a whole number or null"),
@@ -88,6 +88,10 @@ def test_values_that_fit_are_taken_as_they_are(values):
 def test_a_mistyped_value_is_named_with_what_would_fit(name, value, words):
     (problem,) = failures(Sample, **{"units": 3, name: value})
     assert problem.startswith(f"{name}={value!r} has the wrong type: must be {words}")
+
+
+def test_an_unknown_choice_is_named_with_all_that_there_are():
+    assert failures(Sample, units=3, mode="xavier") == ("mode='xavier' is unknown (one of: auto, he)",)
 
 
 def test_an_unknown_parameter_is_named_with_the_nearest_and_all_that_there_are():
@@ -131,7 +135,7 @@ def test_what_is_in_range_is_no_problem():
     [
         ({"rate": 0}, "rate=0 is out of range: must be above 0 and at most 1"),
         ({"rate": 1.0001}, "rate=1.0001 is out of range: must be above 0 and at most 1"),
-        ({"rate": float("nan")}, "rate=nan is out of range: must be above 0 and at most 1"),
+        ({"rate": float("nan")}, "rate=nan is out of range: must be above 0 and at most 1 and finite"),
         ({"patience": 0}, "patience=0 is out of range: must be at least 1"),
         ({"hidden": [3, 0]}, "hidden=[3, 0] is out of range: must be at least 1"),
         ({"word": "decopled"}, "word='decopled' is unknown; did you mean 'decoupled'? (one of: decoupled, l2)"),

@@ -94,7 +94,8 @@ def as_markdown(jobs: Sequence[Job]) -> str:
         ]
         for row in summarize(jobs)
     ]
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    chosen = [set(job.overrides) for job in jobs if job.overrides]
+    common = set.intersection(*chosen) if len(chosen) > 1 else set()
     runs = []
     for job in jobs:
         varied = " ".join(override for override in job.overrides if override not in common) or job.folder.name

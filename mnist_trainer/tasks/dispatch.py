@@ -1,9 +1,6 @@
 """From Hydra's job to a task: the typed configuration, the outcome on disk, the exit code."""
 
-import json
 import logging
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,15 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_trainer.analysis.sweep import OUTCOME
 from mnist_trainer.config import typed
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.tasks.outcome import concluding, forget, write_outcome
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
-from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.training.interruption import Interrupted
 
 log = logging.getLogger(__name__)
 
@@ -39,57 +34,29 @@ def run_job(job: DictConfig) -> float | None:
     """
     global exit_code, error
     hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
+    folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     try:
-        config = typed(job)
-        if config.task.name == "sync":
-            exit_code = sync(config)
-            forget(folder)
-            return None
-        if config.task.name != "train":
-            raise ConfigError(f"task={config.task.name} is unknown{suggestion(config.task.name, TASKS)}")
-        alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
-        result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
-        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
-        return result.validation_loss
-    except Interrupted as interruption:
-        write_outcome(folder, "KILLED", f"interrupted by {interruption}", overrides)
-        raise
+        with concluding(folder, root, overrides, keep=in_sweep):
+            config = typed(job)
+            if config.task.name == "sync":
+                exit_code = sync(config)
+                forget(folder, root)
+                return None
+            if config.task.name != "train":
+                raise ConfigError(f"task={config.task.name} is unknown{suggestion(config.task.name, TASKS)}")
+            alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
+            result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
+            write_outcome(folder, "FINISHED", None, overrides, asdict(result))
+            return result.validation_loss
     except MnistTrainerError as failure:
         exit_code, error = failure.exit_code, failure  # raised here, Hydra would put a line of its own before it
-        if in_sweep or (folder / JOURNAL).exists():
-            write_outcome(folder, "FAILED", str(failure), overrides)
-        else:
-            forget(folder)
         if in_sweep:
             log.error(str(failure))
-        return None
-    except Exception as failure:
-        exit_code = 1
-        write_outcome(folder, "FAILED", f"{type(failure).__name__}: {failure}", overrides)
+    except Exception:
         if not in_sweep:
             raise
+        exit_code = 1
         log.exception("the job failed")
-        return None
-
-
-def write_outcome(
-    folder: Path,
-    status: str,
-    reason: str | None,
-    overrides: list[str],
-    result: Mapping[str, object] | None = None,
-) -> None:
-    """Write down how a job ended, in its folder, whole or not at all."""
-    outcome = {"status": status, "reason": reason, "overrides": overrides, **(result or {})}
-    temporary = folder / f".{OUTCOME}"
-    temporary.write_text(json.dumps(outcome, indent=2) + "\n")
-    temporary.replace(folder / OUTCOME)
-
-
-def forget(folder: Path) -> None:
-    """Remove the folder of a job that never began: it holds nothing but Hydra's own files."""
-    if not (folder / JOURNAL).exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    return None

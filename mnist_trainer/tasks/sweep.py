@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 SWEEP = "sweep.json"
 REPORT = "sweep.md"
 PICTURE = "loss_modes.png"
+SEVERAL = "several data sets"
+"""The experiment of a sweep over data sets; its runs are in those of their own data."""
 
 
 def parent_of(sweep_folder: Path) -> str | None:
@@ -78,10 +81,11 @@ class Sweep:
         assert isinstance(tracking, TrackingConfig)
         self.tracked = Tracked(tracking, Path(config.outputs).absolute())
         self.tracked.check()
-        experiment = build_data(data).name  # downloads once, before jobs that may run side by side
+        overrides = list(config.hydra.overrides.task)
+        # Found, and if need be downloaded, once, before jobs that may run side by side
+        experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
         self.folder.mkdir(parents=True, exist_ok=True)
         run = uuid.uuid4().hex
-        overrides = list(config.hydra.overrides.task)
         (self.folder / SWEEP).write_text(json.dumps({"run": run, "overrides": overrides}, indent=2) + "\n")
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(self.tracked, self.folder, sweep=True))
@@ -120,6 +124,12 @@ class Sweep:
         log.info(f"sweep: {len(jobs) - len(failed)} of {len(jobs)} jobs finished; {shown(self.folder / REPORT)}")
         if (self.folder / PICTURE).exists():
             log.info(f"the loss modes' curves: {shown(self.folder / PICTURE)}")
+
+
+def sweeps_data(overrides: list[str]) -> bool:
+    """Tell whether the jobs of a sweep are on several data sets."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return any(each.is_sweep_override() and each.key_or_group.partition(".")[0] == "data" for each in parsed)
 
 
 def draw(folder: Path) -> None:

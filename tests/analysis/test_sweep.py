@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from mnist_trainer.analysis.sweep import Job, as_markdown, mean_and_deviation, read_jobs, summarize
+from mnist_trainer.analysis.sweep import as_markdown, mean_and_deviation, read_jobs, summarize
 
 BASE = {"status": "FINISHED", "reason": None, "training_seconds": 2.0, "test_loss": 0.1}
 
@@ -54,7 +54,7 @@ def test_runs_of_a_mode_are_summed_up_as_mean_and_deviation(sweep):
     assert separate.test_accuracy == pytest.approx((0.91, math.sqrt(2) / 100))
     modes, runs = rows(as_markdown(jobs))
     assert modes[0] == ["mnist", "fused", "2", "98.00% ± 1.41%", "0.1000 ± 0.0000", "2.0 ± 0.0"]
-    assert [run[:3] for run in runs][:2] == [["0", "run-0", "97.00%"], ["1", "run-1", "90.00%"]]
+    assert [run[:3] for run in runs][:2] == [["0", "0-run-0", "97.00%"], ["1", "1-run-1", "90.00%"]]
 
 
 def test_a_single_run_has_no_deviation(sweep):
@@ -73,11 +73,13 @@ def test_failed_jobs_are_left_out_of_the_means_and_listed_with_their_reason(swee
     jobs = sweep(failed, outcome(0.9), None, {"status": "KILLED", "reason": "interrupted by SIGINT"})
     (summary,) = summarize(jobs)
     assert summary.jobs == 1
-    _, runs = rows(as_markdown(jobs))
-    assert runs[0][:3] == ["0", "run-0", "FAILED: diverged: the loss is nan"]  # one line: it is a table
-    assert runs[2][:2] == ["2", "run-2"]
-    assert "without a word" in runs[2][2]
-    assert runs[3][2] == "KILLED: interrupted by SIGINT"
+    report = as_markdown(jobs)
+    tables, _, reasons = report.rpartition("\n\n")
+    _, runs = rows(tables)
+    assert [run[:3:2] for run in runs] == [["0", "FAILED"], ["1", "90.00%"], ["2", "FAILED"], ["3", "KILLED"]]
+    assert "Job 0 FAILED: diverged:\nthe loss is nan\n" in reasons
+    assert "Job 2 FAILED: it ended without a word" in reasons
+    assert "Job 3 KILLED: interrupted by SIGINT" in reasons
 
 
 def test_a_torn_outcome_counts_as_a_killed_job(sweep, tmp_path):
@@ -96,10 +98,11 @@ def test_jobs_come_in_the_order_of_their_numbers_and_other_folders_are_none(swee
     assert [job.number for job in read_jobs(tmp_path)] == list(range(12))
 
 
-def test_reasons_with_a_bar_do_not_break_the_table(tmp_path):
-    job = Job(0, tmp_path / "0-run", {"status": "FAILED", "reason": "int | None is wanted"})
-    lines = as_markdown([job]).strip().splitlines()
-    assert lines[-1].replace(r"\|", "").count("|") == lines[-3].count("|")
+def test_a_reason_does_not_break_the_table_whatever_signs_it_holds(sweep):
+    jobs = sweep({"status": "FAILED", "reason": "int | None\nis wanted"}, outcome(0.9))
+    lines = as_markdown(jobs).split("\n\n")[1].splitlines()
+    assert len(lines) == 4
+    assert len({line.count("|") for line in lines}) == 1
 
 
 def test_runs_that_differ_in_another_key_than_seed_and_loss_can_be_told_apart(sweep):
@@ -109,3 +112,10 @@ def test_runs_that_differ_in_another_key_than_seed_and_loss_can_be_told_apart(sw
     _, runs = rows(as_markdown(jobs))
     assert "optimizer.lr=0.1" in " ".join(runs[0])
     assert "optimizer.lr=9" in " ".join(runs[1])
+
+
+def test_a_job_tells_only_what_is_its_own_also_beside_a_killed_one(sweep):
+    overrides = [["data=digits", f"seed={seed}"] for seed in range(2)]
+    jobs = sweep(*(outcome(0.9, overrides=own) for own in overrides), None)
+    _, runs = rows(as_markdown(jobs).rpartition("\n\n")[0])
+    assert [run[1] for run in runs] == ["seed=0", "seed=1", "2-run-2"]

@@ -1,0 +1,53 @@
+"""How a run ended, in its folder: `outcome.json`, or no folder at all if it never began."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mnist_trainer.analysis.sweep import OUTCOME
+from mnist_trainer.errors import MnistTrainerError
+from mnist_trainer.tracking.journal import FILE as JOURNAL
+
+
+@contextmanager
+def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool = False) -> Iterator[None]:
+    """Write down a failure within the block; a run that never began leaves no folder below `root`, unless `keep`."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        write_outcome(folder, "KILLED", f"interrupted by {error}" if error.args else "interrupted", overrides)
+        raise
+    except MnistTrainerError as error:
+        if keep or (folder / JOURNAL).exists():
+            write_outcome(folder, "FAILED", str(error), overrides)
+        else:
+            forget(folder, root)
+        raise
+    except Exception as error:
+        write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+        raise
+
+
+def write_outcome(
+    folder: Path,
+    status: str,
+    reason: str | None,
+    overrides: Sequence[str],
+    result: Mapping[str, object] | None = None,
+) -> None:
+    """Write `outcome.json`, whole or not at all."""
+    outcome = {"status": status, "reason": reason, "overrides": list(overrides), **(result or {})}
+    temporary = folder / f".{OUTCOME}"
+    temporary.write_text(json.dumps(outcome, indent=2) + "\n")
+    temporary.replace(folder / OUTCOME)
+
+
+def forget(folder: Path, root: Path) -> None:
+    """Remove the folder of a job that never began, and what is left empty between it and the day's folder in `root`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in folder.parents:
+        if not parent.is_relative_to(root) or parent.parent in (root, root.parent):
+            break
+        parent.rmdir()
