@@ -83,7 +83,7 @@ def import_plugins(modules: Sequence[str]) -> None:
             else:
                 where = f"{place.filename}:{place.lineno}"
             raise ConfigError(
-                f"plugins: {module!r} fails on import, at {where}: {error or type(error).__name__}"
+                f"plugins: {module!r} fails on import, at {where}: {str(error) or type(error).__name__}"
             ) from error
 
 
@@ -137,7 +137,8 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
 
 def build_list(entries: Sequence[object], path: str) -> list[Layer]:
     """Make the layers of a list; raises one `ConfigError` with the problems of all its entries."""
-    layers, found = [], []
+    layers: list[Layer] = []
+    found: list[str] = []
     for index, entry in enumerate(entries):
         try:
             layers.append(build_layer(entry, f"{path}.{index}"))

@@ -80,9 +80,8 @@ def problems(instance: Any, prefix: str = "") -> list[str]:
             if choices is not None and element is not None and element not in choices:
                 found.append(f"{key}={element!r} is unknown{suggestion(str(element), choices)}")
             elif fits is not None and isinstance(element, int | float) and element not in fits:
-                found.append(
-                    f"{key}={value} is out of range: must be {fits}{'' if abs(element) < math.inf else ' and finite'}"
-                )
+                finite = "" if math.isfinite(element) or fits == Range() else " and finite"
+                found.append(f"{key}={value} is out of range: must be {fits}{finite}")
     return found
 
 

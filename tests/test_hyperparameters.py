@@ -91,7 +91,7 @@ def test_a_mistyped_value_is_named_with_what_would_fit(name, value, words):
 
 
 def test_an_unknown_choice_is_named_with_all_that_there_are():
-    assert failures(Sample, units=3, mode="xavier") == ("mode='xavier' is unknown (one of: auto, he)",)
+    assert failures(Sample, units=3, mode="xavier") == ["mode='xavier' is unknown (one of: auto, he)"]
 
 
 def test_an_unknown_parameter_is_named_with_the_nearest_and_all_that_there_are():
@@ -156,8 +156,8 @@ def test_what_is_not_finite_never_fits(value):
         most: float = hyperparameter(0.0, below=5)
 
     assert problems(Unbounded(rate=value)) == [f"rate={value} is out of range: must be finite"]
-    assert problems(Unbounded(least=value)) == [f"least={value} is out of range: must be at least -5"]
-    assert problems(Unbounded(most=value)) == [f"most={value} is out of range: must be below 5"]
+    assert problems(Unbounded(least=value)) == [f"least={value} is out of range: must be at least -5 and finite"]
+    assert problems(Unbounded(most=value)) == [f"most={value} is out of range: must be below 5 and finite"]
 
 
 def test_problems_deeper_down_are_named_with_their_path():
