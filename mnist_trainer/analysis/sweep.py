@@ -2,11 +2,12 @@
 
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 OUTCOME = "outcome.json"
 
@@ -78,7 +79,7 @@ def summarize(jobs: Sequence[Job]) -> list[Summary]:
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Return mean and sample standard deviation; of one value the latter is NaN."""
-    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
 def as_markdown(jobs: Sequence[Job]) -> str:

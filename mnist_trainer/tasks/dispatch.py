@@ -1,5 +1,6 @@
 """From Hydra's job to a task: the typed configuration, the outcome on disk, the exit code."""
 
+import gc
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ def run_job(job: DictConfig) -> float | None:
     Returns the validation loss, for Hydra's optimizing sweepers.
     """
     global exit_code, error
+    gc.enable()
     hydra = HydraConfig.get()
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from omegaconf import OmegaConf
+import yaml
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer import registry
@@ -168,7 +168,7 @@ def journaled(
 ) -> Iterator[Journal]:
     """Keep a run's journal: what it is at the start, how it ended at the end."""
     values = asdict(config)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(values)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     journal = Journal(folder)
     status: Status = "FAILED"
     reason: str | None = None

@@ -16,7 +16,7 @@ def open_run(folder: Path, start: Event, store: Store, store_folder: Path) -> Po
     experiment_id = store.experiment(start["experiment"], store_folder)
     run_id = store.find_run(experiment_id, start["run"])
     if run_id is None:
-        tags = {RUN_TAG: start["run"]}
+        tags = {RUN_TAG: start["run"], "version.mlflow": store.version}
         parent_id = _parent_run_id(folder, start, store, experiment_id)
         if parent_id is not None:
             tags["mlflow.parentRunId"] = parent_id

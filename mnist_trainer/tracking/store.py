@@ -84,6 +84,13 @@ class Store:
         self.uri = uri
         self.client = client
 
+    @property
+    def version(self) -> str:
+        """MLflow's version here."""
+        from mlflow.version import VERSION
+
+        return str(VERSION)
+
     def experiment(self, name: str, store_folder: Path) -> str:
         """Return the id of the experiment `name`, made or restored if need be.
 
