@@ -16,7 +16,8 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | what runs say when they are put beside each other |
-| `config`, `config_errors` | the configuration's schemas, the values being in `conf/`; Hydra's errors in words |
+| `config`, `config_errors` | the configuration's schemas (the values are in `conf/`); Hydra's errors in words |
+| `composition` | from `conf/` and overrides to the typed configuration |
 | `registry`, `build` | names to classes, open to plugins; configurations to objects |
 | `tasks/` | what the command can do, a thin file a task; `dispatch` takes Hydra's jobs to them |
 | `api`, `__main__` | what notebooks and plugins import; the command |

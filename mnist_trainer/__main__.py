@@ -12,7 +12,7 @@ from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.config import conf_folder
+from mnist_trainer.composition import conf_folder
 from mnist_trainer.config_errors import explain
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.tasks.sweep import Sweep, finish

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mnist_trainer.build import build_data
-from mnist_trainer.config import TOKEN, compose
+from mnist_trainer.composition import TOKEN, compose
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss

@@ -4,22 +4,13 @@ The dataclasses of optimizers, losses and schedules have the types only: their r
 the names stand for. `register` tells Hydra of all schemas.
 """
 
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
-from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 
-from mnist_trainer.config_errors import explain
-from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import hyperparameter, suggestion
+from mnist_trainer.hyperparameters import hyperparameter
 
 
 @dataclass
@@ -234,10 +225,6 @@ SCHEMAS: dict[str, type] = {
 }
 
 
-TOKEN = secrets.token_hex(3)
-"""One a process, so that two that start in the same second have folders of their own."""
-
-
 def register() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()
@@ -245,53 +232,6 @@ def register() -> None:
     for path, schema in SCHEMAS.items():
         group, _, name = f"schema/{path}".rpartition("/")
         store.store(group=group, name=name, node=schema)
-    OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
-    OmegaConf.register_new_resolver("folder", _folder, replace=True)
-
-
-def _folder(path: str | None) -> str:
-    if not path or not str(path).strip():
-        raise ConfigError("outputs is empty: name a folder")
-    return str(path)
-
-
-def conf_folder() -> Path:
-    """Return the folder of the YAML files: in the package, as a wheel has it, or else beside it."""
-    package = Path(__file__).resolve().parent
-    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
-
-
-def compose(overrides: Sequence[str] = ()) -> Config:
-    """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
-    try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return typed(hydra_compose("config", list(overrides)))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
-
-
-def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`."""
-    missing = [
-        f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
-    ]
-    if found := [*missing, *_unknown_keys(composed)]:
-        raise ConfigError(*found)
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, Config)
-    return config
-
-
-def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    schema = OmegaConf.get_type(node)
-    if schema is None or not is_dataclass(schema):
-        return
-    known = [field.name for field in fields(schema)]
-    for key in map(str, node):
-        if key not in known:
-            yield f"{prefix}{key} is unknown{suggestion(key, known)}"
-        elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
 
 register()

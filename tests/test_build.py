@@ -8,7 +8,8 @@ import pytest
 
 from mnist_trainer import registry
 from mnist_trainer.build import build_data, build_layers, build_model, check_config
-from mnist_trainer.config import LayersConfig, MLPConfig, compose
+from mnist_trainer.composition import compose
+from mnist_trainer.config import LayersConfig, MLPConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from mnist_trainer import registry
 from mnist_trainer.build import build_layers, build_loss, build_optimizer, build_schedule, check_config
-from mnist_trainer.config import SCHEMAS, Config, compose, conf_folder, typed
+from mnist_trainer.composition import compose, conf_folder, typed
+from mnist_trainer.config import SCHEMAS, Config
 from mnist_trainer.errors import ConfigError
 
 CONF = conf_folder()

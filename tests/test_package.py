@@ -37,7 +37,7 @@ def test_an_installed_wheel_trains_from_any_directory(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "test loss" in done.stdout
     where = subprocess.run(
-        [sys.executable, "-c", "import mnist_trainer, mnist_trainer.config as c; print(c.conf_folder())"],
+        [sys.executable, "-c", "import mnist_trainer, mnist_trainer.composition as c; print(c.conf_folder())"],
         cwd=elsewhere,
         env=environment,
         capture_output=True,

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_trainer.config import typed
+from mnist_trainer.composition import typed
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.tasks.outcome import concluding, forget, write_outcome

@@ -2,13 +2,11 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer import registry
@@ -26,10 +24,9 @@ from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.tasks.provenance import flattened, machine_tags
+from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
-from mnist_trainer.tracking.journal import Journal, RunRecord, Status
 from mnist_trainer.training.callbacks import Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.streams import stream
@@ -73,38 +70,38 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
         describe(config, dataset, trainer, with_model=parent is None)
     run = uuid.uuid4().hex
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
-    with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal:
+    threads = threadpool_limits(config.trainer.threads, "blas")
+    with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal, threads:
         journal_callback = JournalCallback(journal)
         console = [Console(bar=config.trainer.progress)] if alone else []
         trainer.callbacks = [*console, journal_callback, ParameterFiles(folder)]
-        with Interruption() as trainer.interruption, threadpool_limits(config.trainer.threads, "blas"):
+        with Interruption() as trainer.interruption:
             trainer.fit()
         tested = trainer.last
         if config.trainer.restore_best and trainer.best is not None:
             np.copyto(trainer.model.parameters.values, trainer.best_parameters)
             tested = trainer.best
+        assert tested is not None
         evaluation = trainer.evaluate(test)
         journal_callback.test(trainer.step, evaluation, list(dataset.class_names))
-        assert tested is not None
-        result = Result(
-            run=run,
-            name=config.name,
-            data=dataset.name,
-            loss=config.loss.name,
-            seed=config.seed,
-            updates=trainer.step,
-            epochs=trainer.last.epoch if trainer.last else 0,
-            training_seconds=trainer.seconds,
-            validation_loss=tested.validation.loss if tested.validation else None,
-            validation_accuracy=tested.validation.accuracy if tested.validation else None,
-            test_loss=evaluation.loss,
-            test_accuracy=evaluation.accuracy,
-        )
         log.info(
-            f"{config.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
-            f"({test.samples:,} images of {dataset.name}), after {result.training_seconds:.1f} s of training"
+            f"{config.name}: test loss {evaluation.loss:.4f}, accuracy {evaluation.accuracy:.2%} "
+            f"({test.samples:,} images of {dataset.name}), after {trainer.seconds:.1f} s of training"
         )
-    return result
+    return Result(
+        run=run,
+        name=config.name,
+        data=dataset.name,
+        loss=config.loss.name,
+        seed=config.seed,
+        updates=trainer.step,
+        epochs=trainer.step // len(trainer.train),
+        training_seconds=trainer.seconds,
+        validation_loss=tested.validation.loss if tested.validation else None,
+        validation_accuracy=tested.validation.accuracy if tested.validation else None,
+        test_loss=evaluation.loss,
+        test_accuracy=evaluation.accuracy,
+    )
 
 
 def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
@@ -160,64 +157,3 @@ def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: 
         f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
         f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
     )
-
-
-@contextmanager
-def journaled(
-    config: Config, tracked: Tracked, folder: Path, dataset: Dataset, run: str, parent: str | None
-) -> Iterator[Journal]:
-    """Keep a run's journal: what it is at the start, how it ended at the end."""
-    values = asdict(config)
-    (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    journal = Journal(folder)
-    status: Status = "FAILED"
-    reason: str | None = None
-    try:
-        journal.start(
-            RunRecord(
-                run=run,
-                kind="run",
-                experiment=dataset.name,
-                name=config.name,
-                uri=config.tracking.uri,
-                mode=tracked.mode,
-                parent=parent,
-                store_folder=str(tracked.store_folder),
-            )
-        )
-        params = flattened(values) | {"data.name": dataset.name}
-        del params["name"]  # the run's own; a sweep's runs that differ in the loss alone have the same params otherwise
-        journal.params(params)
-        loss = registry.losses[config.loss.name]
-        journal.tags(
-            {
-                "loss.mode": config.loss.name,
-                "loss.exact": str(loss.exact).lower(),
-                "model": config.model.name,
-                "data.name": dataset.name,
-                "data.fallback": str(dataset.fallback).lower(),
-                **machine_tags(),
-            }
-        )
-        journal.dataset(
-            name=dataset.name,
-            digest=dataset.digest,
-            source=dataset.source,
-            schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
-            profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
-        )
-        journal.artifact("config.yaml")
-        yield journal
-        status, reason = "FINISHED", None
-    except KeyboardInterrupt as error:
-        status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
-        raise
-    except BaseException as error:
-        status, reason = "FAILED", f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        for name in ("last.npz", "best.npz"):
-            if (folder / name).exists():
-                journal.artifact(name)
-        journal.end(status, reason)
-        journal.close()

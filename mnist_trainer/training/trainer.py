@@ -65,6 +65,7 @@ class Trainer:
         self.best_parameters = parameters.values.copy()
         self._predicted = np.empty(self.model.max_batch, np.intp)
 
+    @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
     def fit(self) -> None:
         """Train for `epochs`, or until patience ends.
 
@@ -74,8 +75,7 @@ class Trainer:
         try:
             self._tell("on_start", self)
             for epoch in range(1, self.epochs + 1):
-                with np.errstate(over="ignore", invalid="ignore"):  # `update` looks at every loss
-                    self._fit_epoch(epoch)
+                self._fit_epoch(epoch)
                 if self.patience is not None and self.best and epoch - self.best.epoch >= self.patience:
                     break
         finally:
@@ -129,6 +129,7 @@ class Trainer:
         self.step += 1
         return loss, correct
 
+    @np.errstate(over="ignore", invalid="ignore")
     def evaluate(self, batches: Batches) -> Evaluation:
         """Return the mean loss, the accuracy and the confusion counts over all batches; nothing is learned."""
         mean, classes = Mean(), self.model.out_shape[0]

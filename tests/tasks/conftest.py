@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from mnist_trainer.config import compose
+from mnist_trainer.composition import compose
 from mnist_trainer.tasks.train import train
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "trainer.progress=false")

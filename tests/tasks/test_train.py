@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_trainer.build import build_data
-from mnist_trainer.config import compose
+from mnist_trainer.composition import compose
 from mnist_trainer.tasks.provenance import flattened
 from mnist_trainer.tasks.train import build_trainer
 

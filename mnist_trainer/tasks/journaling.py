@@ -1,0 +1,76 @@
+"""A run's journal: what the run is at its start, how it ended at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from mnist_trainer import registry
+from mnist_trainer.config import Config
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.tasks.provenance import flattened, machine_tags
+from mnist_trainer.tasks.shipping import Tracked
+from mnist_trainer.tracking.journal import Journal, RunRecord, Status
+
+
+@contextmanager
+def journaled(
+    config: Config, tracked: Tracked, folder: Path, dataset: Dataset, run: str, parent: str | None
+) -> Iterator[Journal]:
+    """Keep the journal of the run within the block, and beside it the resolved configuration."""
+    values = asdict(config)
+    (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    journal = Journal(folder)
+    status: Status = "FAILED"
+    reason: str | None = None
+    try:
+        journal.start(
+            RunRecord(
+                run=run,
+                kind="run",
+                experiment=dataset.name,
+                name=config.name,
+                uri=config.tracking.uri,
+                mode=tracked.mode,
+                parent=parent,
+                store_folder=str(tracked.store_folder),
+            )
+        )
+        params = flattened(values) | {"data.name": dataset.name}
+        del params["name"]  # the run's own; a sweep's runs that differ in the loss alone have the same params otherwise
+        journal.params(params)
+        loss = registry.losses[config.loss.name]
+        journal.tags(
+            {
+                "loss.mode": config.loss.name,
+                "loss.exact": str(loss.exact).lower(),
+                "model": config.model.name,
+                "data.name": dataset.name,
+                "data.fallback": str(dataset.fallback).lower(),
+                **machine_tags(),
+            }
+        )
+        journal.dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source=dataset.source,
+            schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
+            profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
+        )
+        journal.artifact("config.yaml")
+        yield journal
+        status, reason = "FINISHED", None
+    except KeyboardInterrupt as error:
+        status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
+        raise
+    except BaseException as error:
+        status, reason = "FAILED", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        for name in ("last.npz", "best.npz"):
+            if (folder / name).exists():
+                journal.artifact(name)
+        journal.end(status, reason)
+        journal.close()
