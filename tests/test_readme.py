@@ -69,6 +69,8 @@ def run(command, folder):
 @pytest.mark.parametrize("arguments", list(trainer_commands()))
 def test_the_commands_run(arguments, folder):
     words = shlex.split(arguments)
+    if "hydra/launcher=joblib" in words:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     if not {"--help", "--cfg", "task=sync"} & set(words):
         words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)

@@ -11,13 +11,12 @@ from mnist_trainer import registry
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.tasks.provenance import flattened, machine_tags
-from mnist_trainer.tasks.shipping import Tracked
 from mnist_trainer.tracking.journal import Journal, RunRecord, Status
 
 
 @contextmanager
 def journaled(
-    config: Config, tracked: Tracked, folder: Path, dataset: Dataset, run: str, parent: str | None
+    config: Config, folder: Path, dataset: Dataset, record: RunRecord, *, validation_size: int
 ) -> Iterator[Journal]:
     """Keep the journal of the run within the block, and beside it the resolved configuration."""
     values = asdict(config)
@@ -26,19 +25,8 @@ def journaled(
     status: Status = "FAILED"
     reason: str | None = None
     try:
-        journal.start(
-            RunRecord(
-                run=run,
-                kind="run",
-                experiment=dataset.name,
-                name=config.name,
-                uri=config.tracking.uri,
-                mode=tracked.mode,
-                parent=parent,
-                store_folder=str(tracked.store_folder),
-            )
-        )
-        params = flattened(values) | {"data.name": dataset.name}
+        journal.start(record)
+        params = flattened(values) | {"data.name": dataset.name, "data.validation_size": validation_size}
         del params["name"]  # the run's own; a sweep's runs that differ in the loss alone have the same params otherwise
         journal.params(params)
         loss = registry.losses[config.loss.name]

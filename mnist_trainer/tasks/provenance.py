@@ -1,5 +1,6 @@
 """Where a run's numbers come from: code, versions, machine, and the resolved configuration."""
 
+import getpass
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ from mnist_trainer import __version__
 def machine_tags() -> dict[str, str]:
     """Tell host, processors, versions but MLflow's (the shipper knows it), command line and git commit."""
     return {
-        "mlflow.user": os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid()),
+        "mlflow.user": user(),
         "mlflow.source.name": "mnist_trainer",
         "mlflow.source.type": "LOCAL",
         "host": socket.gethostname(),
@@ -30,6 +31,14 @@ def machine_tags() -> dict[str, str]:
         "version.numpy": np.__version__,
         "version.hydra": hydra.__version__,
     } | git_tags(Path(__file__).parent)
+
+
+def user() -> str:
+    """Return the user's name, or number where it has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def git_tags(folder: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A shipper beside a task, and what the user is told of it."""
 
 import logging
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Literal
 from mnist_trainer.config import TrackingConfig
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking.address import check_uri, resolve_uri
+from mnist_trainer.tracking.journal import RunRecord
 from mnist_trainer.tracking.process import Shipper, ui_command
 from mnist_trainer.tracking.report import Report
 
@@ -32,6 +34,19 @@ class Tracked:
     def ui_command(self) -> str:
         """The command, or the address, that opens MLflow's UI."""
         return ui_command(self.config.uri, self.store_folder)
+
+    def record(self, kind: Literal["run", "sweep"], *, experiment: str, name: str, parent: str | None) -> RunRecord:
+        """Return what a new run's journal starts with."""
+        return RunRecord(
+            run=uuid.uuid4().hex,
+            kind=kind,
+            experiment=experiment,
+            name=name,
+            uri=self.config.uri,
+            mode=self.mode,
+            parent=parent,
+            store_folder=str(self.store_folder),
+        )
 
     def check(self) -> None:
         """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""

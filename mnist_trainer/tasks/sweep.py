@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import sys
-import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +19,7 @@ from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.tasks.provenance import machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
-from mnist_trainer.tracking.journal import Journal, RunRecord, Status
+from mnist_trainer.tracking.journal import Journal, Status
 
 log = logging.getLogger(__name__)
 
@@ -85,23 +84,13 @@ class Sweep:
         # Found, and if need be downloaded, once, before jobs that may run side by side
         experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
         self.folder.mkdir(parents=True, exist_ok=True)
-        run = uuid.uuid4().hex
-        (self.folder / SWEEP).write_text(json.dumps({"run": run, "overrides": overrides}, indent=2) + "\n")
+        name = f"sweep {' '.join(overrides)}".strip()
+        record = self.tracked.record("sweep", experiment=experiment, name=name, parent=None)
+        (self.folder / SWEEP).write_text(json.dumps({"run": record.run, "overrides": overrides}, indent=2) + "\n")
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(self.tracked, self.folder, sweep=True))
         self._journal = Journal(self.folder)
-        self._journal.start(
-            RunRecord(
-                run=run,
-                kind="sweep",
-                experiment=experiment,
-                name=f"sweep {' '.join(overrides)}".strip(),
-                uri=tracking.uri,
-                mode=self.tracked.mode,
-                parent=None,
-                store_folder=str(self.tracked.store_folder),
-            )
-        )
+        self._journal.start(record)
         self._journal.tags({"sweep.overrides": " ".join(overrides), "data.name": experiment, **machine_tags()})
 
     def finish(self, status: Status, reason: str | None = None) -> None:

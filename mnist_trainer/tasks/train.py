@@ -1,7 +1,6 @@
 """task=train: train a model, evaluate it on the official test set, and track the run."""
 
 import logging
-import uuid
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +67,11 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
     trainer, test = build_trainer(config, dataset)
     if alone:
         describe(config, dataset, trainer, with_model=parent is None)
-    run = uuid.uuid4().hex
+    record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     threads = threadpool_limits(config.trainer.threads, "blas")
-    with shipper, journaled(config, tracked, folder, dataset, run, parent) as journal, threads:
+    journaling = journaled(config, folder, dataset, record, validation_size=trainer.validation.samples)
+    with shipper, journaling as journal, threads:
         journal_callback = JournalCallback(journal)
         console = [Console(bar=config.trainer.progress)] if alone else []
         trainer.callbacks = [*console, journal_callback, ParameterFiles(folder)]
@@ -89,7 +89,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
             f"({test.samples:,} images of {dataset.name}), after {trainer.seconds:.1f} s of training"
         )
     return Result(
-        run=run,
+        run=record.run,
         name=config.name,
         data=dataset.name,
         loss=config.loss.name,

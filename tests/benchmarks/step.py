@@ -2,7 +2,8 @@
 
 Both sides gather 128 (or 32) images of uint8, convert them to float32, and do forward, loss, backward and update on
 the same network with the same optimizer. The two alternate in short rounds within one process; the figure is the
-median over the rounds of the ratio of their times.
+median over the rounds of the ratio of their times: above 1, this project is faster. "fused" is loss=fused; PyTorch
+comes with its default optimizer, and with the one of a single fused kernel (`fused=True`).
 """
 
 import argparse
@@ -133,11 +134,11 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    print(f"NumPy {np.__version__}, PyTorch {torch.__version__}, 1 thread, float32, medians of {rounds} rounds")
+    print(f"NumPy {np.__version__}, PyTorch {torch.__version__}, 1 thread, float32, medians of {rounds} rounds\n")
     print(
-        "| network | batch | optimizer | NumPy fused, µs | separate / fused | PyTorch, µs | fused kernel, µs | ratio |"
+        "| network | batch | optimizer | fused, µs | separate ÷ fused | PyTorch ÷ fused | PyTorch fused=True ÷ fused |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for hidden in ([512, 512], [128, 64]):
         for batch_size in (128, 32):
             for optimizer in ("sgd", "adam"):
@@ -149,15 +150,10 @@ def main() -> None:
                 ]
                 steps = 20 if hidden[0] > 200 else 100
                 times = [[seconds(run, steps) for run in contenders] for _ in range(rounds + 2)][2:]
-                fused, _, eager, kernel = (statistics.median(column) * 1e6 for column in zip(*times, strict=True))
-                parity = statistics.median(row[1] / row[0] for row in times)
-                ratio = statistics.median(min(row[2], row[3]) / row[0] for row in times)
-                name = "-".join(map(str, [784, *hidden, 10]))
-                print(
-                    f"| {name} | {batch_size} | {optimizer} | {fused:,.0f} | {parity:.2f} | {eager:,.0f} | "
-                    f"{kernel:,.0f} | **{ratio:.2f}** |",
-                    flush=True,
-                )
+                fused = statistics.median(row[0] for row in times) * 1e6
+                ratios = [statistics.median(row[other] / row[0] for row in times) for other in (1, 2, 3)]
+                cells = ["-".join(map(str, [784, *hidden, 10])), batch_size, optimizer, f"{fused:,.0f}"]
+                print("|", *(f"{cell} |" for cell in cells), *(f"{ratio:.2f} |" for ratio in ratios), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.layers.stack import Stack
 
 STACKS = {
     "mlp": lambda: [Flatten(), Linear(16), ReLU(), Dropout(0.2), Linear(12), LeakyReLU(), Linear(5)],
@@ -147,3 +148,9 @@ def test_a_layer_that_does_not_fit_is_named_with_its_index_and_what_would_fit(bu
 def test_a_residual_connection_needs_a_layer():
     with pytest.raises(ConfigError, match="layers is empty: a residual connection needs at least one layer"):
         Residual([])
+
+
+def test_a_layer_that_stands_twice_in_a_stack_is_refused_since_backward_could_remember_one_pass_only():
+    relu = ReLU()
+    with pytest.raises(ConfigError, match="the same object twice"):
+        Stack([Linear(3), relu, Linear(3), relu]).build((3,), 2, np.float64)
