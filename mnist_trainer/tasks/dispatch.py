@@ -24,7 +24,7 @@ BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 exit_code = 0
 """What the last job that ran in this process amounts to."""
-error: MnistTrainerError | None = None
+error: MnistTrainerError | OSError | None = None
 """Why it failed, if a user can mend it."""
 
 
@@ -52,8 +52,9 @@ def run_job(job: DictConfig) -> float | None:
             result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
             write_outcome(folder, "FINISHED", None, overrides, asdict(result))
             return result.validation_loss
-    except MnistTrainerError as failure:
-        exit_code, error = failure.exit_code, failure  # raised here, Hydra would put a line of its own before it
+    except (MnistTrainerError, OSError) as failure:  # an OSError: a full disk, say
+        exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
+        error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
             log.error(str(failure))
     except Exception:

@@ -35,6 +35,8 @@ def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # NumPy's doesn't name the file
     finally:
         temporary.unlink(missing_ok=True)
 
