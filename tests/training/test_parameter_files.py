@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import pickle
 
 import numpy as np
@@ -65,13 +66,13 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(path):
 
 
 @pytest.mark.parametrize("where", ["savez", "fsync"])
-def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_one(path, monkeypatch, where):
+def test_a_write_that_fails_names_the_file_and_leaves_the_old_one_and_no_temporary_one(path, monkeypatch, where):
     def fails(*arguments, **keywords):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     kept = path.read_bytes()
     monkeypatch.setattr(parameter_files.np if where == "savez" else parameter_files.os, where, fails)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=f"disk full: '{path}'"):
         save_parameters(path, {"0.bias": np.ones(2)})
     assert path.read_bytes() == kept
     assert list(path.parent.iterdir()) == [path]
