@@ -7,13 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mnist_trainer.analysis.sweep import OUTCOME
-from mnist_trainer.errors import MnistTrainerError
+from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.tracking.journal import FILE as JOURNAL
+
+HYDRA_FILES = {".hydra", "mnist_trainer.log"}
 
 
 @contextmanager
 def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool = False) -> Iterator[None]:
-    """Write down a failure within the block; a run that never began leaves no folder below `root`, unless `keep`."""
+    """Write down a failure within the block; a run that never began leaves no folder, unless `keep`.
+
+    Raises `ConfigError` if the folder holds a run already, and leaves that as it is.
+    """
+    if (folder / JOURNAL).exists():
+        raise ConfigError(f"{folder} holds a run already: leave hydra.run.dir out, or name a new folder")
     try:
         yield
     except KeyboardInterrupt as error:
@@ -45,7 +52,12 @@ def write_outcome(
 
 
 def forget(folder: Path, root: Path) -> None:
-    """Remove the folder of a job that never began, and what is left empty between it and the day's folder in `root`."""
+    """Remove the folder of a job that never began, if it holds Hydra's own files and nothing else.
+
+    With it goes what is left empty between it and the day's folder in `root`.
+    """
+    if not {path.name for path in folder.iterdir()} <= HYDRA_FILES:
+        return
     shutil.rmtree(folder, ignore_errors=True)
     for parent in folder.parents:
         if not parent.is_relative_to(root) or parent.parent in (root, root.parent):

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.tasks.outcome import concluding, forget
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "outputs" / "2026-01-01" / "run"
+    (path / ".hydra").mkdir(parents=True)
+    (path / ".hydra" / "config.yaml").touch()
+    (path / "mnist_trainer.log").touch()
+    return path
+
+
+def fail(folder, **options):
+    with concluding(folder, folder.parents[1], ["a=1"], **options):
+        raise ConfigError("wrong")
+
+
+def test_a_run_that_never_began_leaves_no_folder(folder):
+    with pytest.raises(ConfigError):
+        fail(folder)
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_folder_with_a_users_files_is_never_removed(folder):
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError):
+        fail(folder)
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    forget(folder, folder.parents[1])
+    assert (folder / "thesis.tex").exists()
+
+
+def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_is(folder):
+    (folder / "journal.jsonl").write_text("{}\n")
+    (folder / "outcome.json").write_text("kept")
+    with pytest.raises(ConfigError, match="holds a run already"):
+        fail(folder)
+    assert (folder / "outcome.json").read_text() == "kept"
+
+
+def test_a_sweeps_job_that_fails_says_why_in_its_folder(folder):
+    with pytest.raises(ConfigError):
+        fail(folder, keep=True)
+    outcome = json.loads((folder / "outcome.json").read_text())
+    assert outcome == {"status": "FAILED", "reason": "wrong", "overrides": ["a=1"]}
+
+
+def test_the_bugs_of_a_plugin_are_written_down_too(folder):
+    with pytest.raises(ZeroDivisionError), concluding(folder, folder.parents[1], []):
+        raise ZeroDivisionError("division by zero")
+    assert json.loads((folder / "outcome.json").read_text())["reason"] == "ZeroDivisionError: division by zero"
