@@ -74,10 +74,14 @@ class Console(Callback):
             mark = "*" if record.best else " "
             validation = f"{record.validation.loss:15.4f}  {record.validation.accuracy:8.2%}{mark}"
         epoch = f"{record.epoch}/{record.epochs}"
-        log.info(
+        self._print(
             f"{epoch:>5}  {record.step:6d}   {record.train_loss:10.4f}  {record.train_accuracy:8.2%}   {validation}  "
             f"{record.learning_rate:13.3g}  {record.samples_per_second:9,.0f}  {record.seconds:7.2f}"
         )
+
+    def _print(self, line: str) -> None:
+        with tqdm.external_write_mode():  # takes the bar away and puts it back below the line
+            log.info(line)
 
     def on_end(self) -> None:
         """Close the bar."""
