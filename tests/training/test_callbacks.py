@@ -1,3 +1,4 @@
+import contextlib
 import logging
 
 import numpy as np
@@ -77,8 +78,15 @@ def test_the_bar_moves_by_samples_and_is_closed_at_the_end(tiny, monkeypatch, wa
         def close(self):
             self.closed += 1
 
+        @staticmethod
+        def external_write_mode():
+            return contextlib.nullcontext(aside.append("a line"))
+
+    aside = []
     monkeypatch.setattr(callbacks, "tqdm", Bar)
-    tiny.trainer(callbacks=[Console(bar=wanted)]).fit()
+    trainer = tiny.trainer(callbacks=[Console(bar=wanted)])
+    trainer.fit()
+    assert len(aside) == trainer.epochs  # the bar is taken away for every epoch's line
     if not wanted:
         assert bars == []
         return
