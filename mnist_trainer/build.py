@@ -24,7 +24,7 @@ from mnist_trainer.config import (
     OptimizerConfig,
     ScheduleConfig,
 )
-from mnist_trainer.data.dataset import Dataset, load, load_idx
+from mnist_trainer.data.dataset import KINDS, Dataset, load, load_idx
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, problems
 from mnist_trainer.kernels.arrays import Shape
@@ -90,6 +90,8 @@ def import_plugins(modules: Sequence[str]) -> None:
 def build_data(config: DataConfig) -> Dataset:
     """Load the data set."""
     if isinstance(config, IdxConfig):
+        if config.name in KINDS or not config.name.strip():
+            raise ConfigError(f"data.name={config.name!r}: other files need a name of their own, in MLflow too")
         return load_idx(
             config.train_images,
             config.train_labels,

@@ -43,7 +43,7 @@ ROOMS = {
     "composition": {"config", "config_errors"},
     "build": BUILDING - {"build"},
     "analysis": BUILDING | {"tracking"},
-    "tasks": BUILDING | {"composition", "analysis", "tracking", "figures"},
+    "tasks": BUILDING | {"composition", "config_errors", "analysis", "tracking", "figures"},
     "api": BUILDING | {"composition", "analysis", "tracking", "tasks"},
     "__main__": {"composition", "config_errors", "tasks"},
 }

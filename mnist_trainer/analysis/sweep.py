@@ -33,10 +33,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Summary:
-    """The finished jobs that share a data set and a loss mode; ± is the sample standard deviation over them."""
+    """The finished jobs that differ in nothing but the seed; ± is the sample standard deviation over them."""
 
     data: str
-    loss: str
+    loss: str  # the mode, and what else was swept
     jobs: int
     test_accuracy: tuple[float, float]
     test_loss: tuple[float, float]
@@ -58,22 +58,30 @@ def read_jobs(folder: Path) -> list[Job]:
     return sorted(jobs, key=lambda job: job.number)
 
 
+def varied(jobs: Sequence[Job]) -> list[list[str]]:
+    """Tell, for each job, the overrides that not all jobs have."""
+    chosen = [set(job.overrides) for job in jobs if job.overrides]
+    common = set.intersection(*chosen) if len(chosen) > 1 else set()
+    return [[override for override in job.overrides if override not in common] for job in jobs]
+
+
 def summarize(jobs: Sequence[Job]) -> list[Summary]:
-    """Group the finished jobs by data set and loss mode, in the order of their first appearance."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for job in jobs:
+    """Group the finished jobs that differ in nothing but the seed, in the order of their first appearance."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for job, own in zip(jobs, varied(jobs), strict=True):
         if job.finished:
-            groups.setdefault((job.outcome["data"], job.outcome["loss"]), []).append(job.outcome)
+            settings = " ".join(each for each in own if not each.startswith(("seed=", "loss=", "data=")))
+            groups.setdefault((job.outcome["data"], job.outcome["loss"], settings), []).append(job.outcome)
     return [
         Summary(
             data=data,
-            loss=loss,
+            loss=f"{loss} {settings}".strip(),
             jobs=len(outcomes),
             test_accuracy=mean_and_deviation([o["test_accuracy"] for o in outcomes]),
             test_loss=mean_and_deviation([o["test_loss"] for o in outcomes]),
             training_seconds=mean_and_deviation([o["training_seconds"] for o in outcomes]),
         )
-        for (data, loss), outcomes in groups.items()
+        for (data, loss, settings), outcomes in groups.items()
     ]
 
 
@@ -95,17 +103,15 @@ def as_markdown(jobs: Sequence[Job]) -> str:
         ]
         for row in summarize(jobs)
     ]
-    chosen = [set(job.overrides) for job in jobs if job.overrides]
-    common = set.intersection(*chosen) if len(chosen) > 1 else set()
     runs = []
-    for job in jobs:
-        varied = " ".join(override for override in job.overrides if override not in common) or job.folder.name
+    for job, overrides in zip(jobs, varied(jobs), strict=True):
+        own = " ".join(overrides) or job.folder.name
         outcome = job.outcome
         if job.finished:
             numbers = [f"{outcome['test_accuracy']:.2%}", f"{outcome['test_loss']:.4f}"]
-            runs.append([str(job.number), varied, *numbers, f"{outcome['training_seconds']:.1f}"])
+            runs.append([str(job.number), own, *numbers, f"{outcome['training_seconds']:.1f}"])
         else:
-            runs.append([str(job.number), varied, outcome["status"], "", ""])
+            runs.append([str(job.number), own, outcome["status"], "", ""])
     reasons = [f"Job {job.number} {job.outcome['status']}: {job.outcome['reason']}" for job in jobs if not job.finished]
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The curves of several loss modes over one another, each the mean of several seeds."""
+"""The curves of several loss modes over one another, each the mean of several runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
 
     A run maps a metric's name to its list of (step, value).
     The last panel is the size of each mode's difference to the first one, step by step; for it the
-    i-th runs of two modes belong together (the same seed). Only steps that all of a mode's runs
+    i-th runs of two modes belong together (all but the loss is the same). Only steps that all of a mode's runs
     recorded are drawn.
     """
     with picture(path, 12, 8.4) as figure:
@@ -49,7 +49,7 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
                 axes.legend(loc="best")
         _differences(panels[3], runs)
         several = any(len(of_mode) > 1 for of_mode in runs.values())
-        figure.suptitle(", ".join(runs) + (": mean over the seeds, band from least to most" if several else ""))
+        figure.suptitle(", ".join(runs) + (": mean over the runs, band from least to most" if several else ""))
 
 
 def _style(index: int) -> dict[str, object]:
@@ -71,7 +71,7 @@ def _mean_and_band(axes: Axes, index: int, mode: str, series: Sequence[Series]) 
     mean = values.mean(axis=0)
     style = _style(index)
     count = len(values)
-    label = f"{mode} ({_seeds(count)})"
+    label = f"{mode} ({_runs(count)})"
     marker = "o" if len(steps) < 3 else None
     axes.plot(steps, mean, label=label, marker=marker, **style)  # type: ignore[arg-type]
     if count > 1:
@@ -99,7 +99,7 @@ def _differences(axes: Axes, runs: Mapping[str, Sequence[Run]]) -> None:
             equal.append(mode)
             continue
         mean = sizes.mean(axis=0)
-        label = f"{mode} ({_seeds(len(pairs))})"
+        label = f"{mode} ({_runs(len(pairs))})"
         axes.plot(steps, np.where(mean > 0, mean, np.nan), color=_color(index), linewidth=1.5, label=label)
     name = {key: title for key, title, _ in PANELS}[metric].lower()
     axes.set(title=f"Distance to {first}: mean size of the difference", ylabel=f"{name} (nats per image)")
@@ -116,5 +116,5 @@ def _color(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
-def _seeds(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count} seeds"
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

@@ -16,6 +16,7 @@ from mnist_trainer.tasks.outcome import concluding, forget, write_outcome
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
+from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ def run_job(job: DictConfig) -> float | None:
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
+    alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
+    if alone:  # a worker's signals are its launcher's
+        raise_on_sigterm()
     try:
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job)
@@ -48,7 +52,6 @@ def run_job(job: DictConfig) -> float | None:
                 return None
             if config.task.name != "train":
                 raise ConfigError(f"task={config.task.name} is unknown{suggestion(config.task.name, TASKS)}")
-            alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
             result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
             write_outcome(folder, "FINISHED", None, overrides, asdict(result))
             return result.validation_loss

@@ -57,8 +57,10 @@ def journaled(
         status, reason = "FAILED", f"{type(error).__name__}: {error}"
         raise
     finally:
-        for name in ("last.npz", "best.npz"):
-            if (folder / name).exists():
-                journal.artifact(name)
-        journal.end(status, reason)
-        journal.close()
+        try:
+            for name in ("last.npz", "best.npz"):
+                if (folder / name).exists():
+                    journal.artifact(name)
+            journal.end(status, reason)
+        finally:
+            journal.close()

@@ -62,4 +62,7 @@ def forget(folder: Path, root: Path) -> None:
     for parent in folder.parents:
         if not parent.is_relative_to(root) or parent.parent in (root, root.parent):
             break
-        parent.rmdir()
+        try:
+            parent.rmdir()
+        except OSError:  # it holds something else
+            break

@@ -63,7 +63,7 @@ def shipped(tracked: Tracked, folder: Path, *, sweep: bool = False) -> Iterator[
     shipper = None
     if tracked.mode == "mlflow":
         try:
-            shipper = Shipper(folder)
+            shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
         except TrackingError as error:
             log.warning(f"{error}; the journal is kept")
     try:

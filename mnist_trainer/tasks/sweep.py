@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.analysis.sweep import as_markdown, read_jobs
 from mnist_trainer.build import build_data
 from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.tasks.provenance import machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
@@ -47,10 +49,11 @@ class SweepCallback(Callback):
             return
         try:
             Sweep.current = Sweep(config)
-        except MnistTrainerError as error:
+        except (MnistTrainerError, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            sys.stderr.write(f"mnist_trainer: {error}\n")
-            raise SystemExit(error.exit_code) from None
+            message = explain(error) if isinstance(error, OmegaConfBaseException) else str(error)
+            sys.stderr.write(f"mnist_trainer: {message}\n")
+            raise SystemExit(2) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep."""
@@ -86,10 +89,10 @@ class Sweep:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"sweep {' '.join(overrides)}".strip()
         record = self.tracked.record("sweep", experiment=experiment, name=name, parent=None)
+        self._journal = Journal(self.folder)
         (self.folder / SWEEP).write_text(json.dumps({"run": record.run, "overrides": overrides}, indent=2) + "\n")
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(self.tracked, self.folder, sweep=True))
-        self._journal = Journal(self.folder)
         self._journal.start(record)
         self._journal.tags({"sweep.overrides": " ".join(overrides), "data.name": experiment, **machine_tags()})
 
@@ -118,7 +121,9 @@ class Sweep:
 def sweeps_data(overrides: list[str]) -> bool:
     """Tell whether the jobs of a sweep are on several data sets."""
     parsed = OverridesParser.create().parse_overrides(overrides)
-    return any(each.is_sweep_override() and each.key_or_group.partition(".")[0] == "data" for each in parsed)
+    return any(
+        each.is_sweep_override() and each.key_or_group.partition(".")[0] in ("data", "experiment") for each in parsed
+    )
 
 
 def draw(folder: Path) -> None:

@@ -83,6 +83,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
             tested = trainer.best
         assert tested is not None
         evaluation = trainer.evaluate(test)
+        trainer.check_finite("the test loss", evaluation.loss)
         journal_callback.test(trainer.step, evaluation, list(dataset.class_names))
         log.info(
             f"{config.name}: test loss {evaluation.loss:.4f}, accuracy {evaluation.accuracy:.2%} "

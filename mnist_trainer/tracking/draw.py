@@ -49,7 +49,7 @@ def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int
     groups: dict[str, dict[str, History]] = defaultdict(dict)
     for history in histories:
         if history.metrics and "loss.name" in history.params:
-            others = {key: value for key, value in history.params.items() if not key.startswith("loss.")}
+            others = {key: value for key, value in history.params.items() if key != "loss.name"}
             groups[str(history.params["loss.name"])][json.dumps(others, sort_keys=True)] = history
     if not groups:
         return {}

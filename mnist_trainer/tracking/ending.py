@@ -49,16 +49,17 @@ def draw(folder: Path) -> list[Path]:
 
 
 def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: list[Path]) -> None:
-    """Send the pictures, the declared files and the journal; then the reason, the status and its time."""
+    """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
     client = store.client
+    # The status first: it is right then even where the artifacts' store can't be reached
+    if end["reason"]:
+        client.set_tag(run_id, "failure.reason", end["reason"][:8000])
+    client.set_terminated(run_id, end["status"], end["time"])
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if os.access(path, os.R_OK):
             client.log_artifact(run_id, str(path), artifact_folder)
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
-    if end["reason"]:
-        client.set_tag(run_id, "failure.reason", end["reason"][:8000])
-    client.set_terminated(run_id, end["status"], end["time"])
 
 
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:

@@ -18,6 +18,16 @@ class Interrupted(KeyboardInterrupt):
         return 128 + self.signal
 
 
+def raise_on_sigterm() -> None:
+    """Let SIGTERM raise `Interrupted`, as SIGINT raises `KeyboardInterrupt`; only the main thread can."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _raise)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
 class Interruption:
     """Within `with`, a first SIGINT or SIGTERM sets `requested`; a second one raises `Interrupted` at once.
 

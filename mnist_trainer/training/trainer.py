@@ -94,6 +94,10 @@ class Trainer:
         seconds = time.perf_counter() - started
         self.seconds += seconds
         validation = self.evaluate(self.validation) if len(self.validation) else None
+        if validation is None:
+            self.check_finite("the parameters' norm", self._parameters_norm())
+        else:
+            self.check_finite("the validation loss", validation.loss)
         record = EpochRecord(
             epoch=epoch,
             epochs=self.epochs,
@@ -111,18 +115,19 @@ class Trainer:
             self.best = record
             np.copyto(self.best_parameters, self.model.parameters.values)
         self._tell("on_epoch", record)
+        self.interruption.check()
 
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
         predictions = self.model.forward(x, training=True)
         loss = self.loss.forward(predictions, labels)
-        self._check_finite("the loss", loss)
+        self.check_finite("the loss", loss)
         correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
         self.model.backward(self.loss.backward())
         parameters = self.model.parameters
         if self.clip_norm is not None or self._is_record(self.step + 1):
             self._gradient_norm = updates.norm(parameters.gradients)
-            self._check_finite("the gradient's norm", self._gradient_norm)
+            self.check_finite("the gradient's norm", self._gradient_norm)
         if self.clip_norm is not None and self._gradient_norm > self.clip_norm:
             updates.scale(parameters.gradients, self.clip_norm / self._gradient_norm)
         self.optimizer.step(parameters.values, parameters.gradients, self._rate(self.step))
@@ -142,16 +147,20 @@ class Trainer:
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
 
-    def _check_finite(self, what: str, value: float) -> None:
+    def check_finite(self, what: str, value: float) -> None:
+        """Raise `DivergedError` that names what is not finite, and after how many updates."""
         if not math.isfinite(value):
             raise DivergedError(
-                f"diverged: {what} is {value} at update {self.step + 1}, with {type(self.loss).__name__} and a "
+                f"diverged: {what} is {value} after {self.step} updates, with {type(self.loss).__name__} and a "
                 f"learning rate of {self._rate(self.step):g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
             )
 
     def is_finite(self) -> bool:
         """Whether all parameters are finite."""
-        return math.isfinite(updates.norm(self.model.parameters.values))
+        return math.isfinite(self._parameters_norm())
+
+    def _parameters_norm(self) -> float:
+        return updates.norm(self.model.parameters.values)
 
     def _record(self) -> None:
         mean, self._since_record = self._since_record, Mean()

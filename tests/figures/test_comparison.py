@@ -40,7 +40,7 @@ def test_mean_band_and_difference_are_over_the_seeds(tmp_path, drawn):
     assert mean[0] == pytest.approx(2.3 * math.exp(-100 / 600) + 0.01)
     assert len(train.collections) == 2
     assert difference.lines[0].get_ydata() == pytest.approx(1e-7 * np.arange(100, 2001, 100), rel=1e-6)
-    assert "separate (3 seeds)" in [text.get_text() for text in difference.get_legend().get_texts()]
+    assert "separate (3 runs)" in [text.get_text() for text in difference.get_legend().get_texts()]
 
 
 def test_only_steps_that_all_seeds_have_are_drawn(tmp_path, drawn):

@@ -153,7 +153,7 @@ def test_a_diverging_run_fails_saying_when_and_at_what_rate(command, events_of, 
     (end,) = events_of(done.run, "end")
     assert outcome["status"] == end["status"] == "FAILED"
     for text in (done.output, end["reason"], outcome["reason"]):
-        assert "at update " in text
+        assert " updates, with " in text
         assert name in text
         assert "1e+06" in text
         assert "smaller optimizer.lr" in text
@@ -163,3 +163,14 @@ def test_a_diverging_run_prints_no_warnings_of_numpys(command):
     done = command(*DIVERGING)
     assert done.code == 1
     assert "RuntimeWarning" not in done.output
+
+
+@pytest.mark.parametrize("mode", ["fused", "separate"])
+def test_a_run_that_blows_up_in_its_last_update_has_not_finished(command, events_of, mode):
+    settings = ["optimizer=sgd", "optimizer.lr=1e30", "schedule=constant", "batch_size=1300", "epochs=1"]
+    done = command("data=digits", "tracking=off", "model.hidden=[8]", *settings, f"loss={mode}")
+    assert done.code == 1
+    assert "diverged: the validation loss is nan after 1 updates" in done.output
+    assert not (done.run / "best.npz").exists()
+    (end,) = events_of(done.run, "end")
+    assert end["status"] == "FAILED"

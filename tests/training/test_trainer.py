@@ -1,4 +1,5 @@
 import math
+import signal
 import tracemalloc
 
 import numpy as np
@@ -9,6 +10,7 @@ from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine
 from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.records import Evaluation
 
 
@@ -93,7 +95,9 @@ def test_clip_norm_bounds_the_step_but_not_what_is_recorded(tiny, recorder, clip
 def test_a_loss_that_is_not_finite_ends_the_run_before_its_update(tiny, recorder, stub_loss, loss):
     heard = recorder()
     trainer = tiny.trainer(loss=stub_loss([0.5, 0.5, loss]), callbacks=[heard])
-    with pytest.raises(DivergedError, match=rf"the loss is {loss} at update 3, with Stub and a learning rate of 0.1;"):
+    with pytest.raises(
+        DivergedError, match=rf"the loss is {loss} after 2 updates, with Stub and a learning rate of 0.1;"
+    ):
         trainer.fit()
     assert trainer.step == 2
     assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_update", "on_end"]
@@ -184,3 +188,17 @@ def test_fifty_updates_allocate_no_batch_and_no_layer(tiny, mode, optimizer):
     assert trainer.step == 51
     # NumPy's own buffer for a product with a mask of booleans is 32,768 bytes, the hidden layer's activations 131,072
     assert peak < 64_000
+
+
+def test_a_stop_that_is_asked_for_during_the_last_validation_is_not_forgotten(tiny):
+    trainer = tiny.trainer(epochs=1)
+    evaluate = trainer.evaluate
+
+    def interrupted(batches):
+        trainer.interruption.requested = signal.SIGTERM
+        return evaluate(batches)
+
+    trainer.evaluate = interrupted
+    with pytest.raises(Interrupted):
+        trainer.fit()
+    assert trainer.last is not None
