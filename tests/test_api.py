@@ -170,3 +170,9 @@ def test_progress_goes_to_the_projects_logger(caplog):
 def test_all_that_the_api_promises_is_there():
     assert all(hasattr(api, name) for name in api.__all__)
     assert np.all([getattr(api, name).__doc__ for name in api.__all__])
+
+
+def test_the_parts_check_the_configuration_as_the_command_does():
+    config = api.compose(["data=digits", "epochs=0", "optimizer.lr=-1"])
+    with pytest.raises(ConfigError, match="epochs=0 is out of range"):
+        api.build_trainer(config, api.build_data(config.data))

@@ -107,6 +107,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
 
 def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
+    check_config(config)  # `train` has done so before it looked for the data; a notebook comes straight here
     size = config.data.validation_size
     size = dataset.default_validation_size if size is None else size
     settings = config.trainer
