@@ -18,8 +18,7 @@ UNREADABLE = (
     TypeError,  # a bare array is no context manager
     AttributeError,
     KeyError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # and its NotImplementedError, of a compression that zipfile does not know
     zipfile.BadZipFile,
     zlib.error,
 )
