@@ -15,9 +15,35 @@ from mnist_trainer.hyperparameters import hyperparameter
 
 @dataclass
 class TaskConfig:
-    """What the command does."""
+    """What the command does, and what it calls its folder and its run."""
 
     name: str = MISSING
+    label: str = MISSING
+
+
+@dataclass
+class CompareConfig(TaskConfig):
+    """Loss modes in lockstep, and studies of the losses alone."""
+
+    modes: list[str] = MISSING
+    shadow_every: int = hyperparameter(MISSING, minimum=1)
+    timing: bool = MISSING
+
+
+@dataclass
+class GradcheckConfig(TaskConfig):
+    """Gradients against finite differences and references."""
+
+    samples: int = hyperparameter(MISSING, minimum=1)
+    seconds: float = hyperparameter(MISSING, above=0)
+
+
+@dataclass
+class ExplainConfig(TaskConfig):
+    """The derivation on one image."""
+
+    image: int | None = hyperparameter(MISSING, minimum=0)
+    updates: int = hyperparameter(MISSING, minimum=0)
 
 
 @dataclass
@@ -77,6 +103,13 @@ class SoftmaxCrossEntropyConfig(LossConfig):
     """Softmax and cross-entropy, fused or separate."""
 
     label_smoothing: float = MISSING
+
+
+@dataclass
+class ClippedConfig(LossConfig):
+    """The mistake `clipped`."""
+
+    epsilon: float = MISSING
 
 
 @dataclass
@@ -206,11 +239,16 @@ class Config:
 
 SCHEMAS: dict[str, type] = {
     "task": TaskConfig,
+    "task/compare": CompareConfig,
+    "task/gradcheck": GradcheckConfig,
+    "task/explain": ExplainConfig,
     "data/known": DataConfig,
     "data/idx": IdxConfig,
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/mistake": LossConfig,
+    "loss/clipped": ClippedConfig,
     "loss/custom": CustomLossConfig,
     "optimizer/sgd": SGDConfig,
     "optimizer/rmsprop": RMSpropConfig,

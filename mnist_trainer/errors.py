@@ -27,3 +27,9 @@ class DivergedError(MnistTrainerError):
     """A loss or gradient that is no longer finite; the message names the step."""
 
     exit_code = 1
+
+
+class MistakeError(MnistTrainerError):
+    """A mistake of the gallery that can't even run, as posted; the message says why."""
+
+    exit_code = 1

@@ -18,11 +18,21 @@ from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tan
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
+from mnist_trainer.layers.mistakes import BatchIdentitySoftmax, DiagonalSoftmax
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.losses.cross_entropy import CrossEntropy
 from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.mistakes import (
+    Clipped,
+    Diagonal,
+    DoubleJacobian,
+    DoubleSoftmax,
+    PostedAnswer,
+    PostedQuestion,
+    SumForMean,
+)
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.optimizers.adam import Adam, AdamW
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -85,12 +95,29 @@ layers: Registry[Layer] = Registry(
         "residual": Residual,
     },
 )
-losses: Registry[Loss] = Registry("loss", {"fused": SoftmaxLoss, "separate": CrossEntropy})
+losses: Registry[Loss] = Registry(
+    "loss",
+    {
+        "fused": SoftmaxLoss,
+        "separate": CrossEntropy,
+        "posted_question": PostedQuestion,
+        "posted_answer": PostedAnswer,
+        "diagonal": Diagonal,
+        "double_jacobian": DoubleJacobian,
+        "double_softmax": DoubleSoftmax,
+        "sum_for_mean": SumForMean,
+        "clipped": Clipped,
+    },
+)
 optimizers: Registry[Optimizer] = Registry("optimizer", {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW})
 schedules: Registry[Schedule] = Registry(
     "schedule", {"constant": Constant, "step": Step, "cosine": Cosine, "one_cycle": OneCycle}
 )
-tails: dict[str, Sequence[type[Layer]]] = {}
+tails: dict[str, Sequence[type[Layer]]] = {
+    "posted_question": [BatchIdentitySoftmax],
+    "posted_answer": [DiagonalSoftmax],
+    "diagonal": [DiagonalSoftmax],
+}
 
 register_layer = layers.register
 register_optimizer = optimizers.register

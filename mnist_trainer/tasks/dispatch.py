@@ -10,9 +10,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mnist_trainer.composition import typed
+from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
-from mnist_trainer.tasks.outcome import concluding, forget, write_outcome
+from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
@@ -20,7 +21,7 @@ from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "sync")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 exit_code = 0
@@ -50,11 +51,10 @@ def run_job(job: DictConfig) -> float | None:
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            if config.task.name != "train":
-                raise ConfigError(f"task={config.task.name} is unknown{suggestion(config.task.name, TASKS)}")
-            result = train(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
-            write_outcome(folder, "FINISHED", None, overrides, asdict(result))
-            return result.validation_loss
+            answer = run_task(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
+            write_outcome(folder, "FINISHED", None, overrides, answer.result)
+            exit_code = max(exit_code, answer.exit_code)
+            return answer.objective
     except (MnistTrainerError, OSError) as failure:  # an OSError: a full disk, say
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
@@ -66,3 +66,25 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = 1
         log.exception("the job failed")
     return None
+
+
+def run_task(config: Config, folder: Path, *, parent: str | None, alone: bool) -> Answer:
+    """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
+    match config.task.name:
+        case "train":
+            result = train(config, folder, parent=parent, alone=alone)
+            return Answer(0, asdict(result), result.validation_loss)
+        case "compare":
+            from mnist_trainer.tasks.compare import compare
+
+            return compare(config, folder, alone=alone)
+        case "gradcheck":
+            from mnist_trainer.tasks.gradcheck import gradcheck
+
+            return gradcheck(config, folder)
+        case "explain":
+            from mnist_trainer.tasks.explain import explain
+
+            return explain(config, folder)
+        case unknown:
+            raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

@@ -27,7 +27,8 @@ def journaled(
     try:
         journal.start(record)
         params = flattened(values) | {"data.name": dataset.name, "data.validation_size": validation_size}
-        del params["name"]  # the run's own; a sweep's runs that differ in the loss alone have the same params otherwise
+        for name in ("name", "task.label"):  # the run's own: runs that differ in the loss alone have the same others
+            del params[name]
         journal.params(params)
         loss = registry.losses[config.loss.name]
         journal.tags(

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_trainer.analysis.sweep import OUTCOME
@@ -11,6 +12,15 @@ from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 
 HYDRA_FILES = {".hydra", "mnist_trainer.log"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a task came to: the command's exit code, what `outcome.json` says, and a number for Hydra's sweepers."""
+
+    exit_code: int
+    result: Mapping[str, object]
+    objective: float | None = None  # to be made small
 
 
 @contextmanager
