@@ -8,6 +8,7 @@ class index a row, the soft ones a whole row of targets, which need not sum to 1
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.softmax import sum_classes
 
 
 def dense_targets(targets: Array | Indices, smoothing: float, *, rows: Indices, out: Array) -> Array:
@@ -21,17 +22,16 @@ def dense_targets(targets: Array | Indices, smoothing: float, *, rows: Indices, 
     return np.add(out, smoothing / classes, out=out) if smoothing else out
 
 
-def hard_loss_from_shifted(shifted: Array, log_sums: Array, labels: Indices, *, rows: Indices) -> float:
-    """Return mean_n(lse_n − z_ny); `shifted` is z − max z, `log_sums` the log-sum-exp of it."""
-    return float((np.add.reduce(log_sums, axis=None) - np.add.reduce(shifted[rows, labels])) / len(labels))
+def hard_distances(shifted: Array, labels: Indices, *, rows: Indices) -> float:
+    """Return Σ_n(max z_n − z_ny): how far the labels' logits lie under the largest; `shifted` is z − max z."""
+    return float(-np.add.reduce(shifted[rows, labels]))
 
 
-def soft_loss_from_shifted(shifted: Array, log_sums: Array, targets: Array, *, totals: Array, scratch: Array) -> float:
-    """Return mean_n(lse_n · Σ_c t_nc − t_n · z_n) and write the rows' Σ_c t_nc to `totals`."""
-    np.add.reduce(targets, axis=1, keepdims=True, out=totals)
-    np.subtract(log_sums, shifted, out=scratch)
-    np.multiply(scratch, targets, out=scratch)
-    return float(np.add.reduce(scratch, axis=None) / len(targets))
+def soft_distances(shifted: Array, targets: Array, *, ones: Array, totals: Array, scratch: Array) -> float:
+    """Return Σ_n t_n · (max z_n − z_n) and write the rows' Σ_c t_nc to `totals`."""
+    sum_classes(targets, ones=ones, out=totals)
+    np.multiply(shifted, targets, out=scratch)
+    return float(-np.add.reduce(scratch, axis=None))
 
 
 def hard_logits_gradient(

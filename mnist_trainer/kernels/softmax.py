@@ -33,17 +33,28 @@ def shift_by_maximum(logits: Array, *, row: Array, out: Array) -> Array:
     return np.subtract(logits, row, out=out)
 
 
-def exponentials(shifted: Array, *, row: Array, out: Array) -> Array:
-    """Write e^z to `out` and its sum over the classes to `row`."""
+def sum_classes(x: Array, *, ones: Array, out: Array) -> Array:
+    """Write Σ_c x_c to `out` (N, 1); `ones` is (C, 1).
+
+    With many classes the product with `ones`: 54 against 170 µs at 1024 × 1000. With few, in columns, the bits of the
+    product would depend on how far apart the columns lie, and with that on the largest batch that was seen before.
+    """
+    if len(ones) <= FEW_CLASSES:
+        return np.add.reduce(x, axis=1, keepdims=True, out=out)
+    return np.matmul(x, ones, out=out)
+
+
+def exponentials(shifted: Array, *, ones: Array, row: Array, out: Array) -> Array:
+    """Write e^z to `out`, which may be `shifted`, and its sum over the classes to `row`."""
     np.exp(shifted, out=out)
-    np.add.reduce(out, axis=1, keepdims=True, out=row)
+    sum_classes(out, ones=ones, out=row)
     return out
 
 
-def softmax(logits: Array, *, row: Array, out: Array) -> Array:
+def softmax(logits: Array, *, ones: Array, row: Array, out: Array) -> Array:
     """Write e^z_i / Σ_j e^z_j to `out`, each row shifted by its own maximum."""
     shift_by_maximum(logits, row=row, out=out)
-    exponentials(out, row=row, out=out)
+    exponentials(out, ones=ones, row=row, out=out)
     return np.divide(out, row, out=out)
 
 
@@ -52,20 +63,12 @@ def raise_to_floor(probabilities: Array, floor: float, *, out: Array) -> Array:
     return np.maximum(probabilities, floor, out=out)
 
 
-def softmax_backward(probabilities: Array, dp: Array, *, row: Array, scratch: Array, out: Array) -> Array:
+def softmax_backward(probabilities: Array, dp: Array, *, ones: Array, row: Array, scratch: Array, out: Array) -> Array:
     """Write dL/dz = p ⊙ (dp − Σ_c dp_c p_c) to `out`, given dp = dL/dp; `out` may be `dp`.
 
     The Jacobian diag(p) − p pᵀ of each row applied to that row's upstream gradient, without building it.
     """
     np.multiply(dp, probabilities, out=scratch)
-    np.add.reduce(scratch, axis=1, keepdims=True, out=row)
+    sum_classes(scratch, ones=ones, out=row)
     np.subtract(dp, row, out=out)
     return np.multiply(out, probabilities, out=out)
-
-
-def log_softmax(logits: Array, *, row: Array, scratch: Array, out: Array) -> Array:
-    """Write z − log Σ_j e^z_j to `out`, each row shifted by its own maximum."""
-    shift_by_maximum(logits, row=row, out=out)
-    exponentials(out, row=row, out=scratch)
-    np.log(row, out=row)
-    return np.subtract(out, row, out=out)

@@ -26,7 +26,8 @@ class WrongSoftmax(Layer):
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the probabilities of logits x (N, C)."""
-        self._p = softmax.softmax(x, row=np.empty((len(x), 1), x.dtype), out=np.empty_like(x))
+        ones, row = np.ones((x.shape[1], 1), x.dtype), np.empty((len(x), 1), x.dtype)
+        self._p = softmax.softmax(x, ones=ones, row=row, out=np.empty_like(x))
         return self._p
 
 

@@ -29,6 +29,7 @@ class Softmax(Layer):
     _output: Array = buffer()
     _scratch: Array = buffer()
     _row: Array = buffer()
+    _ones: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the input must be flat."""
@@ -39,14 +40,16 @@ class Softmax(Layer):
         self._output = np.empty((max_batch, *in_shape), dtype, order)
         self._scratch = np.empty((max_batch, *in_shape), dtype, order)
         self._row = np.empty((max_batch, 1), dtype)
+        self._ones = np.ones((*in_shape, 1), dtype)
         return in_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the probabilities of logits x (N, C)."""
-        self._p = softmax.softmax(x, row=self._row[: len(x)], out=self._output[: len(x)])
+        self._p = softmax.softmax(x, ones=self._ones, row=self._row[: len(x)], out=self._output[: len(x)])
         return softmax.raise_to_floor(self._p, self._floor, out=self._p)
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return p ⊙ (dy − Σ_c dy_c p_c)."""
         n = len(dy)
-        return softmax.softmax_backward(self._p, dy, row=self._row[:n], scratch=self._scratch[:n], out=dy)
+        row, scratch = self._row[:n], self._scratch[:n]
+        return softmax.softmax_backward(self._p, dy, ones=self._ones, row=row, scratch=scratch, out=dy)

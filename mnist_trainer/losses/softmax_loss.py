@@ -28,7 +28,7 @@ class SoftmaxLoss(Loss):
     _capacity: int = field(default=0, init=False, repr=False)
     _batch: int = field(default=0, init=False, repr=False)
     _labels: Indices | None = field(default=None, init=False, repr=False)
-    _shifted: Array = buffer()
+    _logits: Array = buffer()
     _exponentials: Array = buffer()
     _gradient: Array = buffer()
     _dense: Array = buffer()
@@ -36,6 +36,7 @@ class SoftmaxLoss(Loss):
     _log_sums: Array = buffer()
     _totals: Array = buffer()
     _row: Array = buffer()
+    _ones: Array = buffer()
     _rows: Indices = buffer()
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
@@ -43,19 +44,26 @@ class SoftmaxLoss(Loss):
         check_targets(predictions, targets)
         self._reserve(predictions)
         n = self._batch = len(predictions)
-        self._labels = None
-        shifted, sums, log_sums = self._shifted[:n], self._sums[:n], self._log_sums[:n]
-        softmax.shift_by_maximum(predictions, row=sums, out=shifted)
-        softmax.exponentials(shifted, row=sums, out=self._exponentials[:n])
-        np.log(sums, out=log_sums)
-        rows = self._rows[:n]
+        self._logits, self._labels = predictions, None
+        exponentials, sums, log_sums, rows = (
+            self._exponentials[:n],
+            self._sums[:n],
+            self._log_sums[:n],
+            self._rows[:n],
+        )
+        shifted = softmax.shift_by_maximum(predictions, row=sums, out=exponentials)
         if are_indices(targets) and self.label_smoothing == 0:
             self._labels = targets
-            return cross_entropy.hard_loss_from_shifted(shifted, log_sums, targets, rows=rows)
+            distances = cross_entropy.hard_distances(shifted, targets, rows=rows)
+            softmax.exponentials(shifted, ones=self._ones, row=sums, out=exponentials)
+            return (distances + float(np.add.reduce(np.log(sums, out=log_sums), axis=None))) / n
         dense = cross_entropy.dense_targets(targets, self.label_smoothing, rows=rows, out=self._dense[:n])
-        return cross_entropy.soft_loss_from_shifted(
-            shifted, log_sums, dense, totals=self._totals[:n], scratch=self._gradient[:n]
+        totals = self._totals[:n]
+        distances = cross_entropy.soft_distances(
+            shifted, dense, ones=self._ones, totals=totals, scratch=self._gradient[:n]
         )
+        softmax.exponentials(shifted, ones=self._ones, row=sums, out=exponentials)
+        return (distances + float(np.vdot(totals, np.log(sums, out=log_sums)))) / n
 
     def backward(self, upstream: float = 1.0) -> Array:
         """Return dL/dz = upstream · (p Σ_c t_c − t) / N."""
@@ -78,18 +86,17 @@ class SoftmaxLoss(Loss):
         """Return dL/dt = upstream · (1 − ε)(lse(z) − z) / N."""
         n = self._batch
         scale = upstream * (1 - self.label_smoothing) / n
-        return cross_entropy.targets_gradient_from_shifted(
-            self._shifted[:n], self._log_sums[:n], scale, out=self._gradient[:n]
-        )
+        shifted = softmax.shift_by_maximum(self._logits, row=self._row[:n], out=self._gradient[:n])
+        return cross_entropy.targets_gradient_from_shifted(shifted, self._log_sums[:n], scale, out=shifted)
 
     def _reserve(self, predictions: Array) -> None:
         n, classes = predictions.shape
-        if n <= self._capacity and self._shifted.shape[1] == classes and self._shifted.dtype == predictions.dtype:
+        known = self._exponentials
+        if n <= self._capacity and known.shape[1] == classes and known.dtype == predictions.dtype:
             return
         self._capacity = n
         dtype, order = predictions.dtype, softmax.layout(classes)
-        self._shifted, self._exponentials, self._gradient, self._dense = (
-            np.empty((n, classes), dtype, order) for _ in range(4)
-        )
+        self._exponentials, self._gradient, self._dense = (np.empty((n, classes), dtype, order) for _ in range(3))
         self._sums, self._log_sums, self._totals, self._row = (np.empty((n, 1), dtype) for _ in range(4))
+        self._ones = np.ones((classes, 1), dtype)
         self._rows = np.arange(n)
