@@ -94,7 +94,7 @@ def advice(comparisons: Sequence[Comparison]) -> list[str]:
             f"Few pairs make a wide interval: the mean {here} standard deviations for {least} pairs, {there} for "
             f"{2 * ENOUGH}."
         )
-    if sum(each.pairs > 1 for each in comparisons) > 1:
+    if any(each.pairs > 1 for each in comparisons):
         words.append(BY_CHANCE)
     return [" ".join(words), ""] if words else []
 
