@@ -14,7 +14,7 @@ from mnist_trainer.analysis.comparison.probe import Probe
 from mnist_trainer.build import build_data
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
-from mnist_trainer.tasks.comparison_files import REPORT, closing_metrics, write_comparison
+from mnist_trainer.tasks.comparison_files import REPORT, ComparisonFiles, closing_metrics
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.lockstep_progress import Progress
 from mnist_trainer.tasks.loss_modes import configs_of
@@ -66,13 +66,15 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
     threads = threadpool_limits(config.trainer.threads, "blas")
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
-        train(lockstep, journal, table=alone, bar=config.trainer.progress)
-        for run, entrant in zip(runs, lockstep.entrants, strict=True):
-            if entrant.result is not None:
-                run.tell(entrant.result)
-        comparison = compared(lockstep)
-        journal.metrics(lockstep.step, closing_metrics(comparison))
-        verdict = write_comparison(runs, comparison, journal, timed=task.timing)
+        with Interruption() as interruption:
+            train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
+            files = conclude(lockstep, runs, journal)
+            interruption.check()  # one that came after the last batch
+        try:
+            verdict = files.study(timed=task.timing)
+        except KeyboardInterrupt:
+            log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
+            raise
         for sentence in verdict:
             log.info(
                 textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
@@ -84,14 +86,25 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     return Answer(0, {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
-def train(lockstep: Lockstep[Result], journal: Journal, *, table: bool, bar: bool) -> None:
+def train(lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool) -> None:
     """Train the modes to their ends, under the eyes of the terminal and the journal."""
-    with Interruption() as interruption:
-        for entrant in lockstep.entrants:
-            entrant.trainer.interruption = interruption
-        with lockstep, Progress(lockstep, journal, table=table, bar=bar) as progress:
-            for step in lockstep.rounds():
-                progress.update(step)
+    for entrant in lockstep.entrants:
+        entrant.trainer.interruption = interruption
+    with lockstep, Progress(lockstep, journal, table=table, bar=bar) as progress:
+        for step in lockstep.rounds():
+            progress.update(step)
+
+
+def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) -> ComparisonFiles:
+    """Tell the runs' results, and write down at once what the training came to."""
+    for run, entrant in zip(runs, lockstep.entrants, strict=True):
+        if entrant.result is not None:
+            run.tell(entrant.result)
+    comparison = compared(lockstep)
+    journal.metrics(lockstep.step, closing_metrics(comparison))
+    files = ComparisonFiles(runs, comparison, journal)
+    files.write()
+    return files
 
 
 def build_probe(runs: Sequence[Run], dtype: DTypeLike) -> Probe:

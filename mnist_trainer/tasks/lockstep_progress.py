@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from mnist_trainer.analysis.comparison.differences import largest, relative
+from mnist_trainer.analysis.comparison.agreement import largest, relative
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.analysis.comparison.verdict import counted
 from mnist_trainer.tracking.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Progress:
         for entrant in entrants:
             if entrant.failure is not None and entrant.name not in self._dropped:
                 self._dropped.add(entrant.name)
-                self._print([f"{entrant.name} drops out after {len(entrant.losses):,} updates: {entrant.failure}"])
+                self._print([f"{entrant.name} drops out after {counted(len(entrant.losses))}: {entrant.failure}"])
 
     def _record(self, name: str, step: int) -> None:
         found = self._lockstep.differences[name]

@@ -14,7 +14,7 @@ from mnist_trainer import __version__
 def machine() -> dict[str, str]:
     """Tell processor, system, versions, the library of the matrix products, and the command."""
     return {
-        "processor": f"{processor()}, {os.cpu_count()} of them",
+        "processor": f"{processor()}, {logical_cpus()}",
         "system": platform.platform(),
         "versions": ", ".join(
             [f"mnist_trainer {__version__}", f"Python {platform.python_version()}", f"NumPy {np.__version__}", blas()]
@@ -31,6 +31,13 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def logical_cpus() -> str:
+    """Return how many logical CPUs there are, threads of a core counted each; and how many this process may use."""
+    total = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
+    return f"{'' if usable == total else f'{usable:,} of '}{total:,} logical CPU{'' if total == 1 else 's'}"
 
 
 def blas() -> str:

@@ -1,6 +1,7 @@
 """task=compare: a parent and a child a mode, a report from the data, and what becomes of modes that can't go on."""
 
 import json
+import os
 import re
 import signal
 import time
@@ -8,8 +9,9 @@ import time
 import pytest
 
 from mnist_trainer.build import build_data
-from mnist_trainer.tasks import comparison_files
+from mnist_trainer.tasks import comparison_files, machine
 from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.training.interruption import Interrupted
 
 TINY = (
     *("task=compare", "task.timing=false", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=2"),
@@ -199,6 +201,82 @@ def test_an_interruption_leaves_every_journal_killed(spawn, events_of, tmp_path,
         assert (end["status"], end["reason"]) == ("KILLED", f"interrupted by {number.name}")
 
 
+@pytest.mark.parametrize(("number", "at"), [(signal.SIGINT, "comparison.md"), (signal.SIGTERM, "parting_of_ways.png")])
+def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spawn, events_of, tmp_path, number, at):
+    process = spawn(*TINY, "task.timing=true")
+    until = time.monotonic() + 30
+    while not (found := list(tmp_path.glob(f"outputs/*/*/{at}"))):
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.01)
+    sent = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert time.monotonic() - sent < 5
+    assert "Traceback" not in output
+    assert re.search(r"interrupted; what was measured until then: outputs/.*/comparison\.md", output)
+    folder = found[0].parent
+    numbers = json.loads((folder / "comparison.json").read_text(), parse_constant=pytest.fail)
+    assert numbers["verdict"][0].startswith("fused and separate are one function")
+    assert numbers["timing"] is None
+    report = (folder / "comparison.md").read_text()
+    pictures = re.findall(r"!\[.*\]\((.*)\)", report)
+    declared = [event["name"] for event in events_of(folder, "artifact")]
+    assert sorted(declared) == sorted(["config.yaml", "comparison.md", "comparison.json", *pictures])
+    assert all((folder / name).read_bytes().endswith(b"IEND\xaeB`\x82") for name in pictures)
+    assert not list(folder.glob(".comp*")) + list(folder.glob(".*.png"))
+    assert [events_of(path, "end")[0]["status"] for path in (folder, folder / "0-fused")] == ["KILLED", "FINISHED"]
+    assert json.loads((folder / "outcome.json").read_text())["status"] == "KILLED"
+
+
+def test_a_file_comes_whole_or_not_at_all(tmp_path):
+    def write(text, error=None):
+        with comparison_files.whole(tmp_path / "report.md") as unfinished:
+            unfinished.write_text(text)
+            if error is not None:
+                raise error
+
+    write("before")
+    with pytest.raises(KeyboardInterrupt):
+        write("half", KeyboardInterrupt())
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("report.md", "before")]
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_losses_of_different_functions_are_not_measured_against_each_other(command, events_of):
+    done = command(*TINY, "task.modes=[fused,clipped]", "loss.label_smoothing=0.1", "epochs=1")
+    (pair,) = numbers_of(done)["comparison"]["pairs"]
+    assert pair["measured"]["loss_largest"] > 1e-3
+    names = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
+    assert "difference/test_accuracy" in names
+    assert "difference/test_loss" not in names
+    assert not any("test loss" in sentence for sentence in numbers_of(done)["verdict"])
+    setting = numbers_of(done)["setting"]
+    assert setting["losses"] == "fused (label_smoothing 0.1); clipped (epsilon 1e-07)"
+    assert setting["training"] == "1 epoch of 11 updates, batches of 128"
+    done = command(*TINY, "task.modes=[fused,separate]", "epochs=1", folder=done.folder / "same")
+    names = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
+    assert "difference/test_loss" in names
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_a_mistake_is_not_called_one_function_though_it_agreed(command):
+    done = command(*TINY, "task.modes=[fused,sum_for_mean]", "epochs=1", "batch_size=1", "optimizer.lr=0.001")
+    first, second, *_ = numbers_of(done)["verdict"]
+    assert first.startswith("fused and sum_for_mean had the same gradient at every batch measured here, though")
+    assert "Rounding" not in second
+
+
+@pytest.mark.parametrize(
+    ("total", "usable", "words"), [(2, 2, "2 logical CPUs"), (1, 1, "1 logical CPU"), (8, 3, "3 of 8 logical CPUs")]
+)
+def test_the_cpus_are_counted_as_what_they_are(monkeypatch, total, usable, words):
+    monkeypatch.setattr(os, "cpu_count", lambda: total)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(usable)), raising=False)
+    assert machine.logical_cpus() == words
+
+
 @pytest.mark.usefixtures("_no_figures")
 def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command, monkeypatch):
     time_losses = comparison_files.timing.time_losses
@@ -257,3 +335,24 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     assert "learning_curves.png" not in files
     assert parent.data.tags["loss.exact"] == "true, true"
     assert all("test/accuracy" in run.data.metrics for run in children)
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
+def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(command, monkeypatch):
+    def interrupted(losses):
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(comparison_files.saturation, "study", interrupted)
+    rest = [argument for argument in TINY if argument != "tracking=off"]
+    done = command(*rest, "epochs=1")
+    assert done.code == 143, done.output
+    from mnist_trainer.tracking.store import connect
+
+    client = connect(f"sqlite:///{done.folder}/outputs/mlflow.db").client
+    found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+    (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    assert parent.info.status == "KILLED"
+    assert [run.info.status for run in found if run is not parent] == ["FINISHED"] * 2
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files >= {"comparison.md", "comparison.json", "curves.png", "gradient_differences.png"}
+    assert "difference/test_accuracy" in parent.data.metrics

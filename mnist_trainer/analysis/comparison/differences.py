@@ -3,41 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
+from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest, relative
 from mnist_trainer.analysis.comparison.lockstep import Differences, Entrant, Lockstep
-from mnist_trainer.analysis.comparison.probe import BOUNDS, Difference
+from mnist_trainer.analysis.comparison.probe import BOUNDS
 
 FAR = 1e-3
 """Relative differences of gradients and parameters, and differences of losses, are called large above it."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far a mode's gradients are from the first one's at the same parameters, in one precision.
-
-    A relative difference is ‖Δ‖ / ‖g‖, g being the first mode's; it is told of the updates at which ‖dL/dz‖ is larger
-    than the bound's absolute part, for less is nothing but rounding. `within` counts the updates at which dL/dz kept
-    `probe.BOUNDS`; `worst` is the largest ‖Δ dL/dz‖ in units of its bound.
-    """
-
-    dtype: str
-    updates: int
-    within: int
-    first_outside: int | None
-    worst: float
-    logits_largest: float
-    logits_median: float
-    parameters_largest: float
-    parameters_median: float
-    loss_largest: float  # |ΔL|
-    clamped_rows: int  # of the mode, at the updates outside
-
-    @property
-    def holds(self) -> bool:
-        """Whether the bound was kept throughout."""
-        return self.updates > 0 and self.within == self.updates
 
 
 @dataclass(frozen=True)
@@ -46,6 +19,7 @@ class Pair:
 
     first: str
     other: str
+    mistakes: tuple[str, ...]  # those of the two that are not exact
     measured: Agreement
     shadow: Agreement | None  # in float64; None where training itself is in float64
     gradients_differ: int | None  # a bit of dL/dz, at the same parameters
@@ -58,9 +32,22 @@ class Pair:
     drift_largest: float
 
     @property
-    def same_function(self) -> bool:
-        """Whether the gradients are the same up to rounding, judged in the highest precision there is."""
-        return (self.shadow or self.measured).holds
+    def agreements(self) -> list[Agreement]:
+        """What was measured, in each precision."""
+        return [found for found in (self.measured, self.shadow) if found is not None]
+
+    @property
+    def same_gradient(self) -> bool:
+        """Whether the gradients were the same up to rounding: of exact modes the highest precision there is decides.
+
+        A mistake must have kept the bound in every precision, for float64 is not asked at every update.
+        """
+        return all(found.holds for found in (self.agreements if self.mistakes else self.agreements[-1:]))
+
+    @property
+    def same_loss(self) -> bool:
+        """Whether the losses at the same parameters were the same, too."""
+        return self.measured.loss_largest <= FAR
 
 
 @dataclass(frozen=True)
@@ -118,6 +105,7 @@ def pair(first: Entrant[Any], other: Entrant[Any], differences: Differences, dty
     return Pair(
         first=first.name,
         other=other.name,
+        mistakes=tuple(one.name for one in (first, other) if not one.trainer.loss.exact),
         measured=agreement(dict(enumerate(measured, start=1)), dtype),
         shadow=agreement(differences.shadow, "float64") if dtype != "float64" else None,
         gradients_differ=first_update(measured, lambda one: one.differs),
@@ -129,41 +117,6 @@ def pair(first: Entrant[Any], other: Entrant[Any], differences: Differences, dty
         drift_end=drift[-1] if drift else math.nan,
         drift_largest=largest(drift),
     )
-
-
-def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
-    """Sum up the differences by update."""
-    bound = BOUNDS[dtype]
-    excess = {step: one.logits / bound.of(one.logits_norm) for step, one in found.items()}
-    outside = [step for step, share in excess.items() if not share <= 1]
-    weighty = [one for one in found.values() if not one.logits_norm <= bound.absolute]
-    logits = [relative(one.logits, one.logits_norm) for one in weighty]
-    parameters = [relative(one.parameters, one.parameters_norm) for one in weighty]
-    return Agreement(
-        dtype=dtype,
-        updates=len(found),
-        within=len(found) - len(outside),
-        first_outside=outside[0] if outside else None,
-        worst=largest(list(excess.values())),
-        logits_largest=largest(logits),
-        logits_median=median(logits) if logits else math.nan,
-        parameters_largest=largest(parameters),
-        parameters_median=median(parameters) if parameters else math.nan,
-        loss_largest=largest([abs(one.loss) for one in found.values()]),
-        clamped_rows=sum(found[step].clamped_rows for step in outside),
-    )
-
-
-def relative(difference: float, size: float) -> float:
-    """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
-    if size:
-        return difference / size
-    return math.inf if difference else 0.0
-
-
-def largest(values: Sequence[float]) -> float:
-    """Return the largest value, NaN if there is one among them, or none at all."""
-    return max(values, key=lambda value: (math.isnan(value), value), default=math.nan)
 
 
 def first_update(values: Sequence[Any], happens: Callable[[Any], bool]) -> int | None:

@@ -50,6 +50,7 @@ class Difference:
     differs: bool
     """Whether any bit of dL/dz differs."""
     clamped_rows: int
+    clamped_rows_of_first: int
 
 
 class Probe:
@@ -112,6 +113,7 @@ class Probe:
                 parameters_norm=parameters_norm,
                 differs=bool(delta.any()),
                 clamped_rows=self._modes[name].loss.clamped_rows,
+                clamped_rows_of_first=self._modes[names[0]].loss.clamped_rows,
             )
         return found
 

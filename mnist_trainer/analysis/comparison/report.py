@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mnist_trainer.analysis.comparison.differences import FAR, Agreement, Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.agreement import Agreement
+from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.probe import BOUNDS
-from mnist_trainer.analysis.comparison.verdict import number
+from mnist_trainer.analysis.comparison.verdict import counted, number
 from mnist_trainer.analysis.markdown import table
 
 NEVER = "never"
@@ -65,13 +66,20 @@ def training(comparison: Comparison) -> list[str]:
     head = ["mode", "test loss", "test accuracy", "validation loss", "validation accuracy"]
     lines = [
         f"The modes began with the same {comparison.weights:,} weights, bit for bit, and got the same batches: both "
-        f"were checked, the batches at every one of {comparison.updates:,} updates.",
+        f"were checked, the batches at every update, {comparison.updates:,} of them.",
         "",
         *table([*head, "updates", "clamped rows", "training, s"], [its_row(one) for one in comparison.outcomes]),
     ]
+    others = [pair.other for pair in comparison.pairs if pair.measured.updates and not pair.same_loss]
+    if others:
+        lines += [
+            "",
+            "Each loss is its mode's own: at the same parameters not the same as that of "
+            f"{comparison.outcomes[0].mode} in {', '.join(others)}. There the losses can't tell which trained better.",
+        ]
     for one in comparison.outcomes:
         if one.failure is not None:
-            lines += ["", f"{one.mode} dropped out after {one.updates:,} updates: {one.failure}"]
+            lines += ["", f"{one.mode} dropped out after {counted(one.updates)}: {one.failure}"]
     if comparison.outcomes[0].failure is not None:
         lines += ["", f"With {comparison.outcomes[0].mode}, what the others are measured against, measuring ended."]
     return lines

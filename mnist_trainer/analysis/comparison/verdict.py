@@ -2,7 +2,8 @@
 
 import math
 
-from mnist_trainer.analysis.comparison.differences import FAR, Agreement, Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.agreement import Agreement
+from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.probe import BOUNDS
 
 
@@ -13,61 +14,80 @@ def sentences(comparison: Comparison) -> list[str]:
     for pair in comparison.pairs:
         if pair.measured.updates:
             said += [of_gradients(pair), of_training(pair, outcomes[pair.first], outcomes[pair.other])]
+    said += [
+        f"Trained with {one.mode}, {counted(one.clamped_rows, 'row')} of the batches had the loss capped."
+        for one in comparison.outcomes
+        if one.clamped_rows
+    ]
     return said + [
-        f"{outcome.mode} dropped out after {counted(outcome.updates)}: {outcome.failure}"
-        for outcome in comparison.outcomes
-        if outcome.failure is not None
+        f"{one.mode} dropped out after {counted(one.updates)}: {one.failure}"
+        for one in comparison.outcomes
+        if one.failure is not None
     ]
 
 
 def of_gradients(pair: Pair) -> str:
-    """Say whether two modes have the same gradients at the same parameters."""
-    if not pair.same_function:
-        return different(pair)
-    agreements = [one for one in (pair.measured, pair.shadow) if one is not None]
-    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in agreements)
+    """Say whether two modes have the same gradients at the same parameters, and the same losses."""
+    said = alike(pair) if pair.same_gradient else different(pair)
+    return said if pair.same_loss else f"{said} {of_losses(pair)}"
+
+
+def alike(pair: Pair) -> str:
+    """Say within what two modes' gradients were the same; one function are only modes that are meant to be one."""
+    both = f"{pair.first} and {pair.other}"
+    if pair.mistakes:
+        kind = "is a mistake" if len(pair.mistakes) == 1 else "are mistakes"
+        what = f"{both} had the same gradient at every batch measured here, though {' and '.join(pair.mistakes)} {kind}"
+    else:
+        what = f"{both} are one function" if pair.same_loss else f"{both} have the same gradient"
+    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements)
     said = (
-        f"{pair.first} and {pair.other} are one function: at the same parameters their gradients with respect to the "
-        f"logits differ by at most {sizes}, relatively"
+        f"{what}: at the same parameters their gradients with respect to the logits differ by at most {sizes}, "
+        "relatively"
     )
     if pair.measured.holds:
-        held = " and ".join(f"{bound(one)} at all {counted(one.updates)} in {one.dtype}" for one in agreements)
-        said += f"; ‖Δ‖ kept within {held}."
-    else:
-        said += f". In float64 ‖Δ‖ kept within {bound(agreements[-1])} throughout. {broken(pair.measured)}"
-    if pair.measured.loss_largest > FAR:
-        said += f" Their losses are up to {number(pair.measured.loss_largest)} apart."
-    return said
+        held = " and ".join(f"{bound(one)} {throughout(one)} in {one.dtype}" for one in pair.agreements)
+        return f"{said}; ‖Δ‖ kept within {held}."
+    return f"{said}. In float64 ‖Δ‖ kept within {bound(pair.agreements[-1])} throughout. {broken(pair.measured)}"
 
 
 def different(pair: Pair) -> str:
-    """Say how far two modes' gradients are from each other."""
-    found = pair.measured
-    outside = f"{found.updates - found.within:,} of {counted(found.updates)}"
-    if pair.shadow is not None:
-        outside += f", and in float64 at {pair.shadow.updates - pair.shadow.within:,} of {pair.shadow.updates:,}"
-    if found.within > found.updates / 2:
-        said = (
-            f"{pair.other} does not always have the gradient of {pair.first}: at the same parameters its dL/dz is "
-            f"outside {bound(found)} at {outside}, off by up to {number(found.logits_largest)} of the norm"
-        )
+    """Say how far two modes' gradients are from each other, in the precision that shows it at all."""
+    measured, shadow = pair.measured, pair.shadow
+    found = shadow if measured.holds and shadow is not None else measured
+    outside = f"outside {bound(found)} at {found.updates - found.within:,} of {counted(found.updates)}"
+    if found is shadow:
+        within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured)}."
+        where = f"in {shadow.dtype}, at the same parameters,"
     else:
-        said = (
-            f"{pair.other} does not have the gradient of {pair.first}: at the same parameters its dL/dz is off by "
-            f"{number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)}), outside "
-            f"{bound(found)} at {outside}"
+        within = f", and in float64 at {shadow.updates - shadow.within:,} of {shadow.updates:,}." if shadow else "."
+        where = "at the same parameters"
+    if found.within > found.updates / 2:
+        return (
+            f"{pair.other} does not always have the gradient of {pair.first}: {where} its dL/dz is off by up to "
+            f"{number(found.logits_largest)} of the norm, {outside}{within}"
         )
+    return (
+        f"{pair.other} does not have the gradient of {pair.first}: {where} its dL/dz is off by "
+        f"{number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)}), {outside}{within}"
+    )
+
+
+def of_losses(pair: Pair) -> str:
+    """Say how far two modes' losses at the same parameters are apart, and what caps one."""
+    found = pair.measured
     if math.isnan(found.loss_largest):
-        return f"{said}. Its loss is another one, too, and not always finite."
-    if found.loss_largest > FAR:
-        return f"{said}. Its loss is another one, too: up to {number(found.loss_largest)} apart at the same parameters."
-    return said + "."
+        return "Their losses at the same parameters differ, too, and are not always finite."
+    said = f"Their losses at the same parameters are up to {number(found.loss_largest)} apart"
+    capped = [(pair.first, found.clamped_rows_of_first), (pair.other, found.clamped_rows)]
+    reasons = [f"that of {mode} in {counted(rows, 'row')}" for mode, rows in capped if rows]
+    return f"{said}: a floor under the probabilities caps {' and '.join(reasons)}." if reasons else f"{said}."
 
 
 def broken(found: Agreement) -> str:
     """Say where a bound that rounding should keep was not kept, and what is known of the reason."""
-    rows = f"{found.clamped_rows:,} rows with the true class at the floor of the probabilities"
-    reason = rows if found.clamped_rows else "no row at the floor of the probabilities, so it is rounding"
+    rows = f"{counted(found.clamped_rows_outside, 'row')} with the true class at the floor of the probabilities"
+    reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities, so it is rounding"
     outside = f"{found.updates - found.within:,} of {counted(found.updates)}"
     return (
         f"In {found.dtype} ‖Δ‖ was larger than {bound(found)} at {outside}, first at update {found.first_outside}, at "
@@ -80,8 +100,7 @@ def of_training(pair: Pair, first: Outcome, other: Outcome) -> str:
     if pair.parameters_differ is None:
         said = f"Trained side by side, {pair.first} and {pair.other} have the same parameters to the last bit"
     else:
-        cause = "Rounding alone lets" if pair.same_function else f"Training with {pair.other} lets"
-        said = f"{cause} the parameters drift apart: first after update {pair.parameters_differ:,}, "
+        said = f"{cause(pair)} drift apart: first after update {pair.parameters_differ:,}, "
         if pair.parameters_differ_much is None:
             said += f"at most by {number(pair.drift_largest)} of their norm"
         else:
@@ -93,10 +112,20 @@ def of_training(pair: Pair, first: Outcome, other: Outcome) -> str:
     results = first.result, other.result
     accuracies = " and ".join(f"{result['test_accuracy']:.2%}" for result in results)
     losses = " and ".join(f"{result['test_loss']:.4f}" for result in results)
-    said += f"; test accuracy {accuracies}, test loss {losses} ({pair.first} and {pair.other})."
-    if other.clamped_rows:
-        said += f" In {other.clamped_rows:,} rows of the training batches, the loss of {pair.other} was capped."
-    return said
+    said += f"; test accuracy {accuracies}"
+    if pair.same_loss:  # two functions' losses are no measure of which trained better
+        said += f", test loss {losses}"
+    return f"{said} ({pair.first} and {pair.other})."
+
+
+def cause(pair: Pair) -> str:
+    """Name what lets the parameters drift apart, as far as it was measured in the precision of the training."""
+    found = pair.measured
+    if pair.same_gradient and not pair.mistakes and (found.holds or not found.clamped_rows_outside):
+        return "Rounding alone lets the parameters"
+    if not pair.same_gradient and not found.holds:
+        return f"Training with {pair.other} lets the parameters"
+    return "The parameters"
 
 
 def bound(found: Agreement) -> str:
@@ -105,9 +134,14 @@ def bound(found: Agreement) -> str:
     return f"{its.relative:.0e}·‖g‖ + {its.absolute:.0e}"
 
 
-def counted(updates: int) -> str:
+def throughout(found: Agreement) -> str:
+    """Write `at all 4,300 updates`, `at the one update`."""
+    return "at the one update" if found.updates == 1 else f"at all {counted(found.updates)}"
+
+
+def counted(count: int, what: str = "update") -> str:
     """Write `1 update`, `4,300 updates`."""
-    return f"{updates:,} update{'' if updates == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def number(value: float) -> str:

@@ -55,6 +55,12 @@ class Saturation:
     scales: list[float]
     curves: list[Curve]
     events: list[Event]
+    unsmoothed: bool = False  # whether a mode has label smoothing, which the study left out
+
+    @property
+    def condition(self) -> str:
+        """What the numbers hold for."""
+        return "in float32, without label smoothing" if self.unsmoothed else "in float32"
 
 
 def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> Saturation:
@@ -71,7 +77,10 @@ def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> S
     nodes: list[Node] = [*modes_of_study, Textbook()]
     curves = [curve(node, rows, scales, classes, seed) for node in nodes for rows in KINDS]
     return Saturation(
-        [float(scale) for scale in scales], curves, [event for one in curves for event in events(one, scales)]
+        scales=[float(scale) for scale in scales],
+        curves=curves,
+        events=[event for one in curves for event in events(one, scales)],
+        unsmoothed=any(unsmoothed(config) != config for config in modes),
     )
 
 
@@ -128,7 +137,8 @@ def as_markdown(saturation: Saturation) -> list[str]:
         cells = [
             [one.mode, *(cell(found.get((one.mode, what)), one, saturation) for what in columns)] for one in curves
         ]
-        lines += [f"The true class lies this far {title} the largest other class ({rows} rows) when first:", ""]
+        where = f"this far {title} the largest other class ({rows} rows, {saturation.condition})"
+        lines += [f"The true class lies {where} when first:", ""]
         lines += [*table(["mode", *columns], cells), ""]
     return lines[:-1]
 
@@ -145,7 +155,7 @@ def sentences(saturation: Saturation) -> list[str]:
     """Sum the study up: what becomes of each mode in wrong rows, and where right rows' losses come to nothing."""
     wrong = [f"{one.mode} {fate(one, saturation)}" for one in saturation.curves if one.rows == "wrong"]
     zeros = {event.mode: event.scale for event in saturation.events if event.what == LOSS_ZERO}
-    told = ["Where the true class lies far under another one, in float32: " + "; ".join(wrong) + "."]
+    told = [f"Where the true class lies far under another one, {saturation.condition}: " + "; ".join(wrong) + "."]
     if zeros:
         first = min(zeros.values())
         true_loss = float(np.interp(first, saturation.scales, saturation.curves[KINDS.index("right")].true_loss))

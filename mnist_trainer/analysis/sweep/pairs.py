@@ -27,6 +27,9 @@ class Estimate:
 
     `deviation` is the sample standard deviation s. What n values can't tell is None: all of it for none, s and
     the interval for one. Values without any spread have no interval either.
+
+    Of ratios, whose `null` is 1, all this is taken of their logarithms: `mean` is the geometric mean, `deviation` the
+    factor e^s, which is at least 1, and the interval goes from mean ÷ to mean × e^(t · s / √n): it is above 0.
     """
 
     values: tuple[float, ...]
@@ -63,7 +66,7 @@ class Comparison:
     left_out: int  # pairs of which a job has no result
     test_accuracy: Estimate  # fractions, not per cent
     test_loss: Estimate  # nats per image
-    training_seconds: Estimate  # the ratio: `mode` divided by `reference`
+    training_seconds: Estimate  # of ratios: `mode` divided by `reference`
 
     @property
     def pairs(self) -> int:
@@ -71,17 +74,29 @@ class Comparison:
         return len(self.seeds)
 
 
-def estimate(values: Sequence[float], *, null: float = 0.0) -> Estimate:
+def estimate(values: Sequence[float]) -> Estimate:
     """Estimate the mean that independent values come from."""
     taken = tuple(float(value) for value in values)
     mean = float(np.mean(taken)) if taken else None
     if mean is None or len(taken) < 2:
-        return Estimate(taken, null, mean, None, None, None)
+        return Estimate(taken, 0.0, mean, None, None, None)
     if max(taken) - min(taken) <= ROUNDING * max(map(abs, taken)):
-        return Estimate(taken, null, mean, 0.0, None, None)
+        return Estimate(taken, 0.0, mean, 0.0, None, None)
     deviation = float(np.std(taken, ddof=1))
     half = quantile(len(taken)) * deviation / math.sqrt(len(taken))
-    return Estimate(taken, null, mean, deviation, mean - half, mean + half)
+    return Estimate(taken, 0.0, mean, deviation, mean - half, mean + half)
+
+
+def estimate_ratio(values: Sequence[float]) -> Estimate:
+    """Estimate the geometric mean that independent ratios come from; all must be above 0."""
+    taken = tuple(float(value) for value in values)
+    logs = estimate([math.log(value) for value in taken])
+    if len(taken) > 1 and max(taken) - min(taken) <= ROUNDING * max(taken):
+        return Estimate(taken, 1.0, taken[0], 1.0, None, None)
+    mean, deviation, low, high = (
+        None if value is None else math.exp(value) for value in (logs.mean, logs.deviation, logs.low, logs.high)
+    )
+    return Estimate(taken, 1.0, mean, deviation, low, high)
 
 
 def quantile(count: int) -> float:
@@ -135,7 +150,8 @@ def as_metrics(comparisons: Sequence[Comparison]) -> dict[str, float]:
     """Return `paired/MODE/test_accuracy/mean`, `low` and `high`, and so on, as far as they are known.
 
     Where several settings were swept, the setting stands behind the mode, in MLflow's letters. The units are those
-    of `test/accuracy` and `test/loss`; that of `training_seconds_ratio` is 1.
+    of `test/accuracy` and `test/loss`; that of `training_seconds_ratio` is 1,
+    and its `mean` is the geometric one.
     """
     several = len({comparison.setting for comparison in comparisons}) > 1
     found: dict[str, float] = {}
@@ -170,7 +186,7 @@ def _compare(
         if job.finished and other.finished and job.outcome["data"] == other.outcome["data"]:
             complete.append((job.outcome, other.outcome))
     complete.sort(key=lambda pair: pair[0]["seed"])
-    ratios = [a["training_seconds"] / b["training_seconds"] for a, b in complete if b["training_seconds"] > 0]
+    seconds = [(a["training_seconds"], b["training_seconds"]) for a, b in complete]
     return Comparison(
         setting=setting,
         mode=mode,
@@ -179,5 +195,5 @@ def _compare(
         left_out=len(of_mode.keys() | of_reference.keys()) - len(complete),
         test_accuracy=estimate([a["test_accuracy"] - b["test_accuracy"] for a, b in complete]),
         test_loss=estimate([a["test_loss"] - b["test_loss"] for a, b in complete]),
-        training_seconds=estimate(ratios, null=1.0),
+        training_seconds=estimate_ratio([a / b for a, b in seconds if a > 0 and b > 0]),
     )

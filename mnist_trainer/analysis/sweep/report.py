@@ -9,7 +9,8 @@ from mnist_trainer.analysis.sweep.pairs import Comparison, Estimate, quantile
 
 LEGEND = (
     "Paired differences, of jobs that differ in nothing but the loss: mean ± standard deviation over the pairs, and "
-    "the 95 % confidence interval (CI) of the mean by Student's t."
+    "the 95 % confidence interval (CI) of the mean by Student's t; of the ratios, which are estimated from their "
+    "logarithms, the geometric mean ×÷ the factor that one standard deviation comes to, and its interval."
 )
 ENOUGH = 5
 BY_CHANCE = "Where nothing differs, about one 95 % interval in twenty leaves 0 out by chance alone."
@@ -100,16 +101,21 @@ def advice(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cells(value: Estimate, factor: float, least: int) -> tuple[str, str]:
-    """Write mean ± deviation, and the interval, with digits that fit the deviation; a difference has a sign."""
+    """Write mean ± deviation, and the interval, with digits that fit the deviation; a difference has a sign.
+
+    Ratios have mean ×÷ deviation, a factor.
+    """
     assert value.mean is not None
     if all(each == value.null for each in value.values):
         return "equal", ""
-    form = form_for(abs(value.deviation or value.mean) * factor, least)
+    spread = value.deviation and (value.mean * (value.deviation - 1) if value.null else value.deviation)
+    form = form_for(abs(spread or value.mean) * factor, least)
 
     def shown(each: float) -> str:
         return number(each * factor, form) if value.null else signed(each * factor, form)
 
-    deviation = "" if value.deviation is None else f" ± {number(value.deviation * factor, form)}"
+    between = "×÷" if value.null else "±"
+    deviation = "" if value.deviation is None else f" {between} {number(value.deviation * factor, form)}"
     interval = "" if value.low is None or value.high is None else f"[{shown(value.low)}, {shown(value.high)}]"
     return shown(value.mean) + deviation, interval
 

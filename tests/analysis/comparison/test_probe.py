@@ -60,7 +60,11 @@ def test_rows_on_the_floor_are_counted():
     probe = Probe(compose(["model=linear"]), LOSSES[:2], (4, 4, 1), 10, 16, "float32")
     x, labels = batch("float32")
     probe.take(1000 * np.random.default_rng(0).standard_normal(probe.parameters.size).astype("float32"))
-    assert 0 < probe.differences(["fused", "separate"], x, labels)["separate"].clamped_rows <= 16
+    found = probe.differences(["fused", "separate"], x, labels)["separate"]
+    assert 0 < found.clamped_rows <= 16
+    assert found.clamped_rows_of_first == 0
+    turned = probe.differences(["separate", "fused"], x, labels)["fused"]
+    assert (turned.clamped_rows_of_first, turned.clamped_rows) == (found.clamped_rows, 0)
 
 
 def test_parameters_behind_the_model_are_refused():

@@ -194,3 +194,13 @@ def test_the_textbook_s_nodes_are_right_where_nothing_underflows():
     losses, gradient = reference(base, labels)
     assert node.forward(base, labels) == pytest.approx(losses.mean(), rel=1e-14)
     assert node.backward() == pytest.approx(gradient / 5, rel=1e-12)
+
+
+def test_label_smoothing_that_the_study_leaves_out_is_said(found):
+    smooth = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1)])
+    assert saturation.sentences(smooth)[0].startswith(
+        "Where the true class lies far under another one, in float32, without label smoothing: fused keeps"
+    )
+    assert "without label smoothing) when first" in saturation.as_markdown(smooth)[0]
+    told = [*saturation.sentences(found), *saturation.as_markdown(found)]
+    assert not any("label smoothing" in line for line in told)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.analysis.sweep.pairs import as_metrics, as_records, compare_modes, estimate
+from mnist_trainer.analysis.sweep.pairs import as_metrics, as_records, compare_modes, estimate, estimate_ratio
 
 
 def modes(jobs):
@@ -91,8 +91,33 @@ def test_the_ratio_of_times_is_told_apart_from_1(job):
     jobs = [job("fused", seed, 0.9, training_seconds=10.0 + seed) for seed in range(3)]
     jobs += [job("separate", seed, 0.9, training_seconds=(1.1 + seed / 100) * (10 + seed)) for seed in range(3)]
     (found,) = compare_modes(jobs)
-    assert found.training_seconds.mean == pytest.approx(1.11)
+    assert found.training_seconds.mean == pytest.approx((1.10 * 1.11 * 1.12) ** (1 / 3))
     assert found.training_seconds.verdict == "more"
+
+
+@given(st.integers(2, 8), st.integers(0, 1000))
+def test_a_ratio_and_its_inverse_tell_the_same_and_stay_above_0(count, seed):
+    ratios = np.exp(np.random.default_rng(seed).standard_normal(count))
+    one, other = estimate_ratio(list(ratios)), estimate_ratio(list(1 / ratios))
+    assert 0 < one.low < one.mean < one.high
+    assert (other.low, other.mean, other.high) == pytest.approx((1 / one.high, 1 / one.mean, 1 / one.low))
+    assert other.deviation == pytest.approx(one.deviation)
+    assert {one.verdict, other.verdict} in ({"unclear"}, {"less", "more"})
+
+
+def test_two_ratios_far_apart_have_the_interval_of_their_logarithms():
+    found = estimate_ratio([0.5, 1.5])  # their own mean's interval begins at −5.4
+    assert (found.mean, found.deviation) == pytest.approx((math.sqrt(0.75), math.exp(math.log(3) / math.sqrt(2))))
+    assert found.low == pytest.approx(math.sqrt(0.75) / math.exp(12.7062 * math.log(3) / 2), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"), [([], "none"), ([1.1], "single"), ([1, 1], "equal"), ([2, 2], "constant")]
+)
+def test_ratios_without_spread_have_no_interval(ratios, verdict):
+    found = estimate_ratio(ratios)
+    assert (found.verdict, found.low) == (verdict, None)
+    assert found.mean == (ratios[0] if ratios else None)
 
 
 def test_records_and_metrics_hold_what_is_known_and_no_nan(job):

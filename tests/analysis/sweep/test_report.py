@@ -155,3 +155,14 @@ def test_settings_have_rows_and_sentences_of_their_own(job):
     assert "| optimizer.lr=0.05 | separate − fused | test accuracy, points | 2     | +0.50" in report
     assert "- At optimizer.lr=0.1, over 2 seeds the test accuracy of separate minus fused is +1.00 points" in report
     assert "one 95 % interval in twenty" in report
+
+
+def test_the_ratio_of_times_is_a_geometric_mean_with_a_factor_and_an_interval_above_0(job):
+    jobs = [job("fused", seed, 0.9, training_seconds=10.0) for seed in range(2)]
+    jobs += [job("separate", seed, 0.9, training_seconds=seconds) for seed, seconds in enumerate((9.0, 16.0))]
+    report = as_markdown(jobs, compare_modes(jobs))
+    (row,) = [line for line in report.splitlines() if "training time, ratio" in line]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    # By hand: √(0.9 · 1.6), e^(ln(16/9)/√2), and 1.2 × e^±(12.706 · ln(16/9)/2)
+    assert cells == ["separate ÷ fused", "training time, ratio", "2", "1.20 ×÷ 1.50", "[0.03, 46.42]"]
+    assert "geometric mean ×÷ the factor" in report

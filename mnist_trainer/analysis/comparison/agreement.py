@@ -1,0 +1,74 @@
+"""How far two modes' gradients agree at the same parameters, summed up over the updates."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from mnist_trainer.analysis.comparison.probe import BOUNDS, Difference
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a mode's gradients are from the first one's at the same parameters, in one precision.
+
+    A relative difference is ‖Δ‖ / ‖g‖, g being the first mode's; it is told of the updates at which ‖dL/dz‖ is larger
+    than the bound's absolute part, for less is nothing but rounding. `within` counts the updates at which dL/dz kept
+    `probe.BOUNDS`; `worst` is the largest ‖Δ dL/dz‖ in units of its bound.
+    """
+
+    dtype: str
+    updates: int
+    within: int
+    first_outside: int | None
+    worst: float
+    logits_largest: float
+    logits_median: float
+    parameters_largest: float
+    parameters_median: float
+    loss_largest: float  # |ΔL|
+    clamped_rows: int  # of the mode
+    clamped_rows_of_first: int
+    clamped_rows_outside: int  # of both, at the updates outside
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound was kept throughout."""
+        return self.updates > 0 and self.within == self.updates
+
+
+def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
+    """Sum up the differences by update."""
+    bound = BOUNDS[dtype]
+    excess = {step: one.logits / bound.of(one.logits_norm) for step, one in found.items()}
+    outside = [step for step, share in excess.items() if not share <= 1]
+    weighty = [one for one in found.values() if not one.logits_norm <= bound.absolute]
+    logits = [relative(one.logits, one.logits_norm) for one in weighty]
+    parameters = [relative(one.parameters, one.parameters_norm) for one in weighty]
+    return Agreement(
+        dtype=dtype,
+        updates=len(found),
+        within=len(found) - len(outside),
+        first_outside=outside[0] if outside else None,
+        worst=largest(list(excess.values())),
+        logits_largest=largest(logits),
+        logits_median=median(logits) if logits else math.nan,
+        parameters_largest=largest(parameters),
+        parameters_median=median(parameters) if parameters else math.nan,
+        loss_largest=largest([abs(one.loss) for one in found.values()]),
+        clamped_rows=sum(one.clamped_rows for one in found.values()),
+        clamped_rows_of_first=sum(one.clamped_rows_of_first for one in found.values()),
+        clamped_rows_outside=sum(found[step].clamped_rows + found[step].clamped_rows_of_first for step in outside),
+    )
+
+
+def relative(difference: float, size: float) -> float:
+    """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
+    if size:
+        return difference / size
+    return math.inf if difference else 0.0
+
+
+def largest(values: Sequence[float]) -> float:
+    """Return the largest value, NaN if there is one among them, or none at all."""
+    return max(values, key=lambda value: (math.isnan(value), value), default=math.nan)
