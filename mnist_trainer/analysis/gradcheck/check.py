@@ -7,11 +7,12 @@ import numpy as np
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.diagnosis import explain_chain
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.layers import BATCH, Found, check_layer, images, name_of, nested
-from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, size_of, sizes
+from mnist_trainer.analysis.gradcheck.layers import BATCH, Found, check_elsewhere, check_layer, images, name_of, nested
+from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, sizes
 from mnist_trainer.analysis.gradcheck.modes import check_mode
 from mnist_trainer.analysis.gradcheck.report import Check, Report
 from mnist_trainer.analysis.gradcheck.rows import Held, Settings, attempt, cannot_run, derivative, scatter, unique
+from mnist_trainer.analysis.gradcheck.subject import size_of
 from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
@@ -34,11 +35,12 @@ def check_configuration(
     classes = model.out_shape[0]
     batches = sizes(classes, config.batch_size)
     tail = registry.tail_layers(config.loss.name)
-    of_tail = check_layers(tail, (classes,), "tail", settings, batches=[classes, min(config.batch_size, MOST)])
+    n = config.batch_size
+    of_tail = check_layers(tail, (classes,), "tail", settings, n, batches=[classes, min(n, MOST)])
     of_loss = check_loss(build_loss(config.loss), classes, batches, settings)
     of_mode = check_mode(config.loss, classes, batches, settings)
     layers = build_layers(config.model, classes)
-    of_layers = check_layers(layers, model.in_shape, "layers", settings)
+    of_layers = check_layers(layers, model.in_shape, "layers", settings, config.batch_size)
     n = min(config.batch_size, MOST_IMAGES, len(labels))
     of_stack = check_stack(model, build_loss(config.loss), x[:n], labels[:n], settings)
     parts: Sequence[Found] = (of_tail, of_loss, of_mode, of_layers, of_stack)
@@ -55,7 +57,13 @@ def check_configuration(
 
 
 def check_layers(
-    layers: Sequence[Layer], in_shape: Shape, path: str, settings: Settings, *, batches: Sequence[int] = (BATCH,)
+    layers: Sequence[Layer],
+    in_shape: Shape,
+    path: str,
+    settings: Settings,
+    batch_size: int,
+    *,
+    batches: Sequence[int] = (BATCH,),
 ) -> Found:
     """Check each layer alone, those inside others too; layers alike in kind, parameters and input are one row."""
     alike: dict[tuple[str, Shape], list[tuple[str, Layer]]] = {}
@@ -65,10 +73,9 @@ def check_layers(
     for (_, shape), those in alike.items():
         layer = those[0][1]
         node = f"{path}.{', '.join(name for name, _ in those)} {name_of(layer)}"
-        for batch in sorted({*batches}):
-            of_layer = check_layer(layer, shape, node, settings, batch=batch)
-            found.checks += of_layer.checks
-            found.faults += of_layer.faults
+        right = [found.add(check_layer(layer, shape, node, settings, batch=batch)) for batch in sorted({*batches})]
+        if all(right):
+            found.add(check_elsewhere(layer, shape, node, settings, batch_size))
     return found
 
 

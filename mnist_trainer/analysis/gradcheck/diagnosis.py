@@ -66,7 +66,11 @@ def explain_loss(case: LossCase) -> str:
                 "right is the derivative with respect to the probabilities, −t/(N p)"
             )
     if case.name == "predictions" and case.expects == "logits":
-        p = softmax(case.predictions)
+        p, total = softmax(case.predictions), t.sum(axis=1, keepdims=True)
+        if near(found, (p - t) / n) and agrees(case.measured, (p * total - t) / n):
+            return (
+                f"{what} is (p − t)/N, which is right only for targets whose rows sum to 1: right is (p Σ_c t_c − t)/N"
+            )
         if near(found, -t / (n * p)) and agrees(case.measured, (p - t) / n):
             return (
                 f"{what} is −t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, "

@@ -70,10 +70,12 @@ def measure(
     samples: int,
     rng: np.random.Generator,
     budget: Budget,
+    directions: int = DIRECTIONS,
 ) -> Measured:
     """Hold `analytic` against differences of `value`, which reads x; x is moved in place and put back.
 
-    `scale` is the size of the numbers that `value` adds up: rounding is relative to it.
+    So many entries are moved one by one (`samples`), and all along so many random `directions`. `scale` is the size of
+    the numbers that `value` adds up: rounding is relative to it.
     """
     start, base = x.copy(), value()
     chosen = choose(analytic, samples, rng)
@@ -82,7 +84,7 @@ def measure(
     found: tuple[tuple[int, ...] | None, float, float] = worst
     indices, numeric = [], []
     norm = float(np.linalg.norm(analytic))
-    directions = 1 if x.size == 1 else DIRECTIONS
+    directions = 1 if x.size == 1 else directions
     step_of_direction = STEP / x.size**0.25  # all entries move at once: less of each, so that fewer kinks are crossed
 
     def note(slope: Slope, entry: tuple[int, ...] | None, claimed: float) -> None:
@@ -182,6 +184,8 @@ def choose(gradient: Array, samples: int, rng: np.random.Generator) -> Indices:
     """Choose flat indices to move one by one: the largest entry, and more that are not 0 than such that are."""
     if gradient.size <= samples:
         return np.arange(gradient.size)
+    if samples == 0:
+        return np.empty(0, np.intp)
     flat = gradient.reshape(-1)
     nonzero, zero = np.flatnonzero(flat), np.flatnonzero(flat == 0)
     zeros = max(min(len(zero), samples // 4), samples - len(nonzero))

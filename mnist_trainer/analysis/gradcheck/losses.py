@@ -1,16 +1,17 @@
 """A loss alone against differences: backward, and targets_gradient if it has one, for batches of several sizes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, explain_loss, softmax
+from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, explain_loss
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
-from mnist_trainer.analysis.gradcheck.layers import Found, images
+from mnist_trainer.analysis.gradcheck.draws import draw_predictions, draw_soft, draw_unequal
+from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.report import Check
-from mnist_trainer.analysis.gradcheck.rows import Settings, attempt, cannot_run, derivative, fold
+from mnist_trainer.analysis.gradcheck.rows import Settings, attempt, cannot_run, fold
+from mnist_trainer.analysis.gradcheck.subject import LossFound, Subject
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -18,13 +19,8 @@ ODD = 7
 MOST = 1024  # images: more show nothing else
 UPSTREAM = -2.5
 """What backward is asked for beside 1: a gradient that leaves u out is right for 1 alone."""
-
-
-@dataclass
-class LossFound(Found):
-    """A loss's rows and faults, and the cases of its wrong derivatives."""
-
-    wrong: list[LossCase] = field(default_factory=list)
+SPREADS = (10, 30)  # standard deviations of logits that saturate
+REFUSALS = ("ConfigError", "DataError", "ValueError")
 
 
 def sizes(classes: int, batch_size: int) -> list[int]:
@@ -33,108 +29,72 @@ def sizes(classes: int, batch_size: int) -> list[int]:
 
 
 def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Settings) -> LossFound:
-    """Check backward with class indices and soft targets, targets_gradient with soft ones, and that u is in both."""
-    found, node = LossFound(), f"loss {type(loss).__name__}"
+    """Check backward with class indices and soft targets, targets_gradient with soft ones, and that u is in both.
+
+    What is right there is checked with soft targets whose rows don't sum to 1, and at logits that saturate, too. The
+    random numbers that the loss draws are held fixed.
+    """
+    subject = Subject(loss, settings)
+    found, node = subject.found, subject.node
+    soft = False
     for n in batches:
         what = f"dL/d predictions, {images(n)}"
         rng = settings.stream()
         predictions, labels = draw_predictions(loss, n, classes, rng), rng.integers(0, classes, n)
-        kinds, why = targets_taken(loss, predictions, [labels, draw_soft(n, classes, rng)])
+        kinds, why = targets_taken(subject, predictions, [labels, draw_soft(n, classes, rng)])
         if not kinds:
             found.checks.append(cannot_run(node, what, why))
             found.faults.append(f"{node}: {why}")
             return found
-        rows = [of_predictions(loss, node, what, predictions, targets, settings, found) for targets in kinds]
+        if not subject.held.repeats(partial(loss.forward, predictions, kinds[0])):
+            found.checks.append(Check(node, "forward", "wrong", where="is not the same twice"))
+            why = "is random: random numbers must come from a numpy Generator that the loss holds"
+            found.faults.append(f"{node}: forward {why}")
+            return found
+        rows = [subject.of_predictions(what, predictions, targets) for targets in kinds]
         found.checks.append(fold(rows, what))
-        if type(loss).targets_gradient is Loss.targets_gradient or kinds[-1].ndim == 1:
-            continue
-        found.checks.append(of_targets(loss, node, predictions, kinds[-1], settings, found))
-    if type(loss).targets_gradient is Loss.targets_gradient:
+        soft = kinds[-1].ndim == 2
+        if subject.has_targets_gradient and soft:
+            found.checks.append(subject.of_targets(f"dL/d targets, {images(n)}", predictions, kinds[-1]))
+    if not subject.has_targets_gradient:
         found.checks.append(Check(node, "dL/d targets", "not judged", where="it has no targets_gradient"))
-    elif kinds[-1].ndim == 1:
+    elif not soft:
         found.checks.append(Check(node, "dL/d targets", "not judged", where="it takes class indices only"))
+    explain(found, classes)
+    if not found.faults:
+        of_upstream(subject, classes)
+        if soft:
+            of_unequal(subject, classes)
+        of_saturated(subject, classes)
+    return found
+
+
+def explain(found: LossFound, classes: int) -> None:
+    """Say what is wrong in words, by the case that tells most."""
     for name in ("predictions", "targets"):
         cases = [case for case in found.wrong if case.name == name]
         telling = [case for case in cases if len(case.predictions) not in (1, classes)] or cases
         if telling:  # the largest batch; with class indices, if they are wrong too
-            found.faults.append(explain_loss(max(telling, key=lambda case: len(case.predictions))))
-    if not found.faults:
-        of_upstream(loss, node, classes, settings, found)
-    return found
+            found.faults.append(explain_loss(max(telling, key=size_of_batch)))
 
 
-def of_predictions(
-    loss: Loss,
-    node: str,
-    what: str,
-    predictions: Array,
-    targets: Array | Indices,
-    settings: Settings,
-    found: LossFound,
-) -> Check:
-    """Check backward."""
-
-    def run() -> tuple[float, Array]:
-        return loss.forward(predictions, targets), np.array(loss.backward(), np.float64)
-
-    done = attempt(run)
-    if isinstance(done, str):
-        found.faults.append(f"{node}: {done}")
-        return cannot_run(node, what, done)
-    value, analytic = done
-    check, measured = derivative(
-        node,
-        what,
-        lambda: loss.forward(predictions, targets),
-        predictions,
-        analytic,
-        size_of(value),
-        settings,
-    )
-    if check.verdict == "wrong" and measured is None:
-        found.faults.append(f"{node}: backward {check.where}")
-    elif check.verdict == "wrong" and measured is not None:
-        dense = smoothed(loss, targets, predictions.shape[1])
-        found.wrong.append(LossCase(node, "predictions", loss.expects, predictions.copy(), dense, measured))
-    return check
+def size_of_batch(case: LossCase) -> int:
+    """Return N."""
+    return len(case.predictions)
 
 
-def of_targets(
-    loss: Loss, node: str, predictions: Array, targets: Array | Indices, settings: Settings, found: LossFound
-) -> Check:
-    """Check targets_gradient."""
-    what, array = f"dL/d targets, {images(len(predictions))}", np.array(targets, np.float64)
-
-    def run() -> tuple[float, Array]:
-        return loss.forward(predictions, array), np.array(loss.targets_gradient(), np.float64)
-
-    done = attempt(run)
-    if isinstance(done, str):
-        found.faults.append(f"{node}: targets_gradient: {done}")
-        return cannot_run(node, what, done)
-    value, analytic = done
-    check, measured = derivative(
-        node, what, lambda: loss.forward(predictions, array), array, analytic, size_of(value), settings
-    )
-    if check.verdict == "wrong" and measured is None:
-        found.faults.append(f"{node}: targets_gradient {check.where}")
-    elif check.verdict == "wrong" and measured is not None:
-        found.wrong.append(LossCase(node, "targets", loss.expects, predictions.copy(), array.copy(), measured))
-    return check
-
-
-def of_upstream(loss: Loss, node: str, classes: int, settings: Settings, found: LossFound) -> None:
+def of_upstream(subject: Subject, classes: int) -> None:
     """Check that backward(u) is u times backward(1), and targets_gradient likewise."""
-    rng = settings.stream()
+    loss, node, found, rng = subject.loss, subject.node, subject.found, subject.settings.stream()
     predictions, targets = draw_predictions(loss, ODD, classes, rng), rng.integers(0, classes, ODD)
     functions = {"backward": loss.backward}
-    if type(loss).targets_gradient is not Loss.targets_gradient:
+    if subject.has_targets_gradient:
         functions["targets_gradient"] = loss.targets_gradient
     for name, function in functions.items():
         what = f"{name}({UPSTREAM}) = {UPSTREAM} · {name}(1)"
 
         def run(function: Callable[[float], Array] = function) -> tuple[Array, Array]:
-            loss.forward(predictions, targets)
+            subject.forward(predictions, targets)
             return np.array(function(1.0), np.float64), np.array(function(UPSTREAM), np.float64)
 
         done = attempt(run)
@@ -150,39 +110,48 @@ def of_upstream(loss: Loss, node: str, classes: int, settings: Settings, found: 
             found.faults.append(f"{node}: {name}(u) is not u times {name}(1): the upstream gradient u is not in it")
 
 
-def draw_predictions(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
-    """Draw logits, or probabilities none of which is near 0, as the loss expects."""
-    logits = rng.standard_normal((n, classes))
-    return softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
+def of_unequal(subject: Subject, classes: int) -> None:
+    """Check with soft targets whose rows don't sum to 1, as far as the loss takes them."""
+    found, rng = subject.found, subject.settings.stream()
+    predictions, targets = draw_predictions(subject.loss, ODD, classes, rng), draw_unequal(ODD, classes, rng)
+    names, where = ["predictions"], "targets that don't sum to 1"
+    if subject.has_targets_gradient:
+        names.append("targets")
+    refused = attempt(partial(subject.forward, predictions, targets))
+    if isinstance(refused, str) and refused.startswith(REFUSALS):
+        what = f"dL/d predictions, {where}"
+        found.checks.append(Check(subject.node, what, "not judged", where="not checked: it refuses them"))
+        return
+    for name in names:
+        of = subject.of_predictions if name == "predictions" else subject.of_targets
+        found.checks.append(of(f"dL/d {name}, {where}", predictions, targets))
+    explain(found, classes)
 
 
-def draw_soft(n: int, classes: int, rng: np.random.Generator) -> Array:
-    """Draw targets (N, C) whose rows sum to 1."""
-    soft = rng.random((n, classes)) + 0.1
-    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
-
-
-def smoothed(loss: Loss, targets: Array | Indices, classes: int) -> Array:
-    """Return the targets as an array (N, C), smoothed as the loss's `label_smoothing` says, if it has one."""
-    epsilon = float(getattr(loss, "label_smoothing", 0.0))
-    dense = np.eye(classes)[targets] if targets.ndim == 1 else targets
-    return np.asarray((1 - epsilon) * dense + epsilon / classes)
+def of_saturated(subject: Subject, classes: int) -> None:
+    """Check at logits that saturate a softmax: there a loss may be wrong, and right elsewhere."""
+    name = "logits" if subject.loss.expects == "logits" else "logits, through softmax"
+    what = f"dL/d {name}, saturated"
+    rows = []
+    for spread in SPREADS:
+        rng = subject.settings.stream()
+        logits, labels = spread * rng.standard_normal((ODD, classes)), rng.integers(0, classes, ODD)
+        rows.append(subject.of_logits(what, logits, labels, f"logits of standard deviation {spread}"))
+        if subject.found.faults:  # the next would say the same again
+            break
+    judged = [check for check in rows if check.verdict != "not judged"]
+    subject.found.checks.append(fold(judged or rows, what))
 
 
 def targets_taken(
-    loss: Loss, predictions: Array, kinds: Sequence[Array | Indices]
+    subject: Subject, predictions: Array, kinds: Sequence[Array | Indices]
 ) -> tuple[list[Array | Indices], str]:
     """Return the kinds of targets that forward takes (a loss of one's own may take class indices alone), or why not."""
     taken, why = [], ""
     for targets in kinds:
-        done = attempt(partial(loss.forward, predictions, targets))
+        done = attempt(partial(subject.forward, predictions, targets))
         if isinstance(done, str):
             why = why or f"forward can't run: {done}"
         else:
             taken.append(targets)
     return taken, why
-
-
-def size_of(loss: float) -> float:
-    """Tell the size of the numbers that a loss adds up: a loss near 0 is a difference of larger ones."""
-    return max(abs(loss), 1e-3)

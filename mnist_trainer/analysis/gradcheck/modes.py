@@ -28,7 +28,7 @@ from mnist_trainer.analysis.gradcheck.probes import (
     smoothing,
 )
 from mnist_trainer.analysis.gradcheck.report import Check, Verdict
-from mnist_trainer.analysis.gradcheck.rows import Settings, attempt, cannot_run, fold
+from mnist_trainer.analysis.gradcheck.rows import Held, Settings, attempt, cannot_run, fold
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.kernels.arrays import Array
@@ -45,6 +45,10 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
     node = f"loss={config.name}"
     found, mode = Found(), Mode(config, classes, 1, np.float64)
     ordinary = list(ordinary_probes(classes, batches, settings))
+    if is_random(mode, ordinary[0]):
+        where = "it draws random numbers: there is no reference to hold it against"
+        found.checks.append(Check(node, f"{QUANTITIES['loss']}, {ORDINARY}", "not judged", where=where))
+        return found
     if not is_meant(config, classes, ordinary[0]):
         return of_its_own(config, node, classes, ordinary, found)
     answered: dict[tuple[str, str], tuple[Probe, Answers]] = {}
@@ -143,6 +147,18 @@ def is_meant(config: LossConfig, classes: int, probe: Probe) -> bool:
     loss = attempt(lambda: mode.forward(probe.logits.copy(), probe.targets))
     right = reference(config, probe).loss
     return not isinstance(loss, str) and abs(loss - right) <= MEANT * right
+
+
+def is_random(mode: Mode, probe: Probe) -> bool:
+    """Tell whether a loss draws random numbers: its own generator's, or others."""
+    held = Held(mode.loss)
+    one = probe.logits[:1].copy()
+
+    def value() -> float:
+        return mode.forward(one.copy(), probe.targets[:1])
+
+    repeats = attempt(lambda: held.repeats(value))
+    return not isinstance(repeats, str) and (held.used or not repeats)
 
 
 def is_ours(mode: Mode) -> bool:

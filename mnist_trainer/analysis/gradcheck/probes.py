@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.draws import draw_soft, draw_unequal
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.gradcheck.losses import draw_soft
 from mnist_trainer.analysis.gradcheck.rows import Settings
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.build import build_loss
@@ -70,7 +70,7 @@ def reference(config: LossConfig, probe: Probe, with_targets: bool = True) -> An
 
 
 def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) -> Iterator[Probe]:
-    """Draw logits of standard deviation 2, with class indices and, for the odd batch, soft targets."""
+    """Draw logits of standard deviation 2, with class indices and soft targets, whose rows sum to 1 or don't."""
     for n in batches:
         rng = settings.stream()
         logits = 2 * rng.standard_normal((n, classes))
@@ -78,6 +78,8 @@ def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) ->
     rng = settings.stream()
     logits = 2 * rng.standard_normal((classes, classes))
     yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, draw_soft(classes, classes, rng))
+    where = f"{images(classes)}, targets that don't sum to 1"
+    yield Probe(ORDINARY, where, logits, draw_unequal(classes, classes, rng))
 
 
 def saturated_probes(classes: int, settings: Settings) -> Iterator[Probe]:

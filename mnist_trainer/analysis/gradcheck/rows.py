@@ -4,13 +4,14 @@ A layer's random numbers come from generators that it holds, itself or in layers
 before every call, so that masks stay what they are.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.differences import RELATIVE, Budget, Measured, measure
+from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, RELATIVE, Budget, Measured, measure
 from mnist_trainer.analysis.gradcheck.report import Check, Verdict
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
@@ -27,11 +28,12 @@ SEVERITY: Sequence[Verdict] = ("exact", "not judged", "not checked", "wrong", "c
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is checked: entries of an array, the seed of all that is random, the time."""
+    """How much is checked: entries of an array, the seed of all that is random, the time, and random directions."""
 
     samples: int
     seed: int
     budget: Budget
+    directions: int = DIRECTIONS
 
     def stream(self) -> np.random.Generator:
         """Return a random stream that depends on the seed alone."""
@@ -61,7 +63,9 @@ class Held:
 
     def repeats(self, function: Callable[[], float]) -> bool:
         """Tell whether two calls return the same."""
-        return self.call(function) == self.call(function)
+        with np.errstate(all="ignore"):
+            one, two = self.call(function), self.call(function)
+        return one == two or (math.isnan(one) and math.isnan(two))
 
 
 def generators(holder: object) -> Iterator[np.random.Generator]:
@@ -126,6 +130,7 @@ def derivative(
             samples=settings.samples,
             rng=settings.stream(),
             budget=settings.budget,
+            directions=settings.directions,
         )
     verdict, where = judge(measured)
     return Check(node, what, verdict, measured.error, "; ".join([where, *notes]), measured.lines), measured
