@@ -55,6 +55,10 @@ class Residual(Layer):
         """Tell the stack's."""
         return self._stack.decayed()
 
+    def state(self) -> Mapping[str, Array]:
+        """Give the stack's."""
+        return self._stack.state()
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the stack."""
         self._stack.bind(parameters, gradients, rng)

@@ -61,6 +61,12 @@ class Stack(Layer):
         """Tell which of them weight decay applies to."""
         return {f"{index}.{name}" for index, layer in enumerate(self.layers) for name in layer.decayed()}
 
+    def state(self) -> Mapping[str, Array]:
+        """Give all layers' state."""
+        return {
+            f"{index}.{name}": array for index, layer in enumerate(self.layers) for name, array in layer.state().items()
+        }
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
         for index, layer in enumerate(self.layers):

@@ -79,7 +79,7 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
             trainer.fit()
         tested = trainer.last
         if config.trainer.restore_best and trainer.best is not None:
-            np.copyto(trainer.model.parameters.values, trainer.best_parameters)
+            trainer.restore_best()
             tested = trainer.best
         assert tested is not None
         evaluation = trainer.evaluate(test)

@@ -1,0 +1,131 @@
+"""Convolution as products of patches and weights, walked a few images at a time, and its gradients.
+
+Shapes: x (N, H, W, C), weights (KH, KW, C, F), bias (F,), y and dy (N, OH, OW, F). A patch is a window of x as a row of
+K = KH·KW·C numbers, so that y = patches · weights.reshape(K, F) + b.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.updates import blocks
+from mnist_trainer.kernels.windows import Pair, interior, windows
+
+PATCH_BYTES = 400_000
+
+
+def images_a_chunk(patch_values: int, itemsize: int, max_batch: int) -> int:
+    """Tell how many images' patches (of `patch_values` numbers an image) are worked on at a time."""
+    return min(max_batch, max(1, PATCH_BYTES // (patch_values * itemsize)))
+
+
+def patches(view: Array, *, out: Array) -> Array:
+    """Copy windows (…, KH, KW, C) to the flat buffer `out`; return them as a matrix (positions, K).
+
+    With several channels, KW·C numbers lie side by side and are copied at a time. With one, that is KW numbers: then
+    columns are written instead of rows, OW numbers at a time, and the matrix is a transposed view.
+    """
+    columns = view.shape[-3] * view.shape[-2] * view.shape[-1]
+    rows = view.size // columns
+    target = out[: view.size]
+    if view.shape[-1] == 1:
+        axes = np.moveaxis(view[..., 0], (-2, -1), (0, 1))
+        np.copyto(target.reshape(axes.shape), axes)
+        return target.reshape(columns, rows).T
+    np.copyto(target.reshape(view.shape), view)
+    return target.reshape(rows, columns)
+
+
+def walk(
+    x: Array, kernel: Pair, stride: Pair, padding: Pair, *, padded: Array, buffer: Array
+) -> Iterator[tuple[slice, Array]]:
+    """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, K).
+
+    `padded` is (chunk, H + 2 PH, W + 2 PW, C), zero on its border, and unused without padding; `buffer` is flat and
+    as large as a chunk's patches.
+    """
+    pads = any(padding)
+    views = windows(padded if pads else x, kernel, stride)
+    inside = interior(padded, padding)
+    for part in blocks(len(x), len(padded)):
+        if pads:
+            np.copyto(inside[: part.stop - part.start], x[part])
+        yield part, patches(views[: part.stop - part.start] if pads else views[part], out=buffer)
+
+
+def convolve(
+    x: Array,
+    weights: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    *,
+    padded: Array,
+    buffer: Array,
+    out: Array,
+) -> Array:
+    """Write y_nijf = Σ_klc x_n,si+k−p,sj+l−p,c w_klcf + b_f to `out`."""
+    kernel, filters = (weights.shape[0], weights.shape[1]), weights.shape[3]
+    matrix = weights.reshape(-1, filters)
+    for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
+        y = out[part].reshape(-1, filters)
+        np.matmul(rows, matrix, out=y)
+        if bias is not None:
+            np.add(y, bias, out=y)
+    return out
+
+
+def weights_gradient(
+    x: Array, dy: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, scratch: Array, out: Array
+) -> Array:
+    """Write dL/dw = Σ over the positions of patchᵀ dy to `out`; `scratch` is of its shape."""
+    kernel, filters = (out.shape[0], out.shape[1]), out.shape[3]
+    total, more = out.reshape(-1, filters), scratch.reshape(-1, filters)
+    for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
+        np.matmul(rows.T, dy[part].reshape(-1, filters), out=more if part.start else total)
+        if part.start:
+            np.add(total, more, out=total)
+    return out
+
+
+def flip(weights: Array, *, out: Array) -> Array:
+    """Write the weights of the input gradient, w'_klfc = w_KH−1−k,KW−1−l,c,f, to `out` (KH, KW, F, C)."""
+    np.copyto(out, weights[::-1, ::-1].swapaxes(2, 3))
+    return out
+
+
+def spread(
+    dy: Array, size: Pair, kernel: Pair, stride: Pair, padding: Pair
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return which of dy's positions reach the image, and where these lie in (N, H + KH − 1, W + KW − 1, F).
+
+    There dL/dx is the convolution with the flipped weights: position o of dy lies at s·o + K − 1 − p, zeros between.
+    """
+    source, target = [slice(None)], [slice(None)]
+    for count, n, k, s, p in zip(dy.shape[1:3], size, kernel, stride, padding, strict=True):
+        shift = k - 1 - p
+        first = max(0, -(shift // s))
+        last = min(count - 1, (n + k - 2 - shift) // s)
+        source.append(slice(first, last + 1))
+        target.append(slice(s * first + shift, s * last + shift + 1, s))
+    return tuple(source), tuple(target)
+
+
+def input_gradient(
+    dy: Array, flipped: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, out: Array
+) -> Array:
+    """Write dL/dx to `out`, as the convolution of dy, spread out with zeros between and around, with flipped weights.
+
+    `padded` is (chunk, H + KH − 1, W + KW − 1, F), zero where dy doesn't lie; `buffer` is flat and as large as the
+    patches of that.
+    """
+    kernel, channels = (flipped.shape[0], flipped.shape[1]), flipped.shape[3]
+    matrix = flipped.reshape(-1, channels)
+    source, target = spread(dy, (out.shape[1], out.shape[2]), kernel, stride, padding)
+    views, inside, dy = windows(padded, kernel, (1, 1)), padded[target], dy[source]
+    for part in blocks(len(dy), len(padded)):
+        count = part.stop - part.start
+        np.copyto(inside[:count], dy[part])
+        np.matmul(patches(views[:count], out=buffer), matrix, out=out[part].reshape(-1, channels))
+    return out
