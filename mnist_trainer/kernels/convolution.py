@@ -10,14 +10,23 @@ import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.updates import blocks
-from mnist_trainer.kernels.windows import Pair, interior, windows
+from mnist_trainer.kernels.windows import Pair, by_pixel, interior, windows
 
-PATCH_BYTES = 400_000
+PATCH_BYTES = 500_000
+SMALL_PRODUCT = 1_000_000
 
 
-def images_a_chunk(patch_values: int, itemsize: int, max_batch: int) -> int:
-    """Tell how many images' patches (of `patch_values` numbers an image) are worked on at a time."""
-    return min(max_batch, max(1, PATCH_BYTES // (patch_values * itemsize)))
+def images_a_chunk(values: int, filters: int, itemsize: int, max_batch: int) -> int:
+    """Tell how many images, with patches of `values` numbers each, are worked on at a time.
+
+    So many that patches stay in the cache: 128 images 14×14×32 → 64 filters take 10.4 ms two at a time, 11.5 ms eight
+    at a time. With few filters, so many that OpenBLAS takes the product for a small one, of up to a million
+    multiplications, and packs no operand: (392 × 400) · (400 × 6) runs at 90 GFLOP/s, one of twice the rows at 33.
+    """
+    count = PATCH_BYTES // (values * itemsize)
+    if filters <= 32:
+        count = min(count, SMALL_PRODUCT // (values * filters))
+    return min(max_batch, max(1, count))
 
 
 def patches(view: Array, *, out: Array) -> Array:
@@ -38,20 +47,25 @@ def patches(view: Array, *, out: Array) -> Array:
 
 
 def walk(
-    x: Array, kernel: Pair, stride: Pair, padding: Pair, *, padded: Array, buffer: Array
+    x: Array, kernel: Pair, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, pool: Pair | None = None
 ) -> Iterator[tuple[slice, Array]]:
     """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, K).
 
     `padded` is (chunk, H + 2 PH, W + 2 PW, C), zero on its border, and unused without padding; `buffer` is flat and
-    as large as a chunk's patches.
+    as large as a chunk's patches. With `pool`, the patches of the pooling windows' first pixels come first, then
+    those of their second ones, …; pixels beyond the last whole window are left out.
     """
     pads = any(padding)
     views = windows(padded if pads else x, kernel, stride)
+    if pool is not None:
+        views = by_pixel(views, pool)
     inside = interior(padded, padding)
     for part in blocks(len(x), len(padded)):
+        count = part.stop - part.start
         if pads:
-            np.copyto(inside[: part.stop - part.start], x[part])
-        yield part, patches(views[: part.stop - part.start] if pads else views[part], out=buffer)
+            np.copyto(inside[:count], x[part])
+        chosen = slice(0, count) if pads else part
+        yield part, patches(views[chosen] if pool is None else views[:, :, chosen], out=buffer)
 
 
 def convolve(

@@ -28,6 +28,17 @@ def windows(x: Array, kernel: Pair, stride: Pair) -> Array:
     return as_strided(x, (n, down, across, *kernel, channels), strides, writeable=False)
 
 
+def by_pixel(views: Array, pool: Pair) -> Array:
+    """Return the view (DOWN, ACROSS, N, OH / DOWN, OW / ACROSS, …) of windows (N, OH, OW, …), in windows of their own.
+
+    `pool` is (DOWN, ACROSS); what is beyond the last whole window is left out.
+    """
+    (down, across), (n, height, width), rest = pool, views.shape[:3], views.shape[3:]
+    images, rows, columns, *others = views.strides
+    shape = (down, across, n, height // down, width // across, *rest)
+    return as_strided(views, shape, (rows, columns, images, rows * down, columns * across, *others), writeable=False)
+
+
 def window_pixels(x: Array, kernel: Pair, stride: Pair) -> list[Array]:
     """List the views (N, OH, OW, C) of x that hold each window's first pixel, its second, …, row by row."""
     down, across = positions((x.shape[1], x.shape[2]), kernel, stride, (0, 0))

@@ -41,8 +41,8 @@ class Conv2d(Layer):
     _stride: Pair = field(default=(1, 1), init=False, repr=False)
     _padding: Pair = field(default=(0, 0), init=False, repr=False)
     _channels: int = field(default=0, init=False, repr=False)
-    _parameters: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
-    _gradients: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
+    parameters: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
+    gradients: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
     _x: Array = buffer()
     _y: Array = buffer()
     _dx: Array = buffer()
@@ -66,8 +66,8 @@ class Conv2d(Layer):
         height, width, self._channels = in_shape
         (kh, kw), (ph, pw), item = self._kernel, self._padding, np.dtype(dtype).itemsize
         values, spread_values = down * across * kh * kw * self._channels, height * width * kh * kw * self.filters
-        chunk = convolution.images_a_chunk(values, item, max_batch)
-        spread_chunk = convolution.images_a_chunk(spread_values, item, max_batch)
+        chunk = convolution.images_a_chunk(values, self.filters, item, max_batch)
+        spread_chunk = convolution.images_a_chunk(spread_values, self._channels, item, max_batch)
         self._y = np.empty((max_batch, down, across, self.filters), dtype)
         self._dx = np.empty((max_batch, *in_shape), dtype)
         self._ones = np.ones(max_batch * down * across, dtype)
@@ -86,7 +86,7 @@ class Conv2d(Layer):
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Take the views; draw the weights."""
-        self._parameters, self._gradients = parameters, gradients
+        self.parameters, self.gradients = parameters, gradients
         area = math.prod(self._kernel)
         initializer = self.followed_by if self.initializer == "auto" else self.initializer
         variance = {
@@ -103,8 +103,8 @@ class Conv2d(Layer):
         self._x = x
         return convolution.convolve(
             x,
-            self._parameters["weights"],
-            self._parameters.get("bias"),
+            self.parameters["weights"],
+            self.parameters.get("bias"),
             self._stride,
             self._padding,
             padded=self._padded,
@@ -122,16 +122,16 @@ class Conv2d(Layer):
             padded=self._padded,
             buffer=self._patches,
             scratch=self._scratch,
-            out=self._gradients["weights"],
+            out=self.gradients["weights"],
         )
         if self.bias:
             rows = dy.reshape(-1, self.filters)
-            affine.bias_gradient(rows, ones=self._ones[: len(rows)], out=self._gradients["bias"])
+            affine.bias_gradient(rows, ones=self._ones[: len(rows)], out=self.gradients["bias"])
         if not need_dx:
             return None
         return convolution.input_gradient(
             dy,
-            convolution.flip(self._parameters["weights"], out=self._flipped),
+            convolution.flip(self.parameters["weights"], out=self._flipped),
             self._stride,
             self._padding,
             padded=self._spread,

@@ -20,6 +20,16 @@ FEATURES = 6
 SAMPLES = {
     "linear": lambda: [Linear(FEATURES)],
     "conv2d": lambda: [Reshape((3, 2, 1)), Conv2d(1, 3, padding=1), Flatten()],
+    "convolution, relu and pooling": lambda: [
+        Reshape((3, 2, 1)),
+        Conv2d(6, 3, padding=(1, 2)),
+        ReLU(),
+        MaxPool2d((3, 2)),
+        Conv2d(6, (1, 2)),
+        ReLU(),
+        MaxPool2d(1),
+        Flatten(),
+    ],
     "max_pool2d": lambda: [Reshape((3, 2, 1)), MaxPool2d(2, 1, 1), Conv2d(1, 2), Flatten()],
     "avg_pool2d": lambda: [Reshape((3, 2, 1)), AvgPool2d((2, 1), 1), Reshape((4,)), Linear(FEATURES)],
     "global_avg_pool": lambda: [Reshape((1, 1, 6)), GlobalAvgPool()],
