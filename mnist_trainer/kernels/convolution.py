@@ -12,7 +12,7 @@ from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.updates import blocks
 from mnist_trainer.kernels.windows import Pair, by_pixel, interior, windows
 
-PATCH_BYTES = 500_000
+PATCH_BYTES = 750_000
 SMALL_PRODUCT = 1_000_000
 
 

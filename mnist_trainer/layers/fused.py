@@ -41,13 +41,8 @@ class ConvReLUPool(Layer):
     _scratch: Array = buffer()
 
     @staticmethod
-    def fits(layers: Sequence[Layer]) -> bool:
-        """Whether three layers are such a sequence: a convolution of stride 1, and pooling windows side by side."""
-        if [type(layer) for layer in layers] != [Conv2d, ReLU, MaxPool2d]:
-            return False
-        conv, _, pool = layers
-        assert isinstance(conv, Conv2d)
-        assert isinstance(pool, MaxPool2d)
+    def fits(conv: Conv2d, pool: MaxPool2d) -> bool:
+        """Whether the convolution has stride 1 and no idle border, and the pooling windows lie side by side."""
         side_by_side = pair(pool.padding) == (0, 0) and pool.stride in (None, pool.kernel)
         within = all(p < k for p, k in zip(pair(conv.padding), pair(conv.kernel), strict=True))
         return side_by_side and within and pair(conv.stride) == (1, 1)
@@ -126,16 +121,20 @@ class ConvReLUPool(Layer):
 
 
 def fused(layers: Sequence[Layer]) -> list[Layer]:
-    """List the layers with every sequence that computes quicker together as one."""
+    """List the layers, every sequence that computes quicker together as one."""
     steps: list[Layer] = []
     index = 0
     while index < len(layers):
-        group = layers[index : index + 3]
-        if ConvReLUPool.fits(group):
-            conv, _, pool = group
-            steps.append(ConvReLUPool(conv, pool))
-        else:
-            group = group[:1]
-            steps += group
-        index += len(group)
+        together = convolution_with_pooling(layers[index : index + 3])
+        steps.append(together or layers[index])
+        index += 3 if together else 1
     return steps
+
+
+def convolution_with_pooling(layers: Sequence[Layer]) -> ConvReLUPool | None:
+    """Make a convolution, ReLU and pooling into one layer, if that is what these three are."""
+    if len(layers) == 3:
+        conv, relu, pool = layers  # exactly these types: a subclass may compute something else
+        if type(conv) is Conv2d and type(relu) is ReLU and type(pool) is MaxPool2d and ConvReLUPool.fits(conv, pool):
+            return ConvReLUPool(conv, pool)
+    return None
