@@ -104,42 +104,57 @@ def weights_gradient(
 
 
 def flip(weights: Array, *, out: Array) -> Array:
-    """Write the weights of the input gradient, w'_klfc = w_KH−1−k,KW−1−l,c,f, to `out` (KH, KW, F, C)."""
-    np.copyto(out, weights[::-1, ::-1].swapaxes(2, 3))
+    """Write the weights of the input gradient, w'_klfc = w_k,KW−1−l,c,f, to `out` (KH, KW, F, C)."""
+    np.copyto(out, weights[:, ::-1].swapaxes(2, 3))
     return out
 
 
-def spread(
-    dy: Array, size: Pair, kernel: Pair, stride: Pair, padding: Pair
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return which of dy's positions reach the image, and where these lie in (N, H + KH − 1, W + KW − 1, F).
+def reach(count: int, size: int, kernel: int, stride: int, padding: int) -> tuple[slice, slice]:
+    """Return which of `count` positions o, moved to s·o + K − 1 − p, lie in 0 … size + K − 2, and these places.
 
-    There dL/dx is the convolution with the flipped weights: position o of dy lies at s·o + K − 1 − p, zeros between.
+    There, with zeros elsewhere, is where dy lies for a convolution with flipped weights to give the input's gradient.
     """
-    source, target = [slice(None)], [slice(None)]
-    for count, n, k, s, p in zip(dy.shape[1:3], size, kernel, stride, padding, strict=True):
-        shift = k - 1 - p
-        first = max(0, -(shift // s))
-        last = min(count - 1, (n + k - 2 - shift) // s)
-        source.append(slice(first, last + 1))
-        target.append(slice(s * first + shift, s * last + shift + 1, s))
-    return tuple(source), tuple(target)
+    shift = kernel - 1 - padding
+    first = max(0, -(shift // stride))
+    last = min(count - 1, (size + kernel - 2 - shift) // stride)
+    return slice(first, last + 1), slice(stride * first + shift, stride * last + shift + 1, stride)
 
 
 def input_gradient(
-    dy: Array, flipped: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, out: Array
+    dy: Array, flipped: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, products: Array, out: Array
 ) -> Array:
-    """Write dL/dx to `out`, as the convolution of dy, spread out with zeros between and around, with flipped weights.
+    """Write dL/dx to `out`.
 
-    `padded` is (chunk, H + KH − 1, W + KW − 1, F), zero where dy doesn't lie; `buffer` is flat and as large as the
-    patches of that.
+    `padded` is (chunk, OH, W + KW − 1, F), zero where dy doesn't lie; `buffer` is flat and as large as its windows of
+    one row, `products` (chunk, OH, W, C).
     """
-    kernel, channels = (flipped.shape[0], flipped.shape[1]), flipped.shape[3]
-    matrix = flipped.reshape(-1, channels)
-    source, target = spread(dy, (out.shape[1], out.shape[2]), kernel, stride, padding)
-    views, inside, dy = windows(padded, kernel, (1, 1)), padded[target], dy[source]
+    source, target = reach(dy.shape[2], out.shape[2], flipped.shape[1], stride[1], padding[1])
+    inside, dy = padded[:, :, target], dy[:, :, source]
     for part in blocks(len(dy), len(padded)):
         count = part.stop - part.start
         np.copyto(inside[:count], dy[part])
-        np.matmul(patches(views[:count], out=buffer), matrix, out=out[part].reshape(-1, channels))
+        add_rows(padded[:count], flipped, stride[0], padding[0], buffer=buffer, products=products, out=out[part])
+    return out
+
+
+def add_rows(
+    padded: Array, flipped: Array, stride: int, padding: int, *, buffer: Array, products: Array, out: Array
+) -> Array:
+    """Write dL/dx of a few images to `out`, from the rows of dy with zeros between and beside the pixels.
+
+    A convolution across, with one product for each row of the kernel, that is added to the row of x which it belongs
+    to. Patches of all KH rows would be KH times as large, and would hold zeros above and below: lenet5's second
+    convolution takes 2.9 ms backward for 128 images this way, and 4.1 that way; cnn's 20.8 and 21.8.
+    """
+    kernel, channels, count = flipped.shape[:2], flipped.shape[3], len(padded)
+    rows = patches(windows(padded, (1, kernel[1]), (1, 1)), out=buffer)
+    product = products[:count]
+    out.fill(0)
+    for k in range(kernel[0]):
+        np.matmul(rows, flipped[k].reshape(-1, channels), out=product.reshape(-1, channels))
+        first = max(0, -((k - padding) // stride))  # row o of dy and row k of the kernel meet row s·o + k − p of x
+        last = min(product.shape[1] - 1, (out.shape[1] - 1 + padding - k) // stride)
+        if first <= last:
+            target = out[:, stride * first + k - padding : stride * last + k - padding + 1 : stride]
+            np.add(target, product[:, first : last + 1], out=target)
     return out

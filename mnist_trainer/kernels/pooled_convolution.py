@@ -14,11 +14,11 @@ Shapes: x (N, H, W, C), weights (KH, KW, C, F), y and dy (N, PH, PW, F); `planes
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from mnist_trainer.kernels.arrays import Array, Mask
-from mnist_trainer.kernels.convolution import patches, walk
-from mnist_trainer.kernels.updates import blocks
-from mnist_trainer.kernels.windows import Pair, windows
+from mnist_trainer.kernels.convolution import add_rows, walk
+from mnist_trainer.kernels.windows import Pair
 
 
 def forward(
@@ -65,6 +65,7 @@ def gradients(
     planes: Array,
     spread: Array,
     spread_buffer: Array,
+    products: Array,
     mask: Mask,
     scratch: Array,
     d_weights: Array,
@@ -92,25 +93,16 @@ def gradients(
         if part.start:
             np.add(total, more, out=total)
         if flipped is not None:
-            _input_gradient(split, flipped, padding, pool, padded=spread, buffer=spread_buffer, out=dx[part])
+            put_back(split, pool, kernel[1] - 1 - padding[1], out=spread[:count])
+            add_rows(spread[:count], flipped, 1, padding[0], buffer=spread_buffer, products=products, out=dx[part])
 
 
-def _input_gradient(
-    planes: Array, flipped: Array, padding: Pair, pool: Pair, *, padded: Array, buffer: Array, out: Array
-) -> None:
-    """As `convolution.input_gradient`, of a chunk's planes, which go back to where their pixels are."""
-    kernel, channels = (flipped.shape[0], flipped.shape[1]), flipped.shape[3]
+def put_back(planes: Array, pool: Pair, left: int, *, out: Array) -> Array:
+    """Write planes to where their pixels are in images: `out` (N, DOWN · PH, …, F), from column `left` on."""
     (down, across), (_, count, height, width, filters) = pool, planes.shape
-    top, left = kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1]
-    inside = padded[:count, top : top + height * down, left : left + width * across]
+    inside = out[:, :, left : left + width * across]
     images, rows, columns, values = inside.strides
-    target = np.lib.stride_tricks.as_strided(
-        inside,
-        (down, across, count, height, width, filters),
-        (rows, columns, images, rows * down, columns * across, values),
-    )
-    np.copyto(target, planes.reshape(target.shape))
-    views, matrix = windows(padded[:count], kernel, (1, 1)), flipped.reshape(-1, channels)
-    step = max(1, buffer.size // views[0].size)
-    for part in blocks(count, step):
-        np.matmul(patches(views[part], out=buffer), matrix, out=out[part].reshape(-1, channels))
+    shape = (down, across, count, height, width, filters)
+    target = as_strided(inside, shape, (rows, columns, images, rows * down, columns * across, values))
+    np.copyto(target, planes.reshape(shape))
+    return out

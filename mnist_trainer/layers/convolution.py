@@ -51,6 +51,7 @@ class Conv2d(Layer):
     _patches: Array = buffer()
     _spread: Array = buffer()
     _spread_patches: Array = buffer()
+    _products: Array = buffer()
     _flipped: Array = buffer()
     _scratch: Array = buffer()
 
@@ -65,7 +66,7 @@ class Conv2d(Layer):
         down, across = window_positions(in_shape, self._kernel, self._stride, self._padding)
         height, width, self._channels = in_shape
         (kh, kw), (ph, pw), item = self._kernel, self._padding, np.dtype(dtype).itemsize
-        values, spread_values = down * across * kh * kw * self._channels, height * width * kh * kw * self.filters
+        values, spread_values = down * across * kh * kw * self._channels, down * width * kw * self.filters
         chunk = convolution.images_a_chunk(values, self.filters, item, max_batch)
         spread_chunk = convolution.images_a_chunk(spread_values, self._channels, item, max_batch)
         self._y = np.empty((max_batch, down, across, self.filters), dtype)
@@ -73,8 +74,9 @@ class Conv2d(Layer):
         self._ones = np.ones(max_batch * down * across, dtype)
         self._padded = np.zeros((chunk, height + 2 * ph, width + 2 * pw, self._channels), dtype)
         self._patches = np.empty(chunk * values, dtype)
-        self._spread = np.zeros((spread_chunk, height + kh - 1, width + kw - 1, self.filters), dtype)
+        self._spread = np.zeros((spread_chunk, down, width + kw - 1, self.filters), dtype)
         self._spread_patches = np.empty(spread_chunk * spread_values, dtype)
+        self._products = np.empty((spread_chunk, down, width, self._channels), dtype)
         self._flipped = np.empty((kh, kw, self.filters, self._channels), dtype)
         self._scratch = np.empty((kh, kw, self._channels, self.filters), dtype)
         return (down, across, self.filters)
@@ -136,5 +138,6 @@ class Conv2d(Layer):
             self._padding,
             padded=self._spread,
             buffer=self._spread_patches,
+            products=self._products,
             out=self._dx[: len(dy)],
         )

@@ -37,6 +37,7 @@ class ConvReLUPool(Layer):
     _mask: Mask = buffer()
     _spread: Array = buffer()
     _spread_patches: Array = buffer()
+    _products: Array = buffer()
     _flipped: Array = buffer()
     _scratch: Array = buffer()
 
@@ -55,9 +56,8 @@ class ConvReLUPool(Layer):
         positions = window_positions(in_shape, (kh, kw), (1, 1), (ph, pw))
         down, across, _ = shape = (*window_positions((*positions, filters), pool, pool, (0, 0)), filters)
         pixels = pool[0] * pool[1]
-        values, spread_values = pixels * down * across * kh * kw * channels, height * width * kh * kw * filters
+        values, rows = pixels * down * across * kh * kw * channels, down * pool[0]
         chunk = convolution.images_a_chunk(values, filters, item, max_batch)
-        spread_chunk = convolution.images_a_chunk(spread_values, channels, item, chunk)
         self._padded = np.zeros((chunk, height + 2 * ph, width + 2 * pw, channels), dtype)
         self._patches = np.empty(chunk * values, dtype)
         self._planes = np.empty((pixels, chunk, *shape), dtype)
@@ -66,8 +66,9 @@ class ConvReLUPool(Layer):
         self._y = np.empty((max_batch, *shape), dtype)
         self._ones = np.ones(max_batch * down * across, dtype)
         self._dx = np.empty((max_batch, *in_shape), dtype)
-        self._spread = np.zeros((chunk, height + kh - 1, width + kw - 1, filters), dtype)
-        self._spread_patches = np.empty(spread_chunk * spread_values, dtype)
+        self._spread = np.zeros((chunk, rows, width + kw - 1, filters), dtype)
+        self._spread_patches = np.empty(chunk * rows * width * kw * filters, dtype)
+        self._products = np.empty((chunk, rows, width, channels), dtype)
         self._flipped = np.empty((kh, kw, filters, channels), dtype)
         self._scratch = np.empty((kh, kw, channels, filters), dtype)
         return shape
@@ -109,6 +110,7 @@ class ConvReLUPool(Layer):
             planes=self._planes,
             spread=self._spread,
             spread_buffer=self._spread_patches,
+            products=self._products,
             mask=self._mask[:n],
             scratch=self._scratch,
             d_weights=self.conv.gradients["weights"],

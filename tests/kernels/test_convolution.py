@@ -80,9 +80,11 @@ def test_convolution_and_its_gradients_are_the_naive_loops(
     assert_close(dw, dw64, scale=1 + dw_size, roundings=8)
 
     flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
-    spread = np.zeros((chunk, height + kh - 1, width + kw - 1, filters), dtype)
-    buffer = np.full(chunk * height * width * kh * kw * filters, np.nan, dtype)
-    convolution.input_gradient(dy, flipped, stride, padding, padded=spread, buffer=buffer, out=dx)
+    down = dy.shape[1]
+    spread = np.zeros((chunk, down, width + kw - 1, filters), dtype)
+    buffer = np.full(chunk * down * width * kw * filters, np.nan, dtype)
+    products = np.full((chunk, down, width, channels), np.nan, dtype)
+    convolution.input_gradient(dy, flipped, stride, padding, padded=spread, buffer=buffer, products=products, out=dx)
     assert_close(dx, dx64, scale=1 + dx_size, roundings=8)
 
 
@@ -96,7 +98,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     assume(fits(sizes, kernel, (1, 1), padding) and min(shape) >= 1)
     rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
     x, w, b = np.round(2 * x) / 2, np.round(2 * w) / 2, np.round(2 * b) / 2  # exact sums, and many ties
-    (n, height, width, channels), (kh, kw), pixels = sizes, kernel, pool[0] * pool[1]
+    (n, height, width, channels), (kh, kw), pixels, rows = sizes, kernel, pool[0] * pool[1], shape[0] * pool[0]
     x64, w64 = x.astype(np.float64), w.astype(np.float64)
     z, gradients = naive(x64, w64, (1, 1), padding)
     z = z + b
@@ -129,8 +131,9 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
         padding,
         pool,
         **walked,
-        spread=np.zeros((chunk, height + kh - 1, width + kw - 1, filters), dtype),
-        spread_buffer=np.full(height * width * kh * kw * filters, np.nan, dtype),
+        spread=np.zeros((chunk, rows, width + kw - 1, filters), dtype),
+        spread_buffer=np.full(chunk * rows * width * kw * filters, np.nan, dtype),
+        products=np.full((chunk, rows, width, channels), np.nan, dtype),
         mask=np.empty(y.shape, np.bool_),
         scratch=np.full_like(dw, np.nan),
         d_weights=dw,
