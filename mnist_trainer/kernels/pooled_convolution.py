@@ -6,8 +6,9 @@ What lies between convolution and pooling is the largest array of a network; her
   second ones, … (the *planes*), so that pooling is a maximum of long contiguous arrays;
 - the bias and ReLU come after pooling, where there are a quarter as many numbers: neither changes which is largest.
 
-Together 2.0 times as fast as the three layers one after the other, forward and backward, on 128 images 28×28×1 → 32
-filters, 1.2 times on 14×14×32 → 64, where the products take most of the time (3 or 5 pixels wide, one thread).
+On 128 images, forward and backward: 6.5 ms instead of 16.4 in the three layers one after the other for 28×28×1 → 32
+filters of 3×3, 37 instead of 41 for 14×14×32 → 64, where the products alone take 32; a step of `cnn` 48 instead of 63,
+one of `lenet5` 10.6 instead of 12.6.
 
 Shapes: x (N, H, W, C), weights (KH, KW, C, F), y and dy (N, PH, PW, F); `planes` (pixels a window, chunk, PH, PW, F);
 `wins` (pixels − 1, N, PH, PW, F): where a window's pixel k + 1 is larger than all before it.

@@ -59,7 +59,7 @@ class ConvReLUPool(Layer):
         values, rows = pixels * down * across * kh * kw * channels, down * pool[0]
         chunk = convolution.images_a_chunk(values, filters, item, max_batch)
         self._padded = np.zeros((chunk, height + 2 * ph, width + 2 * pw, channels), dtype)
-        self._patches = np.empty(chunk * values, dtype)
+        self._patches = np.empty(convolution.room((kh, kw), pool, channels, chunk * down * across), dtype)
         self._planes = np.empty((pixels, chunk, *shape), dtype)
         self._wins = np.empty((pixels - 1, max_batch, *shape), np.bool_)
         self._mask = np.empty((max_batch, *shape), np.bool_)

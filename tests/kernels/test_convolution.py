@@ -114,7 +114,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     dx64, dw64 = gradients(dz)
 
     padded = np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
-    buffer = np.full(chunk * pixels * shape[0] * shape[1] * kh * kw * channels, np.nan, dtype)
+    buffer = np.full(convolution.room(kernel, pool, channels, chunk * shape[0] * shape[1]), np.nan, dtype)
     planes = np.full((pixels, chunk, *shape, filters), np.nan, dtype)
     wins = np.ones((pixels - 1, n + 1, *shape, filters), np.bool_)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
