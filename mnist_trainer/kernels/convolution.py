@@ -18,17 +18,39 @@ PATCH_BYTES = 750_000
 SMALL_PRODUCT = 1_000_000
 
 
-def images_a_chunk(values: int, filters: int, itemsize: int, max_batch: int) -> int:
-    """Tell how many images, with patches of `values` numbers each, are worked on at a time.
+FEW_COLUMNS = 32
 
-    So many that patches stay in the cache: 128 images 14×14×32 → 64 filters take 10.4 ms two at a time, 11.5 ms eight
-    at a time. With few filters, so many that OpenBLAS takes the product for a small one, of up to a million
-    multiplications, and packs no operand: (392 × 400) · (400 × 6) runs at 90 GFLOP/s, one of twice the rows at 33.
+
+def images_a_chunk(values: int, itemsize: int, max_batch: int) -> int:
+    """Tell how many images, with patches of `values` numbers each, are worked on at a time: what stays in the cache.
+
+    128 images 14×14×32 → 64 filters take 10.4 ms two or three at a time, 11.5 ms eight at a time.
     """
-    count = PATCH_BYTES // (values * itemsize)
-    if filters <= 32:
-        count = min(count, SMALL_PRODUCT // (values * filters))
-    return min(max_batch, max(1, count))
+    return min(max_batch, max(1, PATCH_BYTES // (values * itemsize)))
+
+
+def small_products(rows: int, matrix: Array) -> Iterator[slice]:
+    """Yield the blocks of rows in which a product with a (K, columns) matrix is quickest.
+
+    OpenBLAS packs no operand of a small product, of up to a million multiplications, and where the matrix has few
+    columns packing is most of the work: (392 × 400) · (400 × 6) runs at 90 GFLOP/s, one of twice the rows at 33.
+    """
+    return blocks(rows, max(1, SMALL_PRODUCT // matrix.size) if matrix.shape[1] <= FEW_COLUMNS else rows)
+
+
+def multiply(rows: Array, matrix: Array, *, out: Array) -> Array:
+    """Write rows · matrix to `out`."""
+    for part in small_products(len(rows), matrix):
+        np.matmul(rows[part], matrix, out=out[part])
+    return out
+
+
+def add_product(rows: Array, dy: Array, *, scratch: Array, out: Array) -> Array:
+    """Add rowsᵀ · dy to `out`; `scratch` is of its shape."""
+    for part in small_products(len(rows), out):
+        np.matmul(rows[part].T, dy[part], out=scratch)
+        np.add(out, scratch, out=out)
+    return out
 
 
 def room(kernel: Pair, pool: Pair, channels: int, windows: int) -> int:
@@ -117,7 +139,7 @@ def convolve(
     matrix = weights.reshape(-1, filters)
     for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
         y = out[part].reshape(-1, filters)
-        np.matmul(rows, matrix, out=y)
+        multiply(rows, matrix, out=y)
         if bias is not None:
             np.add(y, bias, out=y)
     return out
@@ -129,10 +151,9 @@ def weights_gradient(
     """Write dL/dw = Σ over the positions of patchᵀ dy to `out`; `scratch` is of its shape."""
     kernel, filters = (out.shape[0], out.shape[1]), out.shape[3]
     total, more = out.reshape(-1, filters), scratch.reshape(-1, filters)
+    total.fill(0)
     for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
-        np.matmul(rows.T, dy[part].reshape(-1, filters), out=more if part.start else total)
-        if part.start:
-            np.add(total, more, out=total)
+        add_product(rows, dy[part].reshape(-1, filters), scratch=more, out=total)
     return out
 
 
@@ -185,7 +206,7 @@ def add_rows(
     product = products[:count]
     out.fill(0)
     for k in range(kernel[0]):
-        np.matmul(rows, flipped[k].reshape(-1, channels), out=product.reshape(-1, channels))
+        multiply(rows, flipped[k].reshape(-1, channels), out=product.reshape(-1, channels))
         first = max(0, -((k - padding) // stride))  # row o of dy and row k of the kernel meet row s·o + k − p of x
         last = min(product.shape[1] - 1, (out.shape[1] - 1 + padding - k) // stride)
         if first <= last:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from mnist_trainer.kernels.arrays import Array, Mask
-from mnist_trainer.kernels.convolution import add_rows, walk
+from mnist_trainer.kernels.convolution import add_product, add_rows, multiply, walk
 from mnist_trainer.kernels.windows import Pair
 
 
@@ -40,7 +40,7 @@ def forward(
     matrix = weights.reshape(-1, filters)
     for part, rows in walk(x, weights.shape[:2], (1, 1), padding, padded=padded, buffer=buffer, pool=pool):
         pixels = planes.reshape(-1, filters)[: len(rows)]
-        np.matmul(rows, matrix, out=pixels)
+        multiply(rows, matrix, out=pixels)
         y = out[part]
         first, *others = pixels.reshape(len(planes), *y.shape)
         for k, other in enumerate(others):
@@ -81,6 +81,7 @@ def gradients(
     np.greater(y, 0, out=mask)
     np.multiply(dy, mask, out=dy)
     total, more = d_weights.reshape(-1, filters), scratch.reshape(-1, filters)
+    total.fill(0)
     for part, rows in walk(x, kernel, (1, 1), padding, padded=padded, buffer=buffer, pool=pool):
         count = part.stop - part.start
         pixels = planes.reshape(-1, filters)[: len(rows)]
@@ -90,9 +91,7 @@ def gradients(
         for k in range(len(planes) - 1, 0, -1):
             np.multiply(left, wins[k - 1, part], out=split[k])
             np.subtract(left, split[k], out=left)
-        np.matmul(rows.T, pixels, out=more if part.start else total)
-        if part.start:
-            np.add(total, more, out=total)
+        add_product(rows, pixels, scratch=more, out=total)
         if flipped is not None:
             put_back(split, pool, kernel[1] - 1 - padding[1], out=spread[:count])
             add_rows(spread[:count], flipped, 1, padding[0], buffer=spread_buffer, products=products, out=dx[part])

@@ -67,8 +67,8 @@ class Conv2d(Layer):
         height, width, self._channels = in_shape
         (kh, kw), (ph, pw), item = self._kernel, self._padding, np.dtype(dtype).itemsize
         values, spread_values = down * across * kh * kw * self._channels, down * width * kw * self.filters
-        chunk = convolution.images_a_chunk(values, self.filters, item, max_batch)
-        spread_chunk = convolution.images_a_chunk(spread_values, self._channels, item, max_batch)
+        chunk = convolution.images_a_chunk(values, item, max_batch)
+        spread_chunk = convolution.images_a_chunk(spread_values, item, max_batch)
         self._y = np.empty((max_batch, down, across, self.filters), dtype)
         self._dx = np.empty((max_batch, *in_shape), dtype)
         self._ones = np.ones(max_batch * down * across, dtype)

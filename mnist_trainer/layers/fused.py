@@ -57,7 +57,7 @@ class ConvReLUPool(Layer):
         down, across, _ = shape = (*window_positions((*positions, filters), pool, pool, (0, 0)), filters)
         pixels = pool[0] * pool[1]
         values, rows = pixels * down * across * kh * kw * channels, down * pool[0]
-        chunk = convolution.images_a_chunk(values, filters, item, max_batch)
+        chunk = convolution.images_a_chunk(values, item, max_batch)
         self._padded = np.zeros((chunk, height + 2 * ph, width + 2 * pw, channels), dtype)
         self._patches = np.empty(convolution.room((kh, kw), pool, channels, chunk * down * across), dtype)
         self._planes = np.empty((pixels, chunk, *shape), dtype)

@@ -145,8 +145,18 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
 
 
 def test_the_walk_takes_as_many_images_as_fit_the_cache_and_at_least_one():
-    assert convolution.images_a_chunk(10**9, 64, 4, 128) == 1
-    assert convolution.images_a_chunk(1, 64, 4, 128) == 128
-    many, few = (convolution.images_a_chunk(10_000, filters, 4, 128) for filters in (64, 32))
-    assert 1 <= few * 10_000 * 32 <= convolution.SMALL_PRODUCT < many * 10_000 * 64
-    assert many * 10_000 * 4 <= convolution.PATCH_BYTES
+    assert convolution.images_a_chunk(10**9, 4, 128) == 1
+    assert convolution.images_a_chunk(1, 4, 128) == 128
+    assert 1 < convolution.images_a_chunk(10_000, 4, 128) <= convolution.PATCH_BYTES // 40_000
+
+
+@pytest.mark.parametrize("columns", [3, convolution.FEW_COLUMNS + 1])
+def test_products_in_blocks_are_the_whole_product(dtype, assert_close, columns):
+    rng = np.random.default_rng(0)
+    rows, matrix, dy = (
+        rng.integers(-4, 5, shape).astype(dtype) for shape in ((5000, 90), (90, columns), (5000, columns))
+    )
+    assert (len(list(convolution.small_products(5000, matrix))) > 1) == (columns == 3)
+    np.testing.assert_array_equal(convolution.multiply(rows, matrix, out=np.full_like(dy, np.nan)), rows @ matrix)
+    total, scratch = np.ones_like(matrix), np.full_like(matrix, np.nan)
+    np.testing.assert_array_equal(convolution.add_product(rows, dy, scratch=scratch, out=total), 1 + rows.T @ dy)
