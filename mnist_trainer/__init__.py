@@ -8,26 +8,28 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
 | `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
 | `layers/` | a forward function and its vector-Jacobian product, one concept a file; `Stack` runs a list of them |
-| `losses/` | `SoftmaxLoss` (fused: of logits) and `CrossEntropy` (separate: of probabilities) |
+| `losses/` | `SoftmaxLoss` (fused: of logits), `CrossEntropy` (separate: of probabilities), the gallery of mistakes |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
 | `training/` | `Trainer`, the loop; its records and callbacks; saved parameters; interruption by signals |
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
-| `analysis/` | what runs say when they are put beside each other |
+| `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
+| | `comparison/` (in lockstep), `studies/` (of the losses alone), `explanation/`, `sweep/` |
 | `config`, `config_errors` | the configuration's schemas (the values are in `conf/`); Hydra's errors in words |
 | `composition` | from `conf/` and overrides to the typed configuration |
 | `registry`, `build` | names to classes, open to plugins; configurations to objects |
 | `tasks/` | what the command can do, a thin file a task; `dispatch` takes Hydra's jobs to them |
 | `api`, `__main__` | what notebooks and plugins import; the command |
 
-How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the configuration
-into dataclasses and runs `tasks.train`. Everything that can be wrong with the input is found before the run's folder
-has a journal. Then `Trainer.fit` loops: a batch of bytes becomes float32 in place, the model goes forward, the loss
-forward and backward, the model backward, the optimizer steps; nothing is allocated on the way. Callbacks append the
-figures to `journal.jsonl`; the shipper, which the kernel wakes when the training process dies, reads it and tells
-MLflow. A sweep's jobs write journals of their own, and one shipper serves them all.
+How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the
+configuration into dataclasses and runs `tasks.train`. Everything that can be wrong with the input is found before the
+run's folder has a journal. Then `Trainer.fit` loops: a batch of bytes becomes float32 in place, the model goes
+forward, the loss forward and backward, the model backward, the optimizer steps; no array of a batch's size is
+allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
+training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
+them all.
 
 Where this departs from what one might expect, and why:
 

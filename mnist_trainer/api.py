@@ -7,12 +7,15 @@ Python, `train("loss=separate", "epochs=3")` does what the command line does, an
     trainer, test = build_trainer(config, build_data(config.data))
     trainer.fit()
     print(trainer.evaluate(test))
+
+`print(check_gradients(layer, in_shape=(5,)))` tells whether a layer's or a loss's derivatives are right.
 """
 
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import TOKEN, compose
 from mnist_trainer.hyperparameters import hyperparameter
@@ -31,6 +34,7 @@ __all__ = [
     "Result",
     "build_data",
     "build_trainer",
+    "check_gradients",
     "compose",
     "hyperparameter",
     "register_layer",

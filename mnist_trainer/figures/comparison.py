@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from mnist_trainer.figures.style import PALETTE, Series, count_updates, picture, scale_for
 
+REFERENCE = "fused"  # the first mode if it is there, as in the paired differences
 Run: TypeAlias = Mapping[str, Series]
 Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
 # The first is wide and pale, the next ones thin and broken on top of it: where curves coincide all are seen.
@@ -29,10 +30,11 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
     """Draw the runs of each mode to `path`: a line for their mean, and a band from the least to the most.
 
     A run maps a metric's name to its list of (step, value).
-    The last panel is the size of each mode's difference to the first one, step by step; for it the
-    i-th runs of two modes belong together (all but the loss is the same). Only steps that all of a mode's runs
-    recorded are drawn.
+    The last panel is the size of each mode's difference to the first one (`fused`, if present), step by step; for
+    it the i-th runs of two modes belong together (all but the loss is the same). Only steps that all of a mode's
+    runs recorded are drawn.
     """
+    runs = dict(sorted(runs.items(), key=lambda item: item[0] != REFERENCE))
     with picture(path, 12, 8.4) as figure:
         panels = figure.subplots(2, 2).flatten()
         for axes, (metric, title, label) in zip(panels, PANELS, strict=False):

@@ -1,6 +1,7 @@
 """How all pictures look: a colour-blind-safe palette, readable sizes, and the way onto disk."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
     "#56B4E9",
 )
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+MORE_COLORS = ("#000000", "#8C6D31", "#7F7F7F", "#4B0082")  # where six modes are not enough
 
 DOTS_PER_INCH = 150
 SETTINGS = {
@@ -77,3 +79,42 @@ def scale_for(axes: Axes, values: Sequence[float]) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def color(index: int) -> str:
+    """Return the colour of the mode at an index; after ten they begin again."""
+    colors = PALETTE + MORE_COLORS
+    return colors[index % len(colors)]
+
+
+def label_ends(axes: Axes, labels: Sequence[tuple[str, float, str]], *, fontsize: float = 11) -> None:
+    """Write labels (text, y of the curve's end, colour) right of the axes, as near to their ends as they fit.
+
+    Comes after the axes' scale and limits are set; an end outside them is labelled at the limit.
+    """
+    low, high = axes.transData.transform([(1, limit) for limit in axes.get_ylim()])[:, 1]
+    at = []
+    for _, y, _ in labels:
+        pixel = axes.transData.transform((1, y))[1] if np.isfinite(y) else high
+        at.append(float(np.clip((pixel - low) / (high - low), 0, 1)))
+    points = axes.get_window_extent().height / axes.get_figure(root=True).dpi * 72  # type: ignore[union-attr]
+    room = 1.35 * fontsize / points
+    order = sorted(range(len(labels)), key=lambda index: at[index])
+    for index, after in itertools.pairwise(order):
+        at[after] = max(at[after], at[index] + room)
+    ceiling = 1.0
+    for index in reversed(order):
+        at[index] = min(at[index], ceiling)
+        ceiling = at[index] - room
+    for (text, _, colour), y in zip(labels, at, strict=True):
+        axes.text(
+            1.02,
+            y,
+            text,
+            transform=axes.transAxes,
+            va="center",
+            ha="left",
+            color=colour,
+            fontsize=fontsize,
+            weight="bold",
+        )

@@ -155,8 +155,8 @@ class Clipped(Loss):
 
     def backward(self, upstream: float = 1.0) -> Array:
         """Return −u t / (N p) where p lies within the clip, 0 elsewhere."""
-        inside = self._p == self._clipped
-        return -upstream * inside * self._targets / (len(self._p) * self._clipped)
+        inside = np.where(self._p == self._clipped, self._targets, 0)
+        return -upstream * inside / (len(self._p) * self._clipped)
 
     def targets_gradient(self, upstream: float = 1.0) -> Array:
         """Return dL/dt = −u log clip(p) / N."""

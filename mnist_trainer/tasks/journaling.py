@@ -1,6 +1,6 @@
 """A run's journal: what the run is at its start, how it ended at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +16,20 @@ from mnist_trainer.tracking.journal import Journal, RunRecord, Status
 
 @contextmanager
 def journaled(
-    config: Config, folder: Path, dataset: Dataset, record: RunRecord, *, validation_size: int
+    config: Config,
+    folder: Path,
+    dataset: Dataset,
+    record: RunRecord,
+    *,
+    validation_size: int,
+    tags: Mapping[str, str] | None = None,
 ) -> Iterator[Journal]:
-    """Keep the journal of the run within the block, and beside it the resolved configuration."""
+    """Keep the journal of the run within the block, and beside it the resolved configuration.
+
+    `tags` tell more than the configuration's, or something else.
+    """
     values = asdict(config)
+    folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     journal = Journal(folder)
     status: Status = "FAILED"
@@ -39,6 +49,7 @@ def journaled(
                 "data.name": dataset.name,
                 "data.fallback": str(dataset.fallback).lower(),
                 **machine_tags(),
+                **(tags or {}),
             }
         )
         journal.dataset(

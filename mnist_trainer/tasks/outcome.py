@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_trainer.analysis.sweep import OUTCOME
+from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 
@@ -38,7 +38,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         raise
     except MnistTrainerError as error:
         if keep or (folder / JOURNAL).exists():
-            write_outcome(folder, "FAILED", str(error), overrides)
+            write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
         else:
             forget(folder, root)
         raise

@@ -1,19 +1,21 @@
 """A shipper beside a task, and what the user is told of it."""
 
+import json
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from mnist_trainer.config import TrackingConfig
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking.address import check_uri, resolve_uri
-from mnist_trainer.tracking.journal import RunRecord
+from mnist_trainer.tracking.journal import Kind, RunRecord
 from mnist_trainer.tracking.process import Shipper, ui_command
-from mnist_trainer.tracking.report import Report
+from mnist_trainer.tracking.report import Report, ShippedRun
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Tracked:
         """The command, or the address, that opens MLflow's UI."""
         return ui_command(self.config.uri, self.store_folder)
 
-    def record(self, kind: Literal["run", "sweep"], *, experiment: str, name: str, parent: str | None) -> RunRecord:
+    def record(self, kind: Kind, *, experiment: str, name: str, parent: str | None) -> RunRecord:
         """Return what a new run's journal starts with."""
         return RunRecord(
             run=uuid.uuid4().hex,
@@ -55,7 +57,7 @@ class Tracked:
 
 
 @contextmanager
-def shipped(tracked: Tracked, folder: Path, *, sweep: bool = False) -> Iterator[None]:
+def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None]:
     """Send the folder's journals while the block runs, then wait for the rest and tell where it is.
 
     Does nothing with `tracking=off`.
@@ -71,28 +73,36 @@ def shipped(tracked: Tracked, folder: Path, *, sweep: bool = False) -> Iterator[
     finally:
         if shipper is not None:
             try:
-                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder, sweep=sweep)
+                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder, kind)
             except KeyboardInterrupt:
                 log.warning("MLflow: still being sent to, by a process that goes on in the background")
                 raise
 
 
-def tell(report: Report, tracked: Tracked, folder: Path, *, sweep: bool) -> None:
+def tell(report: Report, tracked: Tracked, folder: Path, kind: Kind) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
     for run in report.runs[:1]:
         if run.run_id is not None:
             log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
             log.info(f"    {tracked.ui_command}")
             if not tracked.ui_command.startswith("http"):
-                # The UI greets a new browser in its GenAI mode, without curves; this address is the run's own page
-                page = "runs" if sweep else f"runs/{run.run_id}/model-metrics"
-                address = f"http://127.0.0.1:5000/#/experiments/{run.experiment_id}/{page}"
-                log.info(f"    {address}?workflowType=machine_learning")
+                # The UI greets a new browser in its GenAI mode, without curves
+                log.info(f"    http://127.0.0.1:5000/#/{page(report.runs, kind)}workflowType=machine_learning")
     if report.left or report.error:
         why = f": {report.error}" if report.error else ""
         log.warning(f"MLflow: {report.left:,} events are not sent{why}")
         log.warning("nothing is lost; to send them later:")
         log.warning(f"    python -m mnist_trainer task=sync journal={shown(folder)}")
+
+
+def page(runs: Sequence[ShippedRun], kind: Kind) -> str:
+    """Return the page of MLflow's UI that shows these runs, the parent's first: its path, and `?` or `&` after it."""
+    run = runs[0]
+    children = [child.run_id for child in runs[1:] if child.run_id is not None]
+    if kind == "comparison" and children:
+        listed = [quote(json.dumps(ids, separators=(",", ":"))) for ids in (children, [run.experiment_id])]
+        return f"compare-runs?runs={listed[0]}&experiments={listed[1]}&"
+    return f"experiments/{run.experiment_id}/" + ("runs?" if kind == "sweep" else f"runs/{run.run_id}/model-metrics?")
 
 
 def shown(path: Path) -> str:

@@ -1,9 +1,11 @@
 """task=train: train a model, evaluate it on the official test set, and track the run."""
 
 import logging
+from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,12 +28,15 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
-from mnist_trainer.training.callbacks import Console, ParameterFiles
+from mnist_trainer.tracking.journal import RunRecord
+from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.training.records import Update
 from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
 
@@ -69,40 +74,77 @@ def train(config: Config, folder: Path, *, parent: str | None = None, alone: boo
         describe(config, dataset, trainer, with_model=parent is None)
     record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
-    threads = threadpool_limits(config.trainer.threads, "blas")
-    journaling = journaled(config, folder, dataset, record, validation_size=trainer.validation.samples)
-    with shipper, journaling as journal, threads:
-        journal_callback = JournalCallback(journal)
-        console = [Console(bar=config.trainer.progress)] if alone else []
-        trainer.callbacks = [*console, journal_callback, ParameterFiles(folder)]
-        with Interruption() as trainer.interruption:
-            trainer.fit()
-        tested = trainer.last
-        if config.trainer.restore_best and trainer.best is not None:
-            trainer.restore_best()
-            tested = trainer.best
-        assert tested is not None
-        evaluation = trainer.evaluate(test)
-        trainer.check_finite("the test loss", evaluation.loss)
-        journal_callback.test(trainer.step, evaluation, list(dataset.class_names))
-        log.info(
-            f"{config.name}: test loss {evaluation.loss:.4f}, accuracy {evaluation.accuracy:.2%} "
-            f"({test.samples:,} images of {dataset.name}), after {trainer.seconds:.1f} s of training"
+    console = [Console(bar=config.trainer.progress)] if alone else []
+    run = Run(config, folder, dataset, trainer, test, record)
+    with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
+        result = completed(run.updates(console))
+        run.tell(result)
+    return result
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run that is about to begin in a folder of its own: all that it is made of."""
+
+    config: Config
+    folder: Path
+    dataset: Dataset
+    trainer: Trainer
+    test: Batches
+    record: RunRecord
+
+    def updates(self, callbacks: Sequence[Callback] = ()) -> Generator[Update, None, Result]:
+        """Train with a pause after each update, test, and keep the journal; return what it came to.
+
+        What is thrown into a pause ends the run, as it would between two updates.
+        """
+        config, trainer = self.config, self.trainer
+        held = trainer.validation.samples
+        with journaled(config, self.folder, self.dataset, self.record, validation_size=held) as journal:
+            journal_callback = JournalCallback(journal)
+            trainer.callbacks = [*callbacks, journal_callback, ParameterFiles(self.folder)]
+            yield from trainer.updates()
+            tested = trainer.last
+            if config.trainer.restore_best and trainer.best is not None:
+                trainer.restore_best()
+                tested = trainer.best
+            assert tested is not None
+            evaluation = trainer.evaluate(self.test)
+            trainer.check_finite("the test loss", evaluation.loss)
+            trainer.interruption.check()
+            journal_callback.test(trainer.step, evaluation, list(self.dataset.class_names))
+        return Result(
+            run=self.record.run,
+            name=config.name,
+            data=self.dataset.name,
+            loss=config.loss.name,
+            seed=config.seed,
+            updates=trainer.step,
+            epochs=trainer.step // len(trainer.train),
+            training_seconds=trainer.seconds,
+            validation_loss=tested.validation.loss if tested.validation else None,
+            validation_accuracy=tested.validation.accuracy if tested.validation else None,
+            test_loss=evaluation.loss,
+            test_accuracy=evaluation.accuracy,
         )
-    return Result(
-        run=record.run,
-        name=config.name,
-        data=dataset.name,
-        loss=config.loss.name,
-        seed=config.seed,
-        updates=trainer.step,
-        epochs=trainer.step // len(trainer.train),
-        training_seconds=trainer.seconds,
-        validation_loss=tested.validation.loss if tested.validation else None,
-        validation_accuracy=tested.validation.accuracy if tested.validation else None,
-        test_loss=evaluation.loss,
-        test_accuracy=evaluation.accuracy,
-    )
+
+    def tell(self, result: Result) -> None:
+        """Log what it came to."""
+        log.info(
+            f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
+            f"({self.test.samples:,} images of {result.data}), after {result.training_seconds:.1f} s of training"
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
+def completed(updates: Generator[Any, None, R]) -> R:
+    """Go through all pauses; return what the generator returns."""
+    while True:
+        try:
+            next(updates)
+        except StopIteration as end:
+            result: R = end.value
+            return result
 
 
 def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
@@ -145,12 +187,7 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
 
 def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
     """Log what is about to happen."""
-    height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
-        f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
-        f"{dataset.classes} classes"
-    )
+    describe_data(dataset, trainer)
     if not registry.losses[config.loss.name].exact:
         log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
     if with_model:
@@ -158,4 +195,14 @@ def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: 
     log.info(
         f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
         f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
+    )
+
+
+def describe_data(dataset: Dataset, trainer: Trainer) -> None:
+    """Log where the data are from, and how they are split."""
+    height, width, _ = dataset.image_shape
+    log.info(
+        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
+        f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
+        f"{dataset.classes} classes"
     )

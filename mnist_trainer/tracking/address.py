@@ -10,18 +10,22 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+DEFAULT_STORE = "default"
+"""In a journal: the default store it is, whatever the environment of a later command names."""
 
 
 def chosen_uri(uri: str | None) -> str | None:
     """Return the URI named by the configuration, else by MLFLOW_TRACKING_URI; None: the default store."""
+    if uri == DEFAULT_STORE:
+        return None
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or None
     path = sqlite_path(uri) if uri else None
-    return f"sqlite:///{path}" if path else uri
+    return sqlite_uri(path) if path else uri
 
 
 def resolve_uri(uri: str | None, store_folder: Path) -> str:
     """`chosen_uri`, or that of the default store: the SQLite file `mlflow.db` in `store_folder`."""
-    return chosen_uri(uri) or f"sqlite:///{(store_folder / DATABASE).absolute()}"
+    return chosen_uri(uri) or sqlite_uri((store_folder / DATABASE).absolute())
 
 
 def scheme_of(uri: str) -> str:
@@ -34,6 +38,11 @@ def sqlite_path(uri: str) -> Path | None:
     if scheme_of(uri) != "sqlite":
         return None
     return Path(unquote(uri.partition("://")[2].partition("?")[0].removeprefix("/"))).absolute()
+
+
+def sqlite_uri(path: Path) -> str:
+    """Return the URI of a SQLite file; what has a meaning of its own in a URI is escaped."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 
 def is_server(uri: str) -> bool:

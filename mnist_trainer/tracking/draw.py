@@ -5,29 +5,39 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from mnist_trainer.figures.comparison import mode_curves
 from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.curves import learning_curves
+from mnist_trainer.figures.paired import paired_differences
 from mnist_trainer.tracking.history import History, read_history
 from mnist_trainer.tracking.position import served_folders
 
 CURVES = "learning_curves.png"
 CONFUSION = "confusion_matrix.png"
 COMPARISON = "loss_modes.png"
+PAIRED = "paired_differences.png"
+SWEEP = "sweep.json"
 
 
 def draw_folder(folder: Path) -> list[Path]:
     """Draw what the folder's own journal has the numbers for, into the folder; returns the pictures' paths.
 
-    A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode.
+    A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode, and
+    the paired differences that its own file tells. A comparison draws its own.
     """
     history = read_history(folder)
     if history.start.get("kind") == "sweep":
         modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
         if modes:
             mode_curves(modes, folder / COMPARISON)
-        return [folder / COMPARISON] if modes else []
+        pairs = pairs_of(folder)
+        if pairs:
+            paired_differences(pairs, folder / PAIRED)
+        return [folder / COMPARISON] * bool(modes) + [folder / PAIRED] * bool(pairs)
+    if history.start.get("kind") == "comparison":
+        return []
     pictures = []
     title = str(history.start.get("name", folder.name))
     if any(key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics):
@@ -38,6 +48,15 @@ def draw_folder(folder: Path) -> list[Path]:
         confusion_matrix(matrix, names, folder / CONFUSION, title)
         pictures.append(folder / CONFUSION)
     return pictures
+
+
+def pairs_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the comparisons in a sweep's file that have pairs; none if it doesn't tell of any, or isn't there."""
+    try:
+        content = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [each for each in content.get("pairs", []) if each["seeds"]]
 
 
 def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:

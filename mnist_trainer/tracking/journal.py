@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import unsent
-from mnist_trainer.tracking.address import chosen_uri
+from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.tracking.locks import is_locked, lock_descriptor
 
 FILE = "journal.jsonl"
@@ -27,6 +27,8 @@ CHUNK_BYTES = 1 << 16
 
 Event = dict[str, Any]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Kind = Literal["run", "sweep", "comparison"]
+"""A run, or a parent of the runs in the folders below its own."""
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +48,15 @@ def process_start() -> int:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a journal starts with; `uri` None: the default store, `mlflow.db` in `store_folder`."""
+    """What a journal starts with; `uri` None: what the environment names, else `mlflow.db` in `store_folder`."""
 
     run: str  # a uuid's hex digits, made by the caller
-    kind: Literal["run", "sweep"]
+    kind: Kind
     experiment: str
     name: str
     uri: str | None
     mode: Literal["mlflow", "off"]
-    parent: str | None  # the sweep's `run`
+    parent: str | None  # the `run` of the sweep or comparison
     store_folder: str
     pid: int = field(default_factory=os.getpid)
     process_start: int = field(default_factory=process_start)
@@ -88,7 +90,7 @@ class Journal:
         """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones."""
         # Absolute, since `task=sync` may run elsewhere; a password in the environment stays there.
         uri = chosen_uri(record.uri)
-        record = replace(record, uri=record.uri if uri and "@" in uri else uri)
+        record = replace(record, uri=record.uri if uri and "@" in uri else uri or DEFAULT_STORE)
         record = replace(record, store_folder=str(Path(record.store_folder).absolute()))
         if record.mode == "mlflow":
             try:

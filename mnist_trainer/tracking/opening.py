@@ -30,10 +30,10 @@ def open_run(folder: Path, start: Event, store: Store, store_folder: Path) -> Po
 def _parent_run_id(folder: Path, start: Event, store: Store, experiment_id: str) -> str | None:
     if start["parent"] is None:
         return None
-    beside = positions.load(folder.parent)  # a sweep's runs lie in its folder
+    beside = positions.load(folder.parent)  # the runs of a sweep or comparison lie in its folder
     if beside is not None and (beside.run, beside.uri) == (start["parent"], store.uri):
         return beside.run_id
     found = store.find_run(experiment_id, start["parent"])
     if found is None:
-        log.warning("%s: its sweep %s is not in MLflow; sent without it", folder, start["parent"])
+        log.warning("%s: its parent %s is not in MLflow; sent without it", folder, start["parent"])
     return found

@@ -35,10 +35,10 @@ def send_all(
     also_off: bool = False,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Report:
-    """Send these runs, sweeps first, while `go_on` says so; a store that failed once is not tried again."""
+    """Send these runs, parents first, while `go_on` says so; a store that failed once is not tried again."""
     deliveries = [Delivery(folder, uri=uri, store_folder=store_folder) for folder in folders]
     deliveries = [delivery for delivery in deliveries if delivery.start is not None]
-    deliveries.sort(key=lambda delivery: (delivery.start or {})["kind"] != "sweep")
+    deliveries.sort(key=lambda delivery: (delivery.start or {})["kind"] == "run")
     broken: dict[str, str] = {}
     runs: list[ShippedRun] = []
     left = 0

@@ -1,9 +1,21 @@
-"""What the trainer tells its callbacks."""
+"""What the trainer tells its callbacks, and whoever trains update by update."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnist_trainer.kernels.arrays import Array, Indices
+
+
+class Update(NamedTuple):
+    """One update: its batch, in buffers valid until the next one, and what the loss said of it before."""
+
+    x: Array
+    labels: Indices
+    loss: float
+    correct: int
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.interruption import Interruption
-from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, UpdateRecord
+from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
 
@@ -72,17 +72,25 @@ class Trainer:
         Raises `DivergedError` at the first loss that isn't finite, `Interrupted` after the update during which a stop
         was asked for.
         """
+        for _ in self.updates():
+            pass
+
+    def updates(self) -> Iterator[Update]:
+        """Train as `fit` does, with a pause after each update, so that several trainers can take turns.
+
+        The time of the pauses isn't counted. NumPy's warnings of overflow are the caller's to silence.
+        """
         try:
             self._tell("on_start", self)
             for epoch in range(1, self.epochs + 1):
-                self._fit_epoch(epoch)
+                yield from self._updates_of(epoch)
                 if self.patience is not None and self.best and epoch - self.best.epoch >= self.patience:
                     break
         finally:
             self._tell("on_end")
 
-    def _fit_epoch(self, epoch: int) -> None:
-        means, started = Mean(), time.perf_counter()
+    def _updates_of(self, epoch: int) -> Iterator[Update]:
+        means, seconds, started = Mean(), 0.0, time.perf_counter()
         for x, labels in self.train:
             loss, correct = self.update(x, labels)
             for mean in (means, self._since_record):
@@ -90,8 +98,11 @@ class Trainer:
             self._tell("on_update", len(labels))
             if self._is_record(self.step):
                 self._record()
+            seconds += time.perf_counter() - started
+            yield Update(x, labels, loss, correct)
+            started = time.perf_counter()
             self.interruption.check()
-        seconds = time.perf_counter() - started
+        seconds += time.perf_counter() - started
         self.seconds += seconds
         validation = self.evaluate(self.validation) if len(self.validation) else None
         if validation is None:

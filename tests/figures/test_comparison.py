@@ -54,3 +54,10 @@ def test_a_mode_that_diverges_leaves_a_gap(tmp_path, drawn):
     broken = {"train/loss": [(100, 2.0), (200, math.nan), (300, math.inf)]}
     mode_curves({"fused": [run(0)], "separate": [broken]}, tmp_path / "a.png")
     assert np.isnan(drawn[0].axes[0].lines[1].get_ydata()[1:]).all()
+
+
+def test_differences_are_to_fused_whatever_the_order_of_the_modes(tmp_path, drawn):
+    mode_curves({"separate": [run(0, 1e-7)], "fused": [run(0)]}, tmp_path / "a.png")
+    difference = drawn[0].axes[3]
+    assert difference.get_title() == "Distance to fused: mean size of the difference"
+    assert [text.get_text() for text in difference.get_legend().get_texts()] == ["separate (1 run)"]

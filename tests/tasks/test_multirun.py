@@ -10,7 +10,7 @@ from mnist_trainer.tasks import dispatch
 from mnist_trainer.tasks import sweep as sweeps
 
 TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
-PICTURE = "loss_modes.png"
+PICTURES = ("loss_modes.png", "paired_differences.png")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -45,11 +45,43 @@ def test_a_sweep_over_modes_and_seeds_reports_mean_and_deviation_for_each_mode(c
         half = abs(of_mode[0] - of_mode[1]) / 2**0.5
         line = next(line for line in report.splitlines() if line.startswith(f"| digits | {loss} "))
         assert f"| {sum(of_mode) / 2:.2%} ± {half:.2%} |" in line
-    assert (done.run / PICTURE).read_bytes().startswith(PNG)
+    for picture in PICTURES:
+        assert (done.run / picture).read_bytes().startswith(PNG)
+        assert f"{picture} " in done.output
     (start,), (end,) = events_of(done.run, "start"), events_of(done.run, "end")
     assert (start["kind"], start["experiment"], end["status"]) == ("sweep", "digits", "FINISHED")
     parents = {events_of(path.parent, "start")[0]["parent"] for path in done.run.glob("*/journal.jsonl")}
     assert parents == {start["run"]}
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_journal(command, metrics_of):
+    done = command(*TINY, "loss=fused,separate", "seed=0,1,2", "optimizer.lr=0.05")
+    assert done.code == 0
+    jobs = outcomes(done.run)
+    values = [separate["test_loss"] - fused["test_loss"] for fused, separate in zip(jobs[:3], jobs[3:], strict=True)]
+    (pairs,) = json.loads((done.run / "sweep.json").read_text())["pairs"]
+    assert pairs["test_loss"]["values"] == values
+    assert pairs["seeds"] == [0, 1, 2]
+    assert metrics_of(done.run, "paired/separate/test_loss/mean") == [(0, pytest.approx(sum(values) / 3))]
+    assert "- Over 3 seeds the test accuracy of separate " in (done.run / "sweep.md").read_text()
+
+
+@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0"])
+def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
+    done = command(*TINY, wrong, "loss=fused,separate", "seed=0,1")
+    assert done.code == 2
+    assert done.output.count(wrong.removeprefix("+").partition("=")[0]) == 1
+    assert "Traceback" not in done.output
+    assert [path for path in done.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_what_some_jobs_can_run_is_left_to_the_jobs(command):
+    done = command(*TINY, "optimizer.lr=0.1,-1", "optimizer=sgd")
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]
+    assert done.code == 1
 
 
 @pytest.mark.usefixtures("_no_picture")

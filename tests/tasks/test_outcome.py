@@ -47,7 +47,7 @@ def test_a_sweeps_job_that_fails_says_why_in_its_folder(folder):
     with pytest.raises(ConfigError):
         fail(folder, keep=True)
     outcome = json.loads((folder / "outcome.json").read_text())
-    assert outcome == {"status": "FAILED", "reason": "wrong", "overrides": ["a=1"]}
+    assert outcome == {"status": "FAILED", "reason": "wrong", "overrides": ["a=1"], "exit_code": 2}
 
 
 def test_the_bugs_of_a_plugin_are_written_down_too(folder):

@@ -81,7 +81,7 @@ def test_the_journal_tells_what_was_run_on_what_and_how_it_ended(run, configured
     assert kinds[-1] == "end"
     params = events_of(folder, "params")[0]["params"]
     resolved = flattened(dataclasses.asdict(config)) | {"data.validation_size": 137}  # the digits' own default
-    assert params == {key: value for key, value in resolved.items() if key != "name"}
+    assert params == {key: value for key, value in resolved.items() if key not in ("name", "task.label")}
     tags = events_of(folder, "tags")[0]["tags"]
     wanted = {"loss.mode": "fused", "loss.exact": "true", "data.name": "digits", "data.fallback": "false"}
     assert tags.items() >= wanted.items()

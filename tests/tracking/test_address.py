@@ -3,9 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.tracking.address import check_uri, resolve_uri, sqlite_path
+from mnist_trainer.tracking.address import DEFAULT_STORE, check_uri, resolve_uri, sqlite_path
 from mnist_trainer.tracking.process import ui_command
 
 
@@ -22,6 +23,18 @@ def test_a_relative_sqlite_file_is_meant_from_the_working_directory(tmp_path, mo
     assert resolve_uri("sqlite:///here.db", Path("x")) == f"sqlite:///{tmp_path}/here.db"
     assert sqlite_path("sqlite:////abs/here.db?timeout=3") == Path("/abs/here.db")
     assert sqlite_path("http://server") is None
+
+
+def test_the_default_store_of_a_journal_stays_it_whatever_the_environment_names_later(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert resolve_uri(DEFAULT_STORE, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize("name", ["100% mine", "why?", "a%20b", "plain #1"])
+def test_a_folder_s_name_may_hold_what_means_something_in_a_uri(name, tmp_path):
+    uri = resolve_uri(DEFAULT_STORE, tmp_path / name)
+    assert make_url(uri).database == str(tmp_path / name / "mlflow.db")  # what MLflow opens
+    assert sqlite_path(uri) == tmp_path / name / "mlflow.db"
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "./mlruns", "file:mlruns", "htp://server", "C:\\runs"])

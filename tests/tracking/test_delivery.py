@@ -49,3 +49,13 @@ def test_a_sweep_has_its_runs_below_it_and_a_picture_of_its_modes(outputs, begin
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent}'")
     assert len(children) == 2
     assert "loss_modes.png" in [item.path for item in client.list_artifacts(parent)]
+
+
+def test_a_run_of_the_default_store_goes_there_whatever_a_later_command_s_environment_names(
+    outputs, begin, write, rows, monkeypatch
+):
+    write(begin("a"), steps=1)  # no shipper ever connected
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    report = sync([], store_folder=outputs)
+    assert (report.summary(), report.error) == ("sent 1 run", None)
+    assert rows("select count(*) from runs") == [(1,)]

@@ -1,4 +1,4 @@
-"""A sweep's table: its runs, and mean ± standard deviation for each loss mode."""
+"""A sweep's jobs: read from their folders, and grouped by what they have in common."""
 
 import json
 import math
@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
+
+from mnist_trainer.analysis.markdown import table as table  # where others look for it
 
 OUTCOME = "outcome.json"
+OVERRIDES = Path(".hydra", "overrides.yaml")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class Job:
     def finished(self) -> bool:
         """Whether it has a result."""
         return bool(self.outcome["status"] == "FINISHED")
+
+    def value_of(self, key: str) -> str | None:
+        """Return what its overrides say for a key, the last one counting; None if they don't."""
+        values = [override.partition("=")[2] for override in self.overrides if key_of(override) == key]
+        return values[-1] if values else None
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,27 @@ def read_jobs(folder: Path) -> list[Job]:
         try:
             outcome = json.loads((job_folder / OUTCOME).read_text())
         except (OSError, ValueError):
-            outcome = {"status": "FAILED", "reason": "it ended without a word (killed, or out of memory)"}
+            outcome = {
+                "status": "FAILED",
+                "reason": "it ended without a word (killed, or out of memory)",
+                "overrides": planned(job_folder),
+            }
         jobs.append(Job(int(number), job_folder, outcome))
     return sorted(jobs, key=lambda job: job.number)
+
+
+def planned(job_folder: Path) -> list[str]:
+    """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
+    try:
+        found = yaml.safe_load((job_folder / OVERRIDES).read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    return [str(override) for override in found] if isinstance(found, list) else []
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def varied(jobs: Sequence[Job]) -> list[list[str]]:
@@ -65,76 +92,37 @@ def varied(jobs: Sequence[Job]) -> list[list[str]]:
     return [[override for override in job.overrides if override not in common] for job in jobs]
 
 
+def settings(jobs: Sequence[Job], *but: str) -> list[str]:
+    """Tell, for each job, what was varied but these keys: `optimizer.lr=0.1`, or "" if that was all."""
+    return [" ".join(each for each in own if key_of(each) not in but) for own in varied(jobs)]
+
+
 def summarize(jobs: Sequence[Job]) -> list[Summary]:
     """Group the finished jobs that differ in nothing but the seed, in the order of their first appearance."""
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for job, own in zip(jobs, varied(jobs), strict=True):
+    for job, setting in zip(jobs, settings(jobs, "seed", "loss", "data"), strict=True):
         if job.finished:
-            settings = " ".join(each for each in own if not each.startswith(("seed=", "loss=", "data=")))
-            groups.setdefault((job.outcome["data"], job.outcome["loss"], settings), []).append(job.outcome)
+            groups.setdefault((job.outcome["data"], job.outcome["loss"], setting), []).append(job.outcome)
     return [
         Summary(
             data=data,
-            loss=f"{loss} {settings}".strip(),
+            loss=f"{loss} {setting}".strip(),
             jobs=len(outcomes),
             test_accuracy=mean_and_deviation([o["test_accuracy"] for o in outcomes]),
             test_loss=mean_and_deviation([o["test_loss"] for o in outcomes]),
             training_seconds=mean_and_deviation([o["training_seconds"] for o in outcomes]),
         )
-        for (data, loss, settings), outcomes in groups.items()
+        for (data, loss, setting), outcomes in groups.items()
     ]
+
+
+def unusable(jobs: Sequence[Job]) -> list[str]:
+    """Return the reasons, each once, why no job could begin: all were configured wrongly; [] if one was not."""
+    if not all(job.outcome.get("exit_code") == 2 for job in jobs):
+        return []
+    return list(dict.fromkeys(str(job.outcome["reason"]) for job in jobs))
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Return mean and sample standard deviation; of one value the latter is NaN."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-
-
-def as_markdown(jobs: Sequence[Job]) -> str:
-    """Write the table of the loss modes, and the table of the runs with the reasons of those that failed."""
-    modes = [
-        [
-            row.data,
-            row.loss,
-            str(row.jobs),
-            plus_minus(row.test_accuracy, ".2%"),
-            plus_minus(row.test_loss, ".4f"),
-            plus_minus(row.training_seconds, ".1f"),
-        ]
-        for row in summarize(jobs)
-    ]
-    runs = []
-    for job, overrides in zip(jobs, varied(jobs), strict=True):
-        own = " ".join(overrides) or job.folder.name
-        outcome = job.outcome
-        if job.finished:
-            numbers = [f"{outcome['test_accuracy']:.2%}", f"{outcome['test_loss']:.4f}"]
-            runs.append([str(job.number), own, *numbers, f"{outcome['training_seconds']:.1f}"])
-        else:
-            runs.append([str(job.number), own, outcome["status"], "", ""])
-    reasons = [f"Job {job.number} {job.outcome['status']}: {job.outcome['reason']}" for job in jobs if not job.finished]
-    return "\n".join(
-        [
-            *table(["data", "loss", "runs", "test accuracy", "test loss", "training, s"], modes),
-            "",
-            *table(["job", "overrides", "test accuracy", "test loss", "training, s"], runs),
-            "",
-            *reasons,
-        ]
-    )
-
-
-def plus_minus(value: tuple[float, float], form: str) -> str:
-    """Write mean ± deviation, without the latter where there is none."""
-    mean, deviation = value
-    return f"{mean:{form}}" + ("" if math.isnan(deviation) else f" ± {deviation:{form}}")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Write a Markdown table whose columns are aligned, so that it reads well on a terminal too."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in [head, *rows]
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]

@@ -1,0 +1,212 @@
+"""What a training in lockstep comes to: how far the modes' gradients agree, and when the modes part."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from mnist_trainer.analysis.comparison.lockstep import Differences, Entrant, Lockstep
+from mnist_trainer.analysis.comparison.probe import BOUNDS, Difference
+
+FAR = 1e-3
+"""Relative differences of gradients and parameters, and differences of losses, are called large above it."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a mode's gradients are from the first one's at the same parameters, in one precision.
+
+    A relative difference is ‖Δ‖ / ‖g‖, g being the first mode's; it is told of the updates at which ‖dL/dz‖ is larger
+    than the bound's absolute part, for less is nothing but rounding. `within` counts the updates at which dL/dz kept
+    `probe.BOUNDS`; `worst` is the largest ‖Δ dL/dz‖ in units of its bound.
+    """
+
+    dtype: str
+    updates: int
+    within: int
+    first_outside: int | None
+    worst: float
+    logits_largest: float
+    logits_median: float
+    parameters_largest: float
+    parameters_median: float
+    loss_largest: float  # |ΔL|
+    clamped_rows: int  # of the mode, at the updates outside
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound was kept throughout."""
+        return self.updates > 0 and self.within == self.updates
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A mode against the first one; updates count from 1, and None says that it never happened."""
+
+    first: str
+    other: str
+    measured: Agreement
+    shadow: Agreement | None  # in float64; None where training itself is in float64
+    gradients_differ: int | None  # a bit of dL/dz, at the same parameters
+    gradients_differ_much: int | None  # relative difference of dL/dz > FAR
+    parameters_differ: int | None
+    parameters_differ_much: int | None  # drift > FAR
+    losses_differ: int | None  # of the batch, each mode at its own parameters
+    losses_differ_much: int | None  # > FAR
+    drift_end: float  # ‖θ − θ_first‖ / ‖θ_first‖
+    drift_largest: float
+
+    @property
+    def same_function(self) -> bool:
+        """Whether the gradients are the same up to rounding, judged in the highest precision there is."""
+        return (self.shadow or self.measured).holds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a mode's own training went; `result` is what `outcome.json` says of a run, None if the mode dropped out."""
+
+    mode: str
+    exact: bool
+    updates: int
+    clamped_rows: int
+    failure: str | None
+    result: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A training in lockstep, summed up; `record` has the numbers update by update, by name, as pictures want them."""
+
+    updates: int
+    weights: int  # the number of parameters, with which all modes began alike, bit for bit
+    outcomes: list[Outcome]
+    pairs: list[Pair]
+    record: dict[str, Any]
+
+
+def compared(lockstep: Lockstep[Any]) -> Comparison:
+    """Sum a training in lockstep up."""
+    first, *others = lockstep.entrants
+    dtype = str(first.trainer.model.dtype)
+    return Comparison(
+        updates=lockstep.step,
+        weights=first.trainer.model.parameters.size,
+        outcomes=[outcome(entrant) for entrant in lockstep.entrants],
+        pairs=[pair(first, other, lockstep.differences[other.name], dtype) for other in others],
+        record=record(lockstep),
+    )
+
+
+def outcome(entrant: Entrant[Any]) -> Outcome:
+    """Sum a mode's own training up."""
+    return Outcome(
+        mode=entrant.name,
+        exact=entrant.trainer.loss.exact,
+        updates=len(entrant.losses),
+        clamped_rows=sum(entrant.clamped_rows),
+        failure=None if entrant.failure is None else str(entrant.failure),
+        result=None if entrant.result is None else asdict(entrant.result),
+    )
+
+
+def pair(first: Entrant[Any], other: Entrant[Any], differences: Differences, dtype: str) -> Pair:
+    """Hold a mode against the first one."""
+    measured, drift = differences.measured, differences.drift
+    apart = [abs(one - another) for one, another in zip(other.losses, first.losses, strict=False)]
+    return Pair(
+        first=first.name,
+        other=other.name,
+        measured=agreement(dict(enumerate(measured, start=1)), dtype),
+        shadow=agreement(differences.shadow, "float64") if dtype != "float64" else None,
+        gradients_differ=first_update(measured, lambda one: one.differs),
+        gradients_differ_much=first_update(measured, lambda one: not relative(one.logits, one.logits_norm) <= FAR),
+        parameters_differ=first_update(drift, lambda one: one != 0),
+        parameters_differ_much=first_update(drift, lambda one: not one <= FAR),
+        losses_differ=first_update(apart, lambda one: one != 0),
+        losses_differ_much=first_update(apart, lambda one: not one <= FAR),
+        drift_end=drift[-1] if drift else math.nan,
+        drift_largest=largest(drift),
+    )
+
+
+def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
+    """Sum up the differences by update."""
+    bound = BOUNDS[dtype]
+    excess = {step: one.logits / bound.of(one.logits_norm) for step, one in found.items()}
+    outside = [step for step, share in excess.items() if not share <= 1]
+    weighty = [one for one in found.values() if not one.logits_norm <= bound.absolute]
+    logits = [relative(one.logits, one.logits_norm) for one in weighty]
+    parameters = [relative(one.parameters, one.parameters_norm) for one in weighty]
+    return Agreement(
+        dtype=dtype,
+        updates=len(found),
+        within=len(found) - len(outside),
+        first_outside=outside[0] if outside else None,
+        worst=largest(list(excess.values())),
+        logits_largest=largest(logits),
+        logits_median=median(logits) if logits else math.nan,
+        parameters_largest=largest(parameters),
+        parameters_median=median(parameters) if parameters else math.nan,
+        loss_largest=largest([abs(one.loss) for one in found.values()]),
+        clamped_rows=sum(found[step].clamped_rows for step in outside),
+    )
+
+
+def relative(difference: float, size: float) -> float:
+    """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
+    if size:
+        return difference / size
+    return math.inf if difference else 0.0
+
+
+def largest(values: Sequence[float]) -> float:
+    """Return the largest value, NaN if there is one among them, or none at all."""
+    return max(values, key=lambda value: (math.isnan(value), value), default=math.nan)
+
+
+def first_update(values: Sequence[Any], happens: Callable[[Any], bool]) -> int | None:
+    """Return the number of the first update, from 1, at which something happens."""
+    return next((step for step, value in enumerate(values, start=1) if happens(value)), None)
+
+
+def record(lockstep: Lockstep[Any]) -> dict[str, Any]:
+    """List what was measured by update; a mode that dropped out has shorter lists."""
+    entrants = lockstep.entrants
+    dtype = str(lockstep.first.trainer.model.dtype)
+    return {
+        "modes": [entrant.name for entrant in entrants],
+        "dtype": dtype,
+        "steps": list(range(1, lockstep.step + 1)),
+        "loss": {entrant.name: entrant.losses for entrant in entrants},
+        "accuracy": {entrant.name: entrant.accuracies for entrant in entrants},
+        "clamped_rows": {entrant.name: entrant.clamped_rows for entrant in entrants},
+        "validation": {
+            entrant.name: [
+                [epoch.step, epoch.validation.loss, epoch.validation.accuracy]
+                for epoch in entrant.epochs
+                if epoch.validation is not None
+            ]
+            for entrant in entrants
+        },
+        "differences": {name: listed(found, dtype) for name, found in lockstep.differences.items()},
+    }
+
+
+def listed(differences: Differences, dtype: str) -> dict[str, list[Any]]:
+    """List a mode's differences to the first one; all are relative but norms and losses, bounds too."""
+    lists: dict[str, list[Any]] = {"drift": differences.drift, "shadow_steps": list(differences.shadow)}
+    for prefix, found, kind in (
+        ("", differences.measured, dtype),
+        ("shadow_", list(differences.shadow.values()), "float64"),
+    ):
+        lists |= {
+            f"{prefix}logits": [relative(one.logits, one.logits_norm) for one in found],
+            f"{prefix}logits_norm": [one.logits_norm for one in found],
+            f"{prefix}bound": [relative(BOUNDS[kind].of(one.logits_norm), one.logits_norm) for one in found],
+            f"{prefix}parameters": [relative(one.parameters, one.parameters_norm) for one in found],
+            f"{prefix}parameters_norm": [one.parameters_norm for one in found],
+            f"{prefix}loss": [one.loss for one in found],
+        }
+    return lists

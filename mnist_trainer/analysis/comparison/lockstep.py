@@ -1,0 +1,139 @@
+"""Training in lockstep: several loss modes from the same initial weights, on the same batches, update by update."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from mnist_trainer.analysis.comparison.probe import Difference, Probe, distance, norm
+from mnist_trainer.errors import DivergedError, MistakeError
+from mnist_trainer.training.records import EpochRecord, Update
+from mnist_trainer.training.trainer import Trainer
+
+R = TypeVar("R")
+
+
+@dataclass(eq=False)
+class Entrant(Generic[R]):
+    """A mode in training: its run pauses after each update, and returns a result at its end; the lists are by update.
+
+    A mode whose training diverges, or can't be done, drops out; `failure` says why.
+    """
+
+    name: str
+    trainer: Trainer
+    run: Generator[Update, None, R]
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    clamped_rows: list[int] = field(default_factory=list)
+    epochs: list[EpochRecord] = field(default_factory=list)
+    result: R | None = None
+    failure: DivergedError | MistakeError | None = None
+    running: bool = True
+
+    def advance(self) -> Update | None:
+        """Train to the pause after the next update; return None if there is none."""
+        update = None
+        try:
+            update = next(self.run)
+        except StopIteration as end:
+            self.result, self.running = end.value, False
+        except (DivergedError, MistakeError) as error:
+            self.failure, self.running = error, False
+        record = self.trainer.last
+        if record is not None and (not self.epochs or record is not self.epochs[-1]):
+            self.epochs.append(record)
+        if update is not None:
+            self.losses.append(update.loss)
+            self.accuracies.append(update.correct / len(update.labels))
+            self.clamped_rows.append(self.trainer.loss.clamped_rows)
+        return update
+
+
+@dataclass
+class Differences:
+    """A mode against the first one, update by update."""
+
+    measured: list[Difference] = field(default_factory=list)
+    """At the first one's parameters, before the update."""
+    shadow: dict[int, Difference] = field(default_factory=dict)
+    """The same in float64, at some of the updates, which count from 1."""
+    drift: list[float] = field(default_factory=list)
+    """‖θ − θ_first‖ / ‖θ_first‖ after the update."""
+
+
+class Lockstep(Generic[R]):
+    """Advances the entrants in turn and measures between the updates; within `with`, what breaks it off ends the runs.
+
+    The first entrant is what the others are measured against; if it drops out, measuring ends, and the others go on.
+    `shadow` is a probe in float64 that is asked at every `shadow_every`-th update, beginning with the first one.
+    """
+
+    def __init__(
+        self, entrants: Sequence[Entrant[R]], probe: Probe, shadow: Probe | None = None, *, shadow_every: int = 1
+    ) -> None:
+        self.entrants = list(entrants)
+        self.first, *others = self.entrants
+        self.differences = {entrant.name: Differences() for entrant in others}
+        self.step = 0
+        self._probe, self._shadow, self._shadow_every = probe, shadow, shadow_every
+        self._scratch = np.empty_like(self._parameters(self.first))
+        for entrant in self.entrants:
+            probe.take(self._parameters(entrant))  # fits the probe
+            if self._parameters(entrant).tobytes() != self._parameters(self.first).tobytes():
+                raise RuntimeError(f"{entrant.name} does not begin with the weights of {self.first.name}")
+
+    def __enter__(self) -> "Lockstep[R]":
+        """Watch over the runs."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let the runs that are in a pause end with what broke off the block."""
+        for entrant in self.entrants:
+            if error is not None and entrant.running:
+                with suppress(BaseException):  # what is told is the error that came first
+                    entrant.run.throw(error)
+
+    def rounds(self) -> Iterator[int]:
+        """Train to the end of all runs; yield the number of updates done after each, and once more at the end."""
+        while any(entrant.running for entrant in self.entrants):
+            running = [entrant for entrant in self.entrants if entrant.running]
+            with np.errstate(over="ignore", invalid="ignore"):  # the trainers look at every loss
+                advanced = {entrant.name: entrant.advance() for entrant in running}
+                updates = {name: update for name, update in advanced.items() if update is not None}
+                self.step += bool(updates)
+                if self.first.name in updates:
+                    self._measure(updates)
+            yield self.step
+
+    def _measure(self, updates: Mapping[str, Update]) -> None:
+        names = list(updates)
+        x, labels, *_ = updates[names[0]]
+        shadowed = self._shadow is not None and (self.step - 1) % self._shadow_every == 0
+        for name in names[1:]:
+            same_labels = np.array_equal(updates[name].labels, labels)
+            if not same_labels or (shadowed and not np.array_equal(updates[name].x, x)):
+                raise RuntimeError(f"{name} got another batch than {names[0]} at update {self.step}")
+        if shadowed:
+            assert self._shadow is not None
+            self._shadow.take(self._probe.parameters)
+            for name, found in self._shadow.differences(names, x, labels).items():
+                self.differences[name].shadow[self.step] = found
+        for name, found in self._probe.differences(names, x, labels).items():
+            self.differences[name].measured.append(found)
+        parameters = self._parameters(self.first)
+        size = norm(parameters)
+        for entrant in self.entrants[1:]:
+            if entrant.name in updates:
+                apart = distance(self._parameters(entrant), parameters, self._scratch)
+                self.differences[entrant.name].drift.append(apart / size)
+        self._probe.take(parameters)
+
+    @staticmethod
+    def _parameters(entrant: Entrant[R]) -> "np.ndarray[tuple[int, ...], np.dtype[np.floating]]":
+        return entrant.trainer.model.parameters.values

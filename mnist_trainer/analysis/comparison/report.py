@@ -1,0 +1,173 @@
+"""A comparison's report: Markdown for readers, JSON for programs."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mnist_trainer.analysis.comparison.differences import FAR, Agreement, Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.probe import BOUNDS
+from mnist_trainer.analysis.comparison.verdict import number
+from mnist_trainer.analysis.markdown import table
+
+NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report: its file beside the report, and what it shows."""
+
+    file: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"![{self.words}]({self.file})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report is written from; a study's lines are its own Markdown, none if it was left out."""
+
+    setting: Mapping[str, str]
+    model: str  # a table of the layers
+    comparison: Comparison
+    verdict: Sequence[str]
+    saturation: Sequence[str] = ()
+    timing: Sequence[str] = ()
+    pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)  # by section
+
+    def as_markdown(self) -> str:
+        """Write the report."""
+        modes = [outcome.mode for outcome in self.comparison.outcomes]
+        sections: dict[str, Sequence[str]] = {
+            "Verdict": [f"- {sentence}" for sentence in self.verdict],
+            "Setting": [
+                *table(["what", "value"], [[key, value.replace("|", "\\|")] for key, value in self.setting.items()]),
+                "",
+                *["```text", self.model, "```"],
+            ],
+            "Training": training(self.comparison),
+            "Gradients": gradients(self.comparison),
+            "Saturation": self.saturation,
+            "Timing": self.timing,
+        }
+        lines = [f"# {' and '.join([', '.join(modes[:-1]), modes[-1]])}, in lockstep"]
+        for section, content in sections.items():
+            if content:
+                shown = [line for picture in self.pictures.get(section, ()) for line in ("", str(picture))]
+                lines += ["", f"## {section}", "", *content, *shown]
+        return "\n".join(lines) + "\n"
+
+
+def training(comparison: Comparison) -> list[str]:
+    """Write what each mode's own training came to, and that it began alike."""
+    head = ["mode", "test loss", "test accuracy", "validation loss", "validation accuracy"]
+    lines = [
+        f"The modes began with the same {comparison.weights:,} weights, bit for bit, and got the same batches: both "
+        f"were checked, the batches at every one of {comparison.updates:,} updates.",
+        "",
+        *table([*head, "updates", "clamped rows", "training, s"], [its_row(one) for one in comparison.outcomes]),
+    ]
+    for one in comparison.outcomes:
+        if one.failure is not None:
+            lines += ["", f"{one.mode} dropped out after {one.updates:,} updates: {one.failure}"]
+    if comparison.outcomes[0].failure is not None:
+        lines += ["", f"With {comparison.outcomes[0].mode}, what the others are measured against, measuring ended."]
+    return lines
+
+
+def its_row(one: Outcome) -> list[str]:
+    """Write a mode's line."""
+    name = one.mode if one.exact else f"{one.mode} (a mistake)"
+    counts = [f"{one.updates:,}", f"{one.clamped_rows:,}"]
+    if one.result is None:
+        return [name, "dropped out", *[""] * 3, *counts, ""]
+    result = one.result
+    held = [result["validation_loss"], result["validation_accuracy"]]
+    validation = ["", ""] if None in held else [f"{held[0]:.4f}", f"{held[1]:.2%}"]
+    test = [f"{result['test_loss']:.4f}", f"{result['test_accuracy']:.2%}"]
+    return [name, *test, *validation, *counts, f"{result['training_seconds']:.1f}"]
+
+
+def gradients(comparison: Comparison) -> list[str]:
+    """Write the tables of the differences at the same parameters, and of the first updates with a difference."""
+    pairs = [pair for pair in comparison.pairs if pair.measured.updates]
+    if not pairs:
+        return ["Nothing was measured: no two modes got through an update together."]
+    first = pairs[0].first
+    agreements = [
+        agreement_row(pair, found) for pair in pairs for found in (pair.measured, pair.shadow) if found is not None
+    ]
+    events: dict[str, Callable[[Pair], int | None]] = {
+        "dL/dz differs, at the same parameters": lambda pair: pair.gradients_differ,
+        f"… by more than {FAR:g} of ‖dL/dz‖": lambda pair: pair.gradients_differ_much,
+        "the parameters differ, after the update": lambda pair: pair.parameters_differ,
+        f"… by more than {FAR:g} of ‖θ‖": lambda pair: pair.parameters_differ_much,
+        "the losses of a batch differ, each at its own parameters": lambda pair: pair.losses_differ,
+        f"… by more than {FAR:g}": lambda pair: pair.losses_differ_much,
+    }
+    firsts = [[what, *(update(happens(pair)) for pair in pairs)] for what, happens in events.items()]
+    drifts = [["‖Δθ‖ / ‖θ‖ at the end", *(number(pair.drift_end) for pair in pairs)]]
+    bounds = ", in float64 ".join(f"{bound.relative:.0e}·‖g‖ + {bound.absolute:.0e}" for bound in BOUNDS.values())
+    return [
+        f"At every update, before it, each mode is asked for its loss and gradients at the parameters of {first}, on "
+        "the same batch, with the same dropout masks: what differs is the loss, not the way that training took. z are "
+        f"the logits, θ the parameters; differences Δ are to {first}, relative to its gradient g by Euclidean norm "
+        f"(where dL/dz has not vanished), but for the loss, ΔL. The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
+        "",
+        *table(
+            [
+                "mode",
+                "precision",
+                "updates",
+                "within the bound",
+                "‖Δ‖ / bound, largest",
+                "dL/dz, median",
+                "largest",
+                "dL/dθ, median",
+                "largest",
+                "ΔL, largest",
+            ],
+            agreements,
+        ),
+        "",
+        "The first update at which",
+        "",
+        *table(["", *(pair.other for pair in pairs)], firsts + drifts),
+    ]
+
+
+def agreement_row(pair: Pair, found: Agreement) -> list[str]:
+    """Write how far a mode agrees in a precision."""
+    sizes = (
+        found.worst,
+        found.logits_median,
+        found.logits_largest,
+        found.parameters_median,
+        found.parameters_largest,
+        found.loss_largest,
+    )
+    within = "all" if found.holds else f"{found.within:,}; outside first at {found.first_outside:,}"
+    return [pair.other, found.dtype, f"{found.updates:,}", within, *(number(size) for size in sizes)]
+
+
+def update(step: int | None) -> str:
+    """Write the number of an update."""
+    return NEVER if step is None else f"{step:,}"
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Write valid JSON: NaN as null, infinities as the words `inf` and `-inf`."""
+    return json.dumps(jsonable(content), allow_nan=False) + "\n"
+
+
+def jsonable(value: Any) -> Any:
+    """Return a value with what JSON has no numbers for replaced."""
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,130 @@
+"""The lecture as a Markdown file to hand out, with a program that computes the same numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mnist_trainer.analysis.explanation.blocks import (
+    Block,
+    Cell,
+    Code,
+    Drawing,
+    Formula,
+    Reply,
+    Step,
+    Table,
+    Tone,
+    Verdict,
+)
+from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.markdown import table
+
+SIGNS: dict[Tone, str] = {"right": " ✅", "wrong": " ❌"}
+PROGRAM = """\
+import numpy as np
+
+np.set_printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120)
+z = np.array({logits})
+t = np.eye({classes})[{label}]  # the true class is {name}
+p = np.exp(z - z.max())
+p /= p.sum()  # softmax
+J = np.diag(p) - np.outer(p, p)  # its Jacobian
+g = 0 - t / p  # dL/dp
+print("p              ", p)
+print("J.T @ dL/dp    ", J.T @ g)
+print("p - t          ", p - t)
+print("posted answer  ", (p - t) * p * (1 - p))
+print("diagonal only  ", g * p * (1 - p))
+print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, rtol=0, atol=1e-14))
+"""
+
+
+def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Step], picture: str) -> str:
+    """Write the whole lecture; `picture` is the link to the figure, relative to the file."""
+    lines = [f"# {title}", "", escaped(introduction), "", f"![The derivation in one picture]({picture})", ""]
+    for index, step in enumerate(steps, start=1):
+        lines += [f"## {index}. {step.title}", ""]
+        for block in step.blocks:
+            lines += [*written(block), ""]
+    lines += [
+        f"## {len(steps) + 1}. Compute it yourself",
+        "",
+        "This is all of it in NumPy, on the same logits:",
+        "",
+        *fenced(program(explanation), "python"),
+        "",
+        "It prints:",
+        "",
+        *fenced(output(explanation), "text"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def written(block: Block) -> list[str]:
+    """Write a block."""
+    match block:
+        case Table(heads, rows):
+            head = [
+                " ".join(word for cell in cells if (word := escaped(cell.text))) for cells in zip(*heads, strict=True)
+            ]
+            return table(head, [[in_cell(cell) for cell in row] for row in rows])
+        case Drawing(_, paragraphs):
+            return "\n\n".join(map(escaped, paragraphs)).splitlines()
+        case Formula(text):
+            return fenced(text, "text")
+        case Code(text):
+            return fenced(text, "python")
+        case Verdict(holds=holds, text=text):
+            return [f"{'✅' if holds else '❌'} **{block.says}:** {escaped(text)}"]
+        case Reply(who, quote, right, answer):
+            sign = {None: "❓ **Asked**", True: "✅ **Right**", False: "❌ **Wrong**"}[right]
+            return [f"{sign} {who}: *“{escaped(quote, code=False)}”*", "", escaped(answer)]
+        case _:
+            return [escaped(block)]
+
+
+def in_cell(cell: Cell) -> str:
+    """Write a cell: the diagonal in bold, right and wrong with their signs."""
+    text = escaped(cell.text)
+    return f"**{text}**" if cell.tone == "diagonal" else text + SIGNS.get(cell.tone, "")
+
+
+def escaped(text: str, *, code: bool = True) -> str:
+    """Keep Markdown from reading signs of the text as its own, but for backticks if there is `code`."""
+    parts = text.split("`") if code else [text]
+    for index in range(0, len(parts), 2):
+        for sign in "\\*|<":
+            parts[index] = parts[index].replace(sign, "\\" + sign)
+    return "`".join(parts)
+
+
+def fenced(text: str, language: str) -> list[str]:
+    """Write lines as a block of code."""
+    return [f"```{language}", *text.splitlines(), "```"]
+
+
+def program(explanation: Explanation) -> str:
+    """Return a program for a student to run: this image's numbers in plain NumPy."""
+    subject = explanation.subject
+    return PROGRAM.format(
+        logits=[float(z) for z in subject.logits],
+        classes=len(subject.logits),
+        label=subject.label,
+        name=subject.class_names[subject.label],
+    )
+
+
+def output(explanation: Explanation) -> str:
+    """Return what the program prints, from the explanation's own numbers."""
+    e = explanation
+    rows = [
+        ("p              ", e.p),
+        ("J.T @ dL/dp    ", e.product),
+        ("p - t          ", e.p_minus_t),
+        ("posted answer  ", e.posted),
+        ("diagonal only  ", e.diagonal),
+    ]
+    with np.printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120):
+        lines = [f"{name} {values}" for name, values in rows]
+    same = np.allclose(e.product, e.p_minus_t, rtol=0, atol=1e-14)
+    return "\n".join([*lines, f"J.T @ dL/dp is p - t: {same}"])

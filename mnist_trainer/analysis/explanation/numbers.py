@@ -1,0 +1,219 @@
+"""The derivation of dL/dz for one image in numbers: by the project's own nodes, and by what they are held against.
+
+L = −log p_true, p = softmax(z), all in float64. `explanation_steps` makes a lecture of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
+from mnist_trainer.errors import MistakeError
+
+Floats = NDArray[np.float64]
+
+SATURATED = (0.5, 0.1, 0.01, 0.001, 0.0001)
+MOST_JACOBIAN_BYTES = 1 << 26
+DIFFERENCE_STEP = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One image, and what a network says of it."""
+
+    logits: Floats  # (C,)
+    label: int
+    class_names: Sequence[str]
+    image: NDArray[np.uint8]  # (height, width)
+    index: int  # in the test set
+    data: str
+    network: str  # in words, with the number of updates
+    why: str  # this image
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """dL/dz at the true class, with its logit moved so that it has the probability `p_true`."""
+
+    p_true: float
+    right: float
+    posted: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The same for N images at once, whose mean loss has the factor 1/N."""
+
+    logits_shape: tuple[int, int]
+    jacobians_shape: tuple[int, int, int]
+    full_shape: tuple[int, int, int, int]  # every output by every input; never built
+    full_bytes: int
+    jacobians_bytes: int
+    result_bytes: int
+    difference: float  # largest, between the layer's backward and Jacobians built one by one
+    fused_difference: float  # largest, between the fused loss's backward and the layer's
+    question_error: str | None  # why the question's own softmax can't run on this batch
+    question_difference: float | None  # largest, to the right gradient, where it runs
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All numbers of the derivation, in its order; vectors are (C,), gradients with respect to logits but for `dp`."""
+
+    subject: Subject
+    targets: Floats  # one-hot
+    p: Floats  # the node Softmax
+    loss: float  # the nodes Softmax and CrossEntropy
+    fused_loss: float  # the node SoftmaxLoss
+    dp: Floats  # dL/dp: the node CrossEntropy
+    jacobian: Floats  # (C, C): dp_i/dz_j = p_i (δ_ij − p_j)
+    numeric_jacobian: Floats  # the same by central differences
+    product: Floats  # Jᵀ · dL/dp, with J built
+    shortcut: Floats  # p ⊙ (dL/dp − Σ_c dL/dp_c p_c): the node Softmax, no J built
+    p_minus_t: Floats
+    fused: Floats  # the node SoftmaxLoss
+    numeric: Floats  # central differences of the loss, which know no calculus
+    posted: Floats  # (p − t) ⊙ p(1 − p): the mistake posted_answer
+    diagonal: Floats  # −t/p ⊙ p(1 − p): the mistake diagonal
+    saturation: Sequence[Saturation]
+    batch: Batch
+
+    @property
+    def predicted(self) -> int:
+        """The class of the largest logit."""
+        return int(self.subject.logits.argmax())
+
+    @property
+    def rival(self) -> int:
+        """The most probable class but for the true one."""
+        return int(np.where(self.targets == 1, -1, self.p).argmax())
+
+
+def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArray[np.intp]) -> Explanation:
+    """Compute all numbers for a subject, and for a batch of logits (N, C) with labels (N,)."""
+    z, label = subject.logits[np.newaxis].astype(np.float64), np.array([subject.label])
+    classes = z.shape[1]
+    separate, fused, posted, diagonal = (
+        mode(name, classes, 1) for name in ("separate", "fused", "posted_answer", "diagonal")
+    )
+    loss = separate.forward(z, label)
+    p = separate.tail.forward(z, training=True)[0].copy()
+    dp = separate.loss.backward()[0].copy()
+    targets = np.eye(classes)[subject.label]
+    jacobian = np.diag(p) - np.outer(p, p)
+    return Explanation(
+        subject=subject,
+        targets=targets,
+        p=p,
+        loss=loss,
+        fused_loss=fused.forward(z, label),
+        dp=dp,
+        jacobian=jacobian,
+        numeric_jacobian=central_differences(plain_softmax, z[0]),
+        product=jacobian.T @ dp,
+        shortcut=gradient(separate, z, label)[0],
+        p_minus_t=p - targets,
+        fused=gradient(fused, z, label)[0],
+        numeric=central_differences(lambda one: plain_loss(one, subject.label), z[0]),
+        posted=gradient(posted, z, label)[0],
+        diagonal=gradient(diagonal, z, label)[0],
+        saturation=[saturate(z, subject.label, p_true) for p_true in SATURATED],
+        batch=explain_batch(batch_logits.astype(np.float64), batch_labels),
+    )
+
+
+def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> Batch:
+    """Build N Jacobians and contract each with its own row of dL/dp; compare with the layer, which builds none."""
+    n, classes = logits.shape
+    separate, fused, question = (mode(name, classes, n) for name in ("separate", "fused", "posted_question"))
+    right = gradient(separate, logits, labels)
+    p = separate.tail.forward(logits, training=True).copy()
+    upstream = -np.eye(classes)[labels] / (n * p)
+    jacobians = p[:, :, np.newaxis] * (np.eye(classes) - p[:, np.newaxis, :])
+    contracted = np.einsum("nij,ni->nj", jacobians, upstream)
+    question_error, question_difference = None, None
+    try:
+        question_difference = largest(gradient(question, logits, labels), right)
+    except MistakeError as error:
+        question_error = str(error)
+    return Batch(
+        logits_shape=(n, classes),
+        jacobians_shape=(n, classes, classes),
+        full_shape=(n, classes, n, classes),
+        full_bytes=right.itemsize * (n * classes) ** 2,
+        jacobians_bytes=jacobians.nbytes,
+        result_bytes=right.nbytes,
+        difference=largest(contracted, right),
+        fused_difference=largest(gradient(fused, logits, labels), right),
+        question_error=question_error,
+        question_difference=question_difference,
+    )
+
+
+def most_images(classes: int) -> int:
+    """Return how many images' Jacobians fit the memory that an explanation may take."""
+    return max(1, MOST_JACOBIAN_BYTES // (8 * classes * classes))
+
+
+def saturate(z: Floats, label: int, p_true: float) -> Saturation:
+    """Move the true class's logit (of z, (1, C)) so that p_true is what it is told to be."""
+    moved = z.copy()
+    moved[0, label] = -np.inf
+    largest_other = moved.max()
+    moved[0, label] = largest_other + np.log(np.exp(moved - largest_other).sum()) + np.log(p_true / (1 - p_true))
+    modes = (mode(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
+    right, posted = (float(gradient(one, moved, np.array([label]))[0, label]) for one in modes)
+    return Saturation(p_true, right, posted)
+
+
+def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
+    """Choose the row (N, C) whose numbers show most: p(true) near 0.35, a rival's near 0.45, few that round to 0."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    p_true = p[rows, labels]
+    others = p.copy()
+    others[rows, labels] = 0
+    visible = (p >= 0.005).mean(axis=1)
+    return int(np.argmin(np.abs(p_true - 0.35) + np.abs(others.max(axis=1) - 0.45) - 0.5 * visible))
+
+
+def mode(name: str, classes: int, max_batch: int) -> Mode:
+    """Make a loss mode in float64, without label smoothing."""
+    smooth = name in ("fused", "separate")
+    config = SoftmaxCrossEntropyConfig(name=name, label_smoothing=0.0) if smooth else LossConfig(name=name)
+    return Mode(config, classes, max_batch, np.float64)
+
+
+def gradient(mode: Mode, logits: Floats, labels: NDArray[np.intp]) -> Floats:
+    """Return a mode's dL/dz (N, C)."""
+    mode.forward(logits, labels)
+    return np.array(mode.backward(), np.float64)
+
+
+def largest(one: Floats, other: Floats) -> float:
+    """Return the largest difference between two arrays' entries."""
+    return float(np.abs(one - other).max())
+
+
+def plain_softmax(z: Floats) -> Floats:
+    """Return softmax(z) of one vector, in plain NumPy."""
+    e: Floats = np.exp(z - z.max())
+    return np.asarray(e / e.sum(), np.float64)
+
+
+def plain_loss(z: Floats, label: int) -> Floats:
+    """Return −log softmax(z)_label of one vector by log-sum-exp, in plain NumPy, as an array of one entry."""
+    shifted = z - z.max()
+    return np.atleast_1d(np.log(np.exp(shifted).sum()) - shifted[label])
+
+
+def central_differences(function: Callable[[Floats], Floats], z: Floats) -> Floats:
+    """Return d function_i / d z_j by moving one entry of z at a time; (C,) if the function has a single output."""
+    columns = []
+    for step in DIFFERENCE_STEP * np.eye(len(z)):
+        columns.append((function(z + step) - function(z - step)) / (2 * DIFFERENCE_STEP))
+    return np.asarray(np.stack(columns, axis=-1).squeeze(), np.float64)

@@ -1,0 +1,193 @@
+"""A gradient against central differences in float64, with kinks told from mistakes.
+
+A scalar function is moved along a line: along single entries of an array, and along random directions, which see all
+entries at once. A slope agrees if |Δ| ≤ 1e-7 ‖g‖ plus what rounding can do to the difference.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mnist_trainer.kernels.arrays import Array, Indices
+
+STEP = 1e-5
+RELATIVE = 1e-7
+ABSOLUTE = 1e-9
+ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a value near 1; its difference is divided by the step
+DIRECTIONS = 4
+TINY = float(np.finfo(np.float64).tiny)
+SHRINKING = (1.0, 0.1, 0.01)
+TOO_SMALL = 0.01  # a gradient under a hundred times the rounding is not measured
+
+
+@dataclass
+class Budget:
+    """How long a check may take, in seconds from when it is made; None for as long as it takes."""
+
+    seconds: float | None = None
+
+    _started: float = field(default_factory=time.perf_counter, init=False, repr=False)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time is over."""
+        return self.seconds is not None and time.perf_counter() - self._started > self.seconds
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of a line by differences, and how far from it the claimed one is (agreement: at most `RELATIVE`)."""
+
+    numeric: float
+    error: float
+    kink: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A gradient `analytic` and what differences said of it: `numeric` at the flat `indices`."""
+
+    analytic: Array
+    indices: Indices
+    numeric: Array
+    error: float  # the worst of entries and directions
+    worst: tuple[tuple[int, ...] | None, float, float]  # entry (None: a direction), claimed and measured slope
+    lines: int  # compared
+    kinks: int  # left out
+    asked: int  # lines that should have been compared
+    too_small: bool  # the gradient is not 0, but lies under the rounding
+
+
+def measure(
+    value: Callable[[], float],
+    x: Array,
+    analytic: Array,
+    *,
+    scale: float,
+    samples: int,
+    rng: np.random.Generator,
+    budget: Budget,
+) -> Measured:
+    """Hold `analytic` against differences of `value`, which reads x; x is moved in place and put back.
+
+    `scale` is the size of the numbers that `value` adds up: rounding is relative to it.
+    """
+    start, base = x.copy(), value()
+    chosen = choose(analytic, samples, rng)
+    lines = kinks = 0
+    error, worst = -1.0, ((), 0.0, 0.0)
+    found: tuple[tuple[int, ...] | None, float, float] = worst
+    indices, numeric = [], []
+    norm = float(np.linalg.norm(analytic))
+    directions = 1 if x.size == 1 else DIRECTIONS
+    step_of_direction = STEP / x.size**0.25  # all entries move at once: less of each, so that fewer kinks are crossed
+
+    def note(slope: Slope, entry: tuple[int, ...] | None, claimed: float) -> None:
+        nonlocal lines, kinks, error, found
+        if slope.kink:
+            kinks += 1
+            return
+        lines += 1
+        if slope.error > error:
+            error, found = slope.error, (entry, claimed, slope.numeric)
+
+    try:
+        for _ in range(directions):
+            if budget.spent:
+                break
+            direction = rng.standard_normal(x.shape)
+            claimed = float(np.vdot(analytic, direction))
+
+            def along(s: float, direction: Array = direction) -> float:
+                np.multiply(direction, s, out=x)
+                np.add(x, start, out=x)
+                return value()
+
+            note(compare(along, base, claimed, norm, scale, step_of_direction), None, claimed)
+        x[...] = start
+        for flat in chosen:
+            if budget.spent:
+                break
+            entry = tuple(int(i) for i in np.unravel_index(flat, x.shape))
+            claimed = float(analytic[entry])
+
+            def along_entry(s: float, entry: tuple[int, ...] = entry) -> float:
+                x[entry] = start[entry] + s
+                return value()
+
+            slope = compare(along_entry, base, claimed, None, scale, STEP)
+            x[entry] = start[entry]
+            note(slope, entry, claimed)
+            if not slope.kink:
+                indices.append(int(flat))
+                numeric.append(slope.numeric)
+    finally:
+        x[...] = start
+    return Measured(
+        analytic=analytic,
+        indices=np.array(indices, np.intp),
+        numeric=np.array(numeric, np.float64),
+        error=max(error, 0.0),
+        worst=found,
+        lines=lines,
+        kinks=kinks,
+        asked=directions + len(chosen),
+        too_small=norm > 0 and rounding(scale, step_of_direction) > TOO_SMALL * norm,
+    )
+
+
+def compare(
+    at: Callable[[float], float], base: float, claimed: float, norm: float | None, scale: float, step: float
+) -> Slope:
+    """Compare a claimed slope with that of `at` at 0, where it is `base`; `norm` (or the slope's own) is its size.
+
+    Where they disagree, smaller steps tell a kink nearby (the differences depend on the step) from a mistake (they
+    don't). A line through a kink is left out. On that of a single entry (`norm` is None) any slope between the
+    one-sided ones is right, but one that isn't between them is wrong there too; a direction may go through several
+    kinks, whose one-sided slopes cancel.
+    """
+    last: tuple[float, float] | None = None
+    slope = Slope(math.nan, math.inf)
+    for h in (step * factor for factor in SHRINKING):
+        above, below = at(h), at(-h)
+        numeric, gap = (above - below) / (2 * h), (above - 2 * base + below) / h
+        if not math.isfinite(numeric):
+            return Slope(numeric, math.inf)
+        size = max(abs(claimed), abs(numeric)) if norm is None else norm
+        scale = max(scale, abs(above), abs(below), TINY)
+        allowed = RELATIVE * size + rounding(scale, h)
+        slope = Slope(numeric, RELATIVE * abs(numeric - claimed) / allowed)
+        if slope.error <= RELATIVE:
+            return slope
+        excused = norm is not None or abs(claimed - numeric) <= abs(gap) / 2 + allowed
+        if last is not None:
+            at_a_kink = abs(gap) > 0.5 * abs(last[1]) and abs(gap) > 4 * allowed
+            if at_a_kink and excused:
+                return Slope(numeric, slope.error, kink=True)
+            if abs(numeric - last[0]) <= ROUNDING * scale / h:
+                break
+        last = numeric, gap
+    return slope
+
+
+def rounding(scale: float, step: float) -> float:
+    """Tell what rounding can do to a difference quotient."""
+    return max(ABSOLUTE, ROUNDING / step) * scale
+
+
+def choose(gradient: Array, samples: int, rng: np.random.Generator) -> Indices:
+    """Choose flat indices to move one by one: the largest entry, and more that are not 0 than such that are."""
+    if gradient.size <= samples:
+        return np.arange(gradient.size)
+    flat = gradient.reshape(-1)
+    nonzero, zero = np.flatnonzero(flat), np.flatnonzero(flat == 0)
+    zeros = max(min(len(zero), samples // 4), samples - len(nonzero))
+    chosen = [rng.choice(zero, zeros, replace=False)] if zeros else []
+    if samples > zeros:
+        largest = int(np.abs(flat).argmax())
+        others = rng.choice(nonzero, samples - zeros, replace=False)
+        chosen.append(np.array([largest, *others[others != largest][: samples - zeros - 1]]))
+    return np.sort(np.concatenate(chosen).astype(np.intp))

@@ -1,0 +1,114 @@
+"""A layer alone against differences: dL/dx and its parameters' gradients, with L = Σ dy ⊙ forward(x), dy at random."""
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
+from mnist_trainer.analysis.gradcheck.report import Check
+from mnist_trainer.analysis.gradcheck.rows import Held, Settings, attempt, cannot_run, derivative, scatter
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.residual import Residual
+from mnist_trainer.layers.stack import Stack
+from mnist_trainer.model import Sequential
+
+BATCH = 5
+
+
+@dataclass
+class Found:
+    """The rows and the faults of one function."""
+
+    checks: list[Check] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def nested(layers: Sequence[Layer], in_shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape]]:
+    """List layers with the shape that each gets, those inside others (named 3.0, 3.1 …) before what holds them."""
+    for index, (layer, shape) in enumerate(zip(layers, shapes_of(layers, in_shape), strict=True)):
+        if isinstance(layer, Residual | Stack):
+            yield from nested(layer.layers, shape, f"{path}{index}.")
+        yield f"{path}{index}", layer, shape
+
+
+def shapes_of(layers: Sequence[Layer], in_shape: Shape) -> list[Shape]:
+    """Compute the shape that each layer gets, with copies of them."""
+    stack = Stack(deepcopy(list(layers)))
+    stack.build(in_shape, 1, np.float64)
+    return stack.shapes
+
+
+def check_layer(layer: Layer, in_shape: Shape, node: str, settings: Settings, *, batch: int = BATCH) -> Found:
+    """Check a copy of a layer, newly initialised, in training, on standard normal inputs kept away from 0."""
+    rng, found = settings.stream(), Found()
+    model = Sequential([deepcopy(layer)], in_shape, batch, np.float64, settings.stream())
+    scatter(model.parameters, rng)
+    held = Held(model.stack)
+    x = rng.standard_normal((batch, *in_shape))
+    x += np.copysign(0.05, x)
+    kept = x.copy()
+    dy: Array = np.empty(0)
+
+    def forward() -> Array:
+        return held.call(lambda: model.forward(x, training=True))
+
+    def value() -> float:
+        return float(np.vdot(dy, forward()))
+
+    def run() -> tuple[Array, Array, Array | None]:
+        y = np.array(forward(), np.float64)
+        weights = rng.standard_normal(y.shape)
+        model.parameters.gradients.fill(np.nan)  # backward overwrites, it doesn't add
+        dx = model.backward(weights.copy(), need_dx=True)
+        return y, weights, None if dx is None else np.array(dx, np.float64)
+
+    done = attempt(run)
+    if isinstance(done, str):
+        return refused(node, f"backward, {images(batch)}", done)
+    y, dy, dx = done
+    if not np.array_equal(x, kept):
+        return refused(node, "forward", "writes into its input, which belongs to someone else")
+    random = held.used
+    if not held.repeats(value):
+        why = "is not the same twice: random numbers must come from a numpy Generator that the layer holds"
+        return refused(node, "forward", why)
+    scale = float(np.linalg.norm(dy * y)) + abs(float(np.vdot(dy, y)))
+    gradients = {name: view.copy() for name, view in model.parameters.gradient_views.items()}
+    arrays: list[tuple[str, Array, Array | None]] = [("x", x, dx)]
+    arrays += [(name.removeprefix("0."), view, gradients[name]) for name, view in model.parameters.views.items()]
+    for name, array, analytic in arrays:
+        what = "dL/dx" if name == "x" else f"dL/d {name}"
+        row = f"{what}, {images(batch)}" if batch != BATCH else what
+        notes = ["masks held fixed"] if random else []
+        check, measured = derivative(node, row, value, array, analytic, scale, settings, notes=notes)
+        found.checks.append(check)
+        if check.verdict == "wrong":
+            case = None if measured is None else LayerCase(node, name, kept, y, dy, measured)
+            found.faults.append(f"{node}: {what} {check.where}" if case is None else explain_layer(case))
+    return found
+
+
+def refused(node: str, what: str, why: str) -> Found:
+    """Return what can't be checked, with the reason as its fault."""
+    return Found([cannot_run(node, what, why)], [f"{node}: {what}: {why}"])
+
+
+def images(n: int) -> str:
+    """Say how many."""
+    return "1 image" if n == 1 else f"{n} images"
+
+
+def name_of(layer: Layer) -> str:
+    """Return the layer's class."""
+    return type(layer).__name__
+
+
+def checked_shape(in_shape: Sequence[int]) -> Shape:
+    """Return a shape of whole positive numbers, or raise `ConfigError`."""
+    if any(int(n) != n or n < 1 for n in in_shape):
+        raise ConfigError(f"in_shape={tuple(in_shape)}: must be whole numbers above 0, without the batch axis")
+    return tuple(int(n) for n in in_shape)

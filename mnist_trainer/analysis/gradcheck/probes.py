@@ -1,0 +1,106 @@
+"""Probes of a loss mode: logits and targets, ordinary and saturated, and what is right for them by log-sum-exp."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnist_trainer.analysis.gradcheck.layers import images
+from mnist_trainer.analysis.gradcheck.losses import draw_soft
+from mnist_trainer.analysis.gradcheck.rows import Settings
+from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.build import build_loss
+from mnist_trainer.config import LossConfig
+from mnist_trainer.kernels.arrays import Array, Indices
+
+GAPS = (0.0, 1.0, 20.0, 50.0, 500.0)  # at 690, float64's probabilities come to the separate mode's floor
+OFFSETS = (1000.0, -1000.0)
+ROWS = 4  # of a saturated probe
+
+ORDINARY, WRONG, RIGHT, SHIFTED = "ordinary logits", "confident and wrong", "confident and right", "rows far apart"
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A batch of logits (N, C) and targets, of some kind; `where` says which it is within its kind."""
+
+    kind: str
+    where: str
+    logits: Array
+    targets: Array | Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
+
+    loss: float
+    logits: Array
+    targets: Array | None
+
+
+def ask(config: LossConfig, classes: int, probe: Probe) -> Answers:
+    """Return what the mode says of a probe."""
+    mode = Mode(config, classes, len(probe.logits), np.float64)
+    loss = mode.forward(probe.logits.copy(), probe.targets)
+    dz = np.array(mode.backward(), np.float64)
+    try:
+        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
+    except TypeError:  # it has none
+        return Answers(loss, dz, None)
+
+
+def reference(config: LossConfig, probe: Probe, with_targets: bool = True) -> Answers:
+    """Compute all by log-sum-exp, in NumPy's longest floating-point numbers."""
+    z = probe.logits.astype(np.longdouble)
+    n, classes = z.shape
+    epsilon = smoothing(config)
+    t = np.eye(classes, dtype=np.longdouble)[probe.targets] if probe.targets.ndim == 1 else probe.targets
+    t = (1 - epsilon) * t.astype(np.longdouble) + np.longdouble(epsilon) / classes
+    shifted = z - z.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    others = exponentials.copy()
+    others[np.arange(n), z.argmax(axis=1)] = 0
+    surprise = np.log1p(others.sum(axis=1, keepdims=True)) - shifted  # lse(z) − z = −log p
+    p = exponentials / exponentials.sum(axis=1, keepdims=True)
+    loss = float((t * surprise).sum() / n)
+    dz = ((p * t.sum(axis=1, keepdims=True) - t) / n).astype(np.float64)
+    dt = ((1 - epsilon) * surprise / n).astype(np.float64)
+    return Answers(loss, dz, dt if with_targets else None)
+
+
+def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) -> Iterator[Probe]:
+    """Draw logits of standard deviation 2, with class indices and, for the odd batch, soft targets."""
+    for n in batches:
+        rng = settings.stream()
+        logits = 2 * rng.standard_normal((n, classes))
+        yield Probe(ORDINARY, images(n), logits, rng.integers(0, classes, n))
+    rng = settings.stream()
+    logits = 2 * rng.standard_normal((classes, classes))
+    yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, draw_soft(classes, classes, rng))
+
+
+def saturated_probes(classes: int, settings: Settings) -> Iterator[Probe]:
+    """Make rows whose true class lies a gap under the largest other one, or over it; and rows 2,000 apart."""
+    rng = settings.stream()
+    for kind in (WRONG, RIGHT):
+        for gap in GAPS:
+            labels = rng.integers(0, classes, ROWS)
+            rivals = (labels + rng.integers(1, classes, ROWS)) % classes
+            logits = -3 - rng.random((ROWS, classes))
+            rows = np.arange(ROWS)
+            logits[rows, rivals if kind == WRONG else labels] = gap
+            logits[rows, labels if kind == WRONG else rivals] = 0
+            yield Probe(kind, gap_of(gap), logits, labels)
+    logits = 2 * rng.standard_normal((ROWS, classes)) + np.resize(OFFSETS, ROWS)[:, np.newaxis]
+    yield Probe(SHIFTED, "logits near ±1000", logits, rng.integers(0, classes, ROWS))
+
+
+def gap_of(gap: float) -> str:
+    """Name a probe by its gap."""
+    return f"gap {gap:g}"
+
+
+def smoothing(config: LossConfig) -> float:
+    """Return the label smoothing of a loss, 0 if it has none."""
+    return float(getattr(build_loss(config), "label_smoothing", 0.0))

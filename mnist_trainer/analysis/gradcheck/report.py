@@ -1,0 +1,121 @@
+"""What a check of gradients found: a row for each comparison, and the faults in words."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from mnist_trainer.analysis.markdown import table
+
+Verdict = Literal["exact", "wrong", "can't run", "not checked", "not judged"]
+
+HEAD = ("what", "worst relative error", "where", "verdict")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One derivative, value or invariant against what it should be.
+
+    `error` is the worst relative error, None where nothing was compared. "not checked" is what should have been and
+    wasn't (time, kinks); "not judged" is what there is nothing to hold against, and makes nothing wrong.
+    """
+
+    node: str
+    what: str
+    verdict: Verdict
+    error: float | None = None
+    where: str = ""
+    comparisons: int = 0
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The row of a table, as `HEAD` says, under its node."""
+        error = "" if self.error is None else "0" if self.error == 0 else f"{self.error:.1e}"
+        return f"  {self.what}", error, self.where, self.verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of a function, or of a whole configuration, and what is wrong in words."""
+
+    checks: Sequence[Check]
+    faults: Sequence[str] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether all that had to be checked was, and nothing is wrong."""
+        return not self.wrong and not self.unchecked and any(check.verdict == "exact" for check in self.checks)
+
+    @property
+    def wrong(self) -> list[Check]:
+        """The checks that failed, or couldn't run."""
+        return [check for check in self.checks if check.verdict in ("wrong", "can't run")]
+
+    @property
+    def unchecked(self) -> list[Check]:
+        """The checks that ought to have been made, and weren't."""
+        return [check for check in self.checks if check.verdict == "not checked"]
+
+    @property
+    def comparisons(self) -> int:
+        """How many numbers were compared."""
+        return sum(check.comparisons for check in self.checks)
+
+    @property
+    def worst(self) -> float | None:
+        """The worst relative error of all checks that were judged; None if nothing was compared."""
+        errors = [check.error for check in self.checks if check.error is not None and check.verdict != "not judged"]
+        return max(errors, key=lambda error: math.inf if math.isnan(error) else error, default=None)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        worst = "" if self.worst is None else f"; worst relative error {self.worst:.1e}"
+        many = f"{len(self.checks)} checks, {self.comparisons:,} comparisons{worst}"
+        if self.wrong:
+            cannot = sum(check.verdict == "can't run" for check in self.wrong)
+            also = f", {cannot} of them can't even run" if cannot else ""
+            return f"not exact: {len(self.wrong)} of {len(self.checks)} checks fail{also}{worst}"
+        if self.unchecked:
+            return f"incomplete: {len(self.unchecked)} of {len(self.checks)} checks could not be made{worst}"
+        return f"exact: {many}" if self.exact else "nothing was checked"
+
+    def __str__(self) -> str:
+        rows = [HEAD, *self.rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = [
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+        return "\n".join([*lines, "", self.verdict, *(f"- {fault}" for fault in self.faults)])
+
+    def as_markdown(self) -> str:
+        """Write the verdict, the faults and the table."""
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in self.rows("**{}**")]
+        faults = [*(f"- {fault}" for fault in self.faults), ""] if self.faults else []
+        return "\n".join([f"**{self.verdict}**", "", *faults, *table(HEAD, cells)])
+
+    def rows(self, heading: str = "{}") -> Iterator[tuple[str, str, str, str]]:
+        """Write the rows of a table: each node as a heading of its own, and its checks under it."""
+        for node, checks in groupby(self.checks, key=lambda check: check.node):
+            yield heading.format(node), "", "", ""
+            for check in checks:
+                yield check.cells
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what JSON can hold; an error that isn't finite as a word."""
+        checks = [asdict(check) for check in self.checks]
+        for check in checks:
+            if check["error"] is not None and not math.isfinite(check["error"]):
+                check["error"] = str(check["error"])
+        return {
+            "exact": self.exact,
+            "verdict": self.verdict,
+            "worst_error": self.worst if self.worst is None or math.isfinite(self.worst) else str(self.worst),
+            "checks": len(self.checks),
+            "comparisons": self.comparisons,
+            "failed": len(self.wrong),
+            "not_checked": len(self.unchecked),
+            "faults": list(self.faults),
+            "rows": checks,
+        }

@@ -1,0 +1,1 @@
+"""Studies of the losses alone: at extreme logits, and against the clock."""

@@ -1,0 +1,91 @@
+"""What a loss answers as its logits grow, in float32, held against the truth in float64."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.studies.textbook import Textbook, reference
+from mnist_trainer.errors import MistakeError
+from mnist_trainer.kernels.arrays import Array, Indices
+
+Rows: TypeAlias = Literal["wrong", "right"]
+Node: TypeAlias = Mode | Textbook
+KINDS: tuple[Rows, ...] = ("wrong", "right")
+SMALLEST = float(np.finfo(np.float32).smallest_normal)  # what is smaller may be 0 in float32
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A mode's answers over the scales; errors are relative, the gradient's by its Euclidean norm.
+
+    A truth that is too small for float32 counts as float32's smallest normal number in them: where the loss is under
+    1e-38, 0 is the right answer. `gradient_at_true` is N · dL/dz at the true class, mean over the rows: the gradient
+    of one image's own loss, −1 where it corrects most. `probability` is the least p of a true class, NaN in a mode
+    whose loss takes logits.
+    """
+
+    mode: str
+    rows: Rows
+    loss: list[float]
+    true_loss: list[float]
+    loss_error: list[float]
+    gradient_error: list[float]
+    gradient_at_true: list[float]
+    true_gradient_at_true: list[float]
+    probability: list[float]
+
+
+def base_logits(rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:
+    """Return float64 logits (classes, classes) and labels: the true class 1 under, or above, the largest other one.
+
+    The other classes lie below the largest of these, at random; each row has an offset of its own.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.arange(classes)
+    true, largest = (-1.0, 0.0) if rows == "wrong" else (0.0, -1.0)
+    logits = largest - rng.uniform(0.25, 1.5, (classes, classes))
+    logits[labels, (labels + 1) % classes] = largest
+    logits[labels, labels] = true
+    return logits + rng.uniform(-1, 1, (classes, 1)), labels
+
+
+@np.errstate(all="ignore")
+def curve(node: Node, rows: Rows, scales: Array, classes: int, seed: int) -> Curve:
+    """Ask a loss at each scale."""
+    base, labels = base_logits(rows, classes, seed)
+    columns = [point(node, (scale * base).astype(np.float32), labels) for scale in scales]
+    return Curve(node.name, rows, *(list(column) for column in zip(*columns, strict=True)))
+
+
+def point(node: Node, logits: Array, labels: Indices) -> tuple[float, ...]:
+    """Return the numbers of a `Curve` at one scale; NaN where the loss can't run."""
+    true_losses, true_gradient = reference(logits, labels)
+    true_loss, norm = float(true_losses.mean()), float(np.linalg.norm(true_gradient))
+    true = np.arange(len(labels)), labels
+    try:
+        loss = node.forward(logits.copy(), labels)
+        gradient = len(labels) * node.backward().astype(np.float64)
+        p = probabilities(node, logits)
+    except MistakeError:
+        loss, gradient, p = math.nan, np.full_like(true_gradient, math.nan), np.full_like(true_gradient, math.nan)
+    return (
+        loss,
+        true_loss,
+        abs(loss - true_loss) / max(true_loss, SMALLEST),
+        float(np.linalg.norm(gradient - true_gradient)) / max(norm, SMALLEST),
+        float(gradient[true].mean()),
+        float(true_gradient[true].mean()),
+        float(p[true].min()),
+    )
+
+
+def probabilities(node: Node, logits: Array) -> Array:
+    """Return p (N, C) as a loss got it in its last forward; NaN where it takes logits."""
+    if isinstance(node, Textbook):
+        return node.probabilities
+    if node.loss.expects == "logits":
+        return np.full_like(logits, math.nan)
+    return node.tail.forward(logits.copy(), training=True)

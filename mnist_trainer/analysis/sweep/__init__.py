@@ -1,0 +1,1 @@
+"""What the jobs of a multirun say when they are put beside each other."""

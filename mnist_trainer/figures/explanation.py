@@ -1,0 +1,190 @@
+"""The gradient of softmax + cross-entropy on one image: what is multiplied, what comes out, and what should not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+from mnist_trainer.figures.style import BLUE, GREEN, ORANGE, VERMILLION, picture
+
+Floats: TypeAlias = NDArray[np.float64]
+
+GREY = "#9A9A9A"
+SIGNS = LinearSegmentedColormap.from_list("signs", [ORANGE, "white", BLUE])
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """All that is drawn; vectors are (K,), of the K classes that are shown."""
+
+    image: NDArray[np.uint8]  # (height, width)
+    title: str
+    names: Sequence[str]
+    true: int  # among the shown
+    predicted: int
+    label: str
+    taken_for: str
+    logits: Floats
+    p: Floats
+    dp: Floats
+    jacobian: Floats  # (K, K)
+    product: Floats
+    p_minus_t: Floats
+    posted: Floats
+    diagonal: Floats
+    difference: float  # the largest between product and p_minus_t, over all classes
+    posted_difference: float
+    diagonal_difference: float
+
+
+def explanation_picture(numbers: Numbers, path: Path | BinaryIO) -> None:
+    """Draw the derivation to `path`, in the proportions of a slide."""
+    n = numbers
+    with picture(path, 14.4, 8.1) as figure:
+        verdict = "is" if is_small(n.difference, n) else "should be"
+        title = f"p − t {verdict} the derivative of cross-entropy times the derivative of softmax: nothing is left out"
+        figure.suptitle(title, fontsize=17, fontweight="bold")
+        grid = figure.add_gridspec(1, 3, width_ratios=(3.1, 6.6, 4.7))
+        for column, part in enumerate((speaks, multiplies, results)):
+            part(figure.add_subfigure(grid[0, column]), n)
+
+
+def speaks(figure: SubFigure, n: Numbers) -> None:
+    """Draw the image, z and p."""
+    top, z, p = figure.subplots(3, 1, height_ratios=(1.7, 1, 1))
+    top.imshow(n.image, cmap="gray_r", interpolation="nearest")
+    top.set_axis_off()
+    taken = f"taken for {n.taken_for}" if n.true != n.predicted else "the network agrees"
+    top.set_title(f"{n.title}\nlabel {n.label}, {taken}")
+    bars(z, n, n.logits)
+    z.set_title("logits z")
+    bars(p, n, n.p)
+    p.set_title("p = softmax(z)")
+
+
+def multiplies(figure: SubFigure, n: Numbers) -> None:
+    """Draw dL/dp beside the Jacobian."""
+    matrix, vector = figure.subplots(1, 2, width_ratios=(len(n.names), 1.35), sharey=True)
+    heat(matrix, n.jacobian)
+    heat(vector, n.dp[:, np.newaxis])
+    ticks = range(len(n.names))
+    matrix.set_xticks(ticks, n.names)
+    matrix.set_yticks(ticks, [f"{name} true" if i == n.true else name for i, name in enumerate(n.names)])
+    mark(matrix.get_xticklabels() + matrix.get_yticklabels(), n)
+    vector.set_xticks([])
+    vector.tick_params(left=False, labelleft=False)
+    matrix.set(xlabel="∂ by the logit of class j", ylabel="∂ of the probability of class i")
+    matrix.set_title("The derivative of softmax, J\n$J_{ij} = p_i\\,(\\delta_{ij} - p_j)$: not the diagonal alone")
+    vector.set_title("dL/dp\n$-t/p$")
+
+
+def results(figure: SubFigure, n: Numbers) -> None:
+    """Draw the product beside p − t, and what the mistakes give instead."""
+    for axes, values, difference, what in zip(
+        figure.subplots(3, 1, sharex=True, sharey=True),
+        (n.product, n.posted, n.diagonal),
+        (n.difference, n.posted_difference, n.diagonal_difference),
+        ("J$^T$·dL/dp", "Posted answer: (p − t)·p(1 − p)", "Diagonal of J alone: −t/p·p(1 − p)"),
+        strict=True,
+    ):
+        equal = is_small(difference, n)
+        color = GREEN if equal else VERMILLION
+        pair_of_bars(axes, n, values, color)
+        verdict = f"= p − t, in grey (largest difference {difference:.0e})"
+        if not equal:
+            verdict = f"≠ p − t, in grey (off by up to {short(difference)})"
+        axes.set_title(f"{what}\n{verdict}", color=color)
+
+
+def is_small(difference: float, n: Numbers) -> bool:
+    """Whether a difference to p − t is one of rounding."""
+    return bool(difference <= 1e-9 * np.abs(n.p_minus_t).max() + 2e-15)
+
+
+def bars(axes: Axes, n: Numbers, values: Floats) -> None:
+    """Draw a bar a class, the true one in colour."""
+    axes.bar(range(len(n.names)), values, 0.7, color=[BLUE if i == n.true else GREY for i in range(len(n.names))])
+    by_class(axes, n)
+
+
+def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
+    """Draw for each class what came out, in colour, beside p − t in grey."""
+    x = np.arange(len(n.names))
+    axes.bar(x - 0.2, values, 0.4, color=color)
+    axes.bar(x + 0.2, n.p_minus_t, 0.4, color=GREY)
+    for i, (value, right) in enumerate(zip(values, n.p_minus_t, strict=True)):
+        if abs(right) > 0.2 * np.abs(n.p_minus_t).max():
+            below = right < 0
+            axes.annotate(
+                short(value, "+") if value else "0",
+                (i + 0.02, value),
+                (0, -2 if below else 2),
+                textcoords="offset points",
+                ha="right",
+                va="top" if below else "bottom",
+                fontsize=10,
+                color=color,
+                fontweight="bold",
+            )
+    axes.margins(y=0.14)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("-", "−", 1)))
+    by_class(axes, n)
+
+
+def by_class(axes: Axes, n: Numbers) -> None:
+    """Name the classes below."""
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(n.names)), n.names)
+    axes.tick_params(labelbottom=True)
+    axes.grid(visible=False, axis="x")
+    mark(axes.get_xticklabels(), n)
+
+
+def heat(axes: Axes, values: Floats) -> None:
+    """Draw numbers on their colours: blue above 0, orange below."""
+    most = float(np.abs(values).max()) or 1.0
+    axes.imshow(values, cmap=SIGNS, vmin=-most, vmax=most, aspect="auto")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    for (i, j), value in np.ndenumerate(values):
+        on_diagonal = values.shape[1] > 1 and i == j
+        axes.text(
+            j,
+            i,
+            cell(value),
+            ha="center",
+            va="center",
+            fontsize=8 if values.shape[1] > 1 and len(cell(value)) > 5 else 9.5,
+            fontweight="bold" if on_diagonal else "normal",
+            color="white" if value > 0.6 * most else "#888888" if 0 < abs(value) < 0.02 * most else "black",
+        )
+
+
+def cell(value: float) -> str:
+    """Write a number for a cell, without the 0 before the point."""
+    if value == 0:
+        return "0"
+    sign, size = "−" if value < 0 else "", abs(value)
+    if size >= 1:
+        return f"{sign}{size:.4g}"
+    return sign + (f"{size:.3f}".removeprefix("0") if size >= 0.0005 else f"{size:.0e}".replace("e-0", "e-"))
+
+
+def short(value: float, sign: str = "") -> str:
+    """Write a number with two decimals, a small one with its order."""
+    return f"{value:{sign}{'.2f' if abs(value) >= 0.01 else '.1e'}}".replace("-", "−", int(value < 0))
+
+
+def mark(labels: Sequence[Any], n: Numbers) -> None:
+    """Set the true class off."""
+    for index, label in enumerate(labels):
+        if index % len(n.names) == n.true:
+            label.set_fontweight("bold")
+            label.set_color(BLUE)

@@ -1,0 +1,128 @@
+"""task=compare: train loss modes in lockstep, study the losses alone, write a report, and track it all."""
+
+import logging
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from numpy.typing import DTypeLike
+from threadpoolctl import threadpool_limits
+
+from mnist_trainer.analysis.comparison.differences import compared
+from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.analysis.comparison.probe import Probe
+from mnist_trainer.build import build_data
+from mnist_trainer.config import CompareConfig, Config
+from mnist_trainer.errors import ConfigError, DivergedError
+from mnist_trainer.tasks.comparison_files import REPORT, closing_metrics, write_comparison
+from mnist_trainer.tasks.journaling import journaled
+from mnist_trainer.tasks.lockstep_progress import Progress
+from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.shipping import Tracked, shipped, shown
+from mnist_trainer.tasks.train import Result, Run, build_trainer, describe_data
+from mnist_trainer.tracking.journal import Journal
+from mnist_trainer.training.interruption import Interruption
+
+log = logging.getLogger(__name__)
+
+WIDTH = 110
+
+
+def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
+    """Compare the modes of `task.modes` into a command's folder that exists.
+
+    `alone` is false when other jobs share the terminal: then there is no table. Raises `ConfigError` and `DataError`
+    before anything is written, `DivergedError` if no mode gets to the end, and `Interrupted` after a signal.
+    """
+    task = config.task
+    assert isinstance(task, CompareConfig)
+    configs = configs_of(config, task.modes)
+    if config.trainer.patience is not None:
+        raise ConfigError("trainer.patience: task=compare trains all modes for the same number of epochs; leave it out")
+    tracked = Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked.check()
+    dataset = build_data(config.data)
+    parent = tracked.record("comparison", experiment=dataset.name, name=config.name, parent=None)
+    runs = [
+        Run(
+            own,
+            folder / f"{number}-{own.loss.name}",
+            dataset,
+            *build_trainer(own, dataset),
+            tracked.record("run", experiment=dataset.name, name=own.name, parent=parent.run),
+        )
+        for number, own in enumerate(configs)
+    ]
+    lockstep = Lockstep(
+        [Entrant(run.config.loss.name, run.trainer, run.updates()) for run in runs],
+        build_probe(runs, config.dtype),
+        build_probe(runs, "float64") if config.dtype != "float64" else None,
+        shadow_every=task.shadow_every,
+    )
+    if alone:
+        describe(runs)
+    held = runs[0].trainer.validation.samples
+    journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
+    threads = threadpool_limits(config.trainer.threads, "blas")
+    with shipped(tracked, folder, "comparison"), journaling as journal, threads:
+        train(lockstep, journal, table=alone, bar=config.trainer.progress)
+        for run, entrant in zip(runs, lockstep.entrants, strict=True):
+            if entrant.result is not None:
+                run.tell(entrant.result)
+        comparison = compared(lockstep)
+        journal.metrics(lockstep.step, closing_metrics(comparison))
+        verdict = write_comparison(runs, comparison, journal, timed=task.timing)
+        for sentence in verdict:
+            log.info(
+                textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
+            )
+        log.info(f"the report: {shown(folder / REPORT)}")
+        if all(entrant.result is None for entrant in lockstep.entrants):
+            reasons = "; ".join(f"{entrant.name}: {entrant.failure}" for entrant in lockstep.entrants)
+            raise DivergedError(f"no mode got to its end: {reasons}")
+    return Answer(0, {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
+
+
+def train(lockstep: Lockstep[Result], journal: Journal, *, table: bool, bar: bool) -> None:
+    """Train the modes to their ends, under the eyes of the terminal and the journal."""
+    with Interruption() as interruption:
+        for entrant in lockstep.entrants:
+            entrant.trainer.interruption = interruption
+        with lockstep, Progress(lockstep, journal, table=table, bar=bar) as progress:
+            for step in lockstep.rounds():
+                progress.update(step)
+
+
+def build_probe(runs: Sequence[Run], dtype: DTypeLike) -> Probe:
+    """Make the probe of the runs' modes, for their training batches."""
+    config, dataset, train = runs[0].config, runs[0].dataset, runs[0].trainer.train
+    max_batch = min(config.batch_size, train.samples)
+    losses = [run.config.loss for run in runs]
+    return Probe(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
+
+
+def tags_of(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the parent run's tags that tell the modes, and which of them are exact."""
+    modes = ", ".join(run.config.loss.name for run in runs)
+    exact = ", ".join(str(run.trainer.loss.exact).lower() for run in runs)
+    return {"modes": modes, "loss.mode": modes, "loss.exact": exact}
+
+
+def describe(runs: Sequence[Run]) -> None:
+    """Log what is about to happen."""
+    config, trainer = runs[0].config, runs[0].trainer
+    first, *_ = names = [run.config.loss.name for run in runs]
+    describe_data(runs[0].dataset, trainer)
+    log.info(trainer.model.summary())
+    mistakes = [run.config.loss.name for run in runs if not run.trainer.loss.exact]
+    if mistakes:
+        log.warning(f"mistakes, wrong on purpose: {', '.join(mistakes)}")
+    log.info(
+        f"in lockstep: {', '.join(names)}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
+        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
+    )
+    log.info(
+        f"Δg/g: the epoch's largest relative difference of the logits' gradient to {first}, at the same parameters"
+    )
+    log.info(f"Δθ/θ: the relative difference of the trained parameters to those of {first}")

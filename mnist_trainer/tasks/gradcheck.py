@@ -1,0 +1,73 @@
+"""task=gradcheck: every gradient of a configuration, exact or not, and what is wrong in words."""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from threadpoolctl import threadpool_limits
+
+from mnist_trainer.analysis.gradcheck.check import check_configuration
+from mnist_trainer.analysis.gradcheck.report import HEAD, Report
+from mnist_trainer.build import build_data, check_config
+from mnist_trainer.config import Config, GradcheckConfig
+from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.terminal import console
+from mnist_trainer.tasks.train import build_trainer
+
+log = logging.getLogger(__name__)
+
+FILES = ("gradcheck.md", "gradcheck.json")
+STYLES = {"exact": "green", "wrong": "bold red", "can't run": "bold red", "not checked": "yellow", "not judged": "dim"}
+
+
+def gradcheck(config: Config, folder: Path) -> Answer:
+    """Check the model, the loss and the data of a configuration, in float64; exit code 0 if all is exact, 1 if not.
+
+    Writes `gradcheck.md` and `gradcheck.json`. Raises `ConfigError` and `DataError`.
+    """
+    settings = config.task
+    assert isinstance(settings, GradcheckConfig)
+    check_config(config)
+    dataset = build_data(config.data)
+    config = replace(config, dtype="float64")
+    trainer, _ = build_trainer(config, dataset)
+    x, labels = next(iter(trainer.train))
+    log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")
+    with threadpool_limits(config.trainer.threads, "blas"):
+        report = check_configuration(
+            config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
+        )
+    show(report)
+    title = f"# Gradients of model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64\n\n"
+    (folder / FILES[0]).write_text(title + report.as_markdown() + "\n")
+    record = report.as_record()
+    (folder / FILES[1]).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    log.info(f"report: {folder / FILES[0]}")
+    return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
+
+
+def show(report: Report) -> None:
+    """Print the table, the verdict and what is wrong."""
+    screen = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in HEAD:
+        header = title.replace("relative ", "relative\n")
+        table.add_column(header, justify="right" if title == HEAD[1] else "left", overflow="fold")
+    for *cells, verdict in report.rows():
+        heading = not verdict
+        table.add_row(*map(escape, cells), Text(verdict, STYLES.get(verdict, "")), style="bold" if heading else "")
+    screen.print(table)
+    screen.print()
+    screen.print(report.verdict, style="bold green" if report.exact else "bold red")
+    if any(" for " in check.where for check in report.wrong):
+        screen.print("(1.2 for 3.4: what the code says, for what is right)", style="dim")
+    faults = Table.grid(padding=(0, 1))
+    for fault in report.faults:
+        faults.add_row("-", escape(fault))
+    screen.print(faults)
+    if report.unchecked:
+        screen.print("Give it more time with task.seconds, or fewer entries with task.samples.", style="yellow")

@@ -1,0 +1,196 @@
+"""Where the modes part in float32: the scales are the page's, to the study's grid."""
+
+import decimal
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.studies import saturation
+from mnist_trainer.analysis.studies.saturation import (
+    GRADIENT_NOT_FINITE,
+    GRADIENT_OFF,
+    GRADIENT_VANISHED,
+    LOSS_NOT_FINITE,
+    LOSS_OFF,
+    LOSS_STAYS,
+    LOSS_ZERO,
+    UNDERFLOW,
+)
+from mnist_trainer.analysis.studies.saturation_curves import KINDS, base_logits
+from mnist_trainer.analysis.studies.textbook import Textbook, reference
+from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
+from mnist_trainer.errors import MistakeError
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.registry import losses, register_loss
+
+FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "separate"))
+GALLERY = [
+    LossConfig(name)
+    for name in ("posted_question", "posted_answer", "diagonal", "double_jacobian", "double_softmax", "sum_for_mean")
+]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return saturation.study([FUSED, SEPARATE, *GALLERY])
+
+
+@pytest.fixture(scope="module")
+def when(found):
+    """Return where an event happens first, or None."""
+
+    def where(mode, rows, what):
+        return next((e.scale for e in found.events if (e.mode, e.rows, e.what) == (mode, rows, what)), None)
+
+    return where
+
+
+@pytest.fixture(scope="module")
+def curve(found):
+    return lambda mode, rows: next(one for one in found.curves if (one.mode, one.rows) == (mode, rows))
+
+
+def exact(z, label):
+    """Loss and gradient of a row in 400 digits."""
+    with decimal.localcontext(prec=400, Emin=-(10**9), Emax=10**9):
+        powers = [Decimal(float(value)).exp() for value in z]
+        total = sum(powers)
+        gradient = [power / total - (index == label) for index, power in enumerate(powers)]
+        return float(-(powers[label] / total).ln()), [float(value) for value in gradient]
+
+
+@pytest.mark.parametrize("scale", [1.0, 9.0, 17.0, 40.0, 104.0, 700.0])
+@pytest.mark.parametrize("rows", KINDS)
+def test_the_reference_has_all_the_digits_of_float64(rows, scale):
+    base, labels = base_logits(rows, 4, seed=3)
+    logits = (scale * base).astype(np.float32)
+    losses, gradient = reference(logits, labels)
+    for row in range(4):
+        loss, expected = exact(logits[row], labels[row])
+        assert losses[row] == pytest.approx(loss, rel=1e-13)
+        assert gradient[row] == pytest.approx(expected, rel=1e-13, abs=1e-305)
+
+
+@pytest.mark.parametrize(("rows", "sign"), [("wrong", 1), ("right", -1)])
+def test_the_scale_is_the_gap_between_the_true_and_the_largest_other_class(rows, sign):
+    base, labels = base_logits(rows, 10, seed=0)
+    true = base[np.arange(10), labels]
+    base[np.arange(10), labels] = -np.inf
+    assert base.max(axis=1) - true == pytest.approx(sign * np.ones(10))
+
+
+def test_fused_keeps_the_true_loss_and_gradient_of_wrong_rows(when, curve, found):
+    fused = curve("fused", "wrong")
+    assert [event for event in found.events if (event.mode, event.rows) == ("fused", "wrong")] == []
+    assert max(fused.loss_error) < 1e-6
+    assert max(fused.gradient_error) < 1e-6
+    assert fused.loss[-1] == pytest.approx(1e4)
+    assert fused.gradient_at_true[-1] == pytest.approx(-1)
+
+
+def test_separate_is_capped_at_its_floor_and_still_corrects(when, curve):
+    cap = -math.log(1e-30)
+    assert when("separate", "wrong", LOSS_STAYS) == pytest.approx(cap, rel=0.01)
+    assert when("separate", "wrong", LOSS_OFF) == pytest.approx(cap, rel=0.01)
+    assert when("separate", "wrong", UNDERFLOW) == pytest.approx(cap, rel=0.01)
+    assert curve("separate", "wrong").loss[-1] == pytest.approx(cap)
+    assert when("separate", "wrong", GRADIENT_OFF) is None
+    assert curve("separate", "wrong").gradient_at_true[-1] == pytest.approx(-1)
+
+
+def test_clipped_is_capped_and_teaches_nothing_any_more(when, curve):
+    for what in (LOSS_STAYS, LOSS_OFF, GRADIENT_OFF, GRADIENT_VANISHED):
+        assert when("clipped", "wrong", what) == pytest.approx(-math.log(1e-7), rel=0.02)
+    assert curve("clipped", "wrong").loss[-1] == pytest.approx(-math.log(1e-7), rel=1e-5)
+    assert curve("clipped", "wrong").gradient_at_true[-1] == 0
+
+
+def test_the_textbook_s_loss_is_inf_where_float32_underflows_and_its_gradient_nan_even_before(when, curve):
+    assert when("textbook", "wrong", UNDERFLOW) == pytest.approx(87.34, rel=0.005)
+    assert when("textbook", "wrong", LOSS_NOT_FINITE) == pytest.approx(103.97, rel=0.005)
+    assert math.isinf(curve("textbook", "wrong").loss[-1])
+    # 1/(N p) overflows while p is subnormal: at log(N · largest float32)
+    overflow = math.log(10 * float(np.finfo(np.float32).max))
+    assert when("textbook", "wrong", GRADIENT_NOT_FINITE) == pytest.approx(overflow, rel=0.005)
+    assert math.isnan(curve("textbook", "wrong").gradient_at_true[-1])
+
+
+@pytest.mark.parametrize("mode", ["fused", "separate", "textbook"])
+def test_right_rows_come_to_nothing_when_p_rounds_to_1(when, mode):
+    for what in (LOSS_ZERO, GRADIENT_VANISHED):
+        assert when(mode, "right", what) == pytest.approx(-math.log(2**-24), rel=0.01)
+    assert 9 < when(mode, "right", LOSS_OFF) < 12
+
+
+@pytest.mark.parametrize("config", [FUSED, SEPARATE])
+def test_at_a_gap_of_20_to_nine_equal_classes_loss_and_gradient_are_0(config):
+    mode, logits, labels = Mode(config, 10, 1, np.float32), np.full((1, 10), -20, np.float32), np.array([0])
+    logits[0, 0] = 0
+    assert mode.forward(logits, labels) == 0
+    assert mode.backward()[0, 0] == 0
+    (loss,), gradient = reference(logits, labels)
+    assert (loss, gradient[0, 0]) == pytest.approx((1.855e-8, -1.855e-8), rel=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["posted_question", "posted_answer", "diagonal", "double_jacobian", "sum_for_mean"])
+def test_a_wrong_gradient_is_wrong_from_the_start(when, mode):
+    assert when(mode, "wrong", GRADIENT_OFF) == when(mode, "right", GRADIENT_OFF) == 1
+    assert when(mode, "wrong", LOSS_OFF) != 1
+
+
+def test_the_posted_forward_is_nan_from_the_first_class_that_underflows_the_true_one_or_not(when, curve):
+    assert when("posted_answer", "right", LOSS_NOT_FINITE) < 103  # 0 · log 0 of another class
+    assert math.isnan(curve("posted_answer", "right").loss[-1])
+
+
+def test_a_mode_that_cannot_run_breaks_nothing():
+    class Broken(Loss):
+        def forward(self, predictions, targets):
+            raise MistakeError("as posted")
+
+        def backward(self, upstream=1.0):
+            raise MistakeError("as posted")
+
+    register_loss("broken")(Broken)
+    try:
+        found = saturation.study([LossConfig("broken")])
+    finally:
+        losses._classes.pop("broken")
+    assert {event.scale for event in found.events if event.mode == "broken"} == {1.0}
+    assert saturation.as_markdown(found)
+    assert saturation.sentences(found)
+
+
+def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
+    found = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1), ClippedConfig("clipped", 1e-3)])
+    assert [one.mode for one in found.curves if one.rows == "wrong"] == ["fused", "clipped", "textbook"]
+    assert max(found.curves[0].loss_error) < 1e-6
+    stays = [
+        event.scale
+        for event in found.events
+        if (event.mode, event.rows, event.what) == ("clipped", "wrong", LOSS_STAYS)
+    ]
+    assert stays == [pytest.approx(-math.log(1e-3), rel=0.04)]
+
+
+def test_the_tables_and_the_sentences_say_it(found):
+    text = "\n".join(saturation.as_markdown(found))
+    assert "69.25 (at 69.08)" in text
+    assert "from the start" in text
+    wrong, right = saturation.sentences(found)
+    assert "fused keeps the true loss and gradient up to a gap of 10,000" in wrong
+    assert "separate has its loss capped at 69.08 from 69.25 on and keeps the true gradient up to 10,000" in wrong
+    assert "clipped has its loss capped at 16.12 from 16.25 on and teaches nothing from 16.25 on" in wrong
+    assert "double_softmax has another loss from the start" in wrong
+    assert "from a gap of 16.75 on (the truth is 5" in right
+
+
+def test_the_textbook_s_nodes_are_right_where_nothing_underflows():
+    base, labels = base_logits("wrong", 5, seed=1)
+    node = Textbook()
+    losses, gradient = reference(base, labels)
+    assert node.forward(base, labels) == pytest.approx(losses.mean(), rel=1e-14)
+    assert node.backward() == pytest.approx(gradient / 5, rel=1e-12)

@@ -1,0 +1,87 @@
+import gc
+import math
+import time
+
+import pytest
+
+from mnist_trainer.analysis.studies import timing
+from mnist_trainer.analysis.studies.timing import LossTiming, time_losses, time_steps
+from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
+
+FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "separate"))
+TIMINGS = [
+    LossTiming("fused", 1, 10, 20e-6, 10e-6),
+    LossTiming("separate", 1, 10, 30e-6, 12e-6),
+    LossTiming("fused", 128, 10, 200e-6, 100e-6),
+    LossTiming("separate", 128, 10, 300e-6, 150e-6),
+    LossTiming("fused", 1, 100, 40e-6, 10e-6),
+    LossTiming("separate", 1, 100, math.nan, math.nan),
+    LossTiming("fused", 128, 100, 400e-6, 100e-6),
+    LossTiming("separate", 128, 100, 900e-6, 100e-6),
+]
+STEPS = {"fused": 1e-3, "separate": 1.1e-3}
+
+
+def test_every_mode_is_timed_at_every_size_and_more_work_takes_longer():
+    found = time_losses([FUSED, SEPARATE], batch_sizes=(1, 4096), class_counts=(10, 40), seconds=0.5)
+    assert [(one.mode, one.batch_size, one.classes) for one in found] == [
+        (mode, batch_size, classes)
+        for classes in (10, 40)
+        for batch_size in (1, 4096)
+        for mode in ("fused", "separate")
+    ]
+    assert all(one.forward_seconds > 0 and one.backward_seconds > 0 for one in found)
+    time_of = {(one.mode, one.batch_size, one.classes): one.seconds for one in found}
+    for mode in ("fused", "separate"):
+        assert time_of[mode, 4096, 40] > 3 * time_of[mode, 1, 10]
+
+
+def test_the_time_is_kept_and_the_garbage_collector_works_again():
+    started = time.perf_counter()
+    time_losses([FUSED], batch_sizes=(1, 8, 512), seconds=0.0)
+    time_losses([FUSED], batch_sizes=(1, 8), seconds=0.3)
+    assert time.perf_counter() - started < 3
+    assert gc.isenabled()
+
+
+def test_a_mode_that_cannot_run_at_a_size_has_no_time_there():
+    found = time_losses([FUSED, LossConfig("posted_question")], batch_sizes=(1, 8, 10), class_counts=(10,), seconds=0.1)
+    times = {one.batch_size: one.seconds for one in found if one.mode == "posted_question"}
+    assert math.isnan(times[8])
+    assert times[10] > 0
+    assert times[1] > 0
+    assert "can't run" in "\n".join(timing.as_markdown(found, {}))
+
+
+def test_steps_are_called_in_turns_and_their_medians_are_told():
+    called = []
+    found = time_steps(
+        {"short": lambda: called.append("short"), "long": lambda: (called.append("long"), time.sleep(0.004))},
+        seconds=0.1,
+    )
+    assert found["long"] > 0.004 > found["short"]
+    assert abs(called.count("short") - called.count("long")) == 0
+    after = called[6:]  # the warm-up
+    assert after[:4] == ["short", "long", "long", "short"]
+
+
+def test_the_tables_have_times_and_ratios_to_the_first_mode():
+    lines = timing.as_markdown(TIMINGS, STEPS)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert ["1", "20", "10", "30", "30", "12", "42"] in cells
+    assert ["128", "1.50", "2.00"] in cells
+    assert ["1", "1.40", "–"] in cells
+    assert ["separate", "1,100", "1.10"] in cells
+
+
+def test_the_sentence_says_alone_and_in_the_step():
+    assert timing.sentences(TIMINGS, STEPS) == [
+        "Alone, separate takes 1.50 times as long as fused (median over the sizes; from 1.40 to 2.00), in the whole "
+        "training step 1.10 times (1,100 and 1,000 µs)."
+    ]
+    assert timing.sentences(TIMINGS[::2], {}) == []
+
+
+@pytest.mark.parametrize("steps", [{}, {"fused": 1e-3}])
+def test_little_can_be_told_of(steps):
+    assert timing.as_markdown(TIMINGS[::2], steps)

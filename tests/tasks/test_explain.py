@@ -1,0 +1,71 @@
+"""task=explain by the command, on digits."""
+
+import json
+import re
+
+import pytest
+
+TINY = ("task=explain", "data=digits", "model.hidden=[8]")
+
+
+def test_it_explains_one_image_and_leaves_a_hand_out(command):
+    done = command(*TINY, "task.updates=20")
+    assert done.code == 0
+    assert "Shouldn't it also take the derivative of softmax" in done.output
+    text = (done.run / "explanation.md").read_text()
+    assert (done.run / "explanation.png").read_bytes().startswith(b"\x89PNG")
+    assert "explanation.png" in text
+    assert str(done.run / "explanation.md") in done.output
+    outcome = json.loads((done.run / "outcome.json").read_text())
+    assert outcome["status"] == "FINISHED"
+    differences = outcome["largest_differences_to_p_minus_t"]
+    for exact in ("jacobian_product", "separate", "fused"):
+        assert differences[exact] < 1e-14
+    assert differences["finite_differences"] < 1e-8
+    assert differences["posted_answer"] > 0.1
+    assert differences["diagonal"] > 0.1
+    assert f"Image {outcome['image']} of the test set of digits. Its label is {outcome['label']};" in text
+
+
+def test_the_image_that_was_asked_for(command):
+    done = command(*TINY, "task.updates=0", "task.image=359", "batch_size=4")
+    assert done.code == 0
+    assert "Image 359 of the test set" in done.output
+    assert "before any training" in done.output
+    assert "(4, 10, 4, 10)" in done.output  # the batch goes on at the first image
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("task.image=360", "task.image=360: digits has 360 test images, counted from 0; at most 359 fits"),
+        ("task.image=-1", "task.image=-1 is out of range"),
+        ("task.updates=-1", "task.updates=-1 is out of range"),
+    ],
+)
+def test_what_cannot_be_is_told_and_leaves_nothing(command, override, message):
+    done = command(*TINY, override)
+    assert done.code == 2
+    assert message in done.output
+    assert done.folders == []
+
+
+def test_a_mistake_is_explained_with_the_logits_of_a_sound_network(command):
+    sound = command(*TINY, "task.updates=5", "loss=fused")
+    other = command(*TINY, "task.updates=5", "loss=mistakes/posted_answer", folder=sound.folder / "other")
+    assert "It was trained with the plain fused loss" in " ".join(other.output.split())
+    assert "It was trained with" not in " ".join(sound.output.split())
+    z = [re.search(r"^  z  .*", done.output, re.MULTILINE)[0] for done in (sound, other)]
+    assert z[0] == z[1]
+
+
+def test_more_updates_than_the_configured_run_has(command):
+    done = command(*TINY, "task.updates=150", "epochs=1", "batch_size=64")
+    assert done.code == 0
+    assert "after 150 updates" in done.output
+
+
+def test_a_run_that_blows_up_says_so(command):
+    done = command(*TINY, "optimizer.lr=1e12", "task.updates=30")
+    assert done.code == 1
+    assert "diverged" in done.output
