@@ -16,7 +16,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
-| | `comparison/` (in lockstep), `studies/` (of the losses alone), `explanation/`, `sweep/` |
+| | `comparison/` (in lockstep), `studies/` (of the losses alone), `explanation/`, `sweep/`, `profile/` |
 | `config`, `config_errors` | the configuration's schemas (the values are in `conf/`); Hydra's errors in words |
 | `composition` | from `conf/` and overrides to the typed configuration |
 | `registry`, `build` | names to classes, open to plugins; configurations to objects |

@@ -55,6 +55,11 @@ class Stack(Layer):
         """The shape that each layer gets, without the batch axis."""
         return list(self._in_shapes)
 
+    @property
+    def steps(self) -> list[Layer]:
+        """What forward calls in order: the layers, those that compute quicker together as one."""
+        return list(self._steps)
+
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the shapes of all layers' parameters."""
         return {
