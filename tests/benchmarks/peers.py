@@ -9,8 +9,8 @@ Each library works in a process of its own, which is started with the environmen
 processes sleep but for the one whose turn it is: in every round each contender does the same number of steps. A ratio
 is the median over the rounds of the contender's time by this project's (loss=fused) in the same round: above 1, this
 project is faster. "Of the peak" is the arithmetic of a step's matrix products by the step's time, as a share of what a
-product of two 1024 × 1024 matrices reaches with as many threads, measured in turn with the rest. What isn't installed is
-left out. Other work on the machine disturbs the times: look at the load that is printed.
+product of two 1024 × 1024 matrices reaches with as many threads, measured in turn with the rest. What isn't installed
+is left out. Other work on the machine disturbs the times: look at the load that is printed.
 """
 
 import argparse
