@@ -53,7 +53,7 @@ class Profile:
         return (
             f"A step takes {self.step * 1e6:,.0f} µs: {self.batch / self.step:,.0f} samples/s. Its matrix products "
             f"come to {rate / 1e9:.1f} GFLOP/s, {rate / self.peak:.0%} of the {self.peak / 1e9:.1f} that a large "
-            f"product reaches in {self.dtype}. Timing the parts makes it {signed(cost, '.1%')} slower; they add up to "
+            f"product reaches in {self.dtype}. Timing its parts changes it by {signed(cost, '.1%')}; they add up to "
             f"{self.measured * 1e6:,.0f} µs."
         )
 
