@@ -10,7 +10,8 @@ processes sleep but for the one whose turn it is: in every round each contender 
 is the median over the rounds of the contender's time by this project's (loss=fused) in the same round: above 1, this
 project is faster. "Of the peak" is the arithmetic of a step's matrix products by the step's time, as a share of what a
 product of two 1024 × 1024 matrices reaches with as many threads, measured in turn with the rest. What isn't installed
-is left out. Other work on the machine disturbs the times: look at the load that is printed.
+is left out. Other work on the machine disturbs the times: look at the load that is printed. With one
+thread, --processor-time counts processor time instead, which suffers less from it.
 """
 
 import argparse
@@ -57,10 +58,11 @@ def serve(pipe: Connection, module: str, threads: int) -> None:
                 runs.clear()
                 runs = library.contenders(case, **options)
                 pipe.send(list(runs))
-            case "run", name, steps:
-                started = time.perf_counter()
+            case "run", name, steps, processor:
+                clock = time.process_time if processor else time.perf_counter
+                started = clock()
                 runs[name](steps)
-                pipe.send((time.perf_counter() - started) / steps)
+                pipe.send((clock() - started) / steps)
 
 
 class Library:
@@ -105,7 +107,9 @@ def started(threads: int) -> Iterator[dict[str, Library]]:
             library.end()
 
 
-def times(libraries: Mapping[str, Library], case: object, rounds: int, compiled: bool) -> dict[str, list[float]]:
+def times(
+    libraries: Mapping[str, Library], case: object, rounds: int, compiled: bool, processor: bool
+) -> dict[str, list[float]]:
     """Time a case's contenders in turns; return each one's seconds a step, a round each."""
     options = {"with_pytorch": {"compiled": compiled}}
     names = {
@@ -115,16 +119,16 @@ def times(libraries: Mapping[str, Library], case: object, rounds: int, compiled:
     }
     for name, module in [*names.items()]:
         try:
-            libraries[module].ask("run", name, 3)  # compiles
+            libraries[module].ask("run", name, 3, processor)  # compiles
         except EOFError:
             raise SystemExit(f"{case}: {name} broke down") from None
-    ours = statistics.median(libraries["with_numpy"].ask("run", "fused", 3) for _ in range(5))  # type: ignore[type-var]
+    ours = statistics.median(libraries["with_numpy"].ask("run", "fused", 3, processor) for _ in range(5))  # type: ignore[type-var]
     found: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds + WARM_ROUNDS):
         for name, module in names.items():
             time.sleep(PAUSE_SECONDS)
             steps = 3 if name == "peak" else max(2, round(TURN_SECONDS / ours))
-            found[name].append(libraries[module].ask("run", name, steps))  # type: ignore[arg-type]
+            found[name].append(libraries[module].ask("run", name, steps, processor))  # type: ignore[arg-type]
     return {name: seconds[WARM_ROUNDS:] for name, seconds in found.items()}
 
 
@@ -157,6 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", default="", help="the cases whose name has this in it, such as cnn")
+    parser.add_argument("--processor-time", action="store_true", help="count processor time, with one thread")
     parser.add_argument("--without-compile", action="store_true", help="leave torch.compile out, which takes minutes")
     arguments = parser.parse_args()
     from contenders.cases import CASES
@@ -176,11 +181,14 @@ def main() -> None:
     for threads in arguments.threads:
         with started(threads) as libraries:
             versions = ", ".join(library.version for library in libraries.values())
-            print(f"\n{versions}; {threads} thread{'s' * (threads > 1)}, medians of {arguments.rounds} rounds\n")
+            clock = ", of processor time" if arguments.processor_time and threads == 1 else ""
+            many = f"{threads} thread{'s' * (threads > 1)}"
+            print(f"\n{versions}; {many}, medians of {arguments.rounds} rounds{clock}\n")
             print("| " + " | ".join([*head, "of the peak"]) + " |\n" + "|---" * (len(head) + 1) + "|", flush=True)
             for case in CASES:
                 if arguments.only in str(case):
-                    found = times(libraries, case, arguments.rounds, not arguments.without_compile)
+                    compiled, processor = not arguments.without_compile, arguments.processor_time and threads == 1
+                    found = times(libraries, case, arguments.rounds, compiled, processor)
                     operations, large = (
                         libraries["with_numpy"].ask("call", *call)
                         for call in (("operations", case), ("peak_operations",))
