@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,11 +20,11 @@ REST = "the rest"
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
-def profile_steps(trainer: Trainer, updates: int, *, told: Callable[[int], None] = lambda done: None) -> Profile:
+def profile_steps(trainer: Trainer, updates: int) -> Profile:
     """Do `updates` updates of each kind, after some to warm up; return the medians of what they took.
 
     The kinds take turns, so that what else the machine does reaches all of them: updates as they are, with their
-    layers timed, and with their kernels timed. `told` hears after each turn how many are done. Raises `DivergedError`.
+    layers timed, and with their kernels timed. Raises `DivergedError`.
     """
     size = min(trainer.train.samples, trainer.train.batch_size)
     parts, kernel_functions = step_parts(trainer, list(places(trainer.model.stack, size))), kernel_parts()
@@ -52,8 +52,7 @@ def profile_steps(trainer: Trainer, updates: int, *, told: Callable[[int], None]
                 by_part += [meter.step(update, REST) for _ in turn]
             with meter.wrapping(kernel_functions):
                 by_kernel += [meter.step(update, REST) for _ in turn]
-            peaks.append(peak.sample())
-            told(len(plain))
+            peaks += [peak.sample() for _ in turn]
     medians = medians_of(by_part)
     rows = [Row(part.what, part.does, medians.pop(part.timed.name, 0.0), part.operations) for part in parts]
     return Profile(
