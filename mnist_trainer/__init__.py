@@ -16,7 +16,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
-| | `comparison/` (in lockstep), `studies/` (of the losses alone), `explanation/`, `sweep/` |
+| | `comparison/` (in lockstep), `studies/` (of the losses alone), `explanation/`, `sweep/`, `profile/` |
 | `config`, `config_errors` | the configuration's schemas (the values are in `conf/`); Hydra's errors in words |
 | `composition` | from `conf/` and overrides to the typed configuration |
 | `registry`, `build` | names to classes, open to plugins; configurations to objects |
@@ -39,6 +39,11 @@ Where this departs from what one might expect, and why:
 - A hyperparameter's range stands in one place, its class; configurations have types only.
 - Matrix products run on one thread unless told otherwise (`trainer.threads`): the other core belongs to the shipper.
   Two threads that wait for each other while a third process works have been slower than one.
+- Images are (height, width, channels), channels last: a row of a window is then one run of memory.
+- A stack may compute a convolution, ReLU and max-pooling as one step (`layers.fused`), with the same results: what
+  lies between them is the largest array there is, and never leaves the cache.
+- What is learned without being trained, batch normalisation's running statistics, is the layers' `state`. The model's
+  `arrays` are parameters and state: they are saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.
 """
 

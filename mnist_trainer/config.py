@@ -47,6 +47,13 @@ class ExplainConfig(TaskConfig):
 
 
 @dataclass
+class ProfileConfig(TaskConfig):
+    """Where a training step's time goes."""
+
+    updates: int = hyperparameter(MISSING, minimum=1)
+
+
+@dataclass
 class DataConfig:
     """A known data set: where it is, and how it is split and scaled."""
 
@@ -242,6 +249,7 @@ SCHEMAS: dict[str, type] = {
     "task/compare": CompareConfig,
     "task/gradcheck": GradcheckConfig,
     "task/explain": ExplainConfig,
+    "task/profile": ProfileConfig,
     "data/known": DataConfig,
     "data/idx": IdxConfig,
     "model/mlp": MLPConfig,

@@ -32,6 +32,8 @@ class Sequential:
         self.out_shape = self.stack.build(in_shape, max_batch, dtype)
         self.parameters = Parameters(self.stack.parameter_shapes(), self.stack.decayed(), dtype)
         self.stack.bind(self.parameters.views, self.parameters.gradient_views, rng)
+        self.arrays: dict[str, Array] = {**self.parameters.views, **self.stack.state()}
+        """What the model has learned, by name: its parameters, and the layers' state. To be written in place."""
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""

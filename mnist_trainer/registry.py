@@ -15,10 +15,13 @@ from typing import Generic, TypeVar
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.mistakes import BatchIdentitySoftmax, DiagonalSoftmax
+from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
+from mnist_trainer.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
@@ -83,6 +86,12 @@ layers: Registry[Layer] = Registry(
     "kind of layer",
     {
         "linear": Linear,
+        "conv2d": Conv2d,
+        "max_pool2d": MaxPool2d,
+        "avg_pool2d": AvgPool2d,
+        "global_avg_pool": GlobalAvgPool,
+        "batch_norm": BatchNorm,
+        "layer_norm": LayerNorm,
         "relu": ReLU,
         "leaky_relu": LeakyReLU,
         "tanh": Tanh,

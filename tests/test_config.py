@@ -106,7 +106,7 @@ def test_help_lists_every_group_and_choice_and_no_other():
     for line in template.splitlines():
         if found := re.fullmatch(r"([a-z_]+)", line):
             group = found[1]
-        elif (found := re.fullmatch(r"  ([a-z_/]+) +(\S.*)", line)) and group:
+        elif (found := re.fullmatch(r"  ([a-z0-9_/]+) +(\S.*)", line)) and group:
             listed.add((group, found[1]))
         elif not line.strip():
             group = None

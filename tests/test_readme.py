@@ -23,7 +23,8 @@ SETUP = {
     "ruff format && ruff check && mypy && python -m pytest": ".ci/run",
     ".ci/run": ".ci/run",
     "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/tracking",
-    'pip install -e ".[bench]" && python tests/benchmarks/step.py': "tests/benchmarks",
+    'pip install -e ".[bench]" && python tests/benchmarks/peers.py': "tests/benchmarks",
+    "python tests/benchmarks/step.py": "tests/benchmarks",
     "python tests/benchmarks/losses.py": "tests/benchmarks",
 }
 
@@ -76,6 +77,8 @@ def test_the_commands_run(arguments, folder):
         words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
     if "task=compare" in words:
         words.append("task.timing=false")  # half a minute
+    if "task=profile" in words:
+        words.append("task.updates=2")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr
@@ -103,7 +106,7 @@ SCRIPTS = [word for command in COMMANDS for word in command.split() if word.star
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_benchmarks_explain_themselves_without_pytorch(script, folder):
+def test_the_benchmarks_explain_themselves_without_the_other_libraries(script, folder):
     done = run([sys.executable, str(ROOT / script), "--help"], folder)
     assert done.returncode == 0, done.stderr
     assert "--rounds" in done.stdout

@@ -20,8 +20,8 @@ def _restored(monkeypatch):
 def test_an_unknown_name_is_told_with_the_nearest_and_all_that_there_are():
     with pytest.raises(ConfigError) as caught:
         registry.layers.named("dropuot")
-    assert str(caught.value).startswith("unknown kind of layer 'dropuot'; did you mean 'dropout'? (one of: dropout, ")
-    assert "softmax" in str(caught.value)
+    assert str(caught.value).startswith("unknown kind of layer 'dropuot'; did you mean 'dropout'? (one of: ")
+    assert all(kind in str(caught.value) for kind in registry.layers)
 
 
 @pytest.mark.parametrize(("noun", "mapping"), [("loss", registry.losses), ("optimizer", registry.optimizers)])

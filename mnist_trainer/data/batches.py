@@ -54,7 +54,7 @@ class Batches:
         self._labels = labels.astype(np.intp)
         self._indices = np.array(indices, np.intp)
         self._order = self._indices.copy()
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._scaling = scaling
         self._rng = rng
         self._drop_last = drop_last
@@ -64,23 +64,24 @@ class Batches:
 
     def __len__(self) -> int:
         """Return the number of batches in an iteration."""
-        full, rest = divmod(len(self._indices), self._batch_size)
+        full, rest = divmod(len(self._indices), self.batch_size)
         return full + (rest > 0 and not self._drop_last)
 
     @property
     def samples(self) -> int:
         """Number of samples in an iteration."""
-        return len(self) * self._batch_size if self._drop_last else len(self._indices)
+        return len(self) * self.batch_size if self._drop_last else len(self._indices)
 
     def __iter__(self) -> Iterator[tuple[Inputs, Targets]]:
         """Go once over the samples."""
         if self._rng is not None:
             np.copyto(self._order, self._indices)
             self._rng.shuffle(self._order)
-        for start in range(0, self.samples, self._batch_size):
-            yield self._gather(self._order[start : start + self._batch_size])
+        for start in range(0, self.samples, self.batch_size):
+            yield self.gather(self._order[start : start + self.batch_size])
 
-    def _gather(self, chosen: NDArray[np.intp]) -> tuple[Inputs, Targets]:
+    def gather(self, chosen: NDArray[np.intp]) -> tuple[Inputs, Targets]:
+        """Return images[chosen] and their labels, at most `batch_size` of them."""
         count = len(chosen)
         pixels, inputs, targets = self._pixels[:count], self._inputs[:count], self._targets[:count]
         gather(self._images, chosen, out=pixels)

@@ -105,5 +105,5 @@ def targets_gradient_from_probabilities(probabilities: Array, floor: float, scal
 
 def correct(predictions: Array, labels: Indices, *, out: Indices) -> int:
     """Count the rows whose (first) largest prediction is at the label; `out` gets the argmax."""
-    np.argmax(predictions, axis=1, out=out)
+    predictions.argmax(1, out)
     return int(np.count_nonzero(out == labels))

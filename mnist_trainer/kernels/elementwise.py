@@ -1,4 +1,4 @@
-"""Sums, copies and masks."""
+"""Sums, differences, products, copies and masks."""
 
 import numpy as np
 
@@ -8,6 +8,16 @@ from mnist_trainer.kernels.arrays import Array, Mask
 def add(a: Array, b: Array, *, out: Array) -> Array:
     """Write a + b to `out`."""
     return np.add(a, b, out=out)
+
+
+def subtract(a: Array, b: Array, *, out: Array) -> Array:
+    """Write a − b to `out`."""
+    return np.subtract(a, b, out=out)
+
+
+def multiply(a: Array, b: Array, *, out: Array) -> Array:
+    """Write a · b, element by element, to `out`."""
+    return np.multiply(a, b, out=out)
 
 
 def copy(a: Array, *, out: Array) -> Array:

@@ -57,6 +57,13 @@ class Layer(ABC):
         """Tell the names of the parameters that weight decay applies to."""
         return self.parameter_shapes().keys() & {"weights"}
 
+    def state(self) -> Mapping[str, Array]:
+        """Give the arrays that training changes without training them (running statistics), known after `build`.
+
+        They are saved and restored with the parameters, in place.
+        """
+        return {}
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Take the views of the parameters and their gradients, and initialise the parameters in place."""
         del parameters, gradients, rng

@@ -27,7 +27,7 @@ class Residual(Layer):
     reads_output: ClassVar[bool] = False
     suits: ClassVar[Initializer | None] = "lecun"
 
-    _stack: Stack = field(init=False, repr=False)
+    stack: Stack = field(init=False, repr=False)
     _y: Array = buffer()
     _dx: Array = buffer()
 
@@ -36,11 +36,11 @@ class Residual(Layer):
         super().__post_init__()
         if not self.layers:
             raise ConfigError("layers is empty: a residual connection needs at least one layer")
-        self._stack = Stack(self.layers)
+        self.stack = Stack(self.layers)
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Build the stack; its output must have the input's shape."""
-        out_shape = self._stack.build(in_shape, max_batch, dtype)
+        out_shape = self.stack.build(in_shape, max_batch, dtype)
         if out_shape != in_shape:
             raise ConfigError(f"its layers turn shape {in_shape} into {out_shape}: x + f(x) needs the same shape")
         self._y = np.empty((max_batch, *in_shape), dtype)
@@ -49,25 +49,29 @@ class Residual(Layer):
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the stack's."""
-        return self._stack.parameter_shapes()
+        return self.stack.parameter_shapes()
 
     def decayed(self) -> Set[str]:
         """Tell the stack's."""
-        return self._stack.decayed()
+        return self.stack.decayed()
+
+    def state(self) -> Mapping[str, Array]:
+        """Give the stack's."""
+        return self.stack.state()
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the stack."""
-        self._stack.bind(parameters, gradients, rng)
+        self.stack.bind(parameters, gradients, rng)
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return x + f(x)."""
-        return elementwise.add(x, self._stack.forward(x, training=training), out=self._y[: len(x)])
+        return elementwise.add(x, self.stack.forward(x, training=training), out=self._y[: len(x)])
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return dy + the stack's dL/dx; the stack may overwrite dy, so a copy keeps it."""
         if not need_dx:
-            return self._stack.backward(dy, need_dx=False)
+            return self.stack.backward(dy, need_dx=False)
         dx = elementwise.copy(dy, out=self._dx[: len(dy)])
-        inner = self._stack.backward(dy)
+        inner = self.stack.backward(dy)
         assert inner is not None
         return elementwise.add(dx, inner, out=dx)

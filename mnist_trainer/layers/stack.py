@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.layers.fused import ConvReLUPool, fused
 from mnist_trainer.layers.layer import Layer
 
 
@@ -22,6 +23,7 @@ class Stack(Layer):
 
     layers: Sequence[Layer]
 
+    _steps: list[Layer] = field(default_factory=list, init=False, repr=False)  # the layers, or several as one
     _first_trainable: int = field(default=0, init=False, repr=False)
     _in_shapes: list[Shape] = field(default_factory=list, init=False, repr=False)
 
@@ -40,14 +42,23 @@ class Stack(Layer):
             with layer_named(index, layer):
                 shape = layer.build(shape, max_batch, dtype)
             writable = not layer.reads_output and (writable or not layer.keeps_storage)
-        trainable = (index for index, layer in enumerate(self.layers) if layer.parameter_shapes())
-        self._first_trainable = next(trainable, len(self.layers))
+        self._steps = fused(self.layers)
+        for step in self._steps:
+            if isinstance(step, ConvReLUPool):
+                step.build(self._in_shapes[self.layers.index(step.conv)], max_batch, dtype)
+        trainable = (index for index, step in enumerate(self._steps) if step.parameter_shapes())
+        self._first_trainable = next(trainable, len(self._steps))
         return shape
 
     @property
     def shapes(self) -> list[Shape]:
         """The shape that each layer gets, without the batch axis."""
         return list(self._in_shapes)
+
+    @property
+    def steps(self) -> list[Layer]:
+        """What forward calls in order: the layers, those that compute quicker together as one."""
+        return list(self._steps)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the shapes of all layers' parameters."""
@@ -61,6 +72,12 @@ class Stack(Layer):
         """Tell which of them weight decay applies to."""
         return {f"{index}.{name}" for index, layer in enumerate(self.layers) for name in layer.decayed()}
 
+    def state(self) -> Mapping[str, Array]:
+        """Give all layers' state."""
+        return {
+            f"{index}.{name}": array for index, layer in enumerate(self.layers) for name, array in layer.state().items()
+        }
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
         for index, layer in enumerate(self.layers):
@@ -73,17 +90,17 @@ class Stack(Layer):
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the last layer's output."""
-        for layer in self.layers:
-            x = layer.forward(x, training=training)
+        for step in self._steps:
+            x = step.forward(x, training=training)
         return x
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Set all parameters' gradients; return dL/dx if it is needed."""
         gradient: Array | None = dy
         last = 0 if need_dx else self._first_trainable
-        for index in range(len(self.layers) - 1, last - 1, -1):
+        for index in range(len(self._steps) - 1, last - 1, -1):
             assert gradient is not None
-            gradient = self.layers[index].backward(gradient, need_dx=need_dx or index > last)
+            gradient = self._steps[index].backward(gradient, need_dx=need_dx or index > last)
         return gradient if need_dx else None
 
 

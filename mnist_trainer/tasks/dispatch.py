@@ -21,7 +21,7 @@ from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 exit_code = 0
@@ -86,5 +86,9 @@ def run_task(config: Config, folder: Path, *, parent: str | None, alone: bool) -
             from mnist_trainer.tasks.explain import explain
 
             return explain(config, folder)
+        case "profile":
+            from mnist_trainer.tasks.profile import profile
+
+            return profile(config, folder)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

@@ -106,7 +106,7 @@ class Run:
             yield from trainer.updates()
             tested = trainer.last
             if config.trainer.restore_best and trainer.best is not None:
-                np.copyto(trainer.model.parameters.values, trainer.best_parameters)
+                trainer.restore_best()
                 tested = trainer.best
             assert tested is not None
             evaluation = trainer.evaluate(self.test)

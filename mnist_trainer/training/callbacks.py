@@ -90,7 +90,7 @@ class Console(Callback):
 
 
 class ParameterFiles(Callback):
-    """Keeps the parameters in `last.npz`, after every epoch and when training stops, the best ones in `best.npz`."""
+    """Keeps what was learned in `last.npz`, after every epoch and when training stops, the best in `best.npz`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -115,5 +115,5 @@ class ParameterFiles(Callback):
 
     def _save(self, name: str) -> None:
         assert self._trainer is not None
-        save_parameters(self._folder / name, self._trainer.model.parameters.views)
+        save_parameters(self._folder / name, self._trainer.model.arrays)
         self._saved_step = self._trainer.step

@@ -1,4 +1,4 @@
-"""Parameters on disk: an npz file with one array a parameter, named as in the model; no pickle."""
+"""Parameters and state on disk: an npz file with the model's arrays, named as in the model; no pickle."""
 
 import os
 import zipfile
@@ -41,7 +41,7 @@ def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
 
 
 def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
-    """Copy the arrays of a file into parameter views of the same names and shapes, all or none.
+    """Copy the arrays of a file into others of the same names and shapes, all or none.
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,8 +51,8 @@ class Trainer:
     """Time spent in whole epochs, without validation."""
     best: EpochRecord | None = field(default=None, init=False)
     last: EpochRecord | None = field(default=None, init=False)
-    best_parameters: Array = field(init=False, repr=False)
-    """The flat parameter vector at the best validation; before the first one, the initial parameters."""
+    best_arrays: dict[str, Array] = field(init=False, repr=False)
+    """The model's arrays at the best validation; before the first one, the initial ones."""
     _predicted: Indices = field(init=False, repr=False)
     _since_record: Mean = field(default_factory=Mean, init=False, repr=False)
     _gradient_norm: float = field(default=0.0, init=False, repr=False)
@@ -62,7 +62,7 @@ class Trainer:
         parameters = self.model.parameters
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
-        self.best_parameters = parameters.values.copy()
+        self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self._predicted = np.empty(self.model.max_batch, np.intp)
 
     @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
@@ -124,7 +124,7 @@ class Trainer:
         self.last = record
         if record.best:
             self.best = record
-            np.copyto(self.best_parameters, self.model.parameters.values)
+            copy_arrays(self.model.arrays, into=self.best_arrays)
         self._tell("on_epoch", record)
         self.interruption.check()
 
@@ -157,6 +157,10 @@ class Trainer:
             mean.add(self.loss.forward(predictions, labels), correct, len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
+
+    def restore_best(self) -> None:
+        """Give the model what it had learned at the best validation."""
+        copy_arrays(self.best_arrays, into=self.model.arrays)
 
     def check_finite(self, what: str, value: float) -> None:
         """Raise `DivergedError` that names what is not finite, and after how many updates."""
@@ -207,3 +211,9 @@ class Trainer:
     def _tell(self, hook: Hook, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
+
+
+def copy_arrays(arrays: Mapping[str, Array], *, into: Mapping[str, Array]) -> None:
+    """Copy arrays into others of the same names."""
+    for name, array in arrays.items():
+        np.copyto(into[name], array)

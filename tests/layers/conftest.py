@@ -9,9 +9,12 @@ import pytest
 
 from mnist_trainer import registry
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
+from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
+from mnist_trainer.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
@@ -40,11 +43,60 @@ def nested(x, p):
     return x + inner @ p["0.1.weights"] + p["0.1.bias"]
 
 
+def windows(x, kernel, stride, padding, border=0.0):
+    """The windows (N, OH, OW, C, KH, KW) of x."""
+    (kh, kw), (sh, sw), (ph, pw) = kernel, stride, padding
+    x = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=border)
+    return np.lib.stride_tricks.sliding_window_view(x, (kh, kw), (1, 2))[:, ::sh, ::sw]
+
+
+def convolved(kernel, stride=(1, 1), padding=(0, 0), bias=True):
+    def formula(x, p):
+        y = np.einsum("nijckl,klcf->nijf", windows(x, kernel, stride, padding), p["0.weights"])
+        return y + p["0.bias"] if bias else y
+
+    return formula
+
+
+def pooled(reduce, kernel, stride, padding=(0, 0), border=0.0):
+    return lambda x, p: reduce(windows(x, kernel, stride, padding, border), axis=(4, 5))
+
+
+def batch_normalised(x, p):  # with the running statistics as they start: mean 0, variance 1
+    return x / np.sqrt(1 + 1e-5) * p["0.scale"] + p["0.shift"]
+
+
+def rows_normalised(x, p):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * p["0.scale"] + p["0.shift"]
+
+
 CASES: dict[str, list[Case]] = {
     "linear": [
         Case(lambda: Linear(4), (5,), lambda x, p: x @ p["0.weights"] + p["0.bias"]),
         Case(lambda: Linear(7, bias=False), (3,), lambda x, p: x @ p["0.weights"]),
     ],
+    "conv2d": [
+        Case(lambda: Conv2d(3, 3, padding=1), (4, 5, 2), convolved((3, 3), padding=(1, 1))),
+        Case(lambda: Conv2d(2, 3, padding=1), (5, 4, 1), convolved((3, 3), padding=(1, 1))),
+        Case(
+            lambda: Conv2d(2, (2, 3), stride=(2, 1), padding=(0, 2), bias=False),
+            (5, 4, 3),
+            convolved((2, 3), (2, 1), (0, 2), bias=False),
+        ),
+        Case(lambda: Conv2d(4, 1, stride=3), (5, 4, 2), convolved((1, 1), (3, 3))),
+    ],
+    "max_pool2d": [
+        Case(lambda: MaxPool2d(2), (4, 6, 3), pooled(np.max, (2, 2), (2, 2))),
+        Case(lambda: MaxPool2d(3, 2, 1), (5, 6, 2), pooled(np.max, (3, 3), (2, 2), (1, 1), -np.inf)),
+    ],
+    "avg_pool2d": [
+        Case(lambda: AvgPool2d(2), (5, 4, 3), pooled(np.mean, (2, 2), (2, 2))),
+        Case(lambda: AvgPool2d((3, 2), 1, (1, 0)), (5, 4, 2), pooled(np.mean, (3, 2), (1, 1), (1, 0))),
+    ],
+    "global_avg_pool": [Case(GlobalAvgPool, (3, 4, 2), lambda x, p: x.mean((1, 2)))],
+    "batch_norm": [Case(BatchNorm, (6,), batch_normalised), Case(BatchNorm, (3, 2, 4), batch_normalised)],
+    "layer_norm": [Case(LayerNorm, (6,), rows_normalised), Case(LayerNorm, (3, 2, 4), rows_normalised)],
     "relu": [Case(ReLU, (2, 3, 1), lambda x, p: np.where(x > 0, x, 0))],
     "leaky_relu": [
         Case(LeakyReLU, (6,), lambda x, p: np.where(x > 0, x, 0.01 * x)),

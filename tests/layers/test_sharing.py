@@ -5,9 +5,12 @@ import pytest
 
 from mnist_trainer import registry
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
+from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
+from mnist_trainer.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
@@ -16,6 +19,22 @@ FEATURES = 6
 # layers that turn (6,) into (6,), for every kind
 SAMPLES = {
     "linear": lambda: [Linear(FEATURES)],
+    "conv2d": lambda: [Reshape((3, 2, 1)), Conv2d(1, 3, padding=1), Flatten()],
+    "convolution, relu and pooling": lambda: [
+        Reshape((3, 2, 1)),
+        Conv2d(6, 3, padding=(1, 2)),
+        ReLU(),
+        MaxPool2d((3, 2)),
+        Conv2d(6, (1, 2)),
+        ReLU(),
+        MaxPool2d(1),
+        Flatten(),
+    ],
+    "max_pool2d": lambda: [Reshape((3, 2, 1)), MaxPool2d(2, 1, 1), Conv2d(1, 2), Flatten()],
+    "avg_pool2d": lambda: [Reshape((3, 2, 1)), AvgPool2d((2, 1), 1), Reshape((4,)), Linear(FEATURES)],
+    "global_avg_pool": lambda: [Reshape((1, 1, 6)), GlobalAvgPool()],
+    "batch_norm": lambda: [BatchNorm()],
+    "layer_norm": lambda: [LayerNorm()],
     "relu": lambda: [ReLU()],
     "leaky_relu": lambda: [LeakyReLU(0.2)],
     "tanh": lambda: [Tanh()],
@@ -50,6 +69,9 @@ class Isolated(Layer):
 
     def decayed(self):
         return self.layer.decayed()
+
+    def state(self):
+        return self.layer.state()
 
     def bind(self, parameters, gradients, rng):
         self.layer.bind(parameters, gradients, rng)

@@ -93,7 +93,7 @@ def test_the_test_is_of_the_best_parameters_or_the_last_as_chosen(
     assert accuracies[-1] < max(accuracies)  # else the two were the same
     trainer, test = build_trainer(config, build_data(config.data))
     for name, array in parameters_of(folder / ("best.npz" if restore_best else "last.npz")).items():
-        trainer.model.parameters.views[name][...] = array
+        trainer.model.arrays[name][...] = array
     with threadpool_limits(config.trainer.threads, "blas"):  # other threads, other last bits
         evaluation = trainer.evaluate(test)
     assert (evaluation.loss, evaluation.accuracy) == (result.test_loss, result.test_accuracy)

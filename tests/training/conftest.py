@@ -36,11 +36,21 @@ def batches(images, labels, batch_size, rng=None, dtype=np.float32):
 
 
 def make(
-    *, mode="fused", seed=0, batch_size=8, epochs=2, hidden=6, dropout=0.0, dtype=np.float32, validate=True, **fields
+    *,
+    mode="fused",
+    seed=0,
+    batch_size=8,
+    epochs=2,
+    hidden=6,
+    dropout=0.0,
+    dtype=np.float32,
+    validate=True,
+    before=(),
+    **fields,
 ):
     images, labels = fields.pop("data", None) or tiny_data()
     tail, loss = ([Softmax()], CrossEntropy()) if mode == "separate" else ([], SoftmaxLoss())
-    layers = [Flatten(), Linear(hidden), ReLU(), Dropout(dropout), Linear(CLASSES), *tail]
+    layers = [*before, Flatten(), Linear(hidden), ReLU(), Dropout(dropout), Linear(CLASSES), *tail]
     model = Sequential(layers, images.shape[1:], max(batch_size, 16), dtype, stream(seed, "initialization"))
     held = tiny_data(17 if validate else 0, seed=1)
     defaults = {

@@ -4,6 +4,7 @@ import logging
 import numpy as np
 import pytest
 
+from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.parameter_files import load_parameters
@@ -97,14 +98,18 @@ def test_the_bar_moves_by_samples_and_is_closed_at_the_end(tiny, monkeypatch, wa
 
 
 def test_parameter_files_keep_the_last_and_the_best(tiny, tmp_path):
-    trainer = tiny.trainer(epochs=12, by_loss=True, learning_rate=3.0, callbacks=[ParameterFiles(tmp_path)])
+    trainer = tiny.trainer(
+        epochs=12, by_loss=True, learning_rate=0.2, callbacks=[ParameterFiles(tmp_path)], before=[BatchNorm()]
+    )
     trainer.fit()
     assert trainer.best.epoch < 12  # otherwise both are the same
-    loaded = tiny.trainer(seed=9)
-    load_parameters(tmp_path / "last.npz", loaded.model.parameters.views)
-    np.testing.assert_array_equal(loaded.model.parameters.values, trainer.model.parameters.values)
-    load_parameters(tmp_path / "best.npz", loaded.model.parameters.views)
-    np.testing.assert_array_equal(loaded.model.parameters.values, trainer.best_parameters)
+    for file, arrays in (("last.npz", trainer.model.arrays), ("best.npz", trainer.best_arrays)):
+        loaded = tiny.trainer(seed=9, before=[BatchNorm()])
+        load_parameters(tmp_path / file, loaded.model.arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(loaded.model.arrays[name], array)
+        evaluations = [t.evaluate(t.validation) for t in (loaded, trainer)]
+        assert (evaluations[0].loss == evaluations[1].loss) == (file == "last.npz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "last.npz"]
 
 

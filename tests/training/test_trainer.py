@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer.errors import DivergedError
+from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine
@@ -117,23 +118,34 @@ def evaluations(*pairs):
 EPOCHS = [(0.9, 0.5), (0.8, 0.7), (0.7, 0.7), (0.5, 0.6), (0.7, 0.7), (0.8, 0.7)]
 
 
+def copies(arrays):
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def assert_same_arrays(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array)
+
+
 @pytest.mark.parametrize(
     ("by_loss", "best"), [(False, [True, True, True, False, False, False]), (True, [True] * 4 + [False] * 2)]
 )
 def test_the_best_epoch_is_by_accuracy_then_loss_or_the_other_way_round(tiny, recorder, by_loss, best):
     heard = recorder()
-    trainer = tiny.trainer(epochs=6, by_loss=by_loss, callbacks=[heard])
+    trainer = tiny.trainer(epochs=6, by_loss=by_loss, callbacks=[heard], before=[BatchNorm()])
     kept = []
     trainer.evaluate = evaluations(*EPOCHS)
-    heard.on_epoch = lambda record: kept.append((record.best, trainer.model.parameters.values.copy()))
-    initial = trainer.best_parameters.copy()
-    np.testing.assert_array_equal(initial, trainer.model.parameters.values)
+    heard.on_epoch = lambda record: kept.append((record.best, copies(trainer.model.arrays)))
+    assert_same_arrays(trainer.best_arrays, trainer.model.arrays)
     trainer.fit()
     assert [is_best for is_best, _ in kept] == best
     last_best = max(index for index, is_best in enumerate(best) if is_best)
     assert trainer.best.epoch == last_best + 1
     assert trainer.last.epoch == 6
-    np.testing.assert_array_equal(trainer.best_parameters, kept[last_best][1])
+    trainer.restore_best()
+    assert_same_arrays(trainer.model.arrays, kept[last_best][1])
+    assert trainer.model.arrays.keys() > trainer.model.parameters.views.keys()  # with the running statistics
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Normalisation to mean 0 and variance 1, over the batch or over a row's features, and its gradients.
+
+Shapes: x, y, dy and scratch are matrices (M, C); a channel's quantities are (C,), a row's (M, 1). The variance is the
+mean of (x − mean)², computed from the centred values: E x² − (E x)² would lose all digits where the mean is large.
+"""
+
+import numpy as np
+
+from mnist_trainer.kernels.arrays import Array
+
+
+def batch_statistics(x: Array, *, ones: Array, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
+    """Write each channel's mean and variance over the rows, and x − mean to `centred`; `ones` is a vector of M ones.
+
+    A sum in float32 may be off by more than a small deviation from a large mean. What the centred values sum to
+    tells by how much, and is taken from them.
+    """
+    rows = len(x)
+    np.matmul(ones, x, out=mean)
+    np.multiply(mean, 1 / rows, out=mean)
+    np.subtract(x, mean, out=centred)
+    np.matmul(ones, centred, out=variance)
+    np.multiply(variance, 1 / rows, out=variance)
+    np.subtract(centred, variance, out=centred)
+    np.add(mean, variance, out=mean)
+    np.multiply(centred, centred, out=scratch)
+    np.matmul(ones, scratch, out=variance)
+    np.multiply(variance, 1 / rows, out=variance)
+
+
+def inverse_deviation(variance: Array, epsilon: float, *, out: Array) -> Array:
+    """Write 1 / √(variance + ε) to `out`."""
+    np.add(variance, epsilon, out=out)
+    np.sqrt(out, out=out)
+    return np.divide(1, out, out=out)
+
+
+def move_towards(running: Array, new: Array, momentum: float, *, factor: float = 1.0, scratch: Array) -> Array:
+    """Set running ← (1 − momentum) running + momentum · factor · new."""
+    np.multiply(running, 1 - momentum, out=running)
+    np.multiply(new, momentum * factor, out=scratch)
+    return np.add(running, scratch, out=running)
+
+
+def scale_and_shift(centred: Array, gain: Array, shift: Array, *, out: Array) -> Array:
+    """Write centred · gain + shift to `out`."""
+    np.multiply(centred, gain, out=out)
+    return np.add(out, shift, out=out)
+
+
+def batch_norm_gradients(
+    centred: Array, inverse: Array, dy: Array, *, ones: Array, scratch: Array, d_scale: Array, d_shift: Array
+) -> None:
+    """Write dL/dscale = Σ dy · x̂ and dL/dshift = Σ dy, where x̂ = centred · inverse."""
+    np.matmul(ones, dy, out=d_shift)
+    np.multiply(dy, centred, out=scratch)
+    np.matmul(ones, scratch, out=d_scale)
+    np.multiply(d_scale, inverse, out=d_scale)
+
+
+def batch_norm_input_gradient(
+    centred: Array, inverse: Array, gain: Array, dy: Array, d_scale: Array, d_shift: Array, *, channel: Array
+) -> Array:
+    """Turn dy into gain · (dy − d_shift/M − x̂ · d_scale/M) in place; overwrites `centred` and `channel`."""
+    share = 1 / len(dy)
+    np.multiply(d_scale, inverse, out=channel)
+    np.multiply(channel, share, out=channel)
+    np.multiply(centred, channel, out=centred)
+    np.subtract(dy, centred, out=dy)
+    np.multiply(d_shift, share, out=channel)
+    np.subtract(dy, channel, out=dy)
+    return np.multiply(dy, gain, out=dy)
+
+
+def normalise_rows(
+    x: Array, epsilon: float, *, ones: Array, row: Array, inverse: Array, scratch: Array, out: Array
+) -> Array:
+    """Write x̂ = (x − mean) / √(variance + ε) of each row to `out`, the inverse root to `inverse`; `ones` is (C, 1)."""
+    share = 1 / x.shape[1]
+    np.matmul(x, ones, out=row)
+    np.multiply(row, share, out=row)
+    np.subtract(x, row, out=out)
+    np.multiply(out, out, out=scratch)
+    np.matmul(scratch, ones, out=row)
+    np.multiply(row, share, out=row)
+    inverse_deviation(row, epsilon, out=inverse)
+    return np.multiply(out, inverse, out=out)
+
+
+def normalise_rows_backward(
+    normalised: Array, inverse: Array, dy: Array, *, ones: Array, row: Array, scratch: Array
+) -> Array:
+    """Turn dy = dL/dx̂ into dL/dx = (dy − mean dy − x̂ · mean(dy · x̂)) / √(variance + ε) in place."""
+    share = 1 / dy.shape[1]
+    np.multiply(dy, normalised, out=scratch)
+    np.matmul(scratch, ones, out=row)
+    np.multiply(row, share, out=row)
+    np.multiply(normalised, row, out=scratch)
+    np.matmul(dy, ones, out=row)
+    np.multiply(row, share, out=row)
+    np.subtract(dy, row, out=dy)
+    np.subtract(dy, scratch, out=dy)
+    return np.multiply(dy, inverse, out=dy)

@@ -1,0 +1,190 @@
+"""Normalisation over the batch and over a sample's features."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.kernels import affine, elementwise, normalization
+from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.layers.layer import Layer
+
+
+@dataclass(eq=False)
+class Normalization(Layer):
+    """Base: y = scale · x̂ + shift for each channel (the last axis), x̂ being x with mean 0 and variance 1."""
+
+    epsilon: float = hyperparameter(1e-5, above=0)
+
+    reads_output: ClassVar[bool] = False
+
+    _channels: int = field(default=0, init=False, repr=False)
+    _scale: Array = buffer()
+    _shift: Array = buffer()
+    _d_scale: Array = buffer()
+    _d_shift: Array = buffer()
+    _y: Array = buffer()
+    _scratch: Array = buffer()
+    _inverse: Array = buffer()
+    _ones: Array = buffer()
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Tell the shapes of `scale` and `shift`, which weight decay leaves alone."""
+        return {"scale": (self._channels,), "shift": (self._channels,)}
+
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+        """Take the views; the scale starts at 1, the shift at 0."""
+        self._scale, self._shift = parameters["scale"], parameters["shift"]
+        self._d_scale, self._d_shift = gradients["scale"], gradients["shift"]
+        self._scale.fill(1)
+        self._shift.fill(0)
+
+
+@dataclass(eq=False)
+class BatchNorm(Normalization):
+    """Each channel normalised over the batch and, for images, over their pixels.
+
+    In training with the batch's own mean and variance; the running ones move towards them by `momentum`, the variance
+    as the unbiased estimate, and are used otherwise. All as PyTorch's BatchNorm1d and BatchNorm2d, but for one value a
+    channel, a flat batch of 1, where PyTorch raises: it has no variance, so the running statistics normalise it too,
+    and stay as they are. An epoch's last batch may come out so short.
+    Ioffe and Szegedy, "Batch normalization" (https://arxiv.org/abs/1502.03167).
+    """
+
+    momentum: float = hyperparameter(0.1, above=0, maximum=1)
+
+    _of_batch: bool = field(default=False, init=False, repr=False)  # whether the last forward used its statistics
+    _running_mean: Array = buffer()
+    _running_variance: Array = buffer()
+    _centred: Array = buffer()
+    _mean: Array = buffer()
+    _variance: Array = buffer()
+    _gain: Array = buffer()
+
+    def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
+        """Make the buffers; the running mean starts at 0, the running variance at 1."""
+        self._channels = in_shape[-1]
+        shape = (max_batch, *in_shape)
+        self._y, self._scratch, self._centred = (np.empty(shape, dtype) for _ in range(3))
+        self._mean, self._variance, self._inverse, self._gain = np.empty((4, self._channels), dtype)
+        self._ones = np.ones(self._y.size // self._channels, dtype)
+        self._running_mean = np.zeros(self._channels, dtype)
+        self._running_variance = np.ones(self._channels, dtype)
+        return in_shape
+
+    def state(self) -> Mapping[str, Array]:
+        """Give the running statistics."""
+        return {"running_mean": self._running_mean, "running_variance": self._running_variance}
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Return scale · (x − mean) / √(variance + ε) + shift."""
+        n, rows = len(x), x.size // self._channels
+        centred, y = self._centred[:n].reshape(rows, -1), self._y[:n].reshape(rows, -1)
+        self._of_batch = training and rows > 1
+        if self._of_batch:
+            normalization.batch_statistics(
+                x.reshape(rows, -1),
+                ones=self._ones[:rows],
+                scratch=y,
+                centred=centred,
+                mean=self._mean,
+                variance=self._variance,
+            )
+            self._follow(rows)
+            variance = self._variance
+        else:
+            elementwise.subtract(x.reshape(rows, -1), self._running_mean, out=centred)
+            variance = self._running_variance
+        normalization.inverse_deviation(variance, self.epsilon, out=self._inverse)
+        elementwise.multiply(self._scale, self._inverse, out=self._gain)
+        normalization.scale_and_shift(centred, self._gain, self._shift, out=y)
+        return self._y[:n]
+
+    def _follow(self, rows: int) -> None:
+        new, scratch = (self._mean, self._variance), self._inverse
+        normalization.move_towards(self._running_mean, new[0], self.momentum, scratch=scratch)
+        unbiased = rows / (rows - 1)
+        normalization.move_towards(self._running_variance, new[1], self.momentum, factor=unbiased, scratch=scratch)
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Set dL/dscale = Σ dy x̂ and dL/dshift = Σ dy; return gain · (dy − mean dy − x̂ mean(dy x̂)).
+
+        After a forward with the running statistics, which don't depend on x, gain · dy.
+        """
+        n, rows = len(dy), dy.size // self._channels
+        flat, centred = dy.reshape(rows, -1), self._centred[:n].reshape(rows, -1)
+        normalization.batch_norm_gradients(
+            centred,
+            self._inverse,
+            flat,
+            ones=self._ones[:rows],
+            scratch=self._scratch[:n].reshape(rows, -1),
+            d_scale=self._d_scale,
+            d_shift=self._d_shift,
+        )
+        if not need_dx:
+            return None
+        if not self._of_batch:
+            return elementwise.multiply(dy, self._gain, out=dy)
+        dx = normalization.batch_norm_input_gradient(
+            centred, self._inverse, self._gain, flat, self._d_scale, self._d_shift, channel=self._mean
+        )
+        return dx.reshape(dy.shape)
+
+
+@dataclass(eq=False)
+class LayerNorm(Normalization):
+    """Each row of channels normalised on its own: a flat sample, or every pixel of an image.
+
+    Ba, Kiros and Hinton, "Layer normalization" (https://arxiv.org/abs/1607.06450).
+    """
+
+    _normalised: Array = buffer()
+    _row: Array = buffer()
+    _sum_ones: Array = buffer()
+
+    def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
+        """Make the buffers."""
+        self._channels = in_shape[-1]
+        shape = (max_batch, *in_shape)
+        self._y, self._scratch, self._normalised = (np.empty(shape, dtype) for _ in range(3))
+        rows = self._y.size // self._channels
+        self._row, self._inverse = np.empty((2, rows, 1), dtype)
+        self._ones = np.ones((self._channels, 1), dtype)
+        self._sum_ones = np.ones(rows, dtype)
+        return in_shape
+
+    def forward(self, x: Array, *, training: bool) -> Array:
+        """Return scale · (x − mean) / √(variance + ε) + shift."""
+        n, rows = len(x), x.size // self._channels
+        y, normalised = self._y[:n].reshape(rows, -1), self._normalised[:n].reshape(rows, -1)
+        normalization.normalise_rows(
+            x.reshape(rows, -1),
+            self.epsilon,
+            ones=self._ones,
+            row=self._row[:rows],
+            inverse=self._inverse[:rows],
+            scratch=y,
+            out=normalised,
+        )
+        normalization.scale_and_shift(normalised, self._scale, self._shift, out=y)
+        return self._y[:n]
+
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+        """Set dL/dscale = Σ dy x̂ and dL/dshift = Σ dy; return dL/dx, row by row."""
+        n, rows = len(dy), dy.size // self._channels
+        flat, normalised = dy.reshape(rows, -1), self._normalised[:n].reshape(rows, -1)
+        scratch, ones = self._scratch[:n].reshape(rows, -1), self._sum_ones[:rows]
+        affine.bias_gradient(flat, ones=ones, out=self._d_shift)
+        elementwise.multiply(flat, normalised, out=scratch)
+        affine.bias_gradient(scratch, ones=ones, out=self._d_scale)
+        if not need_dx:
+            return None
+        elementwise.multiply(flat, self._scale, out=flat)
+        dx = normalization.normalise_rows_backward(
+            normalised, self._inverse[:rows], flat, ones=self._ones, row=self._row[:rows], scratch=scratch
+        )
+        return dx.reshape(dy.shape)

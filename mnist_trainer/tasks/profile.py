@@ -1,0 +1,62 @@
+"""task=profile: where the time of a training step goes, by layer and by kernel."""
+
+import json
+import logging
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from mnist_trainer.analysis.profile.report import HEAD, KERNEL_HEAD, Profile
+from mnist_trainer.analysis.profile.steps import profile_steps
+from mnist_trainer.build import build_data, check_config
+from mnist_trainer.config import Config, ProfileConfig
+from mnist_trainer.tasks.machine import machine
+from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.terminal import console
+from mnist_trainer.tasks.train import build_trainer
+
+log = logging.getLogger(__name__)
+
+FILES = ("profile.md", "profile.json")
+
+
+def profile(config: Config, folder: Path) -> Answer:
+    """Train for some updates, and tell what their time went to.
+
+    Writes `profile.md` and `profile.json`. Raises `ConfigError`, `DataError`, and `DivergedError`.
+    """
+    settings = config.task
+    assert isinstance(settings, ProfileConfig)
+    check_config(config)
+    dataset = build_data(config.data)
+    trainer, _ = build_trainer(config, dataset)
+    what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"
+    log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")
+    with threadpool_limits(config.trainer.threads, "blas"):
+        found = profile_steps(trainer, settings.updates)
+        where = machine()
+    show(found)
+    title = f"# A training step of {what}, batches of {found.batch}\n\n"
+    facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
+    (folder / FILES[0]).write_text(f"{title}{found.as_markdown()}\n\n{facts}\n", encoding="utf-8")
+    record = {**found.as_record(), "machine": where}
+    (folder / FILES[1]).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    log.info(f"report: {folder / FILES[0]}")
+    return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
+
+
+def show(found: Profile) -> None:
+    """Print the tables and the verdict."""
+    screen = console()
+    for head, rows in ((HEAD, found.rows()), (KERNEL_HEAD, found.kernel_rows())):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        words = 2 if head is HEAD else 1
+        for column, title in enumerate(head):
+            table.add_column(title, justify="left" if column < words else "right")
+        for row in rows:
+            table.add_row(*map(escape, row), style="bold" if row[0] == "sum" else "")
+        screen.print(table)
+        screen.print()
+    screen.print(found.verdict)

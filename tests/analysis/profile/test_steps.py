@@ -1,0 +1,115 @@
+"""Profiles of training steps: every part is there, the arithmetic is right, and training is what it was."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mnist_trainer.analysis.profile.parts import places, step_parts
+from mnist_trainer.analysis.profile.report import Profile, Row
+from mnist_trainer.analysis.profile.steps import profile_steps
+from mnist_trainer.build import build_data
+from mnist_trainer.composition import compose
+from mnist_trainer.tasks.train import build_trainer
+
+LAYERS = (
+    "{kind: conv2d, filters: 2, kernel: 3, padding: 1}, {kind: relu}, {kind: max_pool2d, kernel: 2}, "
+    "{kind: conv2d, filters: 3, kernel: 5, stride: 3}, {kind: flatten}, {kind: residual, layers: [{kind: tanh}, "
+    "{kind: linear, units: 48}]}, {kind: linear, units: 10}"
+)
+
+
+@pytest.fixture
+def trainer():
+    """Build the trainer of a configuration on digits."""
+
+    def build(*overrides):
+        config = compose(["data=digits", "batch_size=8", *overrides])
+        return build_trainer(config, build_data(config.data))[0]
+
+    return build
+
+
+def test_layers_are_named_joined_ones_as_one_and_nested_ones_before_what_holds_them(trainer):
+    found = places(trainer("model=custom", f"model.layers=[{LAYERS}]").model.stack, 8)
+    assert [place.name for place in found] == [
+        "0–2 Conv2d + ReLU + MaxPool2d",
+        "3 Conv2d 3",
+        "4 Flatten",
+        "5.0 Tanh",
+        "5.1 Linear 48",
+        "5 Residual",
+        "6 Linear 10",
+    ]
+
+
+def test_the_products_arithmetic_is_counted_by_hand(trainer):
+    one = trainer("model=custom", f"model.layers=[{LAYERS}]")
+    parts = step_parts(one, list(places(one.model.stack, 8)))
+    counted = {(part.what[:3].strip(), part.does): part.operations for part in parts if part.operations}
+    first = 2 * 8 * 28 * 28 * 9 * 1 * 2
+    second = 2 * 8 * 4 * 4 * 25 * 2 * 3
+    assert counted == {
+        ("0–2", "forward"): first,
+        ("3 C", "forward"): second,
+        ("5.1", "forward"): 2 * 8 * 48 * 48,
+        ("6 L", "forward"): 2 * 8 * 48 * 10,
+        ("6 L", "backward"): 2 * 2 * 8 * 48 * 10,
+        ("5.1", "backward"): 2 * 2 * 8 * 48 * 48,
+        ("3 C", "backward"): 2 * second,
+        ("0–2", "backward"): first,  # nobody asks for dL/dx of the images
+    }
+
+
+@pytest.mark.parametrize("overrides", [(), ("loss=separate", "model=residual_mlp"), ("model=cnn_small",)])
+def test_a_profiled_run_learns_what_a_plain_one_does(trainer, overrides):
+    profiled, plain = trainer(*overrides), trainer(*overrides, "epochs=1")
+    found = profile_steps(profiled, 2)
+    assert profiled.step == 11  # five to warm up, two of each kind
+    plain.schedule.build(profiled.schedule.total_steps, profiled.schedule.steps_per_epoch)
+    for x, labels in plain.train:
+        plain.update(x, labels)
+        if plain.step == profiled.step:
+            break
+    np.testing.assert_array_equal(profiled.model.parameters.values, plain.model.parameters.values)
+    layers = {place.name for place in places(plain.model.stack, 8)}
+    assert layers <= {row.what for row in found.parts}
+    assert all(row.seconds > 0 for row in found.parts if row.does == "forward")
+    assert {row.what for row in found.kernels} >= {"affine.affine", "affine.weights_gradient", "updates.momentum"}
+
+
+def test_batches_that_are_short_are_left_out(trainer):
+    found = profile_steps(trainer("batch_size=1000"), 1)
+    assert found.batch == 1000  # of 1,257: every second batch is short
+
+
+ROWS = [Row("batch", "gather", 1e-6), Row("0 Linear 10", "forward", 3e-6, 6e3), Row("nothing", "", 1e-12)]
+
+
+def profile(**changes):
+    kernels = [Row("affine.affine", "", 1e-6), Row("updates.adam", "", 3e-6)]
+    values = {"step": 4e-6, "timed_step": 5e-6, "batch": 8, "updates": 2, "peak": 5e9, "dtype": "float32", **changes}
+    return Profile(parts=ROWS, kernels=kernels, **values)
+
+
+def test_the_tables_have_shares_and_rates():
+    assert profile().rows() == [
+        ("batch", "gather", "1.0", "25.0%", "", ""),
+        ("0 Linear 10", "forward", "3.0", "75.0%", "2.0", "40%"),
+        ("sum", "", "4.0", "100.0%", "1.5", "30%"),
+    ]
+    assert profile().kernel_rows() == [("updates.adam", "3.0", "75.0%"), ("affine.affine", "1.0", "25.0%")]
+
+
+def test_the_verdict_tells_what_the_timing_itself_costs():
+    assert profile().verdict == (
+        "A step takes 4 µs: 2,000,000 samples/s. Its matrix products come to 1.5 GFLOP/s, 30% of the 5.0 that a large "
+        "product reaches in float32. Timing its parts changes it by +25.0%; they add up to 4 µs."
+    )
+
+
+def test_the_record_is_json():
+    record = json.loads(json.dumps(profile().as_record()))
+    assert record["step_seconds"] == 4e-6
+    assert record["operations"] == 6e3
+    assert [part["what"] for part in record["parts"]] == ["batch", "0 Linear 10", "nothing"]

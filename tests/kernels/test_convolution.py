@@ -1,0 +1,162 @@
+"""Convolution alone, and with ReLU and pooling in one walk, against naive loops in float64."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mnist_trainer.kernels import convolution, pooled_convolution
+from mnist_trainer.kernels.windows import positions
+
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+PADDINGS = st.tuples(st.integers(0, 3), st.integers(0, 3))
+SIZES = st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 1, 2, 3]))
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def naive(x, w, stride, padding):
+    """y, and the gradients of Σ dy · y in x and w as functions of dy: a loop over every position and every tap."""
+    (n, height, width, _), (kh, kw, _, filters) = x.shape, w.shape
+    down, across = positions((height, width), (kh, kw), stride, padding)
+
+    def taps():
+        for i, j, k, l in itertools.product(range(down), range(across), range(kh), range(kw)):  # noqa: E741
+            row, column = stride[0] * i + k - padding[0], stride[1] * j + l - padding[1]
+            if 0 <= row < height and 0 <= column < width:
+                yield i, j, k, l, row, column
+
+    y = np.zeros((n, down, across, filters))
+    for i, j, k, l, row, column in taps():  # noqa: E741
+        y[:, i, j] += x[:, row, column] @ w[k, l]
+
+    def gradients(dy):
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for i, j, k, l, row, column in taps():  # noqa: E741
+            dx[:, row, column] += dy[:, i, j] @ w[k, l].T
+            dw[k, l] += x[:, row, column].T @ dy[:, i, j]
+        return dx, dw
+
+    return y, gradients
+
+
+def case(dtype, sizes, kernel, filters, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(sizes).astype(dtype)
+    w = rng.standard_normal((*kernel, sizes[3], filters)).astype(dtype)
+    b = rng.standard_normal(filters).astype(dtype)
+    return rng, x, w, b
+
+
+def fits(sizes, kernel, stride, padding):
+    return min(positions(sizes[1:3], kernel, stride, padding)) >= 1
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+@given(sizes=SIZES, kernel=PAIRS, stride=PAIRS, padding=PADDINGS, filters=st.integers(1, 3), seed=SEEDS)
+def test_convolution_and_its_gradients_are_the_naive_loops(
+    dtype, assert_close, chunk, sizes, kernel, stride, padding, filters, seed
+):
+    assume(fits(sizes, kernel, stride, padding))
+    rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
+    (_, height, width, channels), (kh, kw) = sizes, kernel
+    x64, w64 = x.astype(np.float64), w.astype(np.float64)
+    y64, gradients = naive(x64, w64, stride, padding)
+    size, size_gradients = naive(abs(x64), abs(w64), stride, padding)
+    dy = rng.standard_normal(y64.shape).astype(dtype)
+    (dx64, dw64), (dx_size, dw_size) = gradients(dy.astype(np.float64)), size_gradients(abs(dy.astype(np.float64)))
+
+    padded = np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
+    buffer = np.full(chunk * y64[0].size // filters * w[..., 0].size, np.nan, dtype)
+    y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
+    for bias in (b, None):
+        assert convolution.convolve(x, w, bias, stride, padding, padded=padded, buffer=buffer, out=y) is y
+        added = 0 * b if bias is None else b
+        assert_close(y, y64 + added, scale=1 + size + abs(added), roundings=8)
+    convolution.weights_gradient(
+        x, dy, stride, padding, padded=padded, buffer=buffer, scratch=np.full_like(dw, np.nan), out=dw
+    )
+    assert_close(dw, dw64, scale=1 + dw_size, roundings=8)
+
+    flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
+    down = dy.shape[1]
+    spread = np.zeros((chunk, down, width + kw - 1, filters), dtype)
+    buffer = np.full(chunk * down * width * kw * filters, np.nan, dtype)
+    products = np.full((chunk, down, width, channels), np.nan, dtype)
+    convolution.input_gradient(dy, flipped, stride, padding, padded=spread, buffer=buffer, products=products, out=dx)
+    assert_close(dx, dx64, scale=1 + dx_size, roundings=8)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+@given(sizes=SIZES, kernel=PAIRS, padding=PADDINGS, pool=PAIRS, filters=st.integers(1, 3), seed=SEEDS)
+def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
+    dtype, assert_close, chunk, sizes, kernel, padding, pool, filters, seed
+):
+    padding = tuple(min(p, k - 1) for p, k in zip(padding, kernel, strict=True))
+    shape = positions(positions(sizes[1:3], kernel, (1, 1), padding), pool, pool, (0, 0))
+    assume(fits(sizes, kernel, (1, 1), padding) and min(shape) >= 1)
+    rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
+    x, w, b = np.round(2 * x) / 2, np.round(2 * w) / 2, np.round(2 * b) / 2  # exact sums, and many ties
+    (n, height, width, channels), (kh, kw), pixels, rows = sizes, kernel, pool[0] * pool[1], shape[0] * pool[0]
+    x64, w64 = x.astype(np.float64), w.astype(np.float64)
+    z, gradients = naive(x64, w64, (1, 1), padding)
+    z = z + b
+    y64, dz = np.zeros((n, *shape, filters)), np.zeros_like(z)
+    dy = np.round(4 * rng.standard_normal(y64.shape)).astype(dtype)
+    for index in np.ndindex(y64.shape):
+        image, i, j, f = index
+        window = z[image, i * pool[0] : (i + 1) * pool[0], j * pool[1] : (j + 1) * pool[1], f]
+        y64[index] = max(window.max(), 0)
+        if window.max() > 0:
+            k, l = np.unravel_index(window.argmax(), window.shape)  # the first of equal ones  # noqa: E741
+            dz[image, i * pool[0] + k, j * pool[1] + l, f] = dy[index]
+    dx64, dw64 = gradients(dz)
+
+    padded = np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
+    buffer = np.full(convolution.room(kernel, pool, channels, chunk * shape[0] * shape[1]), np.nan, dtype)
+    planes = np.full((pixels, chunk, *shape, filters), np.nan, dtype)
+    wins = np.ones((pixels - 1, n + 1, *shape, filters), np.bool_)
+    y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
+    walked = {"padded": padded, "buffer": buffer, "planes": planes}
+    assert pooled_convolution.forward(x, w, b, padding, pool, **walked, wins=wins, out=y) is y
+    np.testing.assert_array_equal(y, y64)
+    flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
+    pooled_convolution.gradients(
+        x,
+        y,
+        dy,
+        wins,
+        flipped,
+        padding,
+        pool,
+        **walked,
+        spread=np.zeros((chunk, rows, width + kw - 1, filters), dtype),
+        spread_buffer=np.full(chunk * rows * width * kw * filters, np.nan, dtype),
+        products=np.full((chunk, rows, width, channels), np.nan, dtype),
+        mask=np.empty(y.shape, np.bool_),
+        scratch=np.full_like(dw, np.nan),
+        d_weights=dw,
+        dx=dx,
+    )
+    np.testing.assert_array_equal(dw, dw64)
+    np.testing.assert_array_equal(dx, dx64)
+    np.testing.assert_array_equal(dy.sum((0, 1, 2)), dz.sum((0, 1, 2)))  # dy is left masked, for the bias
+
+
+def test_the_walk_takes_as_many_images_as_fit_the_cache_and_at_least_one():
+    assert convolution.images_a_chunk(10**9, 4, 128) == 1
+    assert convolution.images_a_chunk(1, 4, 128) == 128
+    assert 1 < convolution.images_a_chunk(10_000, 4, 128) <= convolution.PATCH_BYTES // 40_000
+
+
+@pytest.mark.parametrize("columns", [3, convolution.FEW_COLUMNS + 1])
+def test_products_in_blocks_are_the_whole_product(dtype, assert_close, columns):
+    rng = np.random.default_rng(0)
+    rows, matrix, dy = (
+        rng.integers(-4, 5, shape).astype(dtype) for shape in ((5000, 90), (90, columns), (5000, columns))
+    )
+    assert (len(list(convolution.small_products(5000, matrix))) > 1) == (columns == 3)
+    np.testing.assert_array_equal(convolution.multiply(rows, matrix, out=np.full_like(dy, np.nan)), rows @ matrix)
+    total, scratch = np.ones_like(matrix), np.full_like(matrix, np.nan)
+    np.testing.assert_array_equal(convolution.add_product(rows, dy, scratch=scratch, out=total), 1 + rows.T @ dy)
