@@ -14,6 +14,8 @@ Shapes: x (N, H, W, C), weights (KH, KW, C, F), y and dy (N, PH, PW, F); `planes
 `wins` (pixels − 1, N, PH, PW, F): where a window's pixel k + 1 is larger than all before it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -42,13 +44,8 @@ def forward(
         pixels = planes.reshape(-1, filters)[: len(rows)]
         multiply(rows, matrix, out=pixels)
         y = out[part]
-        first, *others = pixels.reshape(len(planes), *y.shape)
-        for k, other in enumerate(others):
-            np.greater(other, first, out=wins[k, part])
-            np.maximum(first, other, out=first)
-        if bias is not None:
-            np.add(first, bias, out=first)
-        np.maximum(first, 0, out=y)
+        split = pixels.reshape(len(planes), *y.shape)
+        np.maximum(maximum(list(split), bias, wins=wins[:, part]), 0, out=y)
     return out
 
 
@@ -72,11 +69,7 @@ def gradients(
     d_weights: Array,
     dx: Array,
 ) -> None:
-    """Write dL/dw to `d_weights` and, given the flipped weights, dL/dx to `dx`; leaves dy · [y > 0] in dy.
-
-    A window's gradient goes to its first maximum. Of the planes' gradients, the last pixel takes its own from what
-    there is, then the one before it, …; the first gets what is left.
-    """
+    """Write dL/dw to `d_weights` and, given the flipped weights, dL/dx to `dx`; leaves dy · [y > 0] in dy."""
     kernel, filters = (d_weights.shape[0], d_weights.shape[1]), d_weights.shape[3]
     np.greater(y, 0, out=mask)
     np.multiply(dy, mask, out=dy)
@@ -86,15 +79,34 @@ def gradients(
         count = part.stop - part.start
         pixels = planes.reshape(-1, filters)[: len(rows)]
         split = pixels.reshape(len(planes), count, *dy.shape[1:])
-        left = split[0]
-        np.copyto(left, dy[part])
-        for k in range(len(planes) - 1, 0, -1):
-            np.multiply(left, wins[k - 1, part], out=split[k])
-            np.subtract(left, split[k], out=left)
+        np.copyto(split[0], dy[part])
+        to_maximum(list(split), wins[:, part])
         add_product(rows, pixels, scratch=more, out=total)
         if flipped is not None:
             put_back(split, pool, kernel[1] - 1 - padding[1], out=spread[:count])
             add_rows(spread[:count], flipped, 1, padding[0], buffer=spread_buffer, products=products, out=dx[part])
+
+
+def maximum(planes: Sequence[Array], bias: Array | None, *, wins: Mask) -> Array:
+    """Return the planes' maximum plus the bias, in the first plane; set `wins`."""
+    first, *others = planes
+    for win, other in zip(wins, others, strict=True):
+        np.greater(other, first, out=win)
+        np.maximum(first, other, out=first)
+    if bias is not None:
+        np.add(first, bias, out=first)
+    return first
+
+
+def to_maximum(planes: Sequence[Array], wins: Mask) -> None:
+    """Give the first plane's values to each window's first maximum, zeros to its other pixels.
+
+    The last pixel takes its own from what there is, then the one before it, …; the first gets what is left.
+    """
+    left, *others = planes
+    for win, other in zip(wins[::-1], others[::-1], strict=True):
+        np.multiply(left, win, out=other)
+        np.subtract(left, other, out=left)
 
 
 def put_back(planes: Array, pool: Pair, left: int, *, out: Array) -> Array:
