@@ -15,23 +15,23 @@ All is additions but for G's halves, which are exact. A tile's pixels outside a 
 are bounded by the largest sum of an image rather than by each one's own. For cnn's second convolution in float32, their
 root mean square is 1.8e-7 of y's and 2.7e-7 of dL/dx's, as with plain products, and 5.3e-7 of dL/dw's, against 1.7e-7.
 
-Shapes: weights (3, 3, C, F); padded images (2 TH + 2, 2 TW + 2, N, C), the images of a chunk side by side, so that
-additions run along N · C numbers or more; transforms (4, 4, TH, TW, N, channels).
+Shapes: weights (3, 3, C, F); transforms (4, 4, TH, TW, N, channels), the N images of a chunk side by side. Padded
+images are stored by the parity of columns and rows, so that additions run along TW · N · C numbers, or TH times as many.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.kernels.convolution import SMALL_PRODUCT
-from mnist_trainer.kernels.updates import blocks
+from mnist_trainer.kernels.elementwise import unbuffered
 from mnist_trainer.kernels.windows import Pair, positions
+from mnist_trainer.kernels.winograd_room import Room
 
-TRANSFORM_BYTES = 1_700_000
 FEW_CHANNELS = 16
+
+Lines: TypeAlias = tuple[Array, Array, Array, Array]
 
 
 def fits(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, filters: int) -> bool:
@@ -40,69 +40,6 @@ def fits(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, filters: in
     down, across = positions((height, width), kernel, stride, padding)
     applies = kernel == (3, 3) and stride == (1, 1) and down % 2 == across % 2 == 0 and min(down, across) > 0
     return applies and min(channels, filters) >= FEW_CHANNELS
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a chunk of images, and the weights, are transformed in."""
-
-    padded: Array  # (2 TH + 2, 2 TW + 2, N, C): the images, or their gradient
-    halfway: Array  # (4, 2 TH + 2, TW, N, C): transformed across, not yet down
-    inputs: Array  # (4, 4, TH, TW, N, C): D, or its gradient
-    outputs: Array  # (4, 4, TH, TW, N, F): the products, or V
-    weights: Array  # (4, 4, C, F): U
-    transposed: Array  # (4, 4, F, C): Uᵀ, as a copy: products with it take 3.7 ms, with a transposed view 5.3
-    weights_halfway: Array  # (4, 3, C, F)
-    d_weights: Array  # (4, 4, C, F): dL/dU
-    scratch: Array  # (4, 4, C, F)
-
-    @classmethod
-    def make(cls, tiles: Pair, channels: int, filters: int, max_batch: int, dtype: DTypeLike) -> "Room":
-        """Make the arrays, for `images_a_chunk` images."""
-        down, across = tiles
-        n = images_a_chunk(down * across, channels, filters, np.dtype(dtype).itemsize, max_batch)
-        shapes = {
-            "padded": (2 * down + 2, 2 * across + 2, n, channels),
-            "halfway": (4, 2 * down + 2, across, n, channels),
-            "inputs": (4, 4, down, across, n, channels),
-            "outputs": (4, 4, down, across, n, filters),
-            "weights": (4, 4, channels, filters),
-            "transposed": (4, 4, filters, channels),
-            "weights_halfway": (4, 3, channels, filters),
-            "d_weights": (4, 4, channels, filters),
-            "scratch": (4, 4, channels, filters),
-        }
-        return cls(**{name: np.empty(shape, dtype) for name, shape in shapes.items()})
-
-    def chunks(self, x: Array) -> Iterator[tuple[slice, "Room"]]:
-        """Yield slices of the images x, as many at a time as there is room for, and the room for each."""
-        for part in blocks(len(x), self.padded.shape[2]):
-            count = part.stop - part.start
-            yield (
-                part,
-                replace(
-                    self,
-                    padded=first_images(self.padded, count),
-                    halfway=first_images(self.halfway, count),
-                    inputs=first_images(self.inputs, count),
-                    outputs=first_images(self.outputs, count),
-                ),
-            )
-
-
-def images_a_chunk(tiles: int, channels: int, filters: int, itemsize: int, max_batch: int) -> int:
-    """Tell how many images are worked on at a time: what stays in the cache, and makes small products.
-
-    For cnn's second convolution that is 8. Forward and backward take 22.3 ms, 23.3 with 6, 24.7 with 4, 26.4 with 12.
-    """
-    fit = TRANSFORM_BYTES // (16 * tiles * filters * itemsize)
-    return min(max_batch, max(1, min(fit, SMALL_PRODUCT // (tiles * channels * filters))))
-
-
-def first_images(array: Array, count: int) -> Array:
-    """Return a view of the array's memory as one of `count` images on the last axis but one."""
-    values = array.size // array.shape[-2] * count
-    return array.reshape(-1)[:values].reshape(*array.shape[:-2], count, array.shape[-1])
 
 
 def matrices(transform: Array) -> Array:
@@ -165,39 +102,62 @@ def add_gradients(x: Array, padding: Pair, room: Room, *, dx: Array | None) -> N
 def transform_input(x: Array, padding: Pair, room: Room) -> Array:
     """Return D = Bᵀ d B of the tiles of x (N, H, W, C) as matrices, in the room."""
     room.padded.fill(0)
-    np.copyto(inside(room.padded, padding), x)
-    across, down = room.padded.swapaxes(0, 1), room.halfway.swapaxes(0, 1)
-    for d, target in ((across, room.halfway.swapaxes(1, 2)), (down, room.inputs.swapaxes(1, 2))):
-        first, second, third, fourth = tile_lines(d)
-        np.subtract(first, third, out=target[0])
-        np.add(second, third, out=target[1])
-        np.subtract(third, second, out=target[2])
-        np.subtract(fourth, second, out=target[3])
+    for inside, pixels in by_parity(room, x, padding):
+        np.copyto(inside, pixels)
+    with unbuffered():
+        for lines, target in ((by_columns(room), room.halfway), (by_rows(room), room.inputs)):
+            first, second, third, fourth = lines
+            np.subtract(first, third, out=target[0])
+            np.add(second, third, out=target[1])
+            np.subtract(third, second, out=target[2])
+            np.subtract(fourth, second, out=target[3])
     return matrices(room.inputs)
 
 
 def add_tiles(padding: Pair, room: Room, *, out: Array) -> Array:
     """Write the sum of the tiles B · dL/dD · Bᵀ to `out` (N, H, W, C), given dL/dD in the room."""
-    across, down = room.padded.swapaxes(0, 1), room.halfway.swapaxes(0, 1)
-    for m, d in ((room.inputs.swapaxes(1, 2), down), (room.halfway.swapaxes(1, 2), across)):
-        first, second, third, fourth = tile_lines(d)
-        d[0] = d[-1] = 0
-        np.add(m[1], m[2], out=third)
-        np.subtract(third, m[0], out=third)
-        np.add(first, m[0], out=first)
-        np.subtract(m[1], m[2], out=second)
-        np.subtract(second, m[3], out=second)
-        np.add(fourth, m[3], out=fourth)
-    np.copyto(out, inside(room.padded, padding))
+    # what is no tile's third line, or second one, gets no first value below
+    room.halfway[:, 0, 0] = room.halfway[:, 1, -1] = 0
+    room.padded[0, :, :, 0] = room.padded[1, :, :, -1] = 0
+    with unbuffered():
+        for m, lines in ((room.inputs, by_rows(room)), (room.halfway, by_columns(room))):
+            first, second, third, fourth = lines
+            np.add(m[1], m[2], out=third)
+            np.subtract(third, m[0], out=third)
+            np.add(first, m[0], out=first)
+            np.subtract(m[1], m[2], out=second)
+            np.subtract(second, m[3], out=second)
+            np.add(fourth, m[3], out=fourth)
+    for inside, pixels in by_parity(room, out, padding):
+        np.copyto(pixels, inside)
     return out
 
 
-def tile_lines(d: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the views of all tiles' first lines, second ones, … on the first axis."""
-    return d[:-2:2], d[1:-1:2], d[2::2], d[3::2]
+def by_columns(room: Room) -> Lines:
+    """Return the views (2, TH + 1, TW, N, C) of the padded images: all tiles' first, second, third, fourth columns."""
+    even, odd = room.padded
+    return even[:, :, :-1], odd[:, :, :-1], even[:, :, 1:], odd[:, :, 1:]
 
 
-def inside(padded: Array, padding: Pair) -> Array:
-    """Return the view (N, H, W, C) inside the border of padded images."""
-    (down, across), (height, width) = padding, padded.shape[:2]
-    return padded[down : height - down, across : width - across].transpose(2, 0, 1, 3)
+def by_rows(room: Room) -> Lines:
+    """Return the views (4, TH, TW, N, C) of what is halfway: all tiles' first, second, third, fourth rows."""
+    even, odd = room.halfway[:, 0], room.halfway[:, 1]
+    return even[:, :-1], odd[:, :-1], even[:, 1:], odd[:, 1:]
+
+
+def by_parity(room: Room, x: Array, padding: Pair) -> Iterator[tuple[Array, Array]]:
+    """Yield views (…, N, C) of the padded images and of x, of the same pixels, by parity."""
+    pixels = x.transpose(1, 2, 0, 3)
+    for column, row in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        (rows, x_rows), (columns, x_columns) = (
+            places(parity, size, border)
+            for parity, size, border in zip((row, column), pixels.shape[:2], padding, strict=True)
+        )
+        yield room.padded[column, row, rows, columns], pixels[x_rows, x_columns]
+
+
+def places(parity: int, size: int, border: int) -> tuple[slice, slice]:
+    """Return where the even or odd ones of `size` lines in a border are among those of their parity, and in x."""
+    start = (parity + border) % 2
+    first = (start + border) // 2
+    return slice(first, first + (size - start + 1) // 2), slice(start, None, 2)

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from mnist_trainer.hyperparameters import buffer
 from mnist_trainer.kernels import affine, pooled_winograd, winograd
 from mnist_trainer.kernels.arrays import Array, Mask, Shape
-from mnist_trainer.kernels.winograd import Room
+from mnist_trainer.kernels.winograd_room import Room
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.pooling import MaxPool2d

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.kernels import pooled_winograd, winograd
-from mnist_trainer.kernels.winograd import Room
+from mnist_trainer.kernels.winograd_room import Room, images_a_chunk
 
 PIXELS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 CASES = {
@@ -122,6 +122,6 @@ def test_it_is_for_kernels_of_3x3_even_outputs_and_many_channels(in_shape, kerne
 
 
 def test_a_chunk_fits_the_cache_and_is_at_least_one_image():
-    assert winograd.images_a_chunk(49, 32, 64, 4, 128) == 8
-    assert winograd.images_a_chunk(49, 32, 64, 4, 5) == 5
-    assert winograd.images_a_chunk(10**6, 32, 64, 4, 128) == 1
+    assert images_a_chunk(49, 32, 64, 4, 128) == 8
+    assert images_a_chunk(49, 32, 64, 4, 5) == 5
+    assert images_a_chunk(10**6, 32, 64, 4, 128) == 1
