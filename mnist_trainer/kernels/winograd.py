@@ -16,7 +16,7 @@ are bounded by the largest sum of an image rather than by each one's own. For cn
 root mean square is 1.8e-7 of y's and 2.7e-7 of dL/dx's, as with plain products, and 5.3e-7 of dL/dw's, against 1.7e-7.
 
 Shapes: weights (3, 3, C, F); transforms (4, 4, TH, TW, N, channels), the N images of a chunk side by side. Padded
-images are stored by the parity of columns and rows, so that additions run along TW · N · C numbers, or TH times as many.
+images are stored by the parity of columns and rows: additions then run along TW · N · C numbers, or TH times as many.
 """
 
 from collections.abc import Iterator
