@@ -1,5 +1,6 @@
 """Layers that compute quicker together than one after the other."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ class ConvReLUPool(Layer):
     _spread_patches: Array = buffer()
     _products: Array = buffer()
     _flipped: Array = buffer()
+    _shifted: Array | None = buffer()
     _scratch: Array = buffer()
 
     @staticmethod
@@ -71,7 +73,9 @@ class ConvReLUPool(Layer):
         self._spread_patches = np.empty(chunk * rows * width * kw * filters, dtype)
         self._products = np.empty((chunk, rows, width, channels), dtype)
         self._flipped = np.empty((kh, kw, filters, channels), dtype)
-        self._scratch = np.empty((kh, kw, channels, filters), dtype)
+        matrix = (math.prod(convolution.wide((kh, kw), pool)) if channels == 1 else kh * kw * channels, filters)
+        self._shifted = np.empty((pixels, *matrix), dtype) if channels == 1 else None
+        self._scratch = np.empty(matrix, dtype)
         return shape
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
@@ -90,6 +94,7 @@ class ConvReLUPool(Layer):
             padded=self._padded,
             buffer=self._patches,
             planes=self._planes,
+            shifted=self._shifted,
             wins=self._wins,
             out=self._y[: len(x)],
         )
@@ -112,6 +117,7 @@ class ConvReLUPool(Layer):
             spread=self._spread,
             spread_buffer=self._spread_patches,
             products=self._products,
+            shifted=self._shifted,
             mask=self._mask[:n],
             scratch=self._scratch,
             d_weights=self.conv.gradients["weights"],

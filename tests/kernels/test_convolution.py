@@ -91,7 +91,9 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     planes = np.full((pixels, chunk, *shape, filters), np.nan, dtype)
     wins = np.ones((pixels - 1, n + 1, *shape, filters), np.bool_)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
-    walked = {"padded": padded, "buffer": buffer, "planes": planes}
+    matrix = (np.prod(convolution.wide(kernel, pool)) if channels == 1 else kh * kw * channels, filters)
+    shifted = np.full((pixels, *matrix), np.nan, dtype) if channels == 1 else None
+    walked = {"padded": padded, "buffer": buffer, "planes": planes, "shifted": shifted}
     assert pooled_convolution.forward(x, w, b, padding, pool, **walked, wins=wins, out=y) is y
     np.testing.assert_array_equal(y, y64)
     flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
@@ -108,7 +110,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
         spread_buffer=np.full(chunk * rows * width * kw * filters, np.nan, dtype),
         products=np.full((chunk, rows, width, channels), np.nan, dtype),
         mask=np.empty(y.shape, np.bool_),
-        scratch=np.full_like(dw, np.nan),
+        scratch=np.full(matrix, np.nan, dtype),
         d_weights=dw,
         dx=dx,
     )
