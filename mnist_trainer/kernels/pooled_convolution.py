@@ -109,7 +109,7 @@ def shift(weights: Array, pool: Pair, *, out: Array) -> Array:
 
     `out` is (pixels, (KH + DOWN − 1) · (KW + ACROSS − 1), F): the weights of one channel between zeros. The products
     are larger, but a window has one patch, from which all its pixels are computed: a step of `lenet5` takes 8 % less
-    time, one of `cnn_small` 4 %.
+    time, one of `cnn_small` 4 %, one of `cnn`, with a kernel of 3×3, about 1 % more.
     """
     out.fill(0)
     for target in by_shift(out, weights, pool):
