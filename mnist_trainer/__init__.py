@@ -41,7 +41,9 @@ Where this departs from what one might expect, and why:
   Two threads that wait for each other while a third process works have been slower than one.
 - Images are (height, width, channels), channels last: a row of a window is then one run of memory.
 - A stack may compute a convolution, ReLU and max-pooling as one step (`layers.fused`), with the same results: what
-  lies between them is the largest array there is, and never leaves the cache.
+  lies between them is the largest array there is, and never leaves the cache. Kernels of 3×3 over many channels are
+  then computed by Winograd's algorithm (`kernels.winograd`), with fewer multiplications and the same results up to
+  rounding.
 - What is learned without being trained, batch normalisation's running statistics, is the layers' `state`. The model's
   `arrays` are parameters and state: they are saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.updates import blocks
@@ -54,10 +53,13 @@ def add_product(rows: Array, dy: Array, *, scratch: Array, out: Array) -> Array:
 
 
 def room(kernel: Pair, pool: Pair, channels: int, windows: int) -> int:
-    """Tell how many numbers the patches of so many pooling windows take; of one channel, with what they are made of."""
-    values = math.prod(kernel) * math.prod(pool) * channels
-    columns = math.prod(k + p - 1 for k, p in zip(kernel, pool, strict=True)) if channels == 1 else 0
-    return windows * (values + columns)
+    """Tell how many numbers the patches of so many pooling windows take."""
+    return windows * (math.prod(wide(kernel, pool)) if channels == 1 else math.prod(kernel + pool) * channels)
+
+
+def wide(kernel: Pair, pool: Pair) -> Pair:
+    """Return the size of what a pooling window depends on."""
+    return kernel[0] + pool[0] - 1, kernel[1] + pool[1] - 1
 
 
 def patches(view: Array, *, out: Array) -> Array:
@@ -84,7 +86,8 @@ def walk(
 
     `padded` is (chunk, H + 2 PH, W + 2 PW, C), zero on its border, and unused without padding; `buffer` is flat and
     has room for a chunk's patches. With `pool`, the patches of the pooling windows' first pixels come first, then
-    those of their second ones, …; pixels beyond the last whole window are left out.
+    those of their second ones, …; pixels beyond the last whole window are left out. Of one channel, a pooling window
+    has a single patch, of all that its pixels depend on.
     """
     pads = any(padding)
     source, inside = padded if pads else x, interior(padded, padding)
@@ -92,7 +95,7 @@ def walk(
     if pool is None:
         views = windows(source, kernel, stride)
     elif single:
-        views = windows(source, (kernel[0] + pool[0] - 1, kernel[1] + pool[1] - 1), pool)
+        views = windows(source, wide(kernel, pool), pool)
     else:
         views = by_pixel(windows(source, kernel, stride), pool)
     for part in blocks(len(x), len(padded)):
@@ -100,27 +103,7 @@ def walk(
         if pads:
             np.copyto(inside[:count], x[part])
         chosen = slice(0, count) if pads else part
-        if pool is not None and single:
-            yield part, single_channel_patches(views[chosen], kernel, pool, buffer=buffer)
-        else:
-            yield part, patches(views[chosen] if pool is None else views[:, :, chosen], out=buffer)
-
-
-def single_channel_patches(view: Array, kernel: Pair, pool: Pair, *, buffer: Array) -> Array:
-    """Return the patches of one channel by the pixels of pooling windows, as a matrix (positions, K), in `buffer`.
-
-    `view` (N, PH, PW, KH + DOWN − 1, KW + ACROSS − 1, 1) holds all that a pooling window depends on. Its columns are
-    copied number by number, but each is then a column of several pixels' patches, and is copied to them as a whole:
-    a step of lenet5 takes 10.6 instead of 11.5 ms.
-    """
-    rows = view.shape[0] * view.shape[1] * view.shape[2]
-    size = kernel[0] * kernel[1] * pool[0] * pool[1] * rows
-    columns = patches(view, out=buffer[size:]).T.reshape(*view.shape[3:5], rows)
-    down, across, value = columns.strides
-    shifted = as_strided(columns, (*kernel, *pool, rows), (down, across, down, across, value), writeable=False)
-    target = buffer[:size].reshape(shifted.shape)
-    np.copyto(target, shifted)
-    return target.reshape(kernel[0] * kernel[1], -1).T
+        yield part, patches(views[chosen] if pool is None or single else views[:, :, chosen], out=buffer)
 
 
 def convolve(

@@ -1,5 +1,6 @@
 """Layers that compute quicker together than one after the other."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.pooling import MaxPool2d
 from mnist_trainer.layers.windows import pair, window_positions
+from mnist_trainer.layers.winograd import WinogradReLUPool
 
 
 @dataclass(eq=False)
@@ -39,6 +41,7 @@ class ConvReLUPool(Layer):
     _spread_patches: Array = buffer()
     _products: Array = buffer()
     _flipped: Array = buffer()
+    _shifted: Array | None = buffer()
     _scratch: Array = buffer()
 
     @staticmethod
@@ -70,7 +73,9 @@ class ConvReLUPool(Layer):
         self._spread_patches = np.empty(chunk * rows * width * kw * filters, dtype)
         self._products = np.empty((chunk, rows, width, channels), dtype)
         self._flipped = np.empty((kh, kw, filters, channels), dtype)
-        self._scratch = np.empty((kh, kw, channels, filters), dtype)
+        matrix = (math.prod(convolution.wide((kh, kw), pool)) if channels == 1 else kh * kw * channels, filters)
+        self._shifted = np.empty((pixels, *matrix), dtype) if channels == 1 else None
+        self._scratch = np.empty(matrix, dtype)
         return shape
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
@@ -89,6 +94,7 @@ class ConvReLUPool(Layer):
             padded=self._padded,
             buffer=self._patches,
             planes=self._planes,
+            shifted=self._shifted,
             wins=self._wins,
             out=self._y[: len(x)],
         )
@@ -111,6 +117,7 @@ class ConvReLUPool(Layer):
             spread=self._spread,
             spread_buffer=self._spread_patches,
             products=self._products,
+            shifted=self._shifted,
             mask=self._mask[:n],
             scratch=self._scratch,
             d_weights=self.conv.gradients["weights"],
@@ -122,21 +129,24 @@ class ConvReLUPool(Layer):
         return self._dx[:n] if need_dx else None
 
 
-def fused(layers: Sequence[Layer]) -> list[Layer]:
-    """List the layers, every sequence that computes quicker together as one."""
+def fused(layers: Sequence[Layer], in_shapes: Sequence[Shape]) -> list[Layer]:
+    """List the layers, every sequence that computes quicker together as one, which is still to be built."""
     steps: list[Layer] = []
     index = 0
     while index < len(layers):
-        together = convolution_with_pooling(layers[index : index + 3])
+        together = convolution_with_pooling(layers[index : index + 3], in_shapes[index])
         steps.append(together or layers[index])
         index += 3 if together else 1
     return steps
 
 
-def convolution_with_pooling(layers: Sequence[Layer]) -> ConvReLUPool | None:
+def convolution_with_pooling(layers: Sequence[Layer], in_shape: Shape) -> ConvReLUPool | WinogradReLUPool | None:
     """Make a convolution, ReLU and pooling into one layer, if that is what these three are."""
-    if len(layers) == 3:
-        conv, relu, pool = layers  # exactly these types: a subclass may compute something else
-        if type(conv) is Conv2d and type(relu) is ReLU and type(pool) is MaxPool2d and ConvReLUPool.fits(conv, pool):
-            return ConvReLUPool(conv, pool)
-    return None
+    if len(layers) < 3:
+        return None
+    conv, relu, pool = layers  # exactly these types: a subclass may compute something else
+    if type(conv) is not Conv2d or type(relu) is not ReLU or type(pool) is not MaxPool2d:
+        return None
+    if not ConvReLUPool.fits(conv, pool):
+        return None
+    return WinogradReLUPool(conv, pool) if WinogradReLUPool.fits(conv, pool, in_shape) else ConvReLUPool(conv, pool)

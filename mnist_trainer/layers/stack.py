@@ -11,6 +11,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.fused import ConvReLUPool, fused
 from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.winograd import WinogradReLUPool
 
 
 @dataclass(eq=False)
@@ -42,9 +43,9 @@ class Stack(Layer):
             with layer_named(index, layer):
                 shape = layer.build(shape, max_batch, dtype)
             writable = not layer.reads_output and (writable or not layer.keeps_storage)
-        self._steps = fused(self.layers)
+        self._steps = fused(self.layers, self._in_shapes)
         for step in self._steps:
-            if isinstance(step, ConvReLUPool):
+            if isinstance(step, ConvReLUPool | WinogradReLUPool):
                 step.build(self._in_shapes[self.layers.index(step.conv)], max_batch, dtype)
         trainable = (index for index, step in enumerate(self._steps) if step.parameter_shapes())
         self._first_trainable = next(trainable, len(self._steps))

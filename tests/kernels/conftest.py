@@ -1,5 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
+
+from mnist_trainer.kernels.windows import positions
 
 LAYOUTS = {
     "C": lambda shape, dtype: np.empty(shape, dtype),
@@ -7,6 +11,31 @@ LAYOUTS = {
     "leading slice of C": lambda shape, dtype: np.empty((shape[0] + 3, *shape[1:]), dtype)[: shape[0]],
     "leading slice of F": lambda shape, dtype: np.empty((shape[0] + 3, *shape[1:]), dtype, "F")[: shape[0]],
 }
+
+
+def naive_convolution(x, w, stride, padding):
+    """y, and the gradients of Σ dy · y in x and w as functions of dy: a loop over every position and every tap."""
+    (n, height, width, _), (kh, kw, _, filters) = x.shape, w.shape
+    down, across = positions((height, width), (kh, kw), stride, padding)
+
+    def taps():
+        for i, j, k, l in itertools.product(range(down), range(across), range(kh), range(kw)):  # noqa: E741
+            row, column = stride[0] * i + k - padding[0], stride[1] * j + l - padding[1]
+            if 0 <= row < height and 0 <= column < width:
+                yield i, j, k, l, row, column
+
+    y = np.zeros((n, down, across, filters))
+    for i, j, k, l, row, column in taps():  # noqa: E741
+        y[:, i, j] += x[:, row, column] @ w[k, l]
+
+    def gradients(dy):
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for i, j, k, l, row, column in taps():  # noqa: E741
+            dx[:, row, column] += dy[:, i, j] @ w[k, l].T
+            dw[k, l] += x[:, row, column].T @ dy[:, i, j]
+        return dx, dw
+
+    return y, gradients
 
 
 @pytest.fixture(scope="session", params=[np.float32, np.float64])
@@ -53,3 +82,9 @@ def assert_close(dtype):
         assert error <= roundings * np.finfo(dtype).eps
 
     return check
+
+
+@pytest.fixture(scope="session")
+def naive():
+    """Give convolution and its gradients as naive loops."""
+    return naive_convolution

@@ -1,7 +1,5 @@
 """Convolution alone, and with ReLU and pooling in one walk, against naive loops in float64."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -14,31 +12,6 @@ PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADDINGS = st.tuples(st.integers(0, 3), st.integers(0, 3))
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 1, 2, 3]))
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def naive(x, w, stride, padding):
-    """y, and the gradients of Σ dy · y in x and w as functions of dy: a loop over every position and every tap."""
-    (n, height, width, _), (kh, kw, _, filters) = x.shape, w.shape
-    down, across = positions((height, width), (kh, kw), stride, padding)
-
-    def taps():
-        for i, j, k, l in itertools.product(range(down), range(across), range(kh), range(kw)):  # noqa: E741
-            row, column = stride[0] * i + k - padding[0], stride[1] * j + l - padding[1]
-            if 0 <= row < height and 0 <= column < width:
-                yield i, j, k, l, row, column
-
-    y = np.zeros((n, down, across, filters))
-    for i, j, k, l, row, column in taps():  # noqa: E741
-        y[:, i, j] += x[:, row, column] @ w[k, l]
-
-    def gradients(dy):
-        dx, dw = np.zeros_like(x), np.zeros_like(w)
-        for i, j, k, l, row, column in taps():  # noqa: E741
-            dx[:, row, column] += dy[:, i, j] @ w[k, l].T
-            dw[k, l] += x[:, row, column].T @ dy[:, i, j]
-        return dx, dw
-
-    return y, gradients
 
 
 def case(dtype, sizes, kernel, filters, seed):
@@ -56,7 +29,7 @@ def fits(sizes, kernel, stride, padding):
 @pytest.mark.parametrize("chunk", [1, 2])
 @given(sizes=SIZES, kernel=PAIRS, stride=PAIRS, padding=PADDINGS, filters=st.integers(1, 3), seed=SEEDS)
 def test_convolution_and_its_gradients_are_the_naive_loops(
-    dtype, assert_close, chunk, sizes, kernel, stride, padding, filters, seed
+    dtype, assert_close, naive, chunk, sizes, kernel, stride, padding, filters, seed
 ):
     assume(fits(sizes, kernel, stride, padding))
     rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
@@ -91,7 +64,7 @@ def test_convolution_and_its_gradients_are_the_naive_loops(
 @pytest.mark.parametrize("chunk", [1, 2])
 @given(sizes=SIZES, kernel=PAIRS, padding=PADDINGS, pool=PAIRS, filters=st.integers(1, 3), seed=SEEDS)
 def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
-    dtype, assert_close, chunk, sizes, kernel, padding, pool, filters, seed
+    dtype, assert_close, naive, chunk, sizes, kernel, padding, pool, filters, seed
 ):
     padding = tuple(min(p, k - 1) for p, k in zip(padding, kernel, strict=True))
     shape = positions(positions(sizes[1:3], kernel, (1, 1), padding), pool, pool, (0, 0))
@@ -118,7 +91,9 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     planes = np.full((pixels, chunk, *shape, filters), np.nan, dtype)
     wins = np.ones((pixels - 1, n + 1, *shape, filters), np.bool_)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
-    walked = {"padded": padded, "buffer": buffer, "planes": planes}
+    matrix = (np.prod(convolution.wide(kernel, pool)) if channels == 1 else kh * kw * channels, filters)
+    shifted = np.full((pixels, *matrix), np.nan, dtype) if channels == 1 else None
+    walked = {"padded": padded, "buffer": buffer, "planes": planes, "shifted": shifted}
     assert pooled_convolution.forward(x, w, b, padding, pool, **walked, wins=wins, out=y) is y
     np.testing.assert_array_equal(y, y64)
     flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
@@ -135,7 +110,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
         spread_buffer=np.full(chunk * rows * width * kw * filters, np.nan, dtype),
         products=np.full((chunk, rows, width, channels), np.nan, dtype),
         mask=np.empty(y.shape, np.bool_),
-        scratch=np.full_like(dw, np.nan),
+        scratch=np.full(matrix, np.nan, dtype),
         d_weights=dw,
         dx=dx,
     )

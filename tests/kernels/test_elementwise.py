@@ -38,3 +38,10 @@ def test_masked_is_factor_times_x_where_the_mask_is_true_even_in_place(
     assert elementwise.masked(x, mask, factor, out=out) is out
     assert_close(out, np.where(mask, factor * x64, 0), roundings=2)
     np.testing.assert_array_equal(elementwise.masked(x, mask, factor, out=x), out)
+
+
+def test_unbuffered_sets_the_buffer_back():
+    size = np.getbufsize()
+    with elementwise.unbuffered():
+        assert np.getbufsize() < size
+    assert np.getbufsize() == size

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.kernels import convolution
+from mnist_trainer.kernels import convolution, winograd
 from mnist_trainer.layers.activations import ReLU, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.fused import ConvReLUPool
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.layers.pooling import AvgPool2d, MaxPool2d
 from mnist_trainer.layers.reshape import Flatten
+from mnist_trainer.layers.winograd import WinogradReLUPool
 
 
 @pytest.mark.parametrize(
@@ -20,11 +21,11 @@ def test_initial_weights_have_the_variance_of_their_fan_in(built, after, varianc
     assert abs(weights.var() / variance - 1) < 5 * np.sqrt(2 / weights.size)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, fused):
-    layers = [Conv2d(3, 3), ReLU(), MaxPool2d(2)] if fused else [Conv2d(3, 3)]
-    stack = built(layers, (6, 6, 2))
-    assert any(isinstance(step, ConvReLUPool) for step in stack.model.stack._steps) == fused
+@pytest.mark.parametrize(("kind", "channels"), [(Conv2d, 2), (ConvReLUPool, 2), (WinogradReLUPool, 16)])
+def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, kind, channels):
+    layers = [Conv2d(16, 3)] if kind is Conv2d else [Conv2d(16, 3), ReLU(), MaxPool2d(2)]
+    stack = built(layers, (6, 6, channels))
+    assert [type(step) for step in stack.model.stack._steps] == [kind]
     stack.forward(stack.input(5))
     stack.backward(stack.output_gradient(5))
     kept = stack.parameters.gradients.copy()
@@ -33,6 +34,7 @@ def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, fus
         raise AssertionError("nobody needs this gradient")
 
     monkeypatch.setattr(convolution, "flip", refuse)
+    monkeypatch.setattr(winograd, "add_tiles", refuse)
     stack.forward(stack.input(5))
     assert stack.backward(stack.output_gradient(5), need_dx=False) is None
     np.testing.assert_array_equal(stack.parameters.gradients, kept)
@@ -45,6 +47,8 @@ FUSED = {
         (9, 8, 2),
     ),
     "no bias": (lambda: [Conv2d(2, 2, bias=False), ReLU(), MaxPool2d((1, 2), (1, 2)), Flatten()], (4, 5, 3)),
+    "winograd": (lambda: [Conv2d(17, 3, padding=1), ReLU(), MaxPool2d(2)], (4, 6, 16)),
+    "winograd without bias": (lambda: [Conv2d(16, 3, padding=(0, 2), bias=False), ReLU(), MaxPool2d(2)], (6, 4, 16)),
 }
 
 
@@ -53,7 +57,7 @@ FUSED = {
 def test_convolution_relu_and_pooling_in_one_have_the_gradient_by_finite_differences(built, assert_gradients, name, n):
     make, in_shape = FUSED[name]
     stack = built(make(), in_shape)
-    assert isinstance(stack.model.stack._steps[0], ConvReLUPool)
+    assert isinstance(stack.model.stack._steps[0], WinogradReLUPool if "winograd" in name else ConvReLUPool)
     assert_gradients(stack, n)
 
 
