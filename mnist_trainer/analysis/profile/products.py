@@ -12,6 +12,7 @@ from mnist_trainer.layers.fused import ConvReLUPool
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.windows import pair, window_positions
+from mnist_trainer.layers.winograd import WinogradReLUPool
 
 SIDE = 1024
 
@@ -19,12 +20,13 @@ SIDE = 1024
 def product_operations(layer: Layer, in_shape: Shape, batch: int) -> float:
     """Count the multiplications and additions of a layer's product in one direction; 0 for one without.
 
-    2 N I U for a linear layer of U units, 2 N · OH · OW · KH · KW · C · F for a convolution. Backward has this many for
+    2 N I U for a linear layer of U units, 2 N · OH · OW · KH · KW · C · F for a convolution, however it is computed:
+    Winograd's algorithm does 2.25 times fewer, so its share of the peak can be above 1. Backward has this many for
     dL/dW, and as many again for dL/dx where it is needed.
     """
     if isinstance(layer, Linear):
         return 2.0 * batch * math.prod(layer.parameter_shapes()["weights"])
-    if isinstance(layer, ConvReLUPool):
+    if isinstance(layer, ConvReLUPool | WinogradReLUPool):
         layer = layer.conv
     if isinstance(layer, Conv2d):
         positions = window_positions(in_shape, pair(layer.kernel), pair(layer.stride), pair(layer.padding))
