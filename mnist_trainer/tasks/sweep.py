@@ -53,6 +53,8 @@ class SweepCallback(Callback):
         if config.task.name != "train":
             return
         try:
+            if config.resume is not None:
+                raise ConfigError("resume goes on with a single run: leave --multirun out")
             Sweep.current = Sweep(config)
         except (MnistTrainerError, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on

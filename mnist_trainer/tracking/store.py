@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_TAG = "mnist_trainer.run"
+FAILURE_TAG = "failure.reason"
 LOCK_SECONDS = 60.0
 # A server that is down blocks a call for 247 s by default; the shipper has its own patience.
 ENVIRONMENT = {
@@ -117,6 +118,14 @@ class Store:
         """Return the id of the MLflow run that was made from the journal `run`."""
         found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
         return found[0].info.run_id if found else None
+
+    def reopen(self, run_id: str) -> None:
+        """Let a run that has ended be running again, and its reason forgotten."""
+        run = self.client.get_run(run_id)
+        if run.info.status != "RUNNING":
+            self.client.update_run(run_id, "RUNNING")
+            if FAILURE_TAG in run.data.tags:
+                self.client.delete_tag(run_id, FAILURE_TAG)
 
     def stage(self, run_id: str) -> str | None:
         """Return `active` or `deleted`; None if there is no such run."""

@@ -49,6 +49,7 @@ class Console(Callback):
         if self._bar_wanted:
             self._bar = tqdm(
                 total=trainer.train.samples * trainer.epochs,
+                initial=trainer.train.samples * trainer.epoch + trainer.means.samples,
                 unit=" samples",
                 unit_scale=True,
                 leave=False,
