@@ -72,6 +72,7 @@ class Trainer:
         """Make the optimizer's state and the schedule's length fit the model and the data."""
         parameters = self.model.parameters
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
+        self.loss.reserve(self.model.max_batch, self.model.out_shape[0], self.model.dtype)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self.order = state_of(self.train.generator)
