@@ -28,7 +28,7 @@ class Loss(ABC):
         """Check the hyperparameters' ranges; raises `ConfigError`."""
         check(self)
 
-    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:
+    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:  # noqa: B027
         """Make the buffers for batches of up to `max_batch`; where they grow on demand instead, this does nothing.
 
         How far apart a gradient's columns lie can decide its products' last bits. A trainer reserves room before it

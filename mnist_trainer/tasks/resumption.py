@@ -17,6 +17,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tasks.shipping import Tracked, shown
+from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
 from mnist_trainer.tracking.journal import Event, Journal, RunRecord, read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
@@ -107,7 +108,8 @@ class Resumption:
 
     def begin(self) -> None:
         """Cut the journal back, and take away what tells of the end and of files half written."""
-        cut_back(self.journal, None if self.checkpoint is None else int(self.checkpoint.document["journal"]))
+        size = None if self.checkpoint is None else int(self.checkpoint.document["journal"])
+        cut_back(self.journal, size, resolve_uri(self.tracked.config.uri, self.tracked.store_folder))
         self.begun = True
         for path in (self.journal.folder / OUTCOME, *self.journal.folder.glob(".*.npz.*")):
             path.unlink(missing_ok=True)

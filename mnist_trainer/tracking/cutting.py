@@ -25,9 +25,10 @@ PATIENCE_SECONDS = 75.0  # longer than a shipper tries to reach a store after it
 log = logging.getLogger(__name__)
 
 
-def cut_back(journal: Journal, size: int | None) -> None:
+def cut_back(journal: Journal, size: int | None, uri: str) -> None:
     """Cut a reopened journal back to `size` bytes, or to its first event, and MLflow's position with it.
 
+    `uri` is the store that the run goes on in: it gets all of the journal if it is another one than before.
     Waits for the dead run's shipper to leave; raises TrackingError if it doesn't, or if the journal is shorter.
     """
     with ExitStack() as stack:
@@ -50,7 +51,9 @@ def cut_back(journal: Journal, size: int | None) -> None:
         journal.truncate(size)
         journal.before = before
         position = positions.load(journal.folder)
-        if position is not None:
+        if position is not None and position.uri != uri:
+            (journal.folder / positions.FILE).unlink()
+        elif position is not None:
             replace(position, offset=min(position.offset, size), done=False, status="RUNNING").save(journal.folder)
 
 
