@@ -25,7 +25,8 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[l
     differs from the run's, but may not.
     """
     given = [override for override in given if key_of(override) != "resume"]
-    together = list({key_of(override): override for override in [*own, *given]}.values())
+    kept = [override for override in own if not belongs_to_another_choice(override, config, given)]
+    together = list({key_of(override): override for override in [*kept, *given]}.values())
     wanted = compose(together)
     before, asked = flat(compose(own)), flat(wanted)
     now, explicit = flat(config), {key_of(override) for override in given}
@@ -50,6 +51,13 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[l
         *path, last = key.split(".")
         setattr(functools.reduce(getattr, path, config), last, functools.reduce(getattr, key.split("."), wanted))
     return together, changes
+
+
+def belongs_to_another_choice(override: str, config: Config, given: Sequence[str]) -> bool:
+    """Tell of `model.hidden=[8]` whether `model=cnn` is given for a run that has another model."""
+    group, dot, _ = key_of(override).partition(".")
+    choices = [each.partition("=")[2].rpartition("/")[2] for each in given if key_of(each) == group]
+    return bool(dot and choices) and choices[-1] != getattr(getattr(config, group), "name", None)
 
 
 def flat(config: Config) -> dict[str, object]:

@@ -325,14 +325,14 @@ def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path)
     assert process.returncode == 143
 
 
-def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, events_of):
+def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, tmp_path):
     saved = []
     save = checkpointing.Checkpoints._save
     monkeypatch.setattr(checkpointing.Checkpoints, "_save", lambda self: (saved.append(self._trainer.step), save(self)))
     assert command(*TINY, "trainer.checkpoint_minutes=1e-9").code == 0
     assert saved == sorted([*range(1, UPDATES + 1), 11, 22, 33])
     saved.clear()
-    assert command(*TINY, "trainer.checkpoint_minutes=null").code == 0
+    assert command(*TINY, "trainer.checkpoint_minutes=null", folder=tmp_path / "other").code == 0
     assert saved == [11, 22, 33]
 
 
