@@ -181,8 +181,11 @@ def main():
     soak.whole()
     done, number = 0, 0
     while done < arguments.kills:
-        done += soak.disturbed(number, arguments.kills - done)
+        kills = soak.disturbed(number, arguments.kills - done)
+        before = len(soak.problems)
         soak.compare(number)
+        print(f"run {number}: {kills} kills, {'equal' if len(soak.problems) == before else 'different'}", flush=True)
+        done += kills
         number += 1
     print(
         f"{sum(soak.kills.values())} kills of {number} runs in {time.monotonic() - started:.0f} s: {dict(soak.kills)}"

@@ -10,6 +10,7 @@ from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import outcome_of
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.train import Result, train
+from mnist_trainer.tracking.cutting import CUT
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
     try:
         result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
         write_outcome(folder, "FINISHED", None, overrides, asdict(result))
+        (folder / CUT).unlink(missing_ok=True)
     except (KeyboardInterrupt, Exception) as error:
         if resumption.begun:
             write_failure(folder, error, overrides)

@@ -81,7 +81,7 @@ class Resumption:
         if self.start is not None:
             if "tracking.uri" not in self.changes:
                 tracking = replace(tracking, uri=self.start["uri"])
-            if "outputs" not in self.changes:
+            if "outputs" not in self.changes and Path(self.start["store_folder"]).is_dir():  # not moved since
                 store_folder = Path(self.start["store_folder"])
         return Tracked(tracking, store_folder)
 

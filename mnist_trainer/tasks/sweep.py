@@ -127,6 +127,8 @@ class Sweep:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._journal.end(status, reason)
         self._journal.close()
+        if status == "KILLED":
+            self._shipper.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # then it doesn't wait long
         self._shipper.close()
         if self.tracked.mode == "off":
             draw(self.folder)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer import __version__, registry
+from mnist_trainer import __version__
 from mnist_trainer.build import (
     build_data,
     build_loss,
@@ -26,6 +26,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.checkpointing import Checkpoints
+from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.shipping import Tracked, shipped
@@ -225,26 +226,3 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         by_loss=settings.monitor == "loss",
     )
     return trainer, test
-
-
-def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
-    """Log what is about to happen."""
-    describe_data(dataset, trainer)
-    if not registry.losses[config.loss.name].exact:
-        log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
-    if with_model:
-        log.info(trainer.model.summary())
-    log.info(
-        f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
-    )
-
-
-def describe_data(dataset: Dataset, trainer: Trainer) -> None:
-    """Log where the data are from, and how they are split."""
-    height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
-        f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
-        f"{dataset.classes} classes"
-    )
