@@ -19,7 +19,7 @@ from mnist_trainer.tracking.report import Report, ShippedRun
 
 log = logging.getLogger(__name__)
 
-LEAVE_SECONDS = 1.0
+LEAVE_SECONDS = 0.5
 """How long an interrupted command waits for what is still to be sent."""
 
 
