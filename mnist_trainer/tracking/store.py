@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path
+from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.tracking.locks import locked
 
 if TYPE_CHECKING:
@@ -63,10 +63,23 @@ def connect(uri: str) -> "Store":
     path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes that create the tables at once fail.
     with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
+        if not path.exists() or not path.stat().st_size:
+            _make(path, client_class)
         _probe(path)
         client = client_class(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return Store(uri, client)
+
+
+def _make(path: Path, client_class: "type[MlflowClient]") -> None:
+    """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
+    new = path.with_name(f".{path.name}.new")
+    for leftover in path.parent.glob(f"{new.name}*"):  # SQLite's journal, too
+        leftover.unlink()
+    client = client_class(tracking_uri=sqlite_uri(new))
+    client.search_experiments(max_results=1)
+    client._tracking_client.store.engine.dispose()
+    new.replace(path)
 
 
 def _probe(path: Path) -> None:

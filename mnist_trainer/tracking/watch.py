@@ -101,9 +101,10 @@ class Watch:
         self._retry_at = time.monotonic() + wait
 
     def _all_done(self) -> bool:
-        tracked = [delivery for delivery in self._deliveries.values() if delivery.outcome != "served"]
+        # One that another process serves, the shipper of the run before it was resumed, say, is waited for
         return self.error is None and all(
-            delivery.done or delivery.start is None or delivery.start["mode"] == "off" for delivery in tracked
+            delivery.done or delivery.start is None or delivery.start["mode"] == "off"
+            for delivery in self._deliveries.values()
         )
 
     def _preload(self) -> None:
