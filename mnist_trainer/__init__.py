@@ -12,7 +12,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
-| `training/` | `Trainer`, the loop; its records and callbacks; saved parameters; interruption by signals |
+| `training/` | `Trainer`, the loop; its records and callbacks; saved parameters, checkpoints; interruption |
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
@@ -30,6 +30,12 @@ forward, the loss forward and backward, the model backward, the optimizer steps;
 allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
 training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
 them all.
+
+How a run goes on. `tasks.checkpointing` writes `training.state` of a trainer that is at rest into an npz file with a
+checksum. `resume=` makes the run's own folder Hydra's (a resolver in `tasks.runs`), composes the command line against
+the checkpoint's configuration (`tasks.changes`), takes the journal's lock, and cuts the journal back to where the
+checkpoint was taken (`tracking.cutting`). MLflow may have been sent what is cut off, and forgets nothing: when the run
+writes these metrics again, it gives them the time that they had, and the store takes them for the same.
 
 Where this departs from what one might expect, and why:
 

@@ -24,6 +24,8 @@ from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
 from mnist_trainer.tasks.outcome import concluding, write_outcome
+from mnist_trainer.tasks.resume import resume
+from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.train import Result, build_trainer
 from mnist_trainer.tasks.train import train as train_in_folder
 
@@ -47,13 +49,17 @@ __all__ = [
 def train(*overrides: str) -> Result:
     """Train, test and track as `python -m mnist_trainer OVERRIDES` does, in a new folder below `outputs`.
 
+    With `resume=...` go on with the run that it names, in that run's folder.
+
     Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`.
     """
     config = compose(overrides)
+    if config.resume is not None:
+        return resume(config.resume, run_folder(config.resume, Path(config.outputs)), overrides)
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
-        result = train_in_folder(config, folder)
+        result = train_in_folder(config, folder, overrides=overrides)
         write_outcome(folder, "FINISHED", None, overrides, asdict(result))
     return result

@@ -1,17 +1,20 @@
 """From the files in `conf/` and overrides to the typed configuration."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.config import Config
+from mnist_trainer.config import SCHEMAS, Config
 from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import suggestion
@@ -34,8 +37,9 @@ def conf_folder() -> Path:
 
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
+    running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return typed(hydra_compose("config", list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
@@ -51,6 +55,21 @@ def typed(composed: DictConfig) -> Config:
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     return config
+
+
+def restored(values: Mapping[str, Any]) -> Config:
+    """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
+    groups = {}
+    for group, own in values.items():
+        if isinstance(own, Mapping):
+            schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+            fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
+            if not fitting:
+                raise ConfigError(f"{group} with the keys {', '.join(own)}: not a configuration of this version")
+            groups[group] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(fitting[0]), own))
+    if values.keys() != {field.name for field in fields(Config)}:
+        raise ConfigError(f"the keys {', '.join(values)}: not a configuration of this version")
+    return Config(**{**values, **groups})
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -210,6 +210,7 @@ class TrainerConfig:
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING
+    checkpoint_minutes: float | None = hyperparameter(MISSING, above=0)
     progress: bool = MISSING
 
 
@@ -242,6 +243,7 @@ class Config:
     outputs: str = MISSING
     plugins: list[str] = field(default_factory=list)
     journal: str | None = MISSING
+    resume: str | None = MISSING
 
 
 SCHEMAS: dict[str, type] = {

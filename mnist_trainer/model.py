@@ -1,7 +1,7 @@
 """The model: a stack of layers over one flat parameter vector."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -34,6 +34,8 @@ class Sequential:
         self.stack.bind(self.parameters.views, self.parameters.gradient_views, rng)
         self.arrays: dict[str, Array] = {**self.parameters.views, **self.stack.state()}
         """What the model has learned, by name: its parameters, and the layers' state. To be written in place."""
+        self.generators: Mapping[str, np.random.Generator] = self.stack.generators()
+        """The layers' random generators, by name."""
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""

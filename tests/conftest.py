@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +131,21 @@ def spawn(tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def wait_for():
+    """Wait until `happened` returns something, and return it; at most 30 s."""
+
+    def wait(happened, process):
+        until = time.monotonic() + 30
+        while time.monotonic() < until and process.poll() is None:
+            if found := happened():
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"it did not happen; the command printed {process.communicate(timeout=5)[0]}")
+
+    return wait
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -28,21 +27,6 @@ sys.meta_path.insert(0, Missing())
 from mnist_trainer.__main__ import main
 main()
 """
-
-
-@pytest.fixture
-def wait_for():
-    """Wait until `happened` returns something, and return it; at most 30 s."""
-
-    def wait(happened, process):
-        until = time.monotonic() + 30
-        while time.monotonic() < until and process.poll() is None:
-            if found := happened():
-                return found
-            time.sleep(0.02)
-        raise AssertionError(f"it did not happen; the command printed {process.communicate(timeout=5)[0]}")
-
-    return wait
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -26,6 +26,7 @@ SETUP = {
     'pip install -e ".[bench]" && python tests/benchmarks/peers.py': "tests/benchmarks",
     "python tests/benchmarks/step.py": "tests/benchmarks",
     "python tests/benchmarks/losses.py": "tests/benchmarks",
+    "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
 
 
@@ -68,9 +69,20 @@ def run(command, folder):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def interrupted(folder):
+    """Make a run that could not write down its end; return its folder."""
+    assert run([sys.executable, "-m", "mnist_trainer", *SMALL], folder).returncode == 0
+    outcome = max(folder.glob("outputs/*/*/outcome.json"), key=lambda path: path.stat().st_mtime)
+    outcome.unlink()
+    return outcome.parent
+
+
 @pytest.mark.parametrize("arguments", list(trainer_commands()))
 def test_the_commands_run(arguments, folder):
     words = shlex.split(arguments)
+    if any(word.startswith("resume=") for word in words):
+        newest = interrupted(folder)
+        words[0] = words[0] if words[0] == "resume=latest" else f"resume={newest}"
     if "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     if not {"--help", "--cfg", "task=sync"} & set(words):

@@ -72,12 +72,21 @@ class Batches:
         """Number of samples in an iteration."""
         return len(self) * self.batch_size if self._drop_last else len(self._indices)
 
+    @property
+    def generator(self) -> np.random.Generator | None:
+        """The generator of the orders."""
+        return self._rng
+
     def __iter__(self) -> Iterator[tuple[Inputs, Targets]]:
         """Go once over the samples."""
+        return self.starting_at(0)
+
+    def starting_at(self, batch: int) -> Iterator[tuple[Inputs, Targets]]:
+        """Go once over the samples, but leave the first `batch` batches out."""
         if self._rng is not None:
             np.copyto(self._order, self._indices)
             self._rng.shuffle(self._order)
-        for start in range(0, self.samples, self.batch_size):
+        for start in range(batch * self.batch_size, self.samples, self.batch_size):
             yield self.gather(self._order[start : start + self.batch_size])
 
     def gather(self, chosen: NDArray[np.intp]) -> tuple[Inputs, Targets]:

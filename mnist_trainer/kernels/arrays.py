@@ -8,4 +8,5 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.floating[Any]]
 Mask: TypeAlias = NDArray[np.bool_]
 Indices: TypeAlias = NDArray[np.intp]
+Counts: TypeAlias = NDArray[np.int64]
 Shape: TypeAlias = tuple[int, ...]

@@ -44,6 +44,10 @@ class Dropout(Layer):
         """Spawn the layer's own random stream; spawning leaves `rng` as it is."""
         (self._rng,) = rng.spawn(1)
 
+    def generators(self) -> Mapping[str, np.random.Generator]:
+        """Give the masks' generator."""
+        return {"masks": self._rng}
+
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return x · m / (1 − rate) in training, x itself otherwise."""
         self._masks = training and self.rate > 0

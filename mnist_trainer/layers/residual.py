@@ -59,6 +59,10 @@ class Residual(Layer):
         """Give the stack's."""
         return self.stack.state()
 
+    def generators(self) -> Mapping[str, np.random.Generator]:
+        """Give the stack's."""
+        return self.stack.generators()
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the stack."""
         self.stack.bind(parameters, gradients, rng)

@@ -79,6 +79,14 @@ class Stack(Layer):
             f"{index}.{name}": array for index, layer in enumerate(self.layers) for name, array in layer.state().items()
         }
 
+    def generators(self) -> Mapping[str, np.random.Generator]:
+        """Give all layers' random generators."""
+        return {
+            f"{index}.{name}": generator
+            for index, layer in enumerate(self.layers)
+            for name, generator in layer.generators().items()
+        }
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
         for index, layer in enumerate(self.layers):

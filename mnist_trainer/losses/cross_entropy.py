@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
 from mnist_trainer.kernels import cross_entropy, softmax
@@ -40,8 +41,8 @@ class CrossEntropy(Loss):
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss of probabilities (N, C)."""
         check_targets(predictions, targets)
-        self._reserve(predictions)
         n = self._batch = len(predictions)
+        self.reserve(n, predictions.shape[1], predictions.dtype)
         self._labels = None
         self._predictions = predictions
         rows = self._rows[:n]
@@ -76,12 +77,13 @@ class CrossEntropy(Loss):
             self._predictions, self._floor, scale, out=self._gradient[:n]
         )
 
-    def _reserve(self, predictions: Array) -> None:
-        n, classes = predictions.shape
-        if n <= self._capacity and self._dense.shape[1] == classes and self._dense.dtype == predictions.dtype:
+    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:
+        """Make the buffers, if they are too small or others."""
+        n = max_batch
+        if n <= self._capacity and self._dense.shape[1] == classes and self._dense.dtype == dtype:
             return
         self._capacity = n
-        dtype, order = predictions.dtype, softmax.layout(classes)
+        order = softmax.layout(classes)
         self._floor = softmax.probability_floor(dtype)
         self._true = np.empty(n, dtype)
         self._raised, self._gradient, self._dense = (np.empty((n, classes), dtype, order) for _ in range(3))

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeGuard
 
+from numpy.typing import DTypeLike
+
 from mnist_trainer.hyperparameters import check
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -25,6 +27,13 @@ class Loss(ABC):
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""
         check(self)
+
+    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:  # noqa: B027
+        """Make the buffers for batches of up to `max_batch`; where they grow on demand instead, this does nothing.
+
+        How far apart a gradient's columns lie can decide its products' last bits. A trainer reserves room before it
+        begins, so that these don't depend on the batches that came before, which a resumed run has not seen.
+        """
 
     @abstractmethod
     def forward(self, predictions: Array, targets: Array | Indices) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
 from mnist_trainer.kernels import cross_entropy
@@ -113,6 +114,10 @@ class SumForMean(Loss):
 
     _right: SoftmaxLoss = field(default_factory=SoftmaxLoss, init=False, repr=False)
     _batch: int = field(default=0, init=False, repr=False)
+
+    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:
+        """Make the right loss's buffers."""
+        self._right.reserve(max_batch, classes, dtype)
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss of logits (N, C)."""

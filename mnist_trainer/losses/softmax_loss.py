@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
 from mnist_trainer.kernels import cross_entropy, softmax
@@ -42,8 +43,8 @@ class SoftmaxLoss(Loss):
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss of logits (N, C)."""
         check_targets(predictions, targets)
-        self._reserve(predictions)
         n = self._batch = len(predictions)
+        self.reserve(n, predictions.shape[1], predictions.dtype)
         self._logits, self._labels = predictions, None
         exponentials, sums, log_sums, rows = (
             self._exponentials[:n],
@@ -89,13 +90,14 @@ class SoftmaxLoss(Loss):
         shifted = softmax.shift_by_maximum(self._logits, row=self._row[:n], out=self._gradient[:n])
         return cross_entropy.targets_gradient_from_shifted(shifted, self._log_sums[:n], scale, out=shifted)
 
-    def _reserve(self, predictions: Array) -> None:
-        n, classes = predictions.shape
+    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:
+        """Make the buffers, if they are too small or others."""
+        n = max_batch
         known = self._exponentials
-        if n <= self._capacity and known.shape[1] == classes and known.dtype == predictions.dtype:
+        if n <= self._capacity and known.shape[1] == classes and known.dtype == dtype:
             return
         self._capacity = n
-        dtype, order = predictions.dtype, softmax.layout(classes)
+        order = softmax.layout(classes)
         self._exponentials, self._gradient, self._dense = (np.empty((n, classes), dtype, order) for _ in range(3))
         self._sums, self._log_sums, self._totals, self._row = (np.empty((n, 1), dtype) for _ in range(4))
         self._ones = np.ones((classes, 1), dtype)

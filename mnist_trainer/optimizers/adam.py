@@ -1,13 +1,14 @@
 """Adam and AdamW, which differ in how weight decay enters."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
 from mnist_trainer.kernels import updates
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.arrays import Array, Counts
 from mnist_trainer.optimizers.optimizer import Optimizer
 
 
@@ -19,7 +20,7 @@ class AdamBase(Optimizer):
     beta2: float = hyperparameter(0.999, minimum=0, below=1)
     epsilon: float = hyperparameter(1e-8, above=0)
 
-    _steps: int = field(default=0, init=False, repr=False)
+    _steps: Counts = buffer()
     _first: Array = buffer()
     _second: Array = buffer()
     _scratch: Array = buffer()
@@ -27,12 +28,16 @@ class AdamBase(Optimizer):
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Start from moments of 0."""
         super().build(size, dtype, decayed)
-        self._steps = 0
+        self._steps = np.zeros(1, np.int64)
         self._first, self._second = np.zeros(size, dtype), np.zeros(size, dtype)
         self._scratch = np.empty(min(size, updates.BLOCK), dtype)
 
+    def state(self) -> Mapping[str, Array | Counts]:
+        """Give the moments, and the number of steps."""
+        return {"first": self._first, "second": self._second, "steps": self._steps}
+
     def _update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
-        self._steps += 1
+        self._steps[0] += 1
         updates.adam(
             parameters,
             gradients,
@@ -42,7 +47,7 @@ class AdamBase(Optimizer):
             self.beta1,
             self.beta2,
             self.epsilon,
-            self._steps,
+            int(self._steps[0]),
             scratch=self._scratch,
         )
 

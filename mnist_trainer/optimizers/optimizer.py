@@ -1,12 +1,13 @@
 """The base of all optimizers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import check
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.arrays import Array, Counts
 
 
 @dataclass(eq=False)
@@ -24,6 +25,10 @@ class Optimizer(ABC):
         """Make the state for `size` parameters, of which weight decay applies to the first `decayed` (None: all)."""
         del dtype
         self.decayed = size if decayed is None else decayed
+
+    def state(self) -> Mapping[str, Array | Counts]:
+        """Give the arrays that one step leaves to the next, known after `build`; restored in place by a resume."""
+        return {}
 
     @abstractmethod
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:

@@ -1,5 +1,6 @@
 """RMSprop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ class RMSprop(Optimizer):
         super().build(size, dtype, decayed)
         self._squares = np.zeros(size, dtype)
         self._scratch = np.empty(min(size, updates.BLOCK), dtype)
+
+    def state(self) -> Mapping[str, Array]:
+        """Give s."""
+        return {"squares": self._squares}
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update the parameters in place."""

@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,10 @@ class SGD(Optimizer):
         super().build(size, dtype, decayed)
         self._velocity = np.zeros(size, dtype)
         self._scratch = np.empty(min(size, updates.BLOCK), dtype)
+
+    def state(self) -> Mapping[str, Array]:
+        """Give v."""
+        return {"velocity": self._velocity}
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update the parameters in place."""

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.tasks.resume import resume
+from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
@@ -45,13 +48,17 @@ def run_job(job: DictConfig) -> float | None:
     if alone:  # a worker's signals are its launcher's
         raise_on_sigterm()
     try:
+        if job.resume is not None:
+            check_resume(job, folder, in_sweep=in_sweep)
+            return resume(str(job.resume), folder, overrides).validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            answer = run_task(config, folder, parent=parent_of(folder.parent) if in_sweep else None, alone=alone)
+            parent = parent_of(folder.parent) if in_sweep else None
+            answer = run_task(config, folder, overrides, parent=parent, alone=alone)
             write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
             return answer.objective
@@ -68,11 +75,21 @@ def run_job(job: DictConfig) -> float | None:
     return None
 
 
-def run_task(config: Config, folder: Path, *, parent: str | None, alone: bool) -> Answer:
+def check_resume(job: DictConfig, folder: Path, *, in_sweep: bool) -> None:
+    """Raise `ConfigError` where `resume` has no meaning."""
+    if in_sweep:
+        raise ConfigError("resume goes on with a single run: leave --multirun out")
+    if job.task.name != "train":
+        raise ConfigError(f"resume goes on with training: leave task={job.task.name} out")
+    if folder != run_folder(str(job.resume), Path(str(job.outputs))):
+        raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
+
+
+def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool) -> Answer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            result = train(config, folder, parent=parent, alone=alone)
+            result = train(config, folder, parent=parent, alone=alone, overrides=overrides)
             return Answer(0, asdict(result), result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare

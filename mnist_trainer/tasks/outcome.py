@@ -33,18 +33,24 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         raise ConfigError(f"{folder} holds a run already: leave hydra.run.dir out, or name a new folder")
     try:
         yield
-    except KeyboardInterrupt as error:
-        write_outcome(folder, "KILLED", f"interrupted by {error}" if error.args else "interrupted", overrides)
-        raise
-    except MnistTrainerError as error:
-        if keep or (folder / JOURNAL).exists():
-            write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
-        else:
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
             forget(folder, root)
+        else:
+            write_failure(folder, error, overrides)
         raise
-    except Exception as error:
-        write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
-        raise
+
+
+def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
+    """Write down what ended the run before its time."""
+    match error:
+        case KeyboardInterrupt():
+            reason = f"interrupted by {error}" if error.args else "interrupted"
+            write_outcome(folder, "KILLED", reason, overrides)
+        case MnistTrainerError():
+            write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
+        case _:
+            write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
 
 
 def write_outcome(
@@ -56,9 +62,14 @@ def write_outcome(
 ) -> None:
     """Write `outcome.json`, whole or not at all."""
     outcome = {"status": status, "reason": reason, "overrides": list(overrides), **(result or {})}
-    temporary = folder / f".{OUTCOME}"
-    temporary.write_text(json.dumps(outcome, indent=2) + "\n")
-    temporary.replace(folder / OUTCOME)
+    write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def forget(folder: Path, root: Path) -> None:

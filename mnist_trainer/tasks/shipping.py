@@ -19,6 +19,9 @@ from mnist_trainer.tracking.report import Report, ShippedRun
 
 log = logging.getLogger(__name__)
 
+LEAVE_SECONDS = 0.5
+"""How long an interrupted command waits for what is still to be sent."""
+
 
 @dataclass(frozen=True)
 class Tracked:
@@ -68,15 +71,22 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
             shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
         except TrackingError as error:
             log.warning(f"{error}; the journal is kept")
+    wait, leave = tracked.config.wait_seconds, False
     try:
         yield
+    except KeyboardInterrupt:
+        wait, leave = min(wait, LEAVE_SECONDS), True
+        raise
     finally:
         if shipper is not None:
+            report = None
             try:
-                tell(shipper.finish(tracked.config.wait_seconds), tracked, folder, kind)
-            except KeyboardInterrupt:
-                log.warning("MLflow: still being sent to, by a process that goes on in the background")
-                raise
+                report = shipper.finish(wait, leave=leave)
+            finally:
+                if report is None:  # interrupted, before or in here
+                    log.warning("MLflow: still being sent to, by a process that goes on in the background")
+            if report is not None:
+                tell(report, tracked, folder, kind)
 
 
 def tell(report: Report, tracked: Tracked, folder: Path, kind: Kind) -> None:

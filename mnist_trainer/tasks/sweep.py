@@ -53,6 +53,8 @@ class SweepCallback(Callback):
         if config.task.name != "train":
             return
         try:
+            if config.resume is not None:
+                raise ConfigError("resume goes on with a single run: leave --multirun out")
             Sweep.current = Sweep(config)
         except (MnistTrainerError, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
@@ -125,6 +127,8 @@ class Sweep:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._journal.end(status, reason)
         self._journal.close()
+        if status == "KILLED":
+            self._shipper.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # then it doesn't wait long
         self._shipper.close()
         if self.tracked.mode == "off":
             draw(self.folder)

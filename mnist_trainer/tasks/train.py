@@ -1,16 +1,16 @@
 """task=train: train a model, evaluate it on the official test set, and track the run."""
 
 import logging
-from collections.abc import Generator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer import registry
+from mnist_trainer import __version__
 from mnist_trainer.build import (
     build_data,
     build_loss,
@@ -25,10 +25,13 @@ from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.tasks.checkpointing import Checkpoints
+from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
+from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
-from mnist_trainer.tracking.journal import RunRecord
+from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import Update
@@ -59,25 +62,40 @@ class Result:
     test_accuracy: float
 
 
-def train(config: Config, folder: Path, *, parent: str | None = None, alone: bool = True) -> Result:
+def train(
+    config: Config,
+    folder: Path,
+    *,
+    parent: str | None = None,
+    alone: bool = True,
+    overrides: Sequence[str] = (),
+    resumption: Resumption | None = None,
+) -> Result:
     """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
 
-    `alone` is false when other runs share the terminal: then there is no table, and one line at the end.
+    `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
+    are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     check_config(config)
-    tracked = Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked = resumption.tracked if resumption else Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
+    if resumption is not None:
+        resumption.restore(trainer, dataset)
+        record = resumption.record(tracked, dataset.name)
+        resumption.describe(trainer)
+        resumption.begin()
+    else:
+        record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     if alone:
-        describe(config, dataset, trainer, with_model=parent is None)
-    record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
+        describe(config, dataset, trainer, with_model=parent is None and resumption is None)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
-    run = Run(config, folder, dataset, trainer, test, record)
+    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
     with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
-        result = completed(run.updates(console))
+        result = completed(run.updates(console, with_checkpoints=True))
         run.tell(result)
     return result
 
@@ -92,18 +110,28 @@ class Run:
     trainer: Trainer
     test: Batches
     record: RunRecord
+    overrides: Sequence[str] = ()
+    resumption: Resumption | None = None
 
-    def updates(self, callbacks: Sequence[Callback] = ()) -> Generator[Update, None, Result]:
+    def updates(
+        self, callbacks: Sequence[Callback] = (), *, with_checkpoints: bool = False
+    ) -> Generator[Update, None, Result]:
         """Train with a pause after each update, test, and keep the journal; return what it came to.
 
         What is thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
         held = trainer.validation.samples
-        with journaled(config, self.folder, self.dataset, self.record, validation_size=held) as journal:
+        journaling = journaled(
+            config, self.folder, self.dataset, self.record, validation_size=held, resumption=self.resumption
+        )
+        with journaling as journal:
             journal_callback = JournalCallback(journal)
             trainer.callbacks = [*callbacks, journal_callback, ParameterFiles(self.folder)]
-            yield from trainer.updates()
+            if with_checkpoints:
+                yield from self._with_checkpoints(journal)
+            else:
+                yield from trainer.updates()
             tested = trainer.last
             if config.trainer.restore_best and trainer.best is not None:
                 trainer.restore_best()
@@ -127,6 +155,21 @@ class Run:
             test_loss=evaluation.loss,
             test_accuracy=evaluation.accuracy,
         )
+
+    def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
+        about = {
+            "run": self.record.run,
+            "config": asdict(self.config),
+            "overrides": list(self.overrides),
+            "data": self.dataset.digest,
+            "version": __version__,
+        }
+        checkpoints = Checkpoints(self.folder, journal, about, minutes=self.config.trainer.checkpoint_minutes)
+        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints]
+        with closing(self.trainer.updates()) as updates:
+            for update in updates:
+                yield update
+                checkpoints.between_updates()
 
     def tell(self, result: Result) -> None:
         """Log what it came to."""
@@ -183,26 +226,3 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         by_loss=settings.monitor == "loss",
     )
     return trainer, test
-
-
-def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
-    """Log what is about to happen."""
-    describe_data(dataset, trainer)
-    if not registry.losses[config.loss.name].exact:
-        log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
-    if with_model:
-        log.info(trainer.model.summary())
-    log.info(
-        f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
-    )
-
-
-def describe_data(dataset: Dataset, trainer: Trainer) -> None:
-    """Log where the data are from, and how they are split."""
-    height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
-        f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
-        f"{dataset.classes} classes"
-    )

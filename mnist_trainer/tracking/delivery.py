@@ -8,16 +8,14 @@ from pathlib import Path
 from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.address import resolve_uri
-from mnist_trainer.tracking.journal import CHUNK_BYTES, Event, read_events
+from mnist_trainer.tracking.journal import CHUNK_BYTES, Event, read_events, read_start
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.locks import try_lock
 from mnist_trainer.tracking.opening import open_run
 from mnist_trainer.tracking.outbox import Outbox, RunDeletedError
-from mnist_trainer.tracking.position import Position
+from mnist_trainer.tracking.position import LOCK, Position
 from mnist_trainer.tracking.report import Outcome, ShippedRun
 from mnist_trainer.tracking.store import connect
-
-LOCK = "shipping.lock"
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +45,9 @@ class Delivery:
 
     @property
     def start(self) -> Event | None:
-        """The journal's first event; None as long as it has none."""
+        """The journal's first event, as changed where the run was resumed; None as long as it has none."""
         if self._start is None and (self.folder / JOURNAL).exists():
-            events, _ = read_events(self.folder / JOURNAL, limit=1)
-            self._start = next((event for event in events if event["event"] == "start"), None)
+            self._start = read_start(self.folder)
         return self._start
 
     @property
@@ -126,14 +123,16 @@ class Delivery:
         return same_run and found.store_exists and (self._uri is None or found.uri == self.uri)
 
     def _open(self) -> Outbox:
+        assert self.start is not None
         if self._outbox is None:
-            assert self.start is not None
             store = connect(self.position.uri if self.position else self.uri)
             stage = store.stage(self.position.run_id) if self.position else None
             if stage == "deleted":
                 raise RunDeletedError
             if self.position is None or stage is None:
                 self.position = open_run(self.folder, self.start, store, self.store_folder)
+            if self.start["resumed"]:
+                store.reopen(self.position.run_id)
             self._outbox = Outbox(store, self.position.run_id)
         return self._outbox
 

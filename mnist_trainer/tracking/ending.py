@@ -8,7 +8,7 @@ from pathlib import Path
 from mnist_trainer.tracking.history import History, read_history
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import Event, is_alive, now_ms
-from mnist_trainer.tracking.store import Store
+from mnist_trainer.tracking.store import FAILURE_TAG, Store
 
 SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
 SILENT_SECONDS = 3600.0
@@ -53,7 +53,7 @@ def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: li
     client = store.client
     # The status first: it is right then even where the artifacts' store can't be reached
     if end["reason"]:
-        client.set_tag(run_id, "failure.reason", end["reason"][:8000])
+        client.set_tag(run_id, FAILURE_TAG, end["reason"][:8000])
     client.set_terminated(run_id, end["status"], end["time"])
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if os.access(path, os.R_OK):

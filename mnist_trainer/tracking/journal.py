@@ -22,10 +22,13 @@ from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.tracking.locks import is_locked, lock_descriptor
 
 FILE = "journal.jsonl"
-KINDS = ("start", "params", "tags", "dataset", "metrics", "confusion", "artifact", "end")
+KINDS = ("start", "resume", "params", "tags", "dataset", "metrics", "confusion", "artifact", "end")
 CHUNK_BYTES = 1 << 16
+TIMED = ("samples_per_second", "epoch_seconds")
+"""The metrics that come out otherwise when the same updates are done again."""
 
 Event = dict[str, Any]
+Told = tuple[int, tuple[str, ...]]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Kind = Literal["run", "sweep", "comparison"]
 """A run, or a parent of the runs in the folders below its own."""
@@ -64,12 +67,20 @@ class RunRecord:
     start_time: int = field(default_factory=now_ms)
 
 
-class Journal:
-    """The writer; raises TrackingError if the folder's journal has content, or another writer, already."""
+RESUMED = ("uri", "mode", "store_folder", "pid", "process_start", "host")
+"""What a `resume` event says instead of the `start`."""
 
-    def __init__(self, folder: Path) -> None:
+
+class Journal:
+    """The writer; raises TrackingError if the folder's journal has another writer, or content and isn't `reopened`.
+
+    Metrics that equal those in `before` of the same step, but for the timed ones, are written again as they were.
+    """
+
+    def __init__(self, folder: Path, *, reopened: bool = False) -> None:
         self.folder = folder.absolute()
         self.path = self.folder / FILE
+        self.before: Mapping[Told, Event] = {}
         self._torn = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -79,15 +90,37 @@ class Journal:
             raise TrackingError(f"{self.path}: a journal can't be written here: {error.strerror}") from error
         problem = None
         if not lock_descriptor(self._descriptor, wait_seconds=0.5):
-            problem = "another process is writing this journal; give this run a folder of its own"
-        elif os.fstat(self._descriptor).st_size:
+            advice = "wait for its end" if reopened else "give this run a folder of its own"
+            problem = f"another process is writing this journal; {advice}"
+        elif self.size and not reopened:
             problem = "holds another run's journal already; give this run a folder of its own"
         if problem:
             self.close()
             raise TrackingError(f"{self.path}: {problem}")
 
+    @property
+    def size(self) -> int:
+        """How many bytes are written."""
+        return os.fstat(self._descriptor).st_size
+
+    def sync(self) -> None:
+        """Put what is written on the disk, where it survives a power failure."""
+        os.fsync(self._descriptor)
+
+    def truncate(self, size: int) -> None:
+        """Cut the journal back."""
+        os.ftruncate(self._descriptor, size)
+
     def start(self, record: RunRecord) -> None:
         """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones."""
+        self._write("start", **asdict(self._entered(record)))
+
+    def resume(self, record: RunRecord, step: int) -> None:
+        """Write that the run goes on after `step` updates, by whom, and where it is sent to from now on."""
+        content = asdict(self._entered(record))
+        self._write("resume", step=step, **{name: content[name] for name in RESUMED})
+
+    def _entered(self, record: RunRecord) -> RunRecord:
         # Absolute, since `task=sync` may run elsewhere; a password in the environment stays there.
         uri = chosen_uri(record.uri)
         record = replace(record, uri=record.uri if uri and "@" in uri else uri or DEFAULT_STORE)
@@ -97,7 +130,7 @@ class Journal:
                 unsent.enter(Path(record.store_folder), record.run, self.folder)
             except OSError as error:
                 raise TrackingError(f"{record.store_folder}: can't be written: {error.strerror}") from error
-        self._write("start", **asdict(record))
+        return record
 
     def params(self, params: Mapping[str, object]) -> None:
         """Write the resolved configuration, flat: `{"optimizer.lr": 0.1}`."""
@@ -121,7 +154,12 @@ class Journal:
 
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write numbers after `step` updates; NaN and infinities are kept."""
-        self._write("metrics", step=int(step), metrics={key: float(value) for key, value in metrics.items()})
+        values = {key: float(value) for key, value in metrics.items()}
+        before = self.before.get(told(step, values))
+        if before is not None and same_but_for_time(before["metrics"], values):
+            self._write("metrics", time=before["time"], step=int(step), metrics=before["metrics"])
+        else:
+            self._write("metrics", step=int(step), metrics=values)
 
     def confusion(self, matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> None:
         """Write counts (true class, predicted class) on the test images."""
@@ -154,6 +192,17 @@ class Journal:
             raise TrackingError(f"{self.path}: can't be written: {error.strerror}") from error
 
 
+def told(step: int, metrics: Mapping[str, float]) -> Told:
+    """Say what a metrics event tells of."""
+    return int(step), tuple(sorted(metrics))
+
+
+def same_but_for_time(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether metrics of the same names have the same values, NaN being NaN, apart from `TIMED`."""
+    pairs = [(one[key], other[key]) for key in one if key not in TIMED]
+    return all(a == b or (a != a and b != b) for a, b in pairs)
+
+
 def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Event], int]:
     """Return the whole lines from byte `offset` on, and the offset after them; half a last line is left.
 
@@ -171,6 +220,18 @@ def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[
         elif line.strip():
             log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
     return events, offset + len(data)
+
+
+def read_start(folder: Path) -> Event | None:
+    """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
+    with (folder / FILE).open("rb") as file:
+        lines = [line for number, line in enumerate(file) if number == 0 or line.startswith(b'{"event":"resume"')]
+    events = [_parsed(line) for line in lines[:1] + lines[1:][-1:] if line.endswith(b"\n")]
+    if not events or events[0] is None or events[0]["event"] != "start":
+        return None
+    last = events[-1] or {}
+    resumed = last.get("event") == "resume"
+    return events[0] | {"resumed": resumed} | ({name: last[name] for name in RESUMED} if resumed else {})
 
 
 def _parsed(line: bytes) -> Event | None:

@@ -10,6 +10,7 @@ from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import read_events
 
 FILE = "shipped.json"
+LOCK = "shipping.lock"
 
 
 @dataclass(frozen=True)

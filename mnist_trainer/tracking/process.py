@@ -46,12 +46,18 @@ class Shipper:
         except OSError as error:
             raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
 
-    def finish(self, wait_seconds: float) -> Report:
-        """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal."""
+    def finish(self, wait_seconds: float, *, leave: bool = False) -> Report | None:
+        """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
+
+        With `leave`, it goes on without this process instead, for up to its own deadline; None is returned.
+        """
         timed_out = False
         try:
             output, _ = self._child.communicate(timeout=wait_seconds)
         except subprocess.TimeoutExpired:
+            if leave:
+                self._child.returncode = 0  # nobody waits for it: Popen would warn of that
+                return None
             timed_out = True
             output = self._stop()
         try:

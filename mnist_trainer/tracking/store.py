@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path
+from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.tracking.locks import locked
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_TAG = "mnist_trainer.run"
+FAILURE_TAG = "failure.reason"
 LOCK_SECONDS = 60.0
 # A server that is down blocks a call for 247 s by default; the shipper has its own patience.
 ENVIRONMENT = {
@@ -62,10 +63,23 @@ def connect(uri: str) -> "Store":
     path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes that create the tables at once fail.
     with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
+        if not path.exists() or not path.stat().st_size:
+            _make(path, client_class)
         _probe(path)
         client = client_class(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return Store(uri, client)
+
+
+def _make(path: Path, client_class: "type[MlflowClient]") -> None:
+    """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
+    new = path.with_name(f".{path.name}.new")
+    for leftover in path.parent.glob(f"{new.name}*"):  # SQLite's journal, too
+        leftover.unlink()
+    client = client_class(tracking_uri=sqlite_uri(new))
+    client.search_experiments(max_results=1)
+    client._tracking_client.store.engine.dispose()
+    new.replace(path)
 
 
 def _probe(path: Path) -> None:
@@ -117,6 +131,14 @@ class Store:
         """Return the id of the MLflow run that was made from the journal `run`."""
         found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
         return found[0].info.run_id if found else None
+
+    def reopen(self, run_id: str) -> None:
+        """Let a run that has ended be running again, and its reason forgotten."""
+        run = self.client.get_run(run_id)
+        if run.info.status != "RUNNING":
+            self.client.update_run(run_id, "RUNNING")
+            if FAILURE_TAG in run.data.tags:
+                self.client.delete_tag(run_id, FAILURE_TAG)
 
     def stage(self, run_id: str) -> str | None:
         """Return `active` or `deleted`; None if there is no such run."""

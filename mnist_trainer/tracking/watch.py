@@ -8,6 +8,7 @@ from pathlib import Path
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.delivery import Delivery
+from mnist_trainer.tracking.journal import is_alive
 from mnist_trainer.tracking.position import served_folders
 from mnist_trainer.tracking.report import Report
 from mnist_trainer.tracking.sync import one_line, send_all
@@ -51,8 +52,8 @@ class Watch:
             if gone_at is None:
                 self._preload()
                 self._wait()
-            elif self._unusable or self._all_done():
-                break
+            elif self._unusable or self._all_done() or is_alive(self.folder):
+                break  # alive: the run is resumed, with a shipper of its own
             elif time.monotonic() - gone_at > self.deadline:
                 self.error = self.error or f"not everything was sent within {self.deadline:.0f} s"
                 break
@@ -100,9 +101,10 @@ class Watch:
         self._retry_at = time.monotonic() + wait
 
     def _all_done(self) -> bool:
-        tracked = [delivery for delivery in self._deliveries.values() if delivery.outcome != "served"]
+        # One that another process serves, the shipper of the run before it was resumed, say, is waited for
         return self.error is None and all(
-            delivery.done or delivery.start is None or delivery.start["mode"] == "off" for delivery in tracked
+            delivery.done or delivery.start is None or delivery.start["mode"] == "off"
+            for delivery in self._deliveries.values()
         )
 
     def _preload(self) -> None:

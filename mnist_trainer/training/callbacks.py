@@ -49,6 +49,7 @@ class Console(Callback):
         if self._bar_wanted:
             self._bar = tqdm(
                 total=trainer.train.samples * trainer.epochs,
+                initial=trainer.train.samples * trainer.epoch + trainer.means.samples,
                 unit=" samples",
                 unit_scale=True,
                 leave=False,
@@ -96,20 +97,28 @@ class ParameterFiles(Callback):
         self._folder = folder
         self._trainer: Trainer | None = None
         self._saved_step = 0
+        self._failed = False
 
     def on_start(self, trainer: "Trainer") -> None:
         """Learn whose parameters to keep."""
         self._trainer = trainer
 
     def on_epoch(self, record: EpochRecord) -> None:
-        """Write the files."""
-        self._save("last.npz")
-        if record.best:
-            self._save("best.npz")
+        """Write the files; if they can't be written, the disk being full, say, training goes on."""
+        try:
+            self._save("last.npz")
+            if record.best:
+                self._save("best.npz")
+        except OSError as error:
+            if not self._failed:
+                log.warning(f"the parameters after update {record.step:,} are not saved: {error}; training goes on")
+            self._failed = True
 
     def on_end(self) -> None:
-        """Write what was learned since the last epoch, unless training blew up."""
+        """Write what was learned since the last epoch, unless training blew up; raises `OSError` if it can't."""
         trainer = self._trainer
+        if trainer is not None and self._failed and trainer.best is not None:
+            save_parameters(self._folder / "best.npz", trainer.best_arrays)
         if trainer is not None and trainer.step > self._saved_step and trainer.is_finite():
             self._save("last.npz")
 

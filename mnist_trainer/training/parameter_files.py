@@ -5,8 +5,10 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.kernels.arrays import Array
@@ -27,13 +29,28 @@ UNREADABLE = (
 
 def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
     """Write the arrays to a temporary name beside `path` and rename it, so that `path` is always whole."""
+    write_arrays(path, parameters)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Path | None = None) -> None:
+    """Write the arrays to a temporary name, and on to the disk, before `path` becomes theirs.
+
+    What was at `path` is kept as `previous`, if that is given. Raises `OSError` naming the file.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, **parameters)  # type: ignore[arg-type]
+            np.savez(file, **arrays)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the names, too
+        finally:
+            os.close(folder)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # NumPy's doesn't name the file
     finally:

@@ -58,11 +58,16 @@ class EpochRecord:
 class Mean:
     """The running means of loss and accuracy over samples."""
 
-    def __init__(self) -> None:
-        self.samples = 0
-        self.clamped_rows = 0
-        self._loss = 0.0
-        self._correct = 0
+    def __init__(self, samples: int = 0, clamped_rows: int = 0, loss: float = 0.0, correct: int = 0) -> None:
+        self.samples = samples
+        self.clamped_rows = clamped_rows
+        self._loss = loss
+        self._correct = correct
+
+    @property
+    def sums(self) -> tuple[int, int, float, int]:
+        """What a mean that goes on from here is made of: `Mean(*sums)`."""
+        return self.samples, self.clamped_rows, self._loss, self._correct
 
     def add(self, loss: float, correct: int, samples: int, clamped_rows: int = 0) -> None:
         """Take in a batch's mean loss and its number of right predictions."""

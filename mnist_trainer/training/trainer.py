@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -47,22 +47,35 @@ class Trainer:
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
+    epoch: int = field(default=0, init=False)
+    """Whole epochs, with their validation."""
+    batch: int = field(default=0, init=False)
+    """Batches of the epoch at hand."""
+    at_rest: bool = field(default=True, init=False)
+    """Whether all that a checkpoint takes fits together: not while an update, or an epoch's end, is under way."""
     seconds: float = field(default=0.0, init=False)
     """Time spent in whole epochs, without validation."""
     best: EpochRecord | None = field(default=None, init=False)
     last: EpochRecord | None = field(default=None, init=False)
     best_arrays: dict[str, Array] = field(init=False, repr=False)
     """The model's arrays at the best validation; before the first one, the initial ones."""
+    means: Mean = field(default_factory=Mean, init=False, repr=False)
+    """Over the epoch at hand."""
+    since_record: Mean = field(default_factory=Mean, init=False, repr=False)
+    epoch_seconds: float = field(default=0.0, init=False, repr=False)
+    order: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
+    """The state of the batches' generator before the epoch at hand."""
     _predicted: Indices = field(init=False, repr=False)
-    _since_record: Mean = field(default_factory=Mean, init=False, repr=False)
     _gradient_norm: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the optimizer's state and the schedule's length fit the model and the data."""
         parameters = self.model.parameters
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
+        self.loss.reserve(self.model.max_batch, self.model.out_shape[0], self.model.dtype)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
+        self.order = state_of(self.train.generator)
         self._predicted = np.empty(self.model.max_batch, np.intp)
 
     @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
@@ -75,40 +88,52 @@ class Trainer:
         for _ in self.updates():
             pass
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self) -> Generator[Update, None, None]:
         """Train as `fit` does, with a pause after each update, so that several trainers can take turns.
 
         The time of the pauses isn't counted. NumPy's warnings of overflow are the caller's to silence.
         """
         try:
             self._tell("on_start", self)
-            for epoch in range(1, self.epochs + 1):
-                yield from self._updates_of(epoch)
-                if self.patience is not None and self.best and epoch - self.best.epoch >= self.patience:
-                    break
+            while not self.ended:
+                yield from self._updates_of_epoch()
+                self._end_epoch()
+                self.interruption.check()
         finally:
             self._tell("on_end")
 
-    def _updates_of(self, epoch: int) -> Iterator[Update]:
-        means, seconds, started = Mean(), 0.0, time.perf_counter()
-        for x, labels in self.train:
+    @property
+    def ended(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        impatient = self.patience is not None and self.best and self.epoch - self.best.epoch >= self.patience
+        return bool(impatient) or self.epoch >= self.epochs
+
+    def _updates_of_epoch(self) -> Iterator[Update]:
+        started = time.perf_counter()
+        for x, labels in self.train.starting_at(self.batch):
+            self.at_rest = False
             loss, correct = self.update(x, labels)
-            for mean in (means, self._since_record):
+            self.batch += 1
+            for mean in (self.means, self.since_record):
                 mean.add(loss, correct, len(labels), self.loss.clamped_rows)
             self._tell("on_update", len(labels))
             if self._is_record(self.step):
                 self._record()
-            seconds += time.perf_counter() - started
+            self.epoch_seconds += time.perf_counter() - started
+            self.at_rest = True
             yield Update(x, labels, loss, correct)
             started = time.perf_counter()
             self.interruption.check()
-        seconds += time.perf_counter() - started
-        self.seconds += seconds
+        self.epoch_seconds += time.perf_counter() - started
+
+    def _end_epoch(self) -> None:
         validation = self.evaluate(self.validation) if len(self.validation) else None
         if validation is None:
             self.check_finite("the parameters' norm", self._parameters_norm())
         else:
             self.check_finite("the validation loss", validation.loss)
+        self.at_rest = False
+        means, seconds, epoch = self.means, self.epoch_seconds, self.epoch + 1
         record = EpochRecord(
             epoch=epoch,
             epochs=self.epochs,
@@ -125,8 +150,11 @@ class Trainer:
         if record.best:
             self.best = record
             copy_arrays(self.model.arrays, into=self.best_arrays)
+        self.seconds += seconds
+        self.epoch, self.batch, self.means, self.epoch_seconds = epoch, 0, Mean(), 0.0
+        self.order = state_of(self.train.generator)
         self._tell("on_epoch", record)
-        self.interruption.check()
+        self.at_rest = True
 
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
@@ -147,7 +175,10 @@ class Trainer:
 
     @np.errstate(over="ignore", invalid="ignore")
     def evaluate(self, batches: Batches) -> Evaluation:
-        """Return the mean loss, the accuracy and the confusion counts over all batches; nothing is learned."""
+        """Return the mean loss, the accuracy and the confusion counts over all batches; nothing is learned.
+
+        Raises `Interrupted` after the batch during which a stop was asked for.
+        """
         mean, classes = Mean(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
@@ -156,6 +187,7 @@ class Trainer:
             correct = cross_entropy.correct(predictions, labels, out=predicted)
             mean.add(self.loss.forward(predictions, labels), correct, len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
+            self.interruption.check()
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
 
     def restore_best(self) -> None:
@@ -165,6 +197,7 @@ class Trainer:
     def check_finite(self, what: str, value: float) -> None:
         """Raise `DivergedError` that names what is not finite, and after how many updates."""
         if not math.isfinite(value):
+            self.at_rest = False  # no checkpoint of it
             raise DivergedError(
                 f"diverged: {what} is {value} after {self.step} updates, with {type(self.loss).__name__} and a "
                 f"learning rate of {self._rate(self.step):g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
@@ -178,7 +211,7 @@ class Trainer:
         return updates.norm(self.model.parameters.values)
 
     def _record(self) -> None:
-        mean, self._since_record = self._since_record, Mean()
+        mean, self.since_record = self.since_record, Mean()
         self._tell(
             "on_record",
             UpdateRecord(
@@ -211,6 +244,11 @@ class Trainer:
     def _tell(self, hook: Hook, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
+
+
+def state_of(generator: np.random.Generator | None) -> Mapping[str, Any] | None:
+    """Return the state of a generator, if there is one, as plain numbers and words."""
+    return None if generator is None else generator.bit_generator.state
 
 
 def copy_arrays(arrays: Mapping[str, Array], *, into: Mapping[str, Array]) -> None:

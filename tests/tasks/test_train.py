@@ -27,7 +27,7 @@ def test_a_run_leaves_its_journal_configuration_parameters_and_outcome(command):
     files = {path.name for path in done.run.iterdir()}
     assert files == {
         *("journal.jsonl", "config.yaml", "last.npz", "best.npz", "outcome.json"),
-        *("mnist_trainer.log", ".hydra"),
+        *("checkpoint.npz", "checkpoint.previous.npz", "mnist_trainer.log", ".hydra"),
     }
     assert done.run.name.split("-", 3)[3].startswith("mlp-fused-sgd-b128-s0-")
     assert not (done.folder / "mlruns").exists()

@@ -7,7 +7,7 @@ import pytest
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
-from mnist_trainer.training.parameter_files import load_parameters
+from mnist_trainer.training.parameter_files import load_parameters, save_parameters
 
 
 def test_hooks_come_in_order_and_callback_by_callback(tiny, recorder):
@@ -151,3 +151,37 @@ def test_a_run_that_fails_before_its_start_writes_nothing(tiny, tmp_path):
     with pytest.raises(RuntimeError, match="no room"):
         tiny.trainer(callbacks=[Fails(), ParameterFiles(tmp_path)]).fit()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_run_and_in_the_end_no_file(tiny, tmp_path, monkeypatch, caplog):
+    full = [True]
+
+    def save(path, parameters):
+        if full[0]:
+            raise OSError(28, "No space left on device", str(path))
+        save_parameters(path, parameters)
+
+    class Frees(Callback):
+        def on_end(self):
+            full[0] = False
+
+    monkeypatch.setattr(callbacks, "save_parameters", save)
+    trainer = tiny.trainer(callbacks=[Frees(), ParameterFiles(tmp_path)])
+    trainer.fit()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "No space left on device" in caplog.text
+    for name, arrays in (("last.npz", trainer.model.arrays), ("best.npz", trainer.best_arrays)):
+        read = {key: np.empty_like(array) for key, array in arrays.items()}
+        load_parameters(tmp_path / name, read)
+        assert all(read[key].tobytes() == arrays[key].tobytes() for key in arrays)
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_an_error(tiny, tmp_path, monkeypatch):
+    def save(path, parameters):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(callbacks, "save_parameters", save)
+    trainer = tiny.trainer(callbacks=[ParameterFiles(tmp_path)])
+    with pytest.raises(OSError, match="No space left"):
+        trainer.fit()
+    assert trainer.epoch == 2  # it trained to its end

@@ -1,0 +1,42 @@
+"""resume=: go on with a run that was interrupted, to its end."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from mnist_trainer.tasks.outcome import write_failure, write_outcome
+from mnist_trainer.tasks.resumption import Resumption
+from mnist_trainer.tasks.runs import outcome_of
+from mnist_trainer.tasks.shipping import shown
+from mnist_trainer.tasks.train import Result, train
+from mnist_trainer.tracking.cutting import CUT
+
+log = logging.getLogger(__name__)
+
+
+def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
+    """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
+
+    `given` are the command line's overrides. What is raised before the run goes on changes nothing in its folder.
+    """
+    outcome = outcome_of(folder)
+    if outcome.get("status") == "FINISHED":
+        result = Result(**{field.name: outcome[field.name] for field in fields(Result)})
+        log.info(
+            f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
+        )
+        return result
+    resumption = Resumption.prepared(named, folder, given)
+    overrides = resumption.overrides
+    try:
+        result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
+        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
+        (folder / CUT).unlink(missing_ok=True)
+    except (KeyboardInterrupt, Exception) as error:
+        if resumption.begun:
+            write_failure(folder, error, overrides)
+        raise
+    finally:
+        resumption.journal.close()
+    return result

@@ -1,0 +1,72 @@
+"""Runs in their folders: which one `resume=` means, and whether it is finished."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mnist_trainer.analysis.sweep.jobs import OUTCOME
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.tasks.shipping import shown
+from mnist_trainer.tracking.journal import FILE as JOURNAL
+from mnist_trainer.tracking.journal import is_alive, read_start
+
+CONFIG = "config.yaml"
+LATEST = "latest"
+
+
+def run_folder(resume: str, outputs: Path) -> Path:
+    """Return the folder of the run that `resume` names: that folder, a checkpoint in it, or `latest` in `outputs`.
+
+    Raises `ConfigError` that says what would fit.
+    """
+    if resume == LATEST:
+        found = unfinished(outputs)
+        if not found:
+            raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
+        return found[-1]
+    path = Path(resume).absolute()
+    if not path.exists():
+        raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
+    folder = path.parent if path.is_file() else path
+    start = read_start(folder) if (folder / JOURNAL).exists() else None
+    if start is not None and start["kind"] != "run":
+        raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
+    if (folder.parent / JOURNAL).exists() and (read_start(folder.parent) or {}).get("kind") == "comparison":
+        raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
+    if start is None and not (folder / CONFIG).exists():
+        raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
+    return folder
+
+
+def unfinished(outputs: Path) -> list[Path]:
+    """Return the folders of single runs that ended before their time and might go on, oldest first.
+
+    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again.
+    """
+    found: list[tuple[int, Path]] = []
+    for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
+        start, outcome = read_start(journal.parent), outcome_of(journal.parent)
+        over = outcome.get("status") == "FINISHED" or str(outcome.get("reason", "")).startswith("diverged")
+        if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
+            found.append((start["start_time"], journal.parent))
+    return [folder for _, folder in sorted(found)]
+
+
+def outcome_of(folder: Path) -> Mapping[str, Any]:
+    """Return what a run's outcome file says; nothing if it has none."""
+    try:
+        outcome: Mapping[str, Any] = json.loads((folder / OUTCOME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return outcome
+
+
+def _run_dir(resume: str | None, outputs: str, new: str) -> str:
+    return f"{outputs}/{new}" if resume is None else str(run_folder(str(resume), Path(outputs)))
+
+
+OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
+OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)

@@ -1,0 +1,20 @@
+"""The soak test itself, with few kills: see tests/soak.py."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SOAK = Path(__file__).parent / "soak.py"
+
+
+def test_a_run_that_is_killed_at_random_ends_like_one_that_is_not(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"}
+    command = [sys.executable, str(SOAK), "--kills", "3", "--folder", str(tmp_path / "soak")]
+    choices = ["model.hidden=[8]", "model.dropout=0.2", "optimizer=adam", "epochs=20"]
+    done = subprocess.run(
+        [*command, *choices], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 kills" in done.stdout
+    assert "equal bit by bit" in done.stdout
