@@ -11,6 +11,7 @@ import pytest
 from mnist_trainer.build import build_data
 from mnist_trainer.tasks import comparison_files, machine
 from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.tracking.position import load as load_position
 from mnist_trainer.training.interruption import Interrupted
 
 TINY = (
@@ -337,6 +338,11 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     assert all("test/accuracy" in run.data.metrics for run in children)
 
 
+def is_sent(folder):
+    position = load_position(folder)
+    return position is not None and position.done
+
+
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
 def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(command, monkeypatch):
     def interrupted(losses):
@@ -346,6 +352,9 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
     rest = [argument for argument in TINY if argument != "tracking=off"]
     done = command(*rest, "epochs=1")
     assert done.code == 143, done.output
+    until = time.monotonic() + 30  # the command leaves its shipper to finish in the background
+    while not all(map(is_sent, [done.run, *done.run.glob("[01]-*")])) and time.monotonic() < until:
+        time.sleep(0.05)
     from mnist_trainer.tracking.store import connect
 
     client = connect(f"sqlite:///{done.folder}/outputs/mlflow.db").client
