@@ -47,6 +47,8 @@ def check_config(config: Config) -> None:
     """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems."""
     import_plugins(config.plugins)
     found = problems(config)
+    if not isinstance(config.trainer.threads, int | str) or isinstance(config.trainer.threads, bool):
+        found.append(f"trainer.threads={config.trainer.threads}: must be auto or a whole number")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
     for group, part in (

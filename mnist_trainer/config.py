@@ -204,7 +204,7 @@ class OneCycleConfig(CosineConfig):
 class TrainerConfig:
     """The loop."""
 
-    threads: int | None = hyperparameter(MISSING, minimum=1)
+    threads: Any = hyperparameter(MISSING, minimum=1, choices=("auto",))  # OmegaConf can't merge a Union
     log_every: int = hyperparameter(MISSING, minimum=1)
     clip_norm: float | None = hyperparameter(MISSING, above=0)
     patience: int | None = hyperparameter(MISSING, minimum=1)

@@ -29,6 +29,12 @@ class DivergedError(MnistTrainerError):
     exit_code = 1
 
 
+class TeamError(MnistTrainerError):
+    """A process of several that train together which ended before its time; the message says how."""
+
+    exit_code = 1
+
+
 class MistakeError(MnistTrainerError):
     """A mistake of the gallery that can't even run, as posted; the message says why."""
 

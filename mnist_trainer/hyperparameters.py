@@ -77,8 +77,9 @@ def problems(instance: Any, prefix: str = "") -> list[str]:
         fits: Range | None = field.metadata.get("range")
         choices: Sequence[str] | None = field.metadata.get("choices")
         for element in value if isinstance(value, list | tuple) else [value]:
-            if choices is not None and element is not None and element not in choices:
-                found.append(f"{key}={element!r} is unknown{suggestion(str(element), choices)}")
+            if choices is not None and isinstance(element, str) and element not in choices:
+                number = "" if fits in (None, Range()) else f", or a number that is {fits}"
+                found.append(f"{key}={element!r} is unknown{suggestion(element, choices)}{number}")
             elif fits is not None and isinstance(element, int | float) and element not in fits:
                 finite = "" if math.isfinite(element) or fits == Range() else " and finite"
                 found.append(f"{key}={value} is out of range: must be {fits}{finite}")

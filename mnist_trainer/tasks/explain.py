@@ -23,6 +23,7 @@ from mnist_trainer.build import build_data
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.tasks.train import build_trainer
 from mnist_trainer.training.trainer import Trainer
@@ -42,7 +43,7 @@ def explain(config: Config, folder: Path) -> Answer:
     """
     settings = config.task
     assert isinstance(settings, ExplainConfig)
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         subject, logits, labels = observe(config, settings)
     e = explain_gradient(subject, logits, labels)
     steps = lecture(e)

@@ -15,6 +15,7 @@ from mnist_trainer.analysis.gradcheck.report import HEAD, Report
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.tasks.train import build_trainer
 
@@ -37,7 +38,7 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))
     log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         report = check_configuration(
             config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
         )

@@ -14,6 +14,7 @@ from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.tasks.machine import machine
 from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.tasks.train import build_trainer
 
@@ -34,7 +35,7 @@ def profile(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"
     log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         found = profile_steps(trainer, settings.updates)
         where = machine()
     show(found)

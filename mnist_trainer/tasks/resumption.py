@@ -75,6 +75,13 @@ class Resumption:
         return 0 if self.checkpoint is None else int(self.checkpoint.document["trainer"]["step"])
 
     @property
+    def processes(self) -> int | None:
+        """How many processes shared the updates, on which their last bits depend; None if that is anew to be told."""
+        if self.checkpoint is None or "trainer.threads" in self.changes:
+            return None
+        return int(self.checkpoint.document["processes"])
+
+    @property
     def tracked(self) -> Tracked:
         """How the run is tracked: as before, but for what is changed."""
         tracking, store_folder = self.config.tracking, Path(self.config.outputs).absolute()

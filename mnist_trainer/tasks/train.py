@@ -28,6 +28,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
+from mnist_trainer.tasks.processes import cores_for
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
@@ -94,7 +95,9 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
+    cores = cores_for(config.trainer, trainer)
+    trainer.processes = (resumption and resumption.processes) or cores.processes
+    with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, with_checkpoints=True))
         run.tell(result)
     return result
@@ -162,6 +165,7 @@ class Run:
             "config": asdict(self.config),
             "overrides": list(self.overrides),
             "data": self.dataset.digest,
+            "processes": self.trainer.processes,
             "version": __version__,
         }
         checkpoints = Checkpoints(self.folder, journal, about, minutes=self.config.trainer.checkpoint_minutes)

@@ -25,6 +25,7 @@ def snapshot(trainer: Trainer, **more: object) -> Checkpoint:
 
     `more` goes into the document as it is.
     """
+    trainer.worker.collect()
     arrays = dict(_arrays(trainer))
     document: dict[str, Any] = {name: getattr(trainer, name) for name in NOW}
     document |= {"means": trainer.means.sums, "since_record": trainer.since_record.sums}

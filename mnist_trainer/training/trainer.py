@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from mnist_trainer.schedules import Schedule
 from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
+from mnist_trainer.training.team import Team
+from mnist_trainer.training.worker import Alone, Worker
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
 
@@ -44,6 +47,8 @@ class Trainer:
     patience: int | None = None
     by_loss: bool = False
     callbacks: Sequence[Callback] = ()
+    processes: int = 1
+    """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so."""
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
@@ -65,6 +70,7 @@ class Trainer:
     epoch_seconds: float = field(default=0.0, init=False, repr=False)
     order: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
     """The state of the batches' generator before the epoch at hand."""
+    worker: Worker = field(init=False, repr=False)
     _predicted: Indices = field(init=False, repr=False)
     _gradient_norm: float = field(default=0.0, init=False, repr=False)
 
@@ -76,6 +82,7 @@ class Trainer:
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self.order = state_of(self.train.generator)
+        self.worker = Alone(self.model, self.loss, self.optimizer)
         self._predicted = np.empty(self.model.max_batch, np.intp)
 
     @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
@@ -93,14 +100,28 @@ class Trainer:
 
         The time of the pauses isn't counted. NumPy's warnings of overflow are the caller's to silence.
         """
+        with self.together():
+            try:
+                self._tell("on_start", self)
+                while not self.ended:
+                    yield from self._updates_of_epoch()
+                    self._end_epoch()
+                    self.interruption.check()
+            finally:
+                self._tell("on_end")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let `processes` processes share every `update` within the block."""
+        if self.processes == 1:
+            yield
+            return
+        alone = self.worker
         try:
-            self._tell("on_start", self)
-            while not self.ended:
-                yield from self._updates_of_epoch()
-                self._end_epoch()
-                self.interruption.check()
+            with Team(self.model, self.loss, self.optimizer, self.processes) as self.worker:
+                yield
         finally:
-            self._tell("on_end")
+            self.worker = alone
 
     @property
     def ended(self) -> bool:
@@ -158,18 +179,15 @@ class Trainer:
 
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
-        predictions = self.model.forward(x, training=True)
-        loss = self.loss.forward(predictions, labels)
+        loss, correct, _ = self.worker.gradients(x, labels)
         self.check_finite("the loss", loss)
-        correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
-        self.model.backward(self.loss.backward())
-        parameters = self.model.parameters
+        scale = 1.0
         if self.clip_norm is not None or self._is_record(self.step + 1):
-            self._gradient_norm = updates.norm(parameters.gradients)
+            self._gradient_norm = self.worker.norm()
             self.check_finite("the gradient's norm", self._gradient_norm)
         if self.clip_norm is not None and self._gradient_norm > self.clip_norm:
-            updates.scale(parameters.gradients, self.clip_norm / self._gradient_norm)
-        self.optimizer.step(parameters.values, parameters.gradients, self._rate(self.step))
+            scale = self.clip_norm / self._gradient_norm
+        self.worker.step(self._rate(self.step), scale)
         self.step += 1
         return loss, correct
 
