@@ -12,7 +12,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
-| `training/` | `Trainer`, the loop; its records and callbacks; saved parameters, checkpoints; interruption |
+| `training/` | `Trainer`, the loop; its records and callbacks; checkpoints, interruption, divergence |
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -90,11 +91,14 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; this takes it back
         root, hydra_state = logging.getLogger(), GlobalHydra.instance().hydra
         handlers, level = root.handlers[:], root.level
+        answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         capfd.readouterr()
         try:
             with pytest.raises(SystemExit) as end:
                 entry.main()
         finally:
+            for number, answer in answers.items():
+                signal.signal(number, answer)
             for handler in set(root.handlers) - set(handlers):
                 handler.close()
             root.handlers, root.level = handlers, level

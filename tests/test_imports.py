@@ -45,7 +45,7 @@ ROOMS = {
     "analysis": BUILDING | {"tracking"},
     "tasks": BUILDING | {"composition", "config_errors", "analysis", "tracking", "figures"},
     "api": BUILDING | {"composition", "analysis", "tracking", "tasks"},
-    "__main__": {"composition", "config_errors", "tasks"},
+    "__main__": {"composition", "config_errors", "tasks", "training"},
 }
 NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry"}
 # modules that the training process loads never import mlflow, not even within a function

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from mnist_trainer.errors import in_words
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.journal import Journal
 from mnist_trainer.training.callbacks import Callback
@@ -61,7 +62,7 @@ class Checkpoints(Callback):
         trainer, self._saved_at = self._trainer, time.monotonic()
         position = positions.load(self._folder)
         try:
-            self._journal.sync()  # no checkpoint survives a power failure that its journal doesn't
+            self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
             snapshot(
                 trainer,
                 **self._about,
@@ -70,7 +71,7 @@ class Checkpoints(Callback):
             ).save(self._folder)
         except OSError as error:
             if not self._failed:
-                log.warning(f"no checkpoint after update {trainer.step:,}: {error}; training goes on without")
+                log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")
             self._failed = True
         else:
             self._saved, self._failed = (trainer.epoch, trainer.batch), False

@@ -20,7 +20,6 @@ from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
-from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +44,6 @@ def run_job(job: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
-    if alone:  # a worker's signals are its launcher's
-        raise_on_sigterm()
     try:
         if job.resume is not None:
             check_resume(job, folder, in_sweep=in_sweep)
@@ -59,7 +56,8 @@ def run_job(job: DictConfig) -> float | None:
                 return None
             parent = parent_of(folder.parent) if in_sweep else None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone)
-            write_outcome(folder, "FINISHED", None, overrides, answer.result)
+            if config.task.name != "train":  # which has done so itself
+                write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
             return answer.objective
     except (MnistTrainerError, OSError) as failure:  # an OSError: a full disk, say

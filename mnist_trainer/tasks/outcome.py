@@ -1,6 +1,7 @@
 """How a run ended, in its folder: `outcome.json`, or no folder at all if it never began."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.data.atomic import replacing
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
 from mnist_trainer.tracking.journal import FILE as JOURNAL
+
+log = logging.getLogger(__name__)
 
 HYDRA_FILES = {".hydra", "mnist_trainer.log"}
 
@@ -42,15 +46,25 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
 
 
 def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
-    """Write down what ended the run before its time."""
-    match error:
-        case KeyboardInterrupt():
-            reason = f"interrupted by {error}" if error.args else "interrupted"
-            write_outcome(folder, "KILLED", reason, overrides)
-        case MnistTrainerError():
-            write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
-        case _:
-            write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+    """Write down what ended the run before its time; one that had its result already keeps that."""
+    if (folder / OUTCOME).exists():
+        return
+    try:
+        match error:
+            case KeyboardInterrupt():
+                reason = f"interrupted by {error}" if error.args else "interrupted"
+                write_outcome(folder, "KILLED", reason, overrides)
+            case DivergedError():
+                more = {"exit_code": error.exit_code, "diverged": error.facts}
+                write_outcome(folder, "FAILED", str(error), overrides, more)
+            case MnistTrainerError():
+                write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
+            case OSError():
+                write_outcome(folder, "FAILED", in_words(error), overrides)
+            case _:
+                write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+    except OSError as failure:
+        log.error(f"{in_words(failure)}; it would say how the run ended")
 
 
 def write_outcome(
@@ -66,10 +80,12 @@ def write_outcome(
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Write a file, whole or not at all; raises `OSError` naming it."""
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a full disk names no file
 
 
 def forget(folder: Path, root: Path) -> None:

@@ -13,7 +13,7 @@ from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.tasks.machine import machine
-from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.outcome import Answer, write_whole
 from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.tasks.train import build_trainer
@@ -41,9 +41,9 @@ def profile(config: Config, folder: Path) -> Answer:
     show(found)
     title = f"# A training step of {what}, batches of {found.batch}\n\n"
     facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
-    (folder / FILES[0]).write_text(f"{title}{found.as_markdown()}\n\n{facts}\n", encoding="utf-8")
+    write_whole(folder / FILES[0], f"{title}{found.as_markdown()}\n\n{facts}\n")
     record = {**found.as_record(), "machine": where}
-    (folder / FILES[1]).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 

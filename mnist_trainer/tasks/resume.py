@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
-from mnist_trainer.tasks.outcome import write_failure, write_outcome
+from mnist_trainer.tasks.outcome import write_failure
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import outcome_of
 from mnist_trainer.tasks.shipping import shown
@@ -31,12 +31,12 @@ def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
     overrides = resumption.overrides
     try:
         result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
-        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
-        (folder / CUT).unlink(missing_ok=True)
     except (KeyboardInterrupt, Exception) as error:
         if resumption.begun:
             write_failure(folder, error, overrides)
         raise
     finally:
         resumption.journal.close()
+        if outcome_of(folder).get("status") == "FINISHED":  # also when the wait for the shipper was interrupted
+            (folder / CUT).unlink(missing_ok=True)
     return result

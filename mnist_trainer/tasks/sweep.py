@@ -23,7 +23,7 @@ from mnist_trainer.build import build_data, check_config
 from mnist_trainer.composition import typed
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.config_errors import explain
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.errors import ConfigError, DiskError, MnistTrainerError
 from mnist_trainer.tasks.provenance import machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
 from mnist_trainer.tracking.journal import Journal, Status
@@ -126,7 +126,10 @@ class Sweep:
         if failed and reason is None:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._journal.end(status, reason)
-        self._journal.close()
+        try:
+            self._journal.close()
+        except DiskError as error:
+            log.error(str(error))
         if status == "KILLED":
             self._shipper.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # then it doesn't wait long
         self._shipper.close()

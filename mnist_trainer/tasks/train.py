@@ -24,10 +24,11 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.errors import ConfigError, DiskError
 from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
+from mnist_trainer.tasks.outcome import write_outcome
 from mnist_trainer.tasks.processes import cores_for
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.shipping import Tracked, shipped
@@ -100,6 +101,7 @@ def train(
     with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, with_checkpoints=True))
         run.tell(result)
+        write_outcome(folder, "FINISHED", None, overrides, asdict(result))  # before the shipper is waited for
     return result
 
 
@@ -130,7 +132,8 @@ class Run:
         )
         with journaling as journal:
             journal_callback = JournalCallback(journal)
-            trainer.callbacks = [*callbacks, journal_callback, ParameterFiles(self.folder)]
+            parameter_files = ParameterFiles(self.folder)
+            trainer.callbacks = [*callbacks, journal_callback, parameter_files]
             if with_checkpoints:
                 yield from self._with_checkpoints(journal)
             else:
@@ -141,23 +144,29 @@ class Run:
                 tested = trainer.best
             assert tested is not None
             evaluation = trainer.evaluate(self.test)
-            trainer.check_finite("the test loss", evaluation.loss)
+            trainer.check_finite("the test loss", evaluation.loss, self.test)
             trainer.interruption.check()
             journal_callback.test(trainer.step, evaluation, list(self.dataset.class_names))
-        return Result(
-            run=self.record.run,
-            name=config.name,
-            data=self.dataset.name,
-            loss=config.loss.name,
-            seed=config.seed,
-            updates=trainer.step,
-            epochs=trainer.step // len(trainer.train),
-            training_seconds=trainer.seconds,
-            validation_loss=tested.validation.loss if tested.validation else None,
-            validation_accuracy=tested.validation.accuracy if tested.validation else None,
-            test_loss=evaluation.loss,
-            test_accuracy=evaluation.accuracy,
-        )
+            result = Result(
+                run=self.record.run,
+                name=config.name,
+                data=self.dataset.name,
+                loss=config.loss.name,
+                seed=config.seed,
+                updates=trainer.step,
+                epochs=trainer.step // len(trainer.train),
+                training_seconds=trainer.seconds,
+                validation_loss=tested.validation.loss if tested.validation else None,
+                validation_accuracy=tested.validation.accuracy if tested.validation else None,
+                test_loss=evaluation.loss,
+                test_accuracy=evaluation.accuracy,
+            )
+            try:
+                parameter_files.check()
+            except DiskError:
+                self.tell(result)  # so much is known
+                raise
+        return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
         about = {
@@ -228,5 +237,6 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         clip_norm=settings.clip_norm,
         patience=settings.patience,
         by_loss=settings.monitor == "loss",
+        loss_name=config.loss.name,
     )
     return trainer, test

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import sqlite3
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 RUN_TAG = "mnist_trainer.run"
 FAILURE_TAG = "failure.reason"
+DIVERGED_TAGS = "diverged."
+"""What the tags begin with that tell of a divergence."""
 LOCK_SECONDS = 60.0
 # A server that is down blocks a call for 247 s by default; the shipper has its own patience.
 ENVIRONMENT = {
@@ -73,9 +76,10 @@ def connect(uri: str) -> "Store":
 
 def _make(path: Path, client_class: "type[MlflowClient]") -> None:
     """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
-    new = path.with_name(f".{path.name}.new")
-    for leftover in path.parent.glob(f"{new.name}*"):  # SQLite's journal, too
+    for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
         leftover.unlink()
+    # Another name each time: to one that failed, on a full disk, say, MLflow keeps its connection
+    new = path.with_name(f".{path.name}.new-{uuid.uuid4().hex}")
     client = client_class(tracking_uri=sqlite_uri(new))
     client.search_experiments(max_results=1)
     client._tracking_client.store.engine.dispose()
@@ -137,8 +141,9 @@ class Store:
         run = self.client.get_run(run_id)
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, "RUNNING")
-            if FAILURE_TAG in run.data.tags:
-                self.client.delete_tag(run_id, FAILURE_TAG)
+            for tag in run.data.tags:
+                if tag == FAILURE_TAG or tag.startswith(DIVERGED_TAGS):
+                    self.client.delete_tag(run_id, tag)
 
     def stage(self, run_id: str) -> str | None:
         """Return `active` or `deleted`; None if there is no such run."""

@@ -9,7 +9,7 @@ An update has three phases, with all at rest between them:
 
 1. gradients: of each part of the batch, weighted by how many rows it has;
 2. sum: each section adds up the parts' gradients, always in the same order, so that the bits are the same from run to
-   run;
+   run, and takes their norm;
 3. step: each section's own optimizer updates it.
 
 Whoever is free does what is to be done: a part that its process hasn't begun, for want of a core, the first process
@@ -41,7 +41,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.parameters import shared_zeros
 from mnist_trainer.training.worker import Alone, Measures
 
-END, GRADIENTS, SUM, STEP, SUM_AND_STEP = range(5)
+END, GRADIENTS, SUM, STEP = range(4)
 SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
 WATCH_SECONDS = 0.1  # how often a sleeping one looks whether the others live
 LINE = 16  # numbers in a line of the cache, which no two processes should write to
@@ -77,7 +77,6 @@ class Team:
         self._gradients = shared_zeros(processes * parameters.size, model.dtype).reshape(processes, -1)
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
         self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
-        self._summed = False
         context = get_context("fork")
         self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
         self._pids: list[int] = []
@@ -118,7 +117,6 @@ class Team:
         elementwise.copy(x, out=self._x[:n])
         np.copyto(self._labels[:n], labels)
         self._do(GRADIENTS, n)
-        self._summed = False
         loss, correct, clamped, _ = map(float, self._results.sum(axis=0))
         self._alone.loss.clamped_rows = int(clamped)
         return Measures(loss, int(correct), int(clamped))
@@ -126,12 +124,11 @@ class Team:
     def norm(self) -> float:
         """Add up the gradients, and return their Euclidean norm."""
         self._do(SUM)
-        self._summed = True
         return math.hypot(*map(float, self._results[:, 3]))
 
     def step(self, rate: float, scale: float = 1.0) -> None:
-        """Add up the gradients, if they aren't yet, and update the parameters."""
-        self._do(STEP if self._summed else SUM_AND_STEP, 0, rate, scale)
+        """Update the parameters by gradients that `norm` has added up."""
+        self._do(STEP, 0, rate, scale)
 
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
@@ -178,9 +175,9 @@ class Team:
         order = self._order[0]
         if order == GRADIENTS:
             self._gradients_of(number, int(self._order[1]))
-        if order in (SUM, SUM_AND_STEP):
+        elif order == SUM:
             self._sum(number)
-        if order in (STEP, SUM_AND_STEP):
+        elif order == STEP:
             self._step(number)
 
     def _gradients_of(self, number: int, n: int) -> None:
@@ -199,8 +196,7 @@ class Team:
         total, *others = self._gradients[:, self._sections[number]]
         for other in others:
             elementwise.add(total, other, out=total)
-        if self._order[0] == SUM:
-            self._results[number, 3] = updates.norm(total)
+        self._results[number, 3] = updates.norm(total)
 
     def _step(self, number: int) -> None:
         section, (rate, scale) = self._sections[number], map(float, self._order[2:])

@@ -21,7 +21,7 @@ class Measures(NamedTuple):
 
 
 class Worker(Protocol):
-    """What does the updates: this process alone, or a team of several."""
+    """What does the updates, this process alone or a team of several: gradients, their norm, and a step, in turns."""
 
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of a batch's mean loss."""
@@ -51,7 +51,7 @@ class Alone:
     def gradients(self, x: Array, labels: Indices, weight: float = 1.0) -> Measures:
         """Compute the gradients of `weight` times the mean loss."""
         predictions = self.model.forward(x, training=True)
-        loss = self.loss.forward(predictions, labels)
+        loss = float(self.loss.forward(predictions, labels))  # a user's may be of NumPy's types
         correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
         self.model.backward(self.loss.backward(weight))
         return Measures(loss, correct, self.loss.clamped_rows)

@@ -4,6 +4,7 @@ import logging
 import numpy as np
 import pytest
 
+from mnist_trainer.errors import DiskError
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
@@ -176,12 +177,20 @@ def test_a_disk_that_is_full_for_a_while_costs_no_run_and_in_the_end_no_file(tin
         assert all(read[key].tobytes() == arrays[key].tobytes() for key in arrays)
 
 
-def test_a_disk_that_stays_full_ends_the_run_with_an_error(tiny, tmp_path, monkeypatch):
+def test_a_disk_that_stays_full_is_told_when_it_is_asked_in_the_end(tiny, tmp_path, monkeypatch, caplog):
+    files = ParameterFiles(tmp_path)
+    tiny.trainer(epochs=1, callbacks=[files]).fit()
+    files.check()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
     def save(path, parameters):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(callbacks, "save_parameters", save)
-    trainer = tiny.trainer(callbacks=[ParameterFiles(tmp_path)])
-    with pytest.raises(OSError, match="No space left"):
-        trainer.fit()
-    assert trainer.epoch == 2  # it trained to its end
+    trainer = tiny.trainer(callbacks=[files], seed=1)
+    trainer.fit()
+    assert trainer.epoch == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    with pytest.raises(DiskError, match=r"last\.npz: No space left on device"):
+        files.check()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
