@@ -118,6 +118,25 @@ def test_a_sweep_is_served_by_one_shipper(outputs, begin, write, client):
     assert len(children) == 3
 
 
+def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, begin, write):
+    shipper = Shipper(outputs / "sweep")
+    sweep = begin("sweep", kind="sweep", run="5" * 32)
+    (outputs / "sweep" / "0" / "shipping.lock").mkdir(parents=True)  # nobody can lock a folder
+    for name in ("0", "1"):
+        write(begin(f"sweep/{name}", parent="5" * 32))
+    sweep.end("FINISHED")
+    sweep.close()
+    report = shipper.finish(500)  # it ends long before
+    assert report.summary() == "sent 2 runs, 1 not sent"
+    assert "sweep/0/shipping.lock: Is a directory" in report.error
+    report = sync([], store_folder=outputs)
+    assert (report.summary(), report.left > 30) == ("sent 0 runs, 1 not sent", True)
+    write(begin("z"))
+    assert sync([], store_folder=outputs).summary() == "sent 1 run, 1 not sent"
+    (outputs / "sweep" / "0" / "shipping.lock").rmdir()
+    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+
+
 def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin, write):
     shipper = Shipper(outputs / "a")
     write(begin("a", uri="file:///tmp/nowhere"))
