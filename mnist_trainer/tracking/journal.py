@@ -1,7 +1,8 @@
 """A run's journal: `journal.jsonl`, one JSON object a line, written by training and read by everybody else.
 
 It is the truth about a run; MLflow gets a copy of it. Each event is one `write` of a whole line to
-the kernel, so that a killed process loses at most the line it was writing. The writer holds the
+the kernel, so that a killed process loses at most the line it was writing (and, if the disk is full, those that
+wait for room). The writer holds the
 file's lock for as long as it lives: a started journal without an `end` whose lock is free is that
 of a dead process. An open journal that is forked (not spawned) keeps the lock in the child too.
 """
@@ -19,7 +20,8 @@ from typing import Any, Literal
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
-from mnist_trainer.tracking.locks import is_locked, lock_descriptor
+from mnist_trainer.tracking.appending import Appender
+from mnist_trainer.tracking.locks import is_locked
 
 FILE = "journal.jsonl"
 KINDS = ("start", "resume", "params", "tags", "dataset", "metrics", "confusion", "artifact", "end")
@@ -81,15 +83,9 @@ class Journal:
         self.folder = folder.absolute()
         self.path = self.folder / FILE
         self.before: Mapping[Told, Event] = {}
-        self._torn = False
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o666)
-        except OSError as error:
-            raise TrackingError(f"{self.path}: a journal can't be written here: {error.strerror}") from error
+        self._file = Appender(self.path)
         problem = None
-        if not lock_descriptor(self._descriptor, wait_seconds=0.5):
+        if not self._file.lock(wait_seconds=0.5):
             advice = "wait for its end" if reopened else "give this run a folder of its own"
             problem = f"another process is writing this journal; {advice}"
         elif self.size and not reopened:
@@ -101,15 +97,15 @@ class Journal:
     @property
     def size(self) -> int:
         """How many bytes are written."""
-        return os.fstat(self._descriptor).st_size
+        return self._file.size
 
     def sync(self) -> None:
-        """Put what is written on the disk, where it survives a power failure."""
-        os.fsync(self._descriptor)
+        """Put all of it on the disk, where it survives a power failure; raises OSError if that can't be."""
+        self._file.sync()
 
     def truncate(self, size: int) -> None:
         """Cut the journal back."""
-        os.ftruncate(self._descriptor, size)
+        self._file.truncate(size)
 
     def start(self, record: RunRecord) -> None:
         """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones."""
@@ -170,25 +166,20 @@ class Journal:
         self._write("artifact", name=name, folder=folder)
 
     def end(self, status: Status, reason: str | None = None) -> None:
-        """Write the last event; the run's status, and the reason if it is a bad one."""
+        """Write the last event; the run's status, and the reason if it is a bad one.
+
+        Raises TrackingError if the disk has no room for what was told.
+        """
         self._write("end", status=status, reason=reason)
+        self._file.settle()
 
     def close(self) -> None:
         """Give the lock back; a started journal without an end then counts as that of a dead process."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     def _write(self, event: str, /, **content: object) -> None:
-        line = json.dumps({"event": event, "time": now_ms(), **content}, separators=(",", ":"), default=str)
-        data = memoryview((("\n" if self._torn else "") + line + "\n").encode())
-        try:
-            while data:
-                written = os.write(self._descriptor, data)
-                self._torn = written < len(data)
-                data = data[written:]
-        except OSError as error:
-            raise TrackingError(f"{self.path}: can't be written: {error.strerror}") from error
+        event_and_content = {"event": event, "time": now_ms(), **content}
+        self._file.append(json.dumps(event_and_content, separators=(",", ":"), default=str))
 
 
 def told(step: int, metrics: Mapping[str, float]) -> Told:

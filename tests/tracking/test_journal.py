@@ -2,6 +2,7 @@ import json
 import logging
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -130,3 +131,30 @@ def test_the_training_side_loads_nothing_heavy():
     source = str(Path(__file__).parents[2])
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file get larger than so many bytes, until called with None."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_a_full_disk_does_not_take_is_written_when_there_is_room(tmp_path, caplog, full_disk):
+    journal = Journal(tmp_path / "run")
+    journal.tags({"long": "x" * 100_000})  # longer than any other file that is written meanwhile
+    full_disk(journal.size + 10)
+    for step in range(3):
+        journal.metrics(step, {"train/loss": 1.0})
+    with pytest.raises(OSError, match="too large"):
+        journal.sync()
+    assert caplog.text.count("kept in memory") == 1
+    assert len(read_events(journal.path)[0]) == 1
+    full_disk(None)
+    journal.metrics(3, {"train/loss": 1.0})
+    assert [event["step"] for event in read_events(journal.path)[0][1:]] == [0, 1, 2, 3]
+    full_disk(journal.size)
+    with pytest.raises(TrackingError, match=r"journal\.jsonl: can't be written"):
+        journal.end("FINISHED")
+    journal.close()
