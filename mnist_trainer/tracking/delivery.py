@@ -34,6 +34,7 @@ class Delivery:
         self._uri = uri
         self._store_folder = store_folder
         self._start: Event | None = None
+        self._unreadable = False
         self._outbox: Outbox | None = None
         self._lock: int | None = None
         self._pictures: list[Path] | None = None
@@ -46,9 +47,13 @@ class Delivery:
 
     @property
     def start(self) -> Event | None:
-        """The journal's first event, as changed where the run was resumed; None as long as it has none."""
-        if self._start is None and (self.folder / JOURNAL).exists():
-            self._start = read_start(self.folder)
+        """The journal's first event, as changed where the run was resumed; None if it has none, or can't be read."""
+        if self._start is None and not self._unreadable and (self.folder / JOURNAL).exists():
+            try:
+                self._start = read_start(self.folder)
+            except OSError as error:
+                log.warning("%s: %s", error.filename, error.strerror)
+                self._unreadable = True
         return self._start
 
     @property

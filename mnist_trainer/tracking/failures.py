@@ -14,6 +14,7 @@ LASTING = {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
 }
+PERMANENT = (ImportError, LookupError, TypeError, ValueError)  # a database's driver is missing; a damaged journal
 REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
@@ -40,7 +41,7 @@ def may_mend(error: Exception) -> bool:
         case OSError() as cause:
             return cause.errno not in LASTING
         case cause:
-            return not isinstance(cause, ImportError)  # a database's driver
+            return not isinstance(cause, PERMANENT)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -102,7 +102,8 @@ class Watch:
             except Exception as error:  # whatever MLflow raises: the journal keeps what is left
                 (store if is_store_s(error, delivery.uri) else own).failed(error, delivery.uri)
             else:
-                del self._patience[delivery.uri], self._patience[folder]
+                for what in (delivery.uri, folder):
+                    self._patience.pop(what, None)
             if delivery.done:
                 delivery.release()
 
