@@ -78,6 +78,8 @@ class Watch:
         return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
 
     def _tracked(self) -> list[Delivery]:
+        for folder in served_folders(self.folder):  # stopped early, it may not have looked yet
+            self._deliveries.setdefault(folder, Delivery(folder))
         return [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
 
     def _parent_gone(self) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from mnist_trainer.tracking.position import load
 from mnist_trainer.tracking.process import Shipper
 from mnist_trainer.tracking.sync import sync
+from mnist_trainer.tracking.watch import Watch
 
 SOURCE = str(Path(__file__).parents[2])
 WRITER = textwrap.dedent(
@@ -156,6 +157,18 @@ def test_a_wait_that_is_too_short_ends_the_shipper_and_leaves_the_journal(output
     assert report.error
     assert "127.0.0.1:9" in report.error or "took too long" in report.error
     assert sync([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
+
+
+def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(outputs, begin, write, tmp_path):
+    write(begin("a"))
+    reading, writing = os.pipe()
+    watch = Watch(outputs / "a", 60, reading)
+    watch.stop()  # while it loads MLflow
+    report = watch.run()
+    assert report.left > 30
+    assert f"{outputs}/mlflow.db: too slow" in report.error
+    os.close(reading)
+    os.close(writing)
 
 
 def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, client):

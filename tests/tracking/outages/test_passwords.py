@@ -43,19 +43,19 @@ def test_of_a_run_that_is_resumed(train, uri, assert_nowhere, assert_all_is_ther
     assert_nowhere(done)
 
 
-def test_of_a_sweep(train, uri, assert_nowhere):
-    done = train("--multirun", f"tracking.uri='{uri}'", "seed=0,1", "epochs=1")
-    assert done.code == 0
-    assert "not sent" not in done.output
-    assert_nowhere(done)
-
-
-def test_in_a_file_of_the_users_own(train, deaf, tmp_path, assert_nowhere):
+@pytest.mark.parametrize("given", ["on the command line", "in a file"])
+def test_of_a_sweep(train, deaf, tmp_path, assert_nowhere, given):
+    uri = f"http://me:{SECRET}@127.0.0.1:{deaf.server_port}"
     own = tmp_path / "own" / "tracking" / "mine.yaml"
-    own.parent.mkdir(parents=True)
-    own.write_text(f"defaults: [mlflow]\nuri: http://me:{SECRET}@127.0.0.1:{deaf.server_port}\nwait_seconds: 0\n")
-    done = train("--config-dir", str(tmp_path / "own"), "--multirun", "tracking=mine", "seed=0,1", "epochs=1")
+    if given == "in a file":
+        own.parent.mkdir(parents=True)
+        own.write_text(f"defaults: [mlflow]\nuri: {uri}\n")
+        store = ["--config-dir", str(tmp_path / "own"), "tracking=mine"]
+    else:
+        store = [f"tracking.uri='{uri}'"]
+    done = train("--multirun", "seed=0,1", "epochs=1", "tracking.wait_seconds=0", *store)
     assert done.code == 0, done.output
+    assert f"events are not sent: " in done.output
     assert_nowhere(done, but=[own])
 
 

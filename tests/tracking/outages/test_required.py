@@ -42,6 +42,18 @@ def test_one_that_answers_gets_the_run(train, proxy, assert_all_is_there):
     assert_all_is_there(done.run, proxy.uri)
 
 
+def test_a_run_to_be_resumed_stays_as_it_is(train, deaf):
+    def interrupt(epoch):
+        raise KeyboardInterrupt
+
+    run = train("tracking=off", at_epoch=interrupt).run
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    deaf.close()
+    done = train(f"resume={run}", "tracking=mlflow", f"tracking.uri={deaf.uri}", REQUIRED, "tracking.wait_seconds=3")
+    assert (done.code, "tracking.required: nothing begins" in done.output) == (2, True), done.output
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}.items() >= before.items()
+
+
 def test_with_tracking_off_it_is_a_contradiction(train):
     done = train("tracking=off", REQUIRED)
     assert done.code == 2
