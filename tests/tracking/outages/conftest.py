@@ -18,7 +18,7 @@ from mnist_trainer.tasks.train import JournalCallback
 TINY = ("data=digits", "model.hidden=[4]", "trainer.log_every=1", "trainer.progress=false", "epochs=2")
 
 
-def until(happened, seconds=60.0):
+def until(happened, seconds=120.0):
     """Wait for something that has to happen."""
     deadline = time.monotonic() + seconds
     while not (found := happened()):

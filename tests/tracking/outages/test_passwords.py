@@ -36,7 +36,7 @@ def test_of_a_run_that_is_resumed(train, uri, assert_nowhere, assert_all_is_ther
 
     done = train(f"tracking.uri={uri}", at_epoch=interrupt)
     assert done.code == 130
-    again = train(f"resume={done.run}", f"tracking.uri={uri}")
+    again = train(f"resume={done.run}", f"tracking.uri={uri}", "tracking.wait_seconds=100")
     assert again.code == 0, again.output
     assert "is FINISHED" in again.output
     assert_all_is_there(done.run, uri)
@@ -55,7 +55,7 @@ def test_of_a_sweep(train, deaf, tmp_path, assert_nowhere, given):
         store = [f"tracking.uri='{uri}'"]
     done = train("--multirun", "seed=0,1", "epochs=1", "tracking.wait_seconds=0", *store)
     assert done.code == 0, done.output
-    assert f"events are not sent: " in done.output
+    assert "events are not sent: " in done.output
     assert_nowhere(done, but=[own])
 
 

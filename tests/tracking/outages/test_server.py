@@ -79,7 +79,7 @@ def test_slow_then_hanging_then_failing_then_well_again(proxy, train, wait_until
         if epoch < 3:
             wait_until(lambda: len(proxy.asked) > asked)
 
-    done = train(f"tracking.uri={proxy.uri}", "epochs=3", at_epoch=at_epoch)
+    done = train(f"tracking.uri={proxy.uri}", "tracking.wait_seconds=100", "epochs=3", at_epoch=at_epoch)
     assert done.code == 0
     assert "is FINISHED" in done.output
     assert "not sent" not in done.output
@@ -95,7 +95,7 @@ def test_killed_half_way_and_started_again(server, train, wait_until, tmp_path, 
         else:
             server.start()
 
-    done = train(f"tracking.uri=http://127.0.0.1:{server.port}", at_epoch=at_epoch)
+    done = train(f"tracking.uri=http://127.0.0.1:{server.port}", "tracking.wait_seconds=100", at_epoch=at_epoch)
     assert done.code == 0
     assert "not sent" not in done.output
     assert_all_is_there(done.run, f"http://127.0.0.1:{server.port}")
