@@ -63,6 +63,7 @@ def test_failing_from_start_to_end(proxy, train, wait_until, sync_all, assert_ke
     assert_kept(done)
     assert f"{proxy.uri}: " in done.output
     proxy.fails = None
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     assert sync_all().summary() == "sent 1 run"
     assert_all_is_there(done.run, proxy.uri)
 
@@ -120,6 +121,7 @@ def test_a_run_that_the_server_makes_too_late_is_no_second_one(
     proxy.fails, proxy.late = None, {"POST runs/create"}
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     assert sync_all().summary() == "sent 0 runs, 1 not sent"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     assert sync_all().summary() == "sent 1 run"
     assert proxy.late_done.is_set()
     assert_all_is_there(done.run, proxy.uri)
