@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4")
+TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=100")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas")
 CHECKED = f"""
 import sys
@@ -72,7 +72,7 @@ def tracked(tmp_path_factory, environment, client_of):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=150,
         )
         return Tracked(done.returncode, done.stdout, folder, client_of(folder))
 
@@ -157,7 +157,7 @@ def test_a_sweep_is_a_parent_run_with_a_child_for_each_job_and_the_report(sweep)
 
 
 def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics_of):
-    commands = [spawn(*TINY, "epochs=1", f"seed={seed}", "tracking.wait_seconds=100") for seed in range(8)]
+    commands = [spawn(*TINY, "epochs=1", f"seed={seed}") for seed in range(8)]
     for command in commands:
         output, _ = command.communicate(timeout=100)
         assert command.returncode == 0, output
