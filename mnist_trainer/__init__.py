@@ -5,6 +5,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | room | what is in it |
 |---|---|
 | `errors`, `hyperparameters` | the project's exceptions; dataclass fields that know the range that fits |
+| `credentials` | passwords in the URIs of tracking stores, hidden from all but MLflow |
 | `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
 | `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
 | `layers/` | a forward function and its vector-Jacobian product, one concept a file; `Stack` runs a list of them |
@@ -29,7 +30,8 @@ run's folder has a journal. Then `Trainer.fit` loops: a batch of bytes becomes f
 forward, the loss forward and backward, the model backward, the optimizer steps; no array of a batch's size is
 allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
 training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
-them all.
+them all. Whatever a store does, training doesn't see it: the shipper tries again (`tracking.patience`), after it has
+looked what the store has, and `tracking.failures` tells what waiting may mend.
 
 How a run goes on. `tasks.checkpointing` writes `training.state` of a trainer that is at rest into an npz file with a
 checksum. `resume=` makes the run's own folder Hydra's (a resolver in `tasks.runs`), composes the command line against

@@ -22,11 +22,12 @@ def main() -> None:
 
     from mnist_trainer.composition import conf_folder
     from mnist_trainer.config_errors import explain
+    from mnist_trainer.credentials import hide_in
     from mnist_trainer.tasks import dispatch
     from mnist_trainer.tasks.sweep import Sweep, finish
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
-    sys.argv = ["mnist_trainer", *sorted(sys.argv[1:], key=is_override)]
+    sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
     if not any("hydra.mode" in argument for argument in sys.argv):
         # Hydra would compose everything twice, the first time only to see whether the key hydra.mode asks for a sweep
         Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]

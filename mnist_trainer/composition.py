@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.config import SCHEMAS, Config
 from mnist_trainer.config_errors import explain
+from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import suggestion
 
@@ -40,13 +41,16 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
         with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return typed(hydra_compose("config", list(overrides)))
+            return typed(hydra_compose("config", hide_in(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
 
 
 def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`."""
+    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`.
+
+    The store's password, if there is one, is hidden.
+    """
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
     ]
@@ -54,6 +58,7 @@ def typed(composed: DictConfig) -> Config:
         raise ConfigError(*found)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
+    config.tracking.uri = config.tracking.uri and hide(config.tracking.uri)
     return config
 
 

@@ -221,6 +221,7 @@ class TrackingConfig:
     name: str = hyperparameter(MISSING, choices=("mlflow", "off"))
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
+    required: bool = MISSING
 
 
 @dataclass

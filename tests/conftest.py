@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from mnist_trainer.credentials import STORES
+
 settings.register_profile("mnist_trainer", deadline=None, derandomize=True, database=None, max_examples=15)
 settings.load_profile("mnist_trainer")
 
@@ -88,7 +90,8 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back
         monkeypatch.setattr(Sweep, "failed_jobs", 0)
         monkeypatch.setattr(Sweep, "current", None)
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; this takes it back
+        for name, value in {"HYDRA_FULL_ERROR": "1", STORES: ""}.items():
+            monkeypatch.setenv(name, value)  # the command sets it; this takes it back
         root, hydra_state = logging.getLogger(), GlobalHydra.instance().hydra
         handlers, level = root.handlers[:], root.level
         answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -18,7 +18,7 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "hyperparameters"}  # all may import these
+LEAVES = {"errors", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILDING = NUMERICS | {"registry", "training", "build", "config"}
 # each room, and the rooms that it may import
@@ -26,6 +26,7 @@ ROOMS = {
     "__init__": set(),
     "errors": set(),
     "hyperparameters": set(),
+    "credentials": set(),
     "kernels": set(),
     "parameters": {"kernels"},
     "layers": {"kernels"},

@@ -12,7 +12,7 @@ from mnist_trainer.tasks.provenance import flattened
 
 MAY_CHANGE = {
     *("epochs", "outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
-    *("tracking.name", "tracking.uri", "tracking.wait_seconds"),
+    *("tracking.name", "tracking.uri", "tracking.wait_seconds", "tracking.required"),
     *("data.root", "data.cache", "data.download"),  # where the data are: a checkpoint knows what they are
 }
 NOT_COMPARED = {"task.label", "journal", "resume"}

@@ -45,6 +45,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     dataset = build_data(config.data)
+    tracked.require(dataset.name)
     parent = tracked.record("comparison", experiment=dataset.name, name=config.name, parent=None)
     runs = [
         Run(

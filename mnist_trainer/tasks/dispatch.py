@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 
 from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
+from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
-from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome, write_whole
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.sweep import parent_of
@@ -45,6 +46,7 @@ def run_job(job: DictConfig) -> float | None:
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
     try:
+        hide_passwords(folder)
         if job.resume is not None:
             check_resume(job, folder, in_sweep=in_sweep)
             return resume(str(job.resume), folder, overrides).validation_loss
@@ -71,6 +73,13 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = 1
         log.exception("the job failed")
     return None
+
+
+def hide_passwords(folder: Path) -> None:
+    """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
+    for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
+        if path.exists() and (safe := hidden(text := path.read_text())) != text:
+            write_whole(path, safe)
 
 
 def check_resume(job: DictConfig, folder: Path, *, in_sweep: bool) -> None:

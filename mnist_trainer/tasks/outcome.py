@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
             forget(folder, root)
         else:
-            write_failure(folder, error, overrides)
+            with suppress(OSError):  # a full disk must not hide what went wrong
+                write_failure(folder, error, overrides)
         raise
 
 

@@ -23,6 +23,7 @@ from mnist_trainer.build import build_data, check_config
 from mnist_trainer.composition import typed
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.config_errors import explain
+from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, DiskError, MnistTrainerError
 from mnist_trainer.tasks.provenance import machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
@@ -91,12 +92,14 @@ class Sweep:
         data, tracking = OmegaConf.to_object(config.data), OmegaConf.to_object(config.tracking)
         assert isinstance(data, DataConfig)
         assert isinstance(tracking, TrackingConfig)
+        tracking.uri = tracking.uri and hide(tracking.uri)
         self.tracked = Tracked(tracking, Path(config.outputs).absolute())
         self.tracked.check()
         overrides = list(config.hydra.overrides.task)
         check_fixed(config, overrides)
         # Found, and if need be downloaded, once, before jobs that may run side by side
         experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
+        self.tracked.require(experiment)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"sweep {' '.join(overrides)}".strip()
         record = self.tracked.record("sweep", experiment=experiment, name=name, parent=None)

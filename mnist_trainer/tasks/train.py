@@ -84,6 +84,8 @@ def train(
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
+    if parent is None:  # a sweep has asked, for all its jobs
+        tracked.require(dataset.name)
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name)

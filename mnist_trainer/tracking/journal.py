@@ -141,10 +141,9 @@ class Journal:
             raise TrackingError(f"{self.path}: can't be written: {self._lines.failure.strerror}")
 
     def _entered(self, record: RunRecord) -> RunRecord:
-        # Absolute, since `task=sync` may run elsewhere; a password in the environment stays there.
-        uri = chosen_uri(record.uri)
-        record = replace(record, uri=record.uri if uri and "@" in uri else uri or DEFAULT_STORE)
-        record = replace(record, store_folder=str(Path(record.store_folder).absolute()))
+        # Absolute, since `task=sync` may run elsewhere
+        folder = str(Path(record.store_folder).absolute())
+        record = replace(record, uri=chosen_uri(record.uri) or DEFAULT_STORE, store_folder=folder)
         if record.mode == "mlflow":
             try:
                 unsent.enter(Path(record.store_folder), record.run, self.folder)

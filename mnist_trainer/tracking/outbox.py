@@ -22,6 +22,10 @@ class RunDeletedError(Exception):
     """The run was deleted in MLflow: what its journal still holds has nowhere to go."""
 
 
+class RunLostError(Exception):
+    """The store doesn't know the run that it had: it was emptied, or exchanged for another one."""
+
+
 class Outbox:
     """Sends what it is given at once; an item that MLflow refuses (a bad name) doesn't hold up the rest."""
 
@@ -78,8 +82,9 @@ class Outbox:
         except MlflowException as error:
             if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"):
                 raise
-            if self.store.stage(self.run_id) != "active":
-                raise RunDeletedError(self.run_id) from error
+            stage = self.store.stage(self.run_id)
+            if stage != "active":
+                raise (RunLostError if stage is None else RunDeletedError)(self.run_id) from error
             if len(items) == 1:
                 log.warning("MLflow refused %s: %s", items[0], error)
                 return

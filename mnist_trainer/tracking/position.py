@@ -28,8 +28,12 @@ class Position:
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
         temporary = folder / f".{FILE}.{os.getpid()}"
-        temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        temporary.replace(folder / FILE)
+        try:
+            temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+            temporary.replace(folder / FILE)
+        except OSError:  # a full disk, say
+            temporary.unlink(missing_ok=True)
+            raise
 
     @property
     def store_exists(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4")
+TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=100")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas")
 CHECKED = f"""
 import sys
@@ -72,7 +72,7 @@ def tracked(tmp_path_factory, environment, client_of):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=150,
         )
         return Tracked(done.returncode, done.stdout, folder, client_of(folder))
 
@@ -205,7 +205,7 @@ def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(sp
 
 
 def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics_of):
-    commands = [spawn(*TINY, "epochs=1", f"seed={seed}", "tracking.wait_seconds=100") for seed in range(8)]
+    commands = [spawn(*TINY, "epochs=1", f"seed={seed}") for seed in range(8)]
     for command in commands:
         output, _ = command.communicate(timeout=100)
         assert command.returncode == 0, output
