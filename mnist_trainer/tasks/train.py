@@ -26,6 +26,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.checkpointing import Checkpoints
+from mnist_trainer.tasks.cpus import affordable
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.resumption import Resumption
@@ -84,7 +85,7 @@ def train(
     trainer, test = build_trainer(config, dataset)
     if resumption is not None:
         resumption.restore(trainer, dataset)
-        record = resumption.record(tracked, dataset.name)
+        record = resumption.record(tracked, dataset.name, parent)
         resumption.describe(trainer)
         resumption.begin()
     else:
@@ -94,7 +95,8 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
+    threads = config.trainer.threads if alone else affordable(config.trainer.threads)
+    with shipper, threadpool_limits(threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, with_checkpoints=True))
         run.tell(result)
     return result
