@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from concurrent.futures import BrokenExecutor
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
@@ -16,6 +17,8 @@ from mnist_trainer.composition import conf_folder
 from mnist_trainer.config_errors import explain
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.tasks.sweep import Sweep, finish
+
+LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or out of memory"
 
 
 def main() -> None:
@@ -38,6 +41,10 @@ def main() -> None:
     except OSError as error:
         tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         code = 2
+    except BrokenExecutor:  # joblib's
+        finish("FAILED", LOST_WORKER)
+        tell(LOST_WORKER)
+        code = 1
     except KeyboardInterrupt as error:
         number = getattr(error, "signal", signal.SIGINT)  # training's own says which
         finish("KILLED", f"interrupted by {signal.Signals(number).name}")

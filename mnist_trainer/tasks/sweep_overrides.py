@@ -65,7 +65,6 @@ def is_means(key: str) -> bool:
 
 def hand_over(jobs: Sequence[Sequence[str]]) -> None:
     """Let Hydra's basic sweeper launch these jobs: left to itself, it knows all combinations only."""
-
     sweeper = basic_sweeper.BasicSweeper  # looked up late: Hydra's search for plugins makes the class anew
 
     def batches(overrides: Sequence[Override], max_batch_size: int | None) -> list[list[list[str]]]:

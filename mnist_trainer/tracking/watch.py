@@ -76,7 +76,7 @@ class Watch:
         if self._unusable or time.monotonic() < self._retry_at:
             return
         for folder in served_folders(self.folder):
-            delivery = self._deliveries.setdefault(folder, Delivery(folder))
+            delivery = self._delivery(folder)
             if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
                 continue
             try:
@@ -87,8 +87,15 @@ class Watch:
             except Exception as error:  # whatever MLflow raises: the journal keeps what is left
                 self._failed(error, delivery)
                 return
-            if delivery.done:
-                delivery.release()
+            finally:
+                if delivery.done or folder != self.folder:  # a sweep's job may be resumed between two rounds
+                    delivery.release()
+
+    def _delivery(self, folder: Path) -> Delivery:
+        found = self._deliveries.get(folder)
+        if found is None or (folder != self.folder and found.superseded):
+            found = self._deliveries[folder] = Delivery(folder)
+        return found
 
     def _failed(self, error: Exception, delivery: Delivery) -> None:
         message = one_line(error, delivery.uri)
