@@ -16,6 +16,8 @@ from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.tasks.cpus import share_cpus, usable_cpus
+from mnist_trainer.tasks.dispatch import BASIC_LAUNCHER
+from mnist_trainer.tasks.parting import part_gently
 from mnist_trainer.tasks.resumption import tracked_as_before
 from mnist_trainer.tasks.shipping import Tracked, shown
 from mnist_trainer.tasks.sweep import Sweep, finish
@@ -40,10 +42,9 @@ class SweepCallback(Callback):
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
-            if config.sweep.resume is None:
-                begin(config)
-            else:
-                go_on(config)
+            sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+                part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
@@ -57,7 +58,7 @@ class SweepCallback(Callback):
             raise SystemExit(2)
 
 
-def begin(config: DictConfig) -> None:
+def begin(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     params = (config.hydra.sweeper.get("params") or {}).items()
     overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
@@ -70,9 +71,10 @@ def begin(config: DictConfig) -> None:
         jobs = combinations(choices_of(overrides))
         hand_over(jobs)
     Sweep.current = Sweep.begun(Path(config.hydra.sweep.dir).absolute(), tracked, experiment, overrides, jobs)
+    return Sweep.current
 
 
-def go_on(config: DictConfig) -> None:
+def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     resumption = SweepResumption.prepared(
         str(config.sweep.resume), Path(config.outputs), list(config.hydra.overrides.task)
@@ -99,6 +101,7 @@ def go_on(config: DictConfig) -> None:
     hand_over(launched)
     with read_write(config.hydra):
         config.hydra.sweep.dir = str(resumption.folder)
+    return Sweep.current
 
 
 def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:

@@ -88,7 +88,7 @@ class Watch:
                 self._failed(error, delivery)
                 return
             finally:
-                if delivery.done or folder != self.folder:  # a sweep's job may be resumed between two rounds
+                if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
                     delivery.release()
 
     def _delivery(self, folder: Path) -> Delivery:

@@ -12,6 +12,10 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
         self.signal = number
 
+    def __reduce__(self) -> tuple[type["Interrupted"], tuple[int]]:
+        """Let it pass from a worker process to the one that waits for it."""
+        return Interrupted, (self.signal,)
+
     @property
     def exit_code(self) -> int:
         """The shell's convention: 130 for SIGINT, 143 for SIGTERM."""
