@@ -41,5 +41,6 @@ def affordable(threads: int | None) -> int | None:
     own = own_cpus()
     if threads is None or threads <= own:
         return threads
-    log.warning(f"trainer.threads={threads}: beside the sweep's other jobs this one has {own} CPU; it takes {own}")
+    has = f"{own} CPU{'' if own == 1 else 's'}"
+    log.warning(f"trainer.threads={threads}: beside the sweep's other jobs this one has {has}, and takes {own}")
     return own

@@ -138,7 +138,8 @@ class Sweep:
         pictures = {name: what for name, what in PICTURES.items() if (self.folder / name).exists()}
         for name, what in {REPORT: "this report", **pictures}.items():
             log.info(f"    {name:<{max(map(len, [REPORT, *pictures]))}}  {what}")
-        if self._content["jobs"] is not None and any(not job.finished and not job.diverged for job in jobs):
+        left = [job for job in jobs if not job.finished and not job.diverged]
+        if left and self._content["jobs"] is not None and not unusable(jobs):
             log.info("to run what has no result:")
             log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
 

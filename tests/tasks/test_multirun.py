@@ -63,7 +63,7 @@ def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_jo
     (pairs,) = json.loads((done.run / "sweep.json").read_text())["pairs"]
     assert pairs["test_loss"]["values"] == values
     assert pairs["seeds"] == [0, 1, 2]
-    assert metrics_of(done.run, "paired/separate/test_loss/mean") == [(0, pytest.approx(sum(values) / 3))]
+    assert metrics_of(done.run, "paired/separate/test_loss/mean") == [(6, pytest.approx(sum(values) / 3))]
     assert "- Over 3 seeds the test accuracy of separate " in (done.run / "sweep.md").read_text()
 
 
