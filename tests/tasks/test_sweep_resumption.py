@@ -202,14 +202,13 @@ def test_values_that_the_command_adds_make_further_jobs(finished, command, event
         ("hydra/sweeper=other", "other"),
     ],
 )
-def test_what_contradicts_the_sweep_is_told_and_changes_nothing(stopped, command, given, message):
-    sweep = stopped("seed=0,1", after=15)
-    before = files(sweep)
-    done = command("--multirun", given, f"sweep.resume={sweep}")
+def test_what_contradicts_the_sweep_is_told_and_changes_nothing(finished, command, given, message):
+    before = files(finished)
+    done = command("--multirun", given, f"sweep.resume={finished}")
     assert done.code == 2
     assert message in done.output
     assert "Traceback" not in done.output
-    assert files(sweep) == before
+    assert files(finished) == before
 
 
 def test_how_jobs_are_done_may_change_without_parting_the_pairs(stopped, command, events_of):
@@ -279,16 +278,15 @@ def test_a_job_that_cannot_go_on_says_why_in_the_report(stopped, command):
 
 
 @pytest.mark.parametrize("what", ["the sweep", "a job"])
-def test_what_is_still_running_is_refused(stopped, command, what):
-    sweep = stopped("seed=0,1", after=15)
-    before = files(sweep)
-    journal = Journal(sweep if what == "the sweep" else jobs_of(sweep)[0], reopened=True)
-    done = command("--multirun", f"sweep.resume={sweep}")
+def test_what_is_still_running_is_refused(finished, command, what):
+    before = files(finished)
+    journal = Journal(finished if what == "the sweep" else jobs_of(finished)[0], reopened=True)
+    done = command("--multirun", f"sweep.resume={finished}")
     journal.close()
     assert done.code == 2
     assert ("this sweep is still running" if what == "the sweep" else "still running: job 0") in done.output
     assert "wait for its end" in done.output
-    assert files(sweep) == before
+    assert files(finished) == before
 
 
 @pytest.mark.parametrize(
