@@ -23,6 +23,7 @@ from mnist_trainer.tasks.shipping import Tracked, shown
 from mnist_trainer.tasks.sweep import Sweep, finish
 from mnist_trainer.tasks.sweep_overrides import check_fixed, choices_of, combinations, hand_over, sweeps_data
 from mnist_trainer.tasks.sweep_resumption import SweepResumption
+from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ class SweepCallback(Callback):
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
-            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+            if config.hydra.launcher._target_ == BASIC_LAUNCHER:
+                raise_on_sigterm()
+            else:
                 part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
@@ -60,15 +63,17 @@ class SweepCallback(Callback):
 
 def begin(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
-    params = (config.hydra.sweeper.get("params") or {}).items()
+    if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
+        raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
+    listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
+    params = (config.hydra.sweeper.params or {}).items() if listed else ()
     overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
     tracking = OmegaConf.to_object(config.tracking)
     assert isinstance(tracking, TrackingConfig)
     tracked = Tracked(tracking, Path(config.outputs).absolute())
     experiment = checked(config, overrides, tracked)
-    jobs = None
-    if config.hydra.sweeper._target_ == BASIC_SWEEPER:
-        jobs = combinations(choices_of(overrides))
+    jobs = combinations(choices_of(overrides)) if listed else None
+    if jobs is not None:
         hand_over(jobs)
     Sweep.current = Sweep.begun(Path(config.hydra.sweep.dir).absolute(), tracked, experiment, overrides, jobs)
     return Sweep.current

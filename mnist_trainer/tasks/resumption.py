@@ -130,6 +130,12 @@ def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Event | Non
     return Tracked(tracking, store_folder)
 
 
+def tracked_in(sweep_folder: Path | None, config: Config) -> Tracked:
+    """Return how a new run is tracked: as the sweep it belongs to, which may have begun elsewhere, says if any."""
+    start = None if sweep_folder is None else read_start(sweep_folder)
+    return tracked_as_before(config.tracking, config.outputs, start, ())
+
+
 def same_run(start: Event, tracked: Tracked) -> RunRecord:
     """Return what a reopened journal says: the run that it started with, as it is tracked now."""
     same = {key: start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}

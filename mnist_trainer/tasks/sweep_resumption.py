@@ -71,7 +71,7 @@ class SweepResumption:
 
     def launched(self) -> list[list[str]]:
         """Return the overrides of what is to run: the jobs without a result, but for those that would diverge again."""
-        jobs = [*read_jobs(self.folder)]
+        jobs = read_jobs(self.folder)
         added = range(len(self.jobs) - self.new, len(self.jobs))
         left = [job.number for job in jobs if not job.finished and not job.diverged]
         folders = {job.number: job.folder for job in jobs}
@@ -126,7 +126,8 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
         start = read_start(folder)
         if start is None or start["kind"] != "sweep" or is_alive(folder) or content_of(folder).get("jobs") is None:
             continue
-        if any(not (job.finished or job.diverged) for job in read_jobs(folder)):
+        left = any(not (job.finished or job.diverged) for job in read_jobs(folder))
+        if left or read_history(folder).end is None:
             found.append((start["start_time"], folder))
     return [folder for _, folder in sorted(found)]
 

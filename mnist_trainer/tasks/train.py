@@ -29,8 +29,8 @@ from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.cpus import affordable
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
-from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.shipping import Tracked, shipped
+from mnist_trainer.tasks.resumption import Resumption, tracked_in
+from mnist_trainer.tasks.shipping import shipped
 from mnist_trainer.tracking.callback import JournalCallback
 from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
@@ -79,7 +79,7 @@ def train(
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     check_config(config)
-    tracked = resumption.tracked if resumption else Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked = resumption.tracked if resumption else tracked_in(folder.parent if parent else None, config)
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)

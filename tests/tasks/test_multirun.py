@@ -68,7 +68,7 @@ def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_jo
 
 
 @pytest.mark.usefixtures("_no_picture")
-@pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0"])
+@pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0", "hydra.sweep.subdir=x"])
 def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
     done = command(*TINY, wrong, "loss=fused,separate", "seed=0,1")
     assert done.code == 2

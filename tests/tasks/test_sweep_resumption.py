@@ -145,15 +145,18 @@ def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, comman
     assert_whole(sweep, *SWEPT)
 
 
-def test_a_sweep_that_was_killed_outright_goes_on_too(spawn, command, tmp_path, assert_whole):
+def test_a_sweep_that_was_killed_outright_goes_on_from_anywhere(spawn, command, tmp_path, assert_whole, events_of):
     arguments = ("--multirun", *TINY, *SWEPT)
     process = spawn(*arguments, before=("-c", DYING.format(steps=STEPS + 15)))
     output, _ = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, output
-    done = command("--multirun", "sweep.resume=latest")
-    assert done.code == 0, done.output
-    assert "goes on after update 11, in epoch 2 of 2" in done.output
-    assert_whole(done.run, *SWEPT)
+    (sweep,) = tmp_path.glob("outputs/2*/*")
+    elsewhere = command("--multirun", f"sweep.resume={sweep}", folder=tmp_path / "elsewhere")
+    assert elsewhere.code == 0, elsewhere.output
+    assert "goes on after update 11, in epoch 2 of 2" in elsewhere.output
+    assert_whole(sweep, *SWEPT)
+    assert list(elsewhere.folder.iterdir()) == []
+    assert {events_of(job, "start")[0]["store_folder"] for job in jobs_of(sweep)} == {str(tmp_path / "outputs")}
 
 
 def test_a_finished_sweep_says_so_and_is_left_alone(finished, command):
