@@ -124,6 +124,8 @@ def limit_workers(config: DictConfig) -> None:
     wanted = config.hydra.launcher.get("n_jobs")  # joblib's
     if wanted is None:
         return
+    if wanted == 0:
+        raise ConfigError("hydra.launcher.n_jobs=0 runs no job; give 1 or more, or -1 for as many as there are CPUs")
     cpus = usable_cpus()
     workers = max(1, cpus + 1 + wanted if wanted < 0 else wanted)
     if workers > cpus:

@@ -135,6 +135,12 @@ def test_a_job_that_goes_on_keeps_what_hydra_wrote_down(folder, gone_on):
         assert not any("resume" in override for override in yaml.safe_load(job.read_text()))
 
 
+def test_no_processes_at_all_are_refused(command):
+    done = command("--multirun", "data=digits", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0", "seed=0,1")
+    assert (done.code, "n_jobs=0 runs no job" in done.output, "Traceback" in done.output) == (2, True, False)
+    assert list(done.folder.iterdir()) == []
+
+
 def test_after_sigterm_each_job_has_a_checkpoint_of_its_last_update(spawn, wait_for, tmp_path):
     (tmp_path / "observed.py").write_text(OBSERVED)
     arguments = ("tracking=off", "epochs=100000", "seed=0,1,2", "hydra.launcher.n_jobs=2")

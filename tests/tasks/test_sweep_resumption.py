@@ -129,15 +129,14 @@ def assert_whole(whole, content, events_of):
     return check
 
 
-@pytest.mark.parametrize("again", [(), (*TINY, *SWEPT)], ids=["by its folder alone", "with its command again"])
-def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, command, events_of, assert_whole, again):
+def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, command, events_of, assert_whole):
     sweep = stopped(*SWEPT, after=STEPS + 15)
     assert [event["status"] for event in events_of(sweep, "end")] == ["KILLED"]
     report = (sweep / "sweep.md").read_text()
     assert "Job 1 KILLED: interrupted by SIGTERM\nJobs 2, 3 MISSING: it never began" in report
     run, done_before = events_of(sweep, "start"), files(jobs_of(sweep)[0])
     assert stopped("sweep.resume=latest", after=STEPS - 15 + 3) == sweep
-    done = command("--multirun", *again, f"sweep.resume={sweep}")
+    done = command("--multirun", *TINY, *SWEPT, f"sweep.resume={sweep}")  # the command again, or by its folder alone
     assert done.code == 0, done.output
     assert "2 of 4 jobs are finished; to run: 2, 3" in done.output
     assert "goes on after update 3, in epoch 1 of 2" in done.output

@@ -90,7 +90,7 @@ def content_of(folder: Path) -> Mapping[str, Any]:
 
 
 def outcome_in(job_folder: Path | None) -> dict[str, Any]:
-    """Return what a job's outcome file says, or else what that it has none, or no folder, means."""
+    """Return what a job's outcome file says; without one the job was killed, without a folder it never began."""
     if job_folder is None:
         return {"status": "MISSING", "reason": "it never began", "overrides": []}
     try:
