@@ -39,6 +39,11 @@ the checkpoint's configuration (`tasks.changes`), takes the journal's lock, and 
 checkpoint was taken (`tracking.cutting`). MLflow may have been sent what is cut off, and forgets nothing: when the run
 writes these metrics again, it gives them the time that they had, and the store takes them for the same.
 
+How a sweep goes on. `tasks.multirun` has Hydra's hooks. `sweep.json` lists every job's overrides; `sweep.resume=`
+compares these with what the jobs' folders tell (`tasks.sweep_resumption`), hands Hydra's sweeper those without a
+result (`tasks.sweep_overrides`), each with its own folder and, where it has a journal, `resume=` that folder. The key
+`sweep` is the command's alone: no job's configuration, checkpoint or run has it.
+
 Where this departs from what one might expect, and why:
 
 - The two loss modes differ in their tail only. A loss says whether it `expects` logits or probabilities, and

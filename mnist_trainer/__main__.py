@@ -4,11 +4,14 @@ import gc
 import os
 import signal
 import sys
+from concurrent.futures import BrokenExecutor
 
 from mnist_trainer.errors import in_words
 from mnist_trainer.training.interruption import Interrupted, leave_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
+
+LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or out of memory"
 
 
 def main() -> None:
@@ -45,6 +48,10 @@ def main() -> None:
     except OSError as error:  # Hydra's, of the folder that it makes for the run
         tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
         code = 2
+    except BrokenExecutor:  # joblib's
+        finish("FAILED", LOST_WORKER)
+        tell(LOST_WORKER)
+        code = 1
     except KeyboardInterrupt as error:
         leave_on_signals()  # a second one
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker

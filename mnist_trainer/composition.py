@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.config import SCHEMAS, Config
+from mnist_trainer.config import SCHEMAS, CommandConfig, Config
 from mnist_trainer.config_errors import explain
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
@@ -47,19 +47,22 @@ def compose(overrides: Sequence[str] = ()) -> Config:
 
 
 def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`.
+    """Turn a composed configuration into a job's dataclasses.
 
-    The store's password, if there is one, is hidden.
+    The store's password, if there is one, is hidden. Raises `ConfigError` for keys missing, or added with a `+`, and
+    for `sweep.resume`, which is no job's.
     """
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
     ]
     if found := [*missing, *_unknown_keys(composed)]:
         raise ConfigError(*found)
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, Config)
-    config.tracking.uri = config.tracking.uri and hide(config.tracking.uri)
-    return config
+    command = OmegaConf.to_object(composed)
+    assert isinstance(command, CommandConfig)
+    if command.sweep.resume is not None:
+        raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
+    command.tracking.uri = command.tracking.uri and hide(command.tracking.uri)
+    return Config(**{field.name: getattr(command, field.name) for field in fields(Config)})
 
 
 def restored(values: Mapping[str, Any]) -> Config:

@@ -225,6 +225,13 @@ class TrackingConfig:
 
 
 @dataclass
+class SweepConfig:
+    """A multirun as a whole."""
+
+    resume: str | None = MISSING
+
+
+@dataclass
 class Config:
     """The whole configuration of a job."""
 
@@ -245,6 +252,13 @@ class Config:
     plugins: list[str] = field(default_factory=list)
     journal: str | None = MISSING
     resume: str | None = MISSING
+
+
+@dataclass
+class CommandConfig(Config):
+    """What a command line may say: a job's configuration, and what is no job's own."""
+
+    sweep: SweepConfig = MISSING
 
 
 SCHEMAS: dict[str, type] = {
@@ -277,7 +291,7 @@ SCHEMAS: dict[str, type] = {
 def register() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    store.store(name="schema", node=CommandConfig)
     for path, schema in SCHEMAS.items():
         group, _, name = f"schema/{path}".rpartition("/")
         store.store(group=group, name=name, node=schema)

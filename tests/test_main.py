@@ -156,7 +156,8 @@ def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn,
     report = (sweep / "sweep.md").read_text()
     assert "| digits | fused epochs=" in report
     assert "KILLED: interrupted by SIGINT" in report
-    assert "1 of 2 jobs finished" in output
+    assert "MISSING: it never began" in report
+    assert "1 of 3 jobs finished" in output
 
 
 def test_training_loads_neither_mlflow_nor_what_draws(spawn):

@@ -45,18 +45,18 @@ def run_job(job: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
+    parent = parent_of(folder.parent) if in_sweep else None
     try:
         hide_passwords(folder)
         if job.resume is not None:
-            check_resume(job, folder, in_sweep=in_sweep)
-            return resume(str(job.resume), folder, overrides).validation_loss
+            check_resume(job, folder)
+            return resume(str(job.resume), folder, overrides, parent=parent, alone=alone).validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            parent = parent_of(folder.parent) if in_sweep else None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone)
             if config.task.name != "train":  # which has done so itself
                 write_outcome(folder, "FINISHED", None, overrides, answer.result)
@@ -82,10 +82,8 @@ def hide_passwords(folder: Path) -> None:
             write_whole(path, safe)
 
 
-def check_resume(job: DictConfig, folder: Path, *, in_sweep: bool) -> None:
-    """Raise `ConfigError` where `resume` has no meaning."""
-    if in_sweep:
-        raise ConfigError("resume goes on with a single run: leave --multirun out")
+def check_resume(job: DictConfig, folder: Path) -> None:
+    """Raise `ConfigError` where `resume` has no meaning; the jobs of a sweep that goes on have it, too."""
     if job.task.name != "train":
         raise ConfigError(f"resume goes on with training: leave task={job.task.name} out")
     if folder != run_folder(str(job.resume), Path(str(job.outputs))):

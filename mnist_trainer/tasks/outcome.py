@@ -11,6 +11,7 @@ from pathlib import Path
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.data.atomic import replacing
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
+from mnist_trainer.tasks.runs import outcome_of
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
 
 def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
     """Write down what ended the run before its time; one that had its result already keeps that."""
-    if (folder / OUTCOME).exists():
+    if outcome_of(folder).get("status") == "FINISHED":
         return
     try:
         match error:

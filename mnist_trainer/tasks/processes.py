@@ -1,10 +1,10 @@
 """How many cores a run's updates take, and in which way: `trainer.threads`."""
 
-import os
 from dataclasses import dataclass
 
 from mnist_trainer.analysis.profile.parts import places
 from mnist_trainer.config import TrainerConfig
+from mnist_trainer.tasks.cpus import affordable, own_cpus
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
 
@@ -22,33 +22,28 @@ class Cores:
     threads: int
 
 
-def cores_for(settings: TrainerConfig, trainer: Trainer, usable: int | None = None) -> Cores:
-    """Tell how `trainer.threads` is meant for this trainer, on a machine with `usable` cores (None: this one).
+def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True) -> Cores:
+    """Tell how `trainer.threads` is meant for this trainer, in a job that runs `alone` or beside others.
 
     A number says how many: processes, each with a part of every batch, where the samples can be parted, or else
-    threads of the matrix products. `auto` is as many processes as there are cores, but no more than 4, and only so
-    many that each has 16 images and 100 million operations of matrix products an update, a millisecond; one, where
-    the samples can't be parted. It depends on sizes alone: what is timed differs from run to run, and the last bits
-    with it. Two processes on two idle cores are 1.4 times as quick as one with 784-128-64-10, too, which `auto` leaves
-    to one: with another busy process beside them they would take 1.45 times as long, waiting for each other.
+    threads of the matrix products. `auto` is as many processes as the job may have cores, but no more than 4, and
+    only so many that each has 16 images and 100 million operations of matrix products an update, a millisecond; one,
+    where the samples can't be parted. It depends on sizes alone: what is timed differs from run to run, and the last
+    bits with it. Two processes on two idle cores are 1.4 times as quick as one with 784-128-64-10, too, which `auto`
+    leaves to one: with another busy process beside them they would take 1.45 times as long, waiting for each other.
     """
     rows = min(trainer.train.batch_size, trainer.train.samples)
     shares = can_share(trainer.model, trainer.loss, trainer.optimizer)
     if settings.threads == AUTO:
         room = min(rows // LEAST_ROWS, int(operations(trainer, rows) / LEAST_OPERATIONS))
-        return Cores(max(1, min(usable or usable_cores(), MOST, room)) if shares else 1, 1)
-    wanted = int(settings.threads)
+        return Cores(max(1, min(own_cpus(), MOST, room)) if shares else 1, 1)
+    wanted = int(settings.threads) if alone else affordable(int(settings.threads))
     return Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
 
 
 def product_threads(settings: TrainerConfig) -> int:
     """Tell how many threads matrix products get in a task that trains in one process."""
     return 1 if settings.threads == AUTO else int(settings.threads)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def operations(trainer: Trainer, rows: int) -> float:

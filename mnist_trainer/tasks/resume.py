@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from mnist_trainer.analysis.sweep.jobs import key_of
 from mnist_trainer.tasks.outcome import write_failure
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import outcome_of
@@ -15,10 +16,11 @@ from mnist_trainer.tracking.cutting import CUT
 log = logging.getLogger(__name__)
 
 
-def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
+def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None = None, alone: bool = True) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides. What is raised before the run goes on changes nothing in its folder.
+    `given` are the command line's overrides; for `parent` and `alone` see `train`. What is raised before the run goes
+    on changes nothing in its folder, but that a sweep's job says there why it can't.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED":
@@ -27,16 +29,19 @@ def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
         return result
-    resumption = Resumption.prepared(named, folder, given)
-    overrides = resumption.overrides
+    overrides: Sequence[str] = [override for override in given if key_of(override) != "resume"]
+    resumption = None
     try:
-        result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
+        resumption = Resumption.prepared(named, folder, given)
+        config, overrides = resumption.config, resumption.overrides
+        result = train(config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption)
     except (KeyboardInterrupt, Exception) as error:
-        if resumption.begun:
+        if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise
     finally:
-        resumption.journal.close()
+        if resumption is not None:
+            resumption.journal.close()
         if outcome_of(folder).get("status") == "FINISHED":  # also when the wait for the shipper was interrupted
             (folder / CUT).unlink(missing_ok=True)
     return result

@@ -1,7 +1,7 @@
 """resume=: a run that was interrupted, taken up where its checkpoint was taken, in its own folder."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import yaml
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME, planned
 from mnist_trainer.composition import restored
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -84,20 +84,13 @@ class Resumption:
     @property
     def tracked(self) -> Tracked:
         """How the run is tracked: as before, but for what is changed."""
-        tracking, store_folder = self.config.tracking, Path(self.config.outputs).absolute()
-        if self.start is not None:
-            if "tracking.uri" not in self.changes:
-                tracking = replace(tracking, uri=self.start["uri"])
-            if "outputs" not in self.changes and Path(self.start["store_folder"]).is_dir():  # not moved since
-                store_folder = Path(self.start["store_folder"])
-        return Tracked(tracking, store_folder)
+        return tracked_as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
-    def record(self, tracked: Tracked, experiment: str) -> RunRecord:
+    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> RunRecord:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
-            return tracked.record("run", experiment=experiment, name=self.config.name, parent=None)
-        same = {key: self.start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}
-        return RunRecord(**same, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
+            return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
+        return same_run(self.start, tracked)
 
     def restore(self, trainer: Trainer, dataset: Dataset) -> None:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
@@ -131,6 +124,29 @@ class Resumption:
             log.info(f"{where}: goes on after update {trainer.step:,}, in epoch {epoch} of {trainer.epochs}")
         for key, value in self.changes.items():
             log.info(f"    with another value than before: {key}={value}")
+
+
+def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Event | None, changes: Container[str]) -> Tracked:
+    """Return how a run, or a sweep, is tracked whose journal has this start: as before, but for the keys changed."""
+    store_folder = Path(outputs).absolute()
+    if start is not None:
+        if "tracking.uri" not in changes:
+            tracking = replace(tracking, uri=start["uri"])
+        if "outputs" not in changes and Path(start["store_folder"]).is_dir():  # not moved since
+            store_folder = Path(start["store_folder"])
+    return Tracked(tracking, store_folder)
+
+
+def tracked_in(sweep_folder: Path | None, config: Config) -> Tracked:
+    """Return how a new run is tracked: as the sweep it belongs to, which may have begun elsewhere, says if any."""
+    start = None if sweep_folder is None else read_start(sweep_folder)
+    return tracked_as_before(config.tracking, config.outputs, start, ())
+
+
+def same_run(start: Event, tracked: Tracked) -> RunRecord:
+    """Return what a reopened journal says: the run that it started with, as it is tracked now."""
+    same = {key: start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}
+    return RunRecord(**same, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
 
 
 def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Checkpoint | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from mnist_trainer.analysis.sweep.jobs import OUTCOME
+from mnist_trainer.analysis.sweep.jobs import OUTCOME, has_diverged
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tracking.journal import FILE as JOURNAL
@@ -32,6 +32,8 @@ def run_folder(resume: str, outputs: Path) -> Path:
         raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
     folder = path.parent if path.is_file() else path
     start = read_start(folder) if (folder / JOURNAL).exists() else None
+    if start is not None and start["kind"] == "sweep":
+        raise ConfigError(f"resume={resume}: the folder of a sweep; --multirun sweep.resume={resume} goes on with it")
     if start is not None and start["kind"] != "run":
         raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
     if (folder.parent / JOURNAL).exists() and (read_start(folder.parent) or {}).get("kind") == "comparison":
@@ -49,7 +51,7 @@ def unfinished(outputs: Path) -> list[Path]:
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
         start, outcome = read_start(journal.parent), outcome_of(journal.parent)
-        over = outcome.get("status") == "FINISHED" or str(outcome.get("reason", "")).startswith("diverged")
+        over = outcome.get("status") == "FINISHED" or has_diverged(outcome)
         if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
             found.append((start["start_time"], journal.parent))
     return [folder for _, folder in sorted(found)]

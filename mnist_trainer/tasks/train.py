@@ -30,8 +30,8 @@ from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.outcome import write_outcome
 from mnist_trainer.tasks.processes import cores_for
-from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.shipping import Tracked, shipped
+from mnist_trainer.tasks.resumption import Resumption, tracked_in
+from mnist_trainer.tasks.shipping import shipped
 from mnist_trainer.tracking.callback import JournalCallback
 from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
@@ -80,7 +80,7 @@ def train(
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     check_config(config)
-    tracked = resumption.tracked if resumption else Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked = resumption.tracked if resumption else tracked_in(folder.parent if parent else None, config)
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
@@ -88,7 +88,7 @@ def train(
         tracked.require(dataset.name)
     if resumption is not None:
         resumption.restore(trainer, dataset)
-        record = resumption.record(tracked, dataset.name)
+        record = resumption.record(tracked, dataset.name, parent)
         resumption.describe(trainer)
         resumption.begin()
     else:
@@ -98,7 +98,7 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    cores = cores_for(config.trainer, trainer)
+    cores = cores_for(config.trainer, trainer, alone=alone)
     trainer.processes = (resumption and resumption.processes) or cores.processes
     with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, with_checkpoints=True))

@@ -46,6 +46,11 @@ class Delivery:
         return self.position is not None and self.position.done
 
     @property
+    def superseded(self) -> bool:
+        """Whether the run was resumed, or sent by another process, since this one last knew."""
+        return self.position is None or self.position != positions.load(self.folder)
+
+    @property
     def start(self) -> Event | None:
         """The journal's first event, as changed where the run was resumed; None if it has none, or can't be read."""
         if self._start is None and not self._unreadable and (self.folder / JOURNAL).exists():

@@ -92,7 +92,7 @@ class Watch:
     def _serve(self) -> None:
         """Send all that is there now, the sweep's own journal first; one that can't be sent doesn't hold up others."""
         for folder in served_folders(self.folder):
-            delivery = self._deliveries.setdefault(folder, Delivery(folder))
+            delivery = self._delivery(folder)
             if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
                 continue
             store, own = self._patience[delivery.uri], self._patience[folder]
@@ -106,8 +106,15 @@ class Watch:
             else:
                 for what in (delivery.uri, folder):
                     self._patience.pop(what, None)
-            if delivery.done:
-                delivery.release()
+            finally:
+                if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
+                    delivery.release()
+
+    def _delivery(self, folder: Path) -> Delivery:
+        found = self._deliveries.get(folder)
+        if found is None or (folder != self.folder and found.superseded):
+            found = self._deliveries[folder] = Delivery(folder)
+        return found
 
     def _settled(self) -> bool:
         # One that another process serves, the shipper of the run before it was resumed, say, is waited for

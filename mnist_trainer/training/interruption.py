@@ -17,7 +17,7 @@ class Interrupted(KeyboardInterrupt):
         self.signal = number
 
     def __reduce__(self) -> tuple[type["Interrupted"], tuple[int]]:
-        """Let a sweep's worker process send it."""
+        """Let it pass from a worker process to the one that waits for it."""
         return Interrupted, (self.signal,)
 
     @property

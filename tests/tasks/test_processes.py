@@ -4,6 +4,7 @@ import pytest
 
 from mnist_trainer.api import build_data, build_trainer, compose
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.tasks import processes
 from mnist_trainer.tasks.processes import Cores, cores_for, product_threads
 
 
@@ -12,17 +13,23 @@ def dataset():
     return build_data(compose(["data=digits"]).data)
 
 
-def cores(dataset, *overrides, usable=2):
+@pytest.fixture
+def usable(monkeypatch):
+    """Say how many cores the job has."""
+    return lambda count: monkeypatch.setattr(processes, "own_cpus", lambda: count)
+
+
+def cores(dataset, *overrides):
     config = compose(["data=digits", *overrides])
     trainer, _ = build_trainer(config, dataset)
-    return cores_for(config.trainer, trainer, usable)
+    return cores_for(config.trainer, trainer)
 
 
 WIDE = ["model.hidden=[1024,1024]", "batch_size=256"]
 
 
 @pytest.mark.parametrize(
-    ("overrides", "usable", "expected"),
+    ("overrides", "count", "expected"),
     [
         ([], 2, Cores(1, 1)),  # too small
         (WIDE, 2, Cores(2, 1)),
@@ -36,11 +43,13 @@ WIDE = ["model.hidden=[1024,1024]", "batch_size=256"]
         (["trainer.threads=3", "batch_size=2"], 4, Cores(1, 3)),
     ],
 )
-def test_the_rule(dataset, overrides, usable, expected):
-    assert cores(dataset, *overrides, usable=usable) == expected
+def test_the_rule(dataset, usable, overrides, count, expected):
+    usable(count)
+    assert cores(dataset, *overrides) == expected
 
 
-def test_batch_normalisation_keeps_a_model_in_one_process(dataset):
+def test_batch_normalisation_keeps_a_model_in_one_process(dataset, usable):
+    usable(2)
     layers = "model.layers=[{kind: flatten},{kind: linear, units: 2048},{kind: batch_norm},{kind: linear, units: 10}]"
     assert cores(dataset, "model=custom", layers, "batch_size=256") == Cores(1, 1)
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from mnist_trainer.tracking.position import load
+from mnist_trainer.tracking.cutting import cut_back
+from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
+from mnist_trainer.tracking.locks import locked
+from mnist_trainer.tracking.position import LOCK, load
 from mnist_trainer.tracking.process import Shipper
 from mnist_trainer.tracking.sync import sync
 from mnist_trainer.tracking.watch import Watch
@@ -136,6 +140,30 @@ def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, b
     assert sync([], store_folder=outputs).summary() == "sent 1 run, 1 not sent"
     (outputs / "sweep" / "0" / "shipping.lock").rmdir()
     assert sync([], store_folder=outputs).summary() == "sent 1 run"
+
+
+def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin, write, client):
+    shipper = Shipper(outputs / "sweep")
+    sweep = begin("sweep", kind="sweep", run="5" * 32)
+    folder = outputs / "sweep" / "0"
+    begin("sweep/0", parent="5" * 32).close()
+    until(lambda: (position := load(folder)) is not None and position.done)
+    assert client.get_run(load(folder).run_id).info.status == "FAILED"
+    journal = Journal(folder, reopened=True)
+    cut_back(journal, None, f"sqlite:///{outputs}/mlflow.db")
+    start = read_start(folder)
+    journal.resume(RunRecord(**{field.name: start[field.name] for field in fields(RunRecord)}), 0)
+    until(lambda: client.get_run(load(folder).run_id).info.status == "RUNNING")
+    with locked(folder / LOCK, 5):  # free between two rounds: it may be resumed once more
+        pass
+    write(journal)
+    sweep.end("FINISHED")
+    sweep.close()
+    report = shipper.finish(30)
+    assert [(run.status, run.outcome) for run in report.runs] == [("FINISHED", "sent")] * 2
+    run = client.get_run(load(folder).run_id)
+    assert (run.info.status, "failure.reason" in run.data.tags) == ("FINISHED", False)
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 30
 
 
 def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin, write):

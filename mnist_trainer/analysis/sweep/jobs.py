@@ -13,6 +13,7 @@ import yaml
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
 
 OUTCOME = "outcome.json"
+SWEEP = "sweep.json"
 OVERRIDES = Path(".hydra", "overrides.yaml")
 
 
@@ -34,6 +35,11 @@ class Job:
         """Whether it has a result."""
         return bool(self.outcome["status"] == "FINISHED")
 
+    @property
+    def diverged(self) -> bool:
+        """Whether it would end without a result again."""
+        return has_diverged(self.outcome)
+
     def value_of(self, key: str) -> str | None:
         """Return what its overrides say for a key, the last one counting; None if they don't."""
         values = [override.partition("=")[2] for override in self.overrides if key_of(override) == key]
@@ -53,22 +59,51 @@ class Summary:
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """Read the outcomes of a sweep's jobs, in their order; a job without one was killed."""
-    jobs = []
-    for job_folder in folder.iterdir():
-        number, dash, _ = job_folder.name.partition("-")
-        if not (job_folder.is_dir() and dash and number.isdigit()):
-            continue
-        try:
-            outcome = json.loads((job_folder / OUTCOME).read_text())
-        except (OSError, ValueError):
-            outcome = {
-                "status": "FAILED",
-                "reason": "it ended without a word (killed, or out of memory)",
-                "overrides": planned(job_folder),
-            }
-        jobs.append(Job(int(number), job_folder, outcome))
-    return sorted(jobs, key=lambda job: job.number)
+    """Read the outcomes of a sweep's jobs, in their order: those that its file lists, or those that have a folder."""
+    folders = job_folders(folder)
+    listed = content_of(folder).get("jobs")
+    if listed is None:
+        return [Job(number, path, outcome_in(path)) for number, path in sorted(folders.items())]
+    return [
+        Job(number, folders.get(number, folder / str(number)), outcome_in(folders.get(number)) | {"overrides": own})
+        for number, own in enumerate(listed)
+    ]
+
+
+def job_folders(folder: Path) -> dict[int, Path]:
+    """Return the folders of a sweep's jobs by the number that their names begin with."""
+    found = {}
+    for path in folder.iterdir():
+        number, dash, _ = path.name.partition("-")
+        if path.is_dir() and dash and number.isdigit():
+            found[int(number)] = path
+    return found
+
+
+def content_of(folder: Path) -> Mapping[str, Any]:
+    """Return what a sweep's file says; nothing if it has none."""
+    try:
+        content = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def outcome_in(job_folder: Path | None) -> dict[str, Any]:
+    """Return what a job's outcome file says; without one the job was killed, without a folder it never began."""
+    if job_folder is None:
+        return {"status": "MISSING", "reason": "it never began", "overrides": []}
+    try:
+        outcome: dict[str, Any] = json.loads((job_folder / OUTCOME).read_text())
+    except (OSError, ValueError):
+        reason = "it ended without a word (killed, or out of memory)"
+        return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
+    return outcome
+
+
+def has_diverged(outcome: Mapping[str, Any]) -> bool:
+    """Tell whether a run ended because its loss or gradient was no longer finite: it would again."""
+    return str(outcome.get("reason", "")).startswith("diverged")
 
 
 def planned(job_folder: Path) -> list[str]:
