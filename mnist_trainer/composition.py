@@ -59,17 +59,27 @@ def typed(composed: DictConfig) -> Config:
 
 def restored(values: Mapping[str, Any]) -> Config:
     """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
-    groups = {}
-    for group, own in values.items():
-        if isinstance(own, Mapping):
-            schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
-            fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
-            if not fitting:
-                raise ConfigError(f"{group} with the keys {', '.join(own)}: not a configuration of this version")
-            groups[group] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(fitting[0]), own))
     if values.keys() != {field.name for field in fields(Config)}:
-        raise ConfigError(f"the keys {', '.join(values)}: not a configuration of this version")
-    return Config(**{**values, **groups})
+        raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
+    groups = {}
+    for group in sorted({path.partition("/")[0] for path in SCHEMAS}):
+        own = values[group]
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"{group}={own!r}: not a configuration of this version")
+        schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+        fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
+        if not fitting:
+            raise ConfigError(f"{group} with the keys {', '.join(map(str, own))}: not a configuration of this version")
+        groups[group] = fitting[0]
+    try:
+        structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
+        config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+    except RecursionError as error:
+        raise ConfigError("nested too deeply: not a configuration of this version") from error
+    assert isinstance(config, Config)
+    return config
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

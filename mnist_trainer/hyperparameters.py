@@ -120,6 +120,12 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
     return cls(**values)
 
 
+def picked(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build a dataclass from those of the values that it has fields for; raises `ConfigError` as `construct` does."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return construct(cls, {name: value for name, value in values.items() if name in names})
+
+
 def _fits(value: Any, hint: Any) -> bool:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

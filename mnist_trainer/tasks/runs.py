@@ -1,6 +1,5 @@
 """Runs in their folders: which one `resume=` means, and whether it is finished."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from omegaconf import OmegaConf
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import read_object
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import is_alive, read_start
@@ -31,7 +31,10 @@ def run_folder(resume: str, outputs: Path) -> Path:
     if not path.exists():
         raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
     folder = path.parent if path.is_file() else path
-    start = read_start(folder) if (folder / JOURNAL).exists() else None
+    try:
+        start = read_start(folder) if (folder / JOURNAL).exists() else None
+    except OSError as error:
+        raise ConfigError(f"resume={resume}: {folder / JOURNAL} can't be read: {error.strerror}") from error
     if start is not None and start["kind"] != "run":
         raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
     if (folder.parent / JOURNAL).exists() and (read_start(folder.parent) or {}).get("kind") == "comparison":
@@ -58,10 +61,9 @@ def unfinished(outputs: Path) -> list[Path]:
 def outcome_of(folder: Path) -> Mapping[str, Any]:
     """Return what a run's outcome file says; nothing if it has none."""
     try:
-        outcome: Mapping[str, Any] = json.loads((folder / OUTCOME).read_text())
+        return read_object(folder / OUTCOME)
     except (OSError, ValueError):
         return {}
-    return outcome
 
 
 def _run_dir(resume: str | None, outputs: str, new: str) -> str:

@@ -24,6 +24,7 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.files import read_object
 from mnist_trainer.tasks.provenance import machine_tags
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
 from mnist_trainer.tracking.journal import Journal, Status
@@ -40,7 +41,7 @@ SEVERAL = "several data sets"
 def parent_of(sweep_folder: Path) -> str | None:
     """Return the run of the sweep whose folder it is; None if it has none."""
     try:
-        return str(json.loads((sweep_folder / SWEEP).read_text())["run"])
+        return str(read_object(sweep_folder / SWEEP)["run"])
     except (OSError, ValueError, KeyError):
         return None
 

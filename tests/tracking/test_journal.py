@@ -98,7 +98,8 @@ def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path):
 
 def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
     path = tmp_path / "journal.jsonl"
-    path.write_text('{"event":"tags","tags":{}}\nrubbish\n[1]\n{"event":"tomorrow"}\n\n{"event":"end"}\n')
+    sound = '{"event":"tags","time":1,"tags":{}}\n', '{"event":"end","time":2,"status":"FAILED","reason":null}\n'
+    path.write_text(f'{sound[0]}rubbish\n[1]\n{{"event":"tomorrow"}}\n\n{sound[1]}')
     with caplog.at_level(logging.WARNING):
         events, _ = read_events(path)
     assert [event["event"] for event in events] == ["tags", "end"]
@@ -107,7 +108,7 @@ def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
 
 @given(st.lists(st.text(), max_size=8), st.integers(0, 400), st.integers(1, 50))
 def test_reading_in_any_pieces_gives_each_event_once(texts, cut, limit):
-    lines = [json.dumps({"event": "tags", "tags": {"text": text}}) + "\n" for text in texts]
+    lines = [json.dumps({"event": "tags", "time": 1, "tags": {"text": text}}) + "\n" for text in texts]
     data = "".join(lines).encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")

@@ -1,6 +1,5 @@
 """A sweep's jobs: read from their folders, and grouped by what they have in common."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,33 @@ import numpy as np
 import yaml
 
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import read_object, read_text
+from mnist_trainer.hyperparameters import picked
 
 OUTCOME = "outcome.json"
 OVERRIDES = Path(".hydra", "overrides.yaml")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What every outcome file says."""
+
+    status: str
+    reason: str | None
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the outcome file of a job that finished says, too, as far as it is compared."""
+
+    data: str
+    loss: str
+    seed: int
+    test_accuracy: float
+    test_loss: float
+    training_seconds: float
 
 
 @dataclass(frozen=True)
@@ -57,25 +80,33 @@ def read_jobs(folder: Path) -> list[Job]:
     jobs = []
     for job_folder in folder.iterdir():
         number, dash, _ = job_folder.name.partition("-")
-        if not (job_folder.is_dir() and dash and number.isdigit()):
+        if not (job_folder.is_dir() and dash and number.isdecimal()):
             continue
-        try:
-            outcome = json.loads((job_folder / OUTCOME).read_text())
-        except (OSError, ValueError):
-            outcome = {
-                "status": "FAILED",
-                "reason": "it ended without a word (killed, or out of memory)",
-                "overrides": planned(job_folder),
-            }
-        jobs.append(Job(int(number), job_folder, outcome))
+        jobs.append(Job(int(number), job_folder, read_outcome(job_folder)))
     return sorted(jobs, key=lambda job: job.number)
+
+
+def read_outcome(job_folder: Path) -> Mapping[str, Any]:
+    """Read a job's outcome file; without one, or of one that can't be used, tell that."""
+    reason = "it ended without a word (killed, or out of memory)"
+    try:
+        outcome = read_object(job_folder / OUTCOME)
+        if picked(Ending, outcome).status == "FINISHED":
+            picked(Figures, outcome)
+    except (OSError, ValueError):
+        pass
+    except ConfigError as error:
+        reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
+    else:
+        return outcome
+    return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
 
 
 def planned(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
-        found = yaml.safe_load((job_folder / OVERRIDES).read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        found = yaml.safe_load(read_text(job_folder / OVERRIDES))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     return [str(override) for override in found] if isinstance(found, list) else []
 
