@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_trainer.config import SCHEMAS, Config
 from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.hyperparameters import construct, suggestion
 
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
@@ -78,8 +78,10 @@ def restored(values: Mapping[str, Any]) -> Config:
         raise ConfigError(explain(error)) from error
     except RecursionError as error:
         raise ConfigError("nested too deeply: not a configuration of this version") from error
-    assert isinstance(config, Config)
-    return config
+    own = {field.name: getattr(config, field.name) for field in fields(Config)}  # a list may have become a number
+    return construct(
+        Config, {key: construct(type(each), vars(each)) if key in groups else each for key, each in own.items()}
+    )
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

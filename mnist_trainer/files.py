@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 MOST_BYTES = 1 << 24  # of a file that is read as a whole
+MOST_YAML = 1 << 18  # which takes two seconds to parse
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -23,12 +24,12 @@ def _opener(path: str, flags: int) -> int:
     return descriptor
 
 
-def read_text(path: Path) -> str:
-    """Read a small file; raises `OSError` and, if it is no UTF-8 or too large, `ValueError`."""
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Read a file of at most so many bytes; raises `OSError` and, if it is no UTF-8 or larger, `ValueError`."""
     with open_file(path) as file:
-        found = file.read(MOST_BYTES + 1)
-    if len(found) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES:,} bytes")
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise ValueError(f"more than {most:,} bytes")
     return found.decode()
 
 

@@ -13,7 +13,7 @@ from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.files import read_text
+from mnist_trainer.files import MOST_YAML, read_text
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.tasks.changes import changed
@@ -144,7 +144,7 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
         return named, Checkpoint.load(named)
     problem: DataError | None = None
     for path in (folder / FILE, folder / PREVIOUS):
-        if path.exists():
+        if path.exists() or path.is_symlink():
             try:
                 checkpoint = Checkpoint.load(path)
             except DataError as error:
@@ -169,7 +169,7 @@ def told(path: Path | None, checkpoint: Checkpoint) -> tuple[About, Place]:
 def read_config(path: Path) -> Mapping[str, Any]:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.load(read_text(path), PlainLoader)
+        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):

@@ -32,12 +32,12 @@ def run_folder(resume: str, outputs: Path) -> Path:
         raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
     folder = path.parent if path.is_file() else path
     try:
-        start = read_start(folder) if (folder / JOURNAL).exists() else None
+        start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
     except OSError as error:
-        raise ConfigError(f"resume={resume}: {folder / JOURNAL} can't be read: {error.strerror}") from error
+        raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
     if start is not None and start["kind"] != "run":
         raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
-    if (folder.parent / JOURNAL).exists() and (read_start(folder.parent) or {}).get("kind") == "comparison":
+    if above is not None and above["kind"] == "comparison":
         raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
     if start is None and not (folder / CONFIG).exists():
         raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
@@ -51,7 +51,10 @@ def unfinished(outputs: Path) -> list[Path]:
     """
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
-        start, outcome = read_start(journal.parent), outcome_of(journal.parent)
+        try:
+            start, outcome = read_start(journal.parent), outcome_of(journal.parent)
+        except OSError:  # none that could go on
+            continue
         over = outcome.get("status") == "FINISHED" or str(outcome.get("reason", "")).startswith("diverged")
         if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
             found.append((start["start_time"], journal.parent))

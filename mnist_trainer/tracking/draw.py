@@ -54,10 +54,10 @@ def draw_folder(folder: Path) -> list[Path]:
 def pairs_of(folder: Path) -> list[dict[str, Any]]:
     """Return the comparisons in a sweep's file that have pairs; none if it doesn't tell of any, or isn't there."""
     try:
-        content = read_object(folder / SWEEP)
+        pairs = read_object(folder / SWEEP).get("pairs")
     except (OSError, ValueError):
         return []
-    return [each for each in content.get("pairs", []) if each["seeds"]]
+    return [each for each in pairs if isinstance(each, dict) and each.get("seeds")] if isinstance(pairs, list) else []
 
 
 def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:

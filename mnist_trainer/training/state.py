@@ -119,7 +119,8 @@ def _check(trainer: Trainer, checkpoint: Checkpoint, place: Place) -> None:
                 f"a checkpoint of another model or optimizer: {name} is of shape {array.shape} and type "
                 f"{array.dtype}: must be {own[name].shape}, {own[name].dtype}"
             )
-        if name.startswith(("model/", "best/")) and not np.isfinite(array).all():
+        usable = ~np.isnan(array) if name.startswith("optimizer/") else np.isfinite(array)  # a moment may overflow
+        if not usable.all():
             raise DataError(f"{name} holds values that are not finite")
     batches = len(trainer.train)
     if place.batch > batches or place.step != place.epoch * batches + place.batch:

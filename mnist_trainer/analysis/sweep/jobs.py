@@ -11,7 +11,7 @@ import yaml
 
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object, read_text
+from mnist_trainer.files import MOST_YAML, read_object, read_text
 from mnist_trainer.hyperparameters import picked
 
 OUTCOME = "outcome.json"
@@ -105,7 +105,7 @@ def read_outcome(job_folder: Path) -> Mapping[str, Any]:
 def planned(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
-        found = yaml.safe_load(read_text(job_folder / OVERRIDES))
+        found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     return [str(override) for override in found] if isinstance(found, list) else []
