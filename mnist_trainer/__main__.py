@@ -12,8 +12,9 @@ from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.composition import conf_folder
+from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, slipped
 from mnist_trainer.config_errors import explain
+from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.tasks.sweep import Sweep, finish
 
@@ -26,6 +27,7 @@ def main() -> None:
         # Hydra would compose everything twice, the first time only to see whether the key hydra.mode asks for a sweep
         Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]
     try:
+        check_nesting(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
@@ -34,6 +36,14 @@ def main() -> None:
             tell(str(dispatch.error))
     except (HydraException, OmegaConfBaseException) as error:
         tell(explain(error))
+        code = 2
+    except MnistTrainerError as error:
+        tell(str(error))
+        code = error.exit_code
+    except SLIPS as error:
+        if dispatch.begun or Sweep.current is not None:
+            raise
+        tell(slipped(sys.argv[1:], error))
         code = 2
     except OSError as error:
         tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -19,6 +19,9 @@ from mnist_trainer.config_errors import explain
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
 
+DEEPEST = 24
+SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+"""What Hydra raises of overrides that it did not expect: `model=null`, say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
 
@@ -35,14 +38,32 @@ def conf_folder() -> Path:
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
+def check_nesting(overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` for brackets nested so deeply that Hydra's parser would not come back."""
+    for override in overrides:
+        depth = 0
+        for sign in override:
+            depth += (sign in "[{(") - (sign in ")}]")
+            if depth > DEEPEST:
+                raise ConfigError(f"{override[:60]}…: its brackets are nested more than {DEEPEST} deep")
+
+
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
+    check_nesting(overrides)
     running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
         with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return typed(hydra_compose("config", list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
+    except SLIPS as error:
+        raise ConfigError(slipped(overrides, error)) from error
+
+
+def slipped(overrides: Sequence[str], error: Exception) -> str:
+    """Say what Hydra, which doesn't name the override, did not expect in one of them."""
+    return f"{' '.join(overrides)}: can't be composed: {str(error) or type(error).__name__}"
 
 
 def typed(composed: DictConfig) -> Config:

@@ -67,6 +67,12 @@ BAD = {
     "missing plugin": ("plugins=[no_such_module]", ["plugins", "'no_such_module'", "working directory"]),
     "unknown plugin's optimizer": ("optimizer=custom optimizer.name=mine", ["optimizer.name", "'mine'", "adam"]),
     "missing journal": ("task=sync journal=missing", ["journal=missing", "no such file"]),
+    "no choice": ("model=null", ["model=null", "can't be composed"]),
+    "giant units": ("model.hidden=[1000000000]", ["795,000,000,010 parameters", "GB at least", "fewer units"]),
+    "units beyond counting": (f"{LAYERS}[{FLAT}, {{kind: linear, units: 99999999999999999999}}]", ["memory"]),
+    "deep brackets": (f"seed={'[' * 300}", ["seed=[[[", "more than 24 deep"]),
+    "unquoted signs": ("name=ü", ["name=ü can't be read", "quote"]),
+    "a pipe for a run": ("resume=/dev/zero", ["resume=/dev/zero", "no run in there"]),
     "a folder for a name": ("name=a/b", ["name='a/b'", "letters"]),
     "an option that isn't one": ("--mulitrun", ["--mulitrun"]),
 }

@@ -24,7 +24,7 @@ class Position:
     uri: str
     experiment_id: str
     run_id: str
-    offset: int = hyperparameter(0, minimum=0)
+    offset: int = hyperparameter(0, minimum=0, maximum=2**63 - 1)
     done: bool = False
     status: str = "RUNNING"
 

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from mnist_trainer.api import train
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
-from mnist_trainer.errors import DataError
 from mnist_trainer.tasks import changes
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.resumption import Resumption

@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -23,13 +22,62 @@ def cases(times):
     return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
 
 
-KEYS = """epochs batch_size seed dtype name outputs plugins journal resume task.name task.label data.name data.root
-data.cache data.validation_size data.standardize model.name model.hidden model.activation model.dropout loss.name
-loss.label_smoothing optimizer.name optimizer.lr optimizer.momentum optimizer.nesterov optimizer.weight_decay
-optimizer.decay schedule.name schedule.warmup schedule.initial schedule.final trainer.threads trainer.log_every
-trainer.clip_norm trainer.patience trainer.monitor trainer.restore_best trainer.checkpoint_minutes trainer.progress
-tracking.name tracking.uri tracking.wait_seconds model.layers.0 model.layers.1.units model.layers loss.parameters
-optimizer.beta1 optimizer.epsilon schedule.every schedule.gamma hydra.run.dir hydra.job.name hydra.mode""".split()
+KEYS = [
+    "epochs",
+    "batch_size",
+    "seed",
+    "dtype",
+    "name",
+    "outputs",
+    "plugins",
+    "journal",
+    "resume",
+    "task.name",
+    "task.label",
+    "data.name",
+    "data.root",
+    "data.cache",
+    "data.validation_size",
+    "data.standardize",
+    "model.name",
+    "model.hidden",
+    "model.activation",
+    "model.dropout",
+    "loss.name",
+    "loss.label_smoothing",
+    "optimizer.name",
+    "optimizer.lr",
+    "optimizer.momentum",
+    "optimizer.nesterov",
+    "optimizer.weight_decay",
+    "optimizer.decay",
+    "schedule.name",
+    "schedule.warmup",
+    "schedule.initial",
+    "schedule.final",
+    "trainer.threads",
+    "trainer.log_every",
+    "trainer.clip_norm",
+    "trainer.patience",
+    "trainer.monitor",
+    "trainer.restore_best",
+    "trainer.checkpoint_minutes",
+    "trainer.progress",
+    "tracking.name",
+    "tracking.uri",
+    "tracking.wait_seconds",
+    "model.layers.0",
+    "model.layers.1.units",
+    "model.layers",
+    "loss.parameters",
+    "optimizer.beta1",
+    "optimizer.epsilon",
+    "schedule.every",
+    "schedule.gamma",
+    "hydra.run.dir",
+    "hydra.job.name",
+    "hydra.mode",
+]
 CHOICES = {
     "task": ["train", "compare", "gradcheck", "sync", "trian", "evaluate", "null"],
     "data": ["digits", "idx", "mnst", "auto", "cifar"],
@@ -41,15 +89,122 @@ CHOICES = {
     "tracking": ["mlflow", "off", "on", "wandb"],
     "experiment": ["tiny", "fast98", "fast99", "regularized", "huge", "null"],
 }
-VALUES = """0 1 -1 2 8 1e3 1e999 nan inf -inf 1_000 0x10 1e-400 99999999999999999999999 true false null None yes ten '' ""
-" [] {} [8] [8,a] [0] [-1] [8,8,8] [[8]] [null] {a:1} {a: {b: 1}} [1,2 {a 'x "x x' a,b 1,2,3 ? ??? a=b a:b = : , \\ \\n
-${seed} ${nothing} ${model.hidden} ${oc.env:NOTHING} ${now:} ${ $ ${} ${seed ${run_dir:a,b,c} ${folder:} ${unique:}
-${oc.create:{}} ${oc.decode:[} é ü中 \u202e 🙂 a\tb .. / ~ ~nobody /dev/null /dev/zero * range(3) choice(1,2) glob(*)
-interval(0,1) sort(1) @x x@y relu rellu adam fused float64 float16 loss acc sqlite:///x http://x file:/x latest
-no_such_module os.path json this mnist_trainer.api 1.5 -0.0 0.5 1e30 1000000000 [1000000000] [1000000000000000000000]
-[99999999,99999999] ${model} ${.lr} ${..seed} +1 1+ off mnist""".split(" ")
+VALUES = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "8",
+    "1e3",
+    "1e999",
+    "nan",
+    "inf",
+    "-inf",
+    "1_000",
+    "0x10",
+    "1e-400",
+    "99999999999999999999999",
+    "true",
+    "false",
+    "null",
+    "None",
+    "yes",
+    "ten",
+    "''",
+    '""\n"',
+    "[]",
+    "{}",
+    "[8]",
+    "[8,a]",
+    "[0]",
+    "[-1]",
+    "[8,8,8]",
+    "[[8]]",
+    "[null]",
+    "{a:1}",
+    "{a:",
+    "{b:",
+    "1}}",
+    "[1,2",
+    "{a",
+    "'x",
+    '"x',
+    "x'",
+    "a,b",
+    "1,2,3",
+    "?",
+    "???",
+    "a=b",
+    "a:b",
+    "=",
+    ":",
+    ",",
+    "\\",
+    "\\n\n${seed}",
+    "${nothing}",
+    "${model.hidden}",
+    "${oc.env:NOTHING}",
+    "${now:}",
+    "${",
+    "$",
+    "${}",
+    "${seed",
+    "${run_dir:a,b,c}",
+    "${folder:}",
+    "${unique:}\n${oc.create:{}}",
+    "${oc.decode:[}",
+    "é",
+    "ü中",
+    "\u202e",
+    "🙂",
+    "a\tb",
+    "..",
+    "/",
+    "~",
+    "~nobody",
+    "/dev/null",
+    "/dev/zero",
+    "*",
+    "range(3)",
+    "choice(1,2)",
+    "glob(*)\ninterval(0,1)",
+    "sort(1)",
+    "@x",
+    "x@y",
+    "relu",
+    "rellu",
+    "adam",
+    "fused",
+    "float64",
+    "float16",
+    "loss",
+    "acc",
+    "sqlite:///x",
+    "http://x",
+    "file:/x",
+    "latest\nno_such_module",
+    "os.path",
+    "json",
+    "this",
+    "mnist_trainer.api",
+    "1.5",
+    "-0.0",
+    "0.5",
+    "1e30",
+    "1000000000",
+    "[1000000000]",
+    "[1000000000000000000000]\n[99999999,99999999]",
+    "${model}",
+    "${.lr}",
+    "${..seed}",
+    "+1",
+    "1+",
+    "off",
+    "mnist",
+]
 VALUES = [value for line in VALUES for value in line.split("\n")] + ["x" * 5000, "[" * 200, "{" * 99, "9" * 5000]
-LAYERS = """{kind: flatten}|{kind: linear, units: 10}|{kind: linear, units: 1000000000}|{kind: linear, units: 0}|{kind: linear}
+LAYERS = """{kind: flatten}|{kind: linear, units: 10}|{kind: linear, units: 1000000000}|{kind: linear, units: 0}
+{kind: linear}
 {kind: conv2d, filters: 4, kernel: 3}|{kind: conv2d, filters: 4, kernel: 0}|{kind: conv2d, filters: 4, kernel: 99}
 {kind: conv2d, filters: 1000000000, kernel: 3}|{kind: conv2d, filters: 4, kernel: [3, 3, 3]}|{kind: conv2d, kernel: 3}
 {kind: conv2d, filters: 4, kernel: 3, padding: 1000000}|{kind: conv2d, filters: 4, kernel: 3, stride: 1000000}
@@ -62,7 +217,8 @@ LAYERS = """{kind: flatten}|{kind: linear, units: 10}|{kind: linear, units: 1000
 {kind: residual, layers: [{kind: relu}]}|{kind: residual, layers: 3}|{kind: residual}|{kind: residual, layers: [relu]}
 {kind: lnear, units: 3}|{kind: 3}|{}|relu|3|null|{kind: linear, units: 10, bias: 3}|{kind: linear, units: 1.5}
 {kind: linear, units: 99999999999999999999999}|{kind: flatten, shape: [3]}|{kind: linear, units: 10, initializer: x}
-{kind: linear, units: 10, _x: 3}|{kind: linear, units: true}|{1: 2}|[]|{kind: conv2d, filters: 4, kernel: 3, padding: -1}"""
+{kind: linear, units: 10, _x: 3}|{kind: linear, units: true}|{1: 2}|[]
+{kind: conv2d, filters: 4, kernel: 3, padding: -1}"""
 LAYERS = [layer for line in LAYERS.split("\n") for layer in line.split("|")]
 
 
@@ -143,3 +299,41 @@ def test_a_command_line_works_or_says_what_is_wrong(harmless, folder, rng):
     with harmless(folder) as told:
         built(arguments)
     event("refused" if told else "works")
+
+
+@pytest.mark.parametrize("seed", range(settings.default.max_examples))
+def test_the_command_ends_with_code_2_and_leaves_nothing(command, harmless, folder, seed):
+    rng, told = random.Random(seed), []
+    while not told:
+        arguments = [*BASE, override(rng)]
+        with harmless(folder) as told:
+            built(arguments)
+    refused(command(*arguments))
+
+
+RESUMES = ["nowhere", "/dev/null", "/dev/zero", "loop", "pipe", "text", "x" * 5000, "latest"]
+
+
+@pytest.mark.parametrize("path", RESUMES, ids=lambda path: path[:20])
+@pytest.mark.parametrize("key", ["resume", "task=sync journal"])
+def test_paths_that_lead_nowhere_are_told(command, tmp_path, key, path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "text").write_text("hello")
+    os.mkfifo(tmp_path / "pipe")
+    *choices, last = key.split()
+    refused(command(*BASE, *choices, f"{last}={path}"))
+
+
+@pytest.mark.parametrize("line", ["model=null", "model.hidden=[1000000000]", "loss=fusd", "model.layers=[[[[{kind: é"])
+def test_the_command_as_a_process_ends_with_code_2_without_a_traceback(spawn, tmp_path, line):
+    process = spawn(*BASE, line)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "Traceback" not in output
+    assert not list(tmp_path.glob("outputs/**/*.*"))
+
+
+def refused(done):
+    assert done.code == 2, done.output
+    assert "Traceback" not in done.output
+    assert [path for path in done.folder.glob("outputs/**/*") if not path.is_dir()] == []

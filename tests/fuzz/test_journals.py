@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from mnist_trainer.analysis.sweep.jobs import read_jobs
 from mnist_trainer.analysis.sweep.pairs import as_metrics, as_records, compare_modes
 from mnist_trainer.analysis.sweep.report import as_markdown
-from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.tasks.runs import LATEST, run_folder
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tracking import ending

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import unsent
-from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events
+from mnist_trainer.tracking.events import parse
+from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events, read_start
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +134,49 @@ def test_the_training_side_loads_nothing_heavy():
     source = str(Path(__file__).parents[2])
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source, check=True)
     assert run.stdout.strip() == "[]"
+
+
+START = {**asdict(record(Path("/outputs"))), "event": "start", "time": 1}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**START, "run": "../../precious"},  # its entry among the unsent ones would be removed
+        {**START, "host": 3},
+        {key: value for key, value in START.items() if key != "mode"},
+        {"event": "artifact", "time": 1, "name": "../../.ssh/id_rsa", "folder": None},  # it would be sent
+        {"event": "metrics", "time": 1, "step": -1, "metrics": {}},
+        {"event": "metrics", "time": 1, "step": 1, "metrics": {"loss": "low"}},
+        {"event": "metrics", "time": 1 << 63, "step": 1, "metrics": {}},
+        {"event": "end", "time": 1, "status": "DONE", "reason": None},
+        {"event": ["end"], "time": 1},
+        {"event": "tags", "time": 1, "tags": {"a": "\ud800"}},
+    ],
+    ids=str,
+)
+def test_an_event_that_lacks_something_or_means_harm_is_none(event):
+    assert parse(json.dumps(event).encode()) is None
+    assert parse(json.dumps(START).encode()) == START
+
+
+def test_a_line_too_long_for_an_event_is_skipped_and_not_kept(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(bytes(64 << 20) + b'\n{"event":"tags","time":1,"tags":{}}\n')
+    tracemalloc.start()
+    try:
+        events, offset = read_events(path)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert [event["event"] for event in events] == ["tags"]
+    assert offset == path.stat().st_size
+
+
+def test_a_pipe_in_a_journal_s_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(OSError, match="not a file"):
+        read_start(tmp_path)
+    with pytest.raises(TrackingError, match="can't be written here"):
+        Journal(tmp_path, reopened=True)
+    assert not is_alive(tmp_path)

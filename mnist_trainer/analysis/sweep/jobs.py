@@ -12,7 +12,7 @@ import yaml
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import MOST_YAML, read_object, read_text
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked
 
 OUTCOME = "outcome.json"
 OVERRIDES = Path(".hydra", "overrides.yaml")
@@ -34,9 +34,13 @@ class Figures:
     data: str
     loss: str
     seed: int
-    test_accuracy: float
-    test_loss: float
-    training_seconds: float
+    test_accuracy: float = hyperparameter()
+    test_loss: float = hyperparameter()
+    training_seconds: float = hyperparameter()
+
+    def __post_init__(self) -> None:
+        """Check that they are finite; raises `ConfigError`."""
+        check(self)
 
 
 @dataclass(frozen=True)
