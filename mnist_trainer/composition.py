@@ -57,7 +57,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
             return typed(hydra_compose("config", list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
-    except SLIPS as error:
+    except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
         raise ConfigError(slipped(overrides, error)) from error
 
 
@@ -75,7 +75,7 @@ def typed(composed: DictConfig) -> Config:
         raise ConfigError(*found)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
-    return config
+    return _checked(config)
 
 
 def restored(values: Mapping[str, Any]) -> Config:
@@ -99,10 +99,14 @@ def restored(values: Mapping[str, Any]) -> Config:
         raise ConfigError(explain(error)) from error
     except RecursionError as error:
         raise ConfigError("nested too deeply: not a configuration of this version") from error
-    own = {field.name: getattr(config, field.name) for field in fields(Config)}  # a list may have become a number
-    return construct(
-        Config, {key: construct(type(each), vars(each)) if key in groups else each for key, each in own.items()}
-    )
+    assert isinstance(config, Config)
+    return _checked(config)
+
+
+def _checked(config: Config) -> Config:
+    """Return it if all values have their types: in the place of a list, OmegaConf takes what an interpolation finds."""
+    own = vars(config)
+    return construct(Config, {key: construct(type(v), vars(v)) if is_dataclass(v) else v for key, v in own.items()})
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What the fuzzers share: how many cases they run, and what no case may do, however bad its input is.
 
-CI runs a few hundred cases, the same ones each time. The long run draws 17,000 new ones, in about half an hour:
+CI runs a few hundred cases, the same ones each time. The long run draws 44,000 new ones, in about half an hour:
 
     python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics
 """
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 29
 PEAK = Path("/proc/self/clear_refs")
 
 slow = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-settings.register_profile("long", max_examples=200, derandomize=False, print_blob=True, **slow)
+settings.register_profile("long", max_examples=1000, derandomize=False, print_blob=True, **slow)
 
 
 def content(folder):

@@ -195,7 +195,7 @@ def nonsense(rng, document):
         case 0 if isinstance(where, dict):
             del where[key]
         case 1 if isinstance(where, dict):
-            where[rng.choice(["a", "", "step", "x.y", "kind"])] = rng.choice(WORDS)
+            where[rng.choice(["a", "", "step", "x.y", "kind"])] = copy.deepcopy(rng.choice(WORDS))
         case 2 if isinstance(where, dict):
             where[f"{key}s"] = where.pop(key)
         case 3:
@@ -203,7 +203,7 @@ def nonsense(rng, document):
         case 4 if isinstance(value, int | float) and not isinstance(value, bool):
             where[key] = rng.choice([-value, value + 1, value * 1000, str(value), float(value)])
         case _:
-            where[key] = rng.choice(WORDS)
+            where[key] = copy.deepcopy(rng.choice(WORDS))
 
 
 def misshapen(rng, arrays):
@@ -304,7 +304,7 @@ def goes_on(folder, digits, named):
 
 
 @given(SEEDS)
-@cases(10)
+@cases(5)
 def test_a_damaged_or_foreign_file_is_refused_by_name_or_changes_nothing(harmless, whole, emptied, rng):
     path = emptied() / FILE
     sound = (whole / FILE).read_bytes()
@@ -341,7 +341,7 @@ def test_a_parameter_file_is_loaded_as_a_whole_or_not_at_all(harmless, whole, em
 
 
 @given(SEEDS)
-@cases(15)
+@cases(5)
 def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, digits, rng):
     folder = copied()
     checkpoint = Checkpoint.load(folder / FILE)
@@ -366,7 +366,7 @@ def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, 
 
 
 @given(SEEDS)
-@cases(5)
+@cases(2)
 def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmless, copied, digits, rng):
     folder = copied()
     for name in (FILE, PREVIOUS):

@@ -291,7 +291,7 @@ def built(arguments):
 
 
 @given(SEEDS)
-@cases(15)
+@cases(5)
 def test_a_command_line_works_or_says_what_is_wrong(harmless, folder, rng):
     arguments = [*BASE, *(override(rng) for _ in range(rng.choice([1, 1, 2, 3])))]
     if "model.layers=" in arguments[-1] and rng.random() < 0.8:

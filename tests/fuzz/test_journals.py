@@ -1,5 +1,6 @@
 """Journals and the files beside them, half written or mangled; see conftest.py for the long run."""
 
+import copy
 import json
 import logging
 import os
@@ -71,9 +72,9 @@ def changed(rng, content):
         case 0 if isinstance(where, dict):
             del where[key]
         case 1 if isinstance(where, dict):
-            where[rng.choice(["a", "", "step", "é/\0"])] = rng.choice(WORDS)
+            where[rng.choice(["a", "", "step", "é/\0"])] = copy.deepcopy(rng.choice(WORDS))
         case _:
-            where[key] = rng.choice(WORDS)
+            where[key] = copy.deepcopy(rng.choice(WORDS))
 
 
 def journal_of(rng, outputs):
@@ -148,7 +149,7 @@ def put(rng, path, data):
 
 
 @given(SEEDS)
-@cases(20)
+@cases(10)
 def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmless, emptied, rng):
     outputs = emptied()
     run = outputs / "2026-01-01" / "a"
@@ -169,7 +170,7 @@ def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmles
 
 
 @given(SEEDS)
-@cases(5)
+@cases(3)
 def test_cutting_back_refuses_or_leaves_a_beginning_of_the_journal(harmless, emptied, rng):
     run = emptied() / "a"
     run.mkdir()
@@ -238,7 +239,7 @@ OUTCOME |= {
 
 
 @given(SEEDS)
-@cases(10)
+@cases(3)
 def test_a_sweep_s_report_is_written_whatever_its_jobs_left(harmless, emptied, rng):
     sweep = emptied()
     for number in range(rng.randrange(1, 5)):
