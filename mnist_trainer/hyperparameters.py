@@ -81,7 +81,7 @@ def problems(instance: Any, prefix: str = "") -> list[str]:
             if choices is not None and element is not None and element not in choices:
                 found.append(f"{key}={element!r} is unknown{suggestion(str(element), choices)}")
             elif fits is not None and isinstance(element, int | float) and element not in fits:
-                finite = "" if math.isfinite(element) or fits == Range() else " and finite"
+                finite = "" if isinstance(element, int) or math.isfinite(element) or fits == Range() else " and finite"
                 found.append(f"{key}={value} is out of range: must be {fits}{finite}")
     return found
 
