@@ -6,7 +6,7 @@ import signal
 import sys
 from concurrent.futures import BrokenExecutor
 
-from mnist_trainer.errors import in_words
+from mnist_trainer.errors import MnistTrainerError, in_words
 from mnist_trainer.training.interruption import Interrupted, leave_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
@@ -23,7 +23,7 @@ def main() -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_trainer.composition import conf_folder
+    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, slipped
     from mnist_trainer.config_errors import explain
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.tasks import dispatch
@@ -36,6 +36,7 @@ def main() -> None:
         Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]
     try:
         raise_on_signals()
+        check_nesting(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
@@ -44,6 +45,14 @@ def main() -> None:
             tell(dispatch.error)
     except (HydraException, OmegaConfBaseException) as error:
         tell(explain(error))
+        code = 2
+    except MnistTrainerError as error:
+        tell(error)
+        code = error.exit_code
+    except SLIPS as error:
+        if dispatch.begun or Sweep.current is not None:
+            raise
+        tell(slipped(sys.argv[1:], error))
         code = 2
     except OSError as error:  # Hydra's, of the folder that it makes for the run
         tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")

@@ -88,6 +88,7 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "path", sys.path[:])  # plugins add the working directory
         monkeypatch.setattr(sys, "argv", ["mnist_trainer", *arguments])
+        monkeypatch.setattr(dispatch, "begun", False)
         monkeypatch.setattr(dispatch, "exit_code", 0)
         monkeypatch.setattr(dispatch, "error", None)
         monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back

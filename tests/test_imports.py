@@ -18,13 +18,14 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "hyperparameters", "credentials"}  # all may import these
+LEAVES = {"errors", "files", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILDING = NUMERICS | {"registry", "training", "build", "config"}
 # each room, and the rooms that it may import
 ROOMS = {
     "__init__": set(),
     "errors": set(),
+    "files": set(),
     "hyperparameters": set(),
     "credentials": set(),
     "kernels": set(),

@@ -21,6 +21,7 @@ SETUP = {
     "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m mnist_trainer loss=fused": ".ci/run",
     '.venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest': ".ci/run",
     "ruff format && ruff check && mypy && python -m pytest": ".ci/run",
+    "python -m pytest tests/fuzz --hypothesis-profile=long": "tests/fuzz",
     ".ci/run": ".ci/run",
     "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/tracking",
     'pip install -e ".[bench]" && python tests/benchmarks/peers.py': "tests/benchmarks",

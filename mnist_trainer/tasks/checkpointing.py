@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mnist_trainer.errors import in_words
 from mnist_trainer.tracking import position as positions
@@ -14,6 +16,20 @@ from mnist_trainer.training.state import snapshot
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint's document says of the run."""
+
+    run: str
+    config: dict[str, Any]
+    overrides: list[str]
+    data: str  # the data set's digest
+    processes: int  # that share every update: the last bits depend on it
+    version: str
+    journal: int  # its size in bytes
+    mlflow_run: str | None
 
 
 class Checkpoints(Callback):

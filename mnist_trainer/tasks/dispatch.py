@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
+begun = False
+"""Whether a job began to run in this process: until then all exceptions are of its composition."""
 exit_code = 0
 """What the last job that ran in this process amounts to."""
 error: MnistTrainerError | OSError | None = None
@@ -38,7 +40,8 @@ def run_job(job: DictConfig) -> float | None:
 
     Returns the validation loss, for Hydra's optimizing sweepers.
     """
-    global exit_code, error
+    global begun, exit_code, error
+    begun = True
     gc.enable()
     hydra = HydraConfig.get()
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
-from mnist_trainer.analysis.sweep.jobs import key_of
+from mnist_trainer.analysis.sweep.jobs import OUTCOME, key_of
+from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.hyperparameters import picked
 from mnist_trainer.tasks.outcome import write_failure
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import outcome_of
@@ -24,7 +25,10 @@ def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED":
-        result = Result(**{field.name: outcome[field.name] for field in fields(Result)})
+        try:
+            result = picked(Result, outcome)
+        except ConfigError as error:
+            raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )

@@ -13,15 +13,19 @@ from mnist_trainer.composition import restored
 from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.files import MOST_YAML, read_text
+from mnist_trainer.hyperparameters import picked
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.tasks.changes import changed
+from mnist_trainer.tasks.checkpointing import About
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tasks.shipping import Tracked, shown
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
-from mnist_trainer.tracking.journal import Event, Journal, RunRecord, read_start
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
-from mnist_trainer.training.state import restore
+from mnist_trainer.training.state import Place, place_of, restore
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -54,16 +58,21 @@ class Resumption:
             start = read_start(folder)
             named = Path(resume)
             path, checkpoint = read_checkpoint(folder, named if named.is_file() else None)
+            place: Place | None = None
             if checkpoint is None:
                 values, own = read_config(folder / CONFIG), planned(folder)
             else:
-                values, own = checkpoint.document["config"], checkpoint.document["overrides"]
-                if start is None or checkpoint.document["run"] != start["run"]:
+                about, place = told(path, checkpoint)
+                values, own = about.config, about.overrides
+                if start is None or about.run != start["run"]:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
-            config = restored(values)
+            try:
+                config = restored(values)
+            except ConfigError as error:
+                raise DataError(f"{path or folder / CONFIG}: {error}") from error
             overrides, changes = changed(config, own, given)
-            if checkpoint is not None:
-                check_epochs(config, checkpoint.document["trainer"])
+            if place is not None:
+                check_epochs(config, place)
             return cls(journal, start, path, checkpoint, config, overrides, changes)
         except BaseException:
             journal.close()
@@ -158,7 +167,7 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
         return named, Checkpoint.load(named)
     problem: DataError | None = None
     for path in (folder / FILE, folder / PREVIOUS):
-        if path.exists():
+        if path.exists() or path.is_symlink():
             try:
                 checkpoint = Checkpoint.load(path)
             except DataError as error:
@@ -172,19 +181,37 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
     return None, None
 
 
+def told(path: Path | None, checkpoint: Checkpoint) -> tuple[About, Place]:
+    """Return what a checkpoint's document says of the run, and where in it it was taken; raises `DataError`."""
+    try:
+        return picked(About, checkpoint.document), place_of(checkpoint.document)
+    except (ConfigError, DataError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
 def read_config(path: Path) -> Mapping[str, Any]:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
     return values
 
 
-def check_epochs(config: Config, then: Mapping[str, Any]) -> None:
+class PlainLoader(yaml.SafeLoader):
+    """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node; raises a `YAMLError` for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases")
+        return super().compose_node(parent, index)
+
+
+def check_epochs(config: Config, place: Place) -> None:
     """Raise `ConfigError` if the run has done more epochs than it is to have."""
-    begun = int(then["epoch"]) + bool(then["batch"])
+    begun = place.epoch + bool(place.batch)
     if config.epochs < begun:
         raise ConfigError(f"epochs={config.epochs}: the run is in its epoch {begun} already")

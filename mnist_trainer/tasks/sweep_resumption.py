@@ -14,9 +14,10 @@ from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.tasks.runs import LATEST
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.sweep_overrides import choices_of, combinations, extended
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.history import read_history
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import Event, Journal, is_alive, read_start
+from mnist_trainer.tracking.journal import Journal, is_alive, read_start
 
 log = logging.getLogger(__name__)
 

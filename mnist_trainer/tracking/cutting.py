@@ -16,7 +16,8 @@ from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import position as positions
-from mnist_trainer.tracking.journal import Event, Journal, Told, read_events, told
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import Journal, Told, read_events, told
 from mnist_trainer.tracking.locks import locked
 
 CUT = "journal.cut.jsonl"

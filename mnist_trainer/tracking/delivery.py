@@ -8,7 +8,8 @@ from pathlib import Path
 from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.address import resolve_uri
-from mnist_trainer.tracking.journal import CHUNK_BYTES, Event, read_events, read_start
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import CHUNK_BYTES, read_events, read_start
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.locks import try_lock
 from mnist_trainer.tracking.opening import open_run

@@ -15,24 +15,24 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mnist_trainer.errors import DiskError, TrackingError
+from mnist_trainer.files import open_file
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.tracking.appender import Appender
+from mnist_trainer.tracking.events import WRITER, Event, parse, whole_lines
 from mnist_trainer.tracking.locks import is_locked, lock_descriptor
 
 FILE = "journal.jsonl"
 BEGINNINGS = ("start", "resume")
-KINDS = (*BEGINNINGS, "params", "tags", "dataset", "metrics", "confusion", "artifact", "end")
 CHUNK_BYTES = 1 << 16
 WAITING_BYTES = 1 << 25
 """How much may wait in memory for a full disk; metrics beyond that are lost."""
 TIMED = ("samples_per_second", "epoch_seconds")
 """The metrics that come out otherwise when the same updates are done again."""
 
-Event = dict[str, Any]
 Told = tuple[int, tuple[str, ...]]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Kind = Literal["run", "sweep", "comparison"]
@@ -72,10 +72,6 @@ class RunRecord:
     start_time: int = field(default_factory=now_ms)
 
 
-RESUMED = ("uri", "mode", "store_folder", "pid", "process_start", "host")
-"""What a `resume` event says instead of the `start`."""
-
-
 class Journal:
     """The writer; raises TrackingError if the folder's journal has another writer, or content and isn't `reopened`.
 
@@ -90,7 +86,7 @@ class Journal:
         self._failing = False  # as far as the user was told
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait
             self._descriptor = os.open(self.path, flags, 0o666)
         except OSError as error:
             raise TrackingError(f"{self.path}: a journal can't be written here: {error.strerror}") from error
@@ -132,7 +128,7 @@ class Journal:
     def resume(self, record: RunRecord, step: int) -> None:
         """Write that the run goes on after `step` updates, by whom, and where it is sent to from now on; as `start`."""
         content = asdict(self._entered(record))
-        self._write("resume", step=step, **{name: content[name] for name in RESUMED})
+        self._write("resume", step=step, **{name: content[name] for name in WRITER})
         self._check_begun()
 
     def _check_begun(self) -> None:
@@ -253,38 +249,31 @@ def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[
 
     With `limit`, about so many bytes at most. Lines that aren't events are skipped, with a warning.
     """
-    with path.open("rb") as file:
+    events, end = [], offset
+    with open_file(path) as file:
         file.seek(offset)
-        data = file.read() if limit is None else file.read(limit) + file.readline()
-    data = data[: data.rfind(b"\n") + 1]
-    events = []
-    for line in data.splitlines():
-        event = _parsed(line)
-        if event is not None:
-            events.append(event)
-        elif line.strip():
-            log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
-    return events, offset + len(data)
+        for line, size in whole_lines(file):
+            end += size
+            event = parse(line)
+            if event is not None:
+                events.append(event)
+            elif line.strip():
+                log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
+            if limit is not None and end - offset >= limit:
+                break
+    return events, end
 
 
 def read_start(folder: Path) -> Event | None:
     """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
-    with (folder / FILE).open("rb") as file:
-        lines = [line for number, line in enumerate(file) if number == 0 or line.startswith(b'{"event":"resume"')]
-    events = [_parsed(line) for line in lines[:1] + lines[1:][-1:] if line.endswith(b"\n")]
-    if not events or events[0] is None or events[0]["event"] != "start":
-        return None
-    last = events[-1] or {}
-    resumed = last.get("event") == "resume"
-    return events[0] | {"resumed": resumed} | ({name: last[name] for name in RESUMED} if resumed else {})
-
-
-def _parsed(line: bytes) -> Event | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and event.get("event") in KINDS else None
+    with open_file(folder / FILE) as file:
+        lines = whole_lines(file)
+        start = parse(next(lines, (b"", 0))[0])
+        if start is None or start["event"] != "start":
+            return None
+        resumes = [event for line, _ in lines if line.startswith(b'{"event":"resume"') and (event := parse(line))]
+    last = {name: resumes[-1][name] for name in WRITER} if resumes else {}
+    return start | {"resumed": bool(resumes)} | last
 
 
 def is_alive(folder: Path) -> bool:

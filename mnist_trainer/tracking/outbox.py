@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnist_trainer.tracking.journal import Event
+from mnist_trainer.tracking.events import Event
 
 if TYPE_CHECKING:
     from mnist_trainer.tracking.store import Store

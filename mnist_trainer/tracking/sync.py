@@ -26,7 +26,10 @@ def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -
     """
     if not paths:
         return send_all(unsent.listed(store_folder).values(), store_folder=store_folder, uri=uri)
-    return send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+    report = send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+    if not report.runs:
+        raise TrackingError(f"{', '.join(map(str, paths))}: holds no run: no journal here begins with a run's start")
+    return report
 
 
 def send_all(
@@ -80,7 +83,9 @@ def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> 
 
 def _below(folder: Path) -> list[Path]:
     """Return the folder's journals, without the copies that MLflow has among its artifacts."""
-    return sorted(path for path in folder.rglob(JOURNAL) if ARTIFACTS not in path.relative_to(folder).parts)
+    return sorted(
+        path for path in folder.rglob(JOURNAL) if path.is_file() and ARTIFACTS not in path.relative_to(folder).parts
+    )
 
 
 def _found(paths: Iterable[Path]) -> list[Path]:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from hypothesis import strategies as st
 from mnist_trainer.errors import DiskError, TrackingError
 from mnist_trainer.tracking import appender, unsent
 from mnist_trainer.tracking import journal as journals
-from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events
+from mnist_trainer.tracking.events import parse
+from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events, read_start
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +104,8 @@ def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path):
 
 def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
     path = tmp_path / "journal.jsonl"
-    path.write_text('{"event":"tags","tags":{}}\nrubbish\n[1]\n{"event":"tomorrow"}\n\n{"event":"end"}\n')
+    sound = '{"event":"tags","time":1,"tags":{}}\n', '{"event":"end","time":2,"status":"FAILED","reason":null}\n'
+    path.write_text(f'{sound[0]}rubbish\n[1]\n{{"event":"tomorrow"}}\n\n{sound[1]}')
     with caplog.at_level(logging.WARNING):
         events, _ = read_events(path)
     assert [event["event"] for event in events] == ["tags", "end"]
@@ -110,7 +114,7 @@ def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
 
 @given(st.lists(st.text(), max_size=8), st.integers(0, 400), st.integers(1, 50))
 def test_reading_in_any_pieces_gives_each_event_once(texts, cut, limit):
-    lines = [json.dumps({"event": "tags", "tags": {"text": text}}) + "\n" for text in texts]
+    lines = [json.dumps({"event": "tags", "time": 1, "tags": {"text": text}}) + "\n" for text in texts]
     data = "".join(lines).encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")
@@ -217,3 +221,49 @@ def test_a_run_does_not_begin_on_a_full_disk(tmp_path, full):
         journal.start(record(tmp_path, mode="off"))
     journal.close()
     assert journal.path.read_bytes() == b""
+
+
+START = {**asdict(record(Path("/outputs"))), "event": "start", "time": 1}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**START, "run": "../../precious"},  # its entry among the unsent ones would be removed
+        {**START, "host": 3},
+        {key: value for key, value in START.items() if key != "mode"},
+        {"event": "artifact", "time": 1, "name": "../../.ssh/id_rsa", "folder": None},  # it would be sent
+        {"event": "metrics", "time": 1, "step": -1, "metrics": {}},
+        {"event": "metrics", "time": 1, "step": 1, "metrics": {"loss": "low"}},
+        {"event": "metrics", "time": 1 << 63, "step": 1, "metrics": {}},
+        {"event": "end", "time": 1, "status": "DONE", "reason": None},
+        {"event": ["end"], "time": 1},
+        {"event": "tags", "time": 1, "tags": {"a": "\ud800"}},
+    ],
+    ids=["run", "host", "no mode", "artifact", "step", "value", "time", "status", "kind", "surrogate"],
+)
+def test_an_event_that_lacks_something_or_means_harm_is_none(event):
+    assert parse(json.dumps(event).encode()) is None
+    assert parse(json.dumps(START).encode()) == START
+
+
+def test_a_line_too_long_for_an_event_is_skipped_and_not_kept(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(bytes(64 << 20) + b'\n{"event":"tags","time":1,"tags":{}}\n')
+    tracemalloc.start()
+    try:
+        events, offset = read_events(path)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert [event["event"] for event in events] == ["tags"]
+    assert offset == path.stat().st_size
+
+
+def test_a_pipe_in_a_journal_s_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(OSError, match="not a file"):
+        read_start(tmp_path)
+    with pytest.raises(TrackingError, match="can't be written here"):
+        Journal(tmp_path, reopened=True)
+    assert not is_alive(tmp_path)

@@ -1,6 +1,5 @@
 """A sweep's jobs: read from their folders, and grouped by what they have in common."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,38 @@ import numpy as np
 import yaml
 
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import MOST_YAML, read_object, read_text
+from mnist_trainer.hyperparameters import check, hyperparameter, picked
 
 OUTCOME = "outcome.json"
 SWEEP = "sweep.json"
 OVERRIDES = Path(".hydra", "overrides.yaml")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What every outcome file says."""
+
+    status: str
+    reason: str | None
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the outcome file of a job that finished says, too, as far as it is compared."""
+
+    data: str
+    loss: str
+    seed: int
+    test_accuracy: float = hyperparameter()
+    test_loss: float = hyperparameter()
+    training_seconds: float = hyperparameter()
+
+    def __post_init__(self) -> None:
+        """Check that they are finite; raises `ConfigError`."""
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -75,7 +102,7 @@ def job_folders(folder: Path) -> dict[int, Path]:
     found = {}
     for path in folder.iterdir():
         number, dash, _ = path.name.partition("-")
-        if path.is_dir() and dash and number.isdigit():
+        if path.is_dir() and dash and number.isdecimal():
             found[int(number)] = path
     return found
 
@@ -83,22 +110,24 @@ def job_folders(folder: Path) -> dict[int, Path]:
 def content_of(folder: Path) -> Mapping[str, Any]:
     """Return what a sweep's file says; nothing if it has none."""
     try:
-        content = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+        content = read_object(folder / SWEEP)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content if are_overrides(content.get("jobs")) else {**content, "jobs": None}
+
+
+def are_overrides(jobs: object) -> bool:
+    """Whether these are the overrides of each job, as a sweep's file lists them."""
+    return isinstance(jobs, list) and all(
+        isinstance(job, list) and all(isinstance(override, str) for override in job) for job in jobs
+    )
 
 
 def outcome_in(job_folder: Path | None) -> dict[str, Any]:
     """Return what a job's outcome file says; without one the job was killed, without a folder it never began."""
     if job_folder is None:
         return {"status": "MISSING", "reason": "it never began", "overrides": []}
-    try:
-        outcome: dict[str, Any] = json.loads((job_folder / OUTCOME).read_text())
-    except (OSError, ValueError):
-        reason = "it ended without a word (killed, or out of memory)"
-        return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
-    return outcome
+    return dict(read_outcome(job_folder))
 
 
 def has_diverged(outcome: Mapping[str, Any]) -> bool:
@@ -106,11 +135,27 @@ def has_diverged(outcome: Mapping[str, Any]) -> bool:
     return str(outcome.get("reason", "")).startswith("diverged")
 
 
+def read_outcome(job_folder: Path) -> Mapping[str, Any]:
+    """Read a job's outcome file; without one, or of one that can't be used, tell that."""
+    reason = "it ended without a word (killed, or out of memory)"
+    try:
+        outcome = read_object(job_folder / OUTCOME)
+        if picked(Ending, outcome).status == "FINISHED":
+            picked(Figures, outcome)
+    except (OSError, ValueError):
+        pass
+    except ConfigError as error:
+        reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
+    else:
+        return outcome
+    return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
+
+
 def planned(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
-        found = yaml.safe_load((job_folder / OVERRIDES).read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     return [str(override) for override in found] if isinstance(found, list) else []
 
