@@ -30,7 +30,8 @@ def journaled(
 ) -> Iterator[Journal]:
     """Keep the journal of the run within the block, and beside it the resolved configuration.
 
-    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal.
+    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal, where
+    it has begun already.
     """
     values = asdict(config)
     folder.mkdir(exist_ok=True)
@@ -39,10 +40,7 @@ def journaled(
     status: Status = "FAILED"
     reason: str | None = None
     try:
-        if resumption is not None and resumption.start is not None:
-            journal.resume(record, resumption.step)
-            journal.tags({f"changed.{key}": str(value) for key, value in resumption.changes.items()})  # params can't
-        else:
+        if resumption is None:
             journal.start(record)
         if resumption is None or resumption.checkpoint is None:
             begin(journal, config, dataset, validation_size, tags or {})

@@ -106,13 +106,21 @@ class Resumption:
         if type(trainer.optimizer).state is Optimizer.state:
             log.warning(f"{type(trainer.optimizer).__name__} tells no state(): if it has any, it begins anew")
 
-    def begin(self) -> None:
-        """Cut the journal back, and take away what tells of the end and of files half written."""
+    def begin(self, record: RunRecord) -> None:
+        """Cut the journal back and write that the run goes on; take away what tells of its end, and half files.
+
+        A shipper that is started after that knows where the run goes from now on.
+        """
         size = None if self.checkpoint is None else int(self.checkpoint.document["journal"])
         cut_back(self.journal, size, resolve_uri(self.tracked.config.uri, self.tracked.store_folder))
         self.begun = True
         for path in (self.journal.folder / OUTCOME, *self.journal.folder.glob(".*.npz.*")):
             path.unlink(missing_ok=True)
+        if self.start is None:
+            self.journal.start(record)
+        else:
+            self.journal.resume(record, self.step)
+            self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
 
     def describe(self, trainer: Trainer) -> None:
         """Log where the run goes on."""

@@ -86,7 +86,7 @@ def train(
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name)
         resumption.describe(trainer)
-        resumption.begin()
+        resumption.begin(record)
     else:
         record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     if alone:
