@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,14 @@ class Resumption:
         else:
             self.journal.resume(record, self.step)
             self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
+        if self.checkpoint is not None and (self.changes or self.path != self.journal.folder / FILE):
+            self._keep(self.checkpoint)
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        """Make it the run's newest as it goes on from now on: the run may die before its first own one."""
+        now = {"config": asdict(self.config), "overrides": list(self.overrides), "journal": self.journal.size}
+        self.journal.sync()
+        Checkpoint(checkpoint.arrays, {**checkpoint.document, **now}).save(self.journal.folder)
 
     def describe(self, trainer: Trainer) -> None:
         """Log where the run goes on."""

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import yaml
 
 from mnist_trainer.api import train
 from mnist_trainer.tasks import checkpointing
+from mnist_trainer.tracking.journal import read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
@@ -213,6 +215,49 @@ def test_what_may_change_does_and_becomes_a_tag(stopped, command, events_of):
     assert events_of(done.run, "params")[0]["params"]["epochs"] == 3
     assert yaml.safe_load((done.run / "config.yaml").read_text())["epochs"] == 4
     assert json.loads((done.run / "outcome.json").read_text())["epochs"] == 4
+
+
+@pytest.fixture
+def killed_on_resume(spawn, stopped):
+    """Stop a run in its update 25, then resume it until it is killed in another update; return its folder."""
+
+    def run(named, *arguments, step):
+        first = stopped(step=25)
+        process = spawn(f"resume={first.run / named}", *arguments, before=("-c", DYING.format(step=step)))
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output
+        return first.run
+
+    return run
+
+
+def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(killed_on_resume, command, events_of):
+    folder = killed_on_resume(FILE, "epochs=4", "trainer.threads=2", step=26)
+    done = command("resume=latest")
+    assert done.code == 0, done.output
+    assert "goes on after update 25, in epoch 3 of 4" in done.output
+    outcome = json.loads((folder / "outcome.json").read_text())
+    assert outcome["epochs"] == 4
+    assert {"epochs=4", "trainer.threads=2"} < set(outcome["overrides"])
+    assert {"changed.epochs": "4", "changed.trainer.threads": "2"} in [e["tags"] for e in events_of(folder, "tags")]
+
+
+def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(killed_on_resume, command, content, whole):
+    folder = killed_on_resume(PREVIOUS, step=23)
+    done = command("resume=latest")
+    assert done.code == 0, done.output
+    assert "goes on after update 22" in done.output
+    assert content(folder) == whole()
+
+
+def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now_on(stopped, command, monkeypatch):
+    stopped()
+    uris = []
+    monkeypatch.setattr(
+        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder)["uri"]))
+    )
+    assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
+    assert uris == ["sqlite:////elsewhere/mlflow.db"]
 
 
 def test_a_finished_run_says_so_and_is_left_alone(command):
