@@ -11,7 +11,6 @@ Python, `train("loss=separate", "epochs=3")` does what the command line does, an
 `print(check_gradients(layer, in_shape=(5,)))` tells whether a layer's or a loss's derivatives are right.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
-from mnist_trainer.tasks.outcome import concluding, write_outcome
+from mnist_trainer.tasks.outcome import concluding
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.train import Result, build_trainer
@@ -60,6 +59,4 @@ def train(*overrides: str) -> Result:
     folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
-        result = train_in_folder(config, folder, overrides=overrides)
-        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
-    return result
+        return train_in_folder(config, folder, overrides=overrides)

@@ -59,7 +59,8 @@ def run_job(job: DictConfig) -> float | None:
                 return None
             parent = parent_of(folder.parent) if in_sweep else None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone)
-            write_outcome(folder, "FINISHED", None, overrides, answer.result)
+            if config.task.name != "train":  # which has done so itself
+                write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
             return answer.objective
     except (MnistTrainerError, OSError) as failure:  # an OSError: a full disk, say

@@ -30,8 +30,8 @@ def journaled(
 ) -> Iterator[Journal]:
     """Keep the journal of the run within the block, and beside it the resolved configuration.
 
-    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal, where
-    it has begun already.
+    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal,
+    which says so already.
     """
     values = asdict(config)
     folder.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """How a run ended, in its folder: `outcome.json`, or no folder at all if it never began."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.tracking.journal import FILE as JOURNAL
+
+log = logging.getLogger(__name__)
 
 HYDRA_FILES = {".hydra", "mnist_trainer.log"}
 
@@ -31,6 +34,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
     """
     if (folder / JOURNAL).exists():
         raise ConfigError(f"{folder} holds a run already: leave hydra.run.dir out, or name a new folder")
+    (folder / OUTCOME).unlink(missing_ok=True)  # of a task without a journal
     try:
         yield
     except (KeyboardInterrupt, Exception) as error:
@@ -42,7 +46,10 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
 
 
 def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
-    """Write down what ended the run before its time."""
+    """Write down what ended the run before its time; one that has its result keeps that, and says so."""
+    if (folder / OUTCOME).exists():
+        log.info("the run itself is finished, and its result kept")
+        return
     match error:
         case KeyboardInterrupt():
             reason = f"interrupted by {error}" if error.args else "interrupted"

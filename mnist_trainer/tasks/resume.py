@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
-from mnist_trainer.tasks.outcome import write_failure, write_outcome
+from mnist_trainer.tasks.outcome import write_failure
 from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.runs import outcome_of
+from mnist_trainer.tasks.runs import is_finished, outcome_of
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.train import Result, train
 from mnist_trainer.tracking.cutting import CUT
@@ -21,7 +21,7 @@ def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
     `given` are the command line's overrides. What is raised before the run goes on changes nothing in its folder.
     """
     outcome = outcome_of(folder)
-    if outcome.get("status") == "FINISHED":
+    if outcome.get("status") == "FINISHED" and is_finished(folder):
         result = Result(**{field.name: outcome[field.name] for field in fields(Result)})
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
@@ -31,7 +31,6 @@ def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
     overrides = resumption.overrides
     try:
         result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
-        write_outcome(folder, "FINISHED", None, overrides, asdict(result))
         (folder / CUT).unlink(missing_ok=True)
     except (KeyboardInterrupt, Exception) as error:
         if resumption.begun:

@@ -11,7 +11,7 @@ from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import is_alive, read_start
+from mnist_trainer.tracking.journal import is_alive, read_end, read_start
 
 CONFIG = "config.yaml"
 LATEST = "latest"
@@ -49,10 +49,16 @@ def unfinished(outputs: Path) -> list[Path]:
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
         start, outcome = read_start(journal.parent), outcome_of(journal.parent)
-        over = outcome.get("status") == "FINISHED" or str(outcome.get("reason", "")).startswith("diverged")
+        over = is_finished(journal.parent) or str(outcome.get("reason", "")).startswith("diverged")
         if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
             found.append((start["start_time"], journal.parent))
     return [folder for _, folder in sorted(found)]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's journal says so: its result was written before that."""
+    end = read_end(folder)
+    return end is not None and end["status"] == "FINISHED"
 
 
 def outcome_of(folder: Path) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
+from mnist_trainer.tasks.outcome import write_outcome
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.shipping import Tracked, shipped
 from mnist_trainer.tracking.callback import JournalCallback
@@ -95,7 +96,7 @@ def train(
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
     with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
-        result = completed(run.updates(console, with_checkpoints=True))
+        result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
     return result
 
@@ -114,11 +115,12 @@ class Run:
     resumption: Resumption | None = None
 
     def updates(
-        self, callbacks: Sequence[Callback] = (), *, with_checkpoints: bool = False
+        self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
     ) -> Generator[Update, None, Result]:
         """Train with a pause after each update, test, and keep the journal; return what it came to.
 
-        What is thrown into a pause ends the run, as it would between two updates.
+        A run `on_its_own`, that is no part of a comparison, has checkpoints, and its result in `outcome.json`. What is
+        thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
         held = trainer.validation.samples
@@ -128,7 +130,7 @@ class Run:
         with journaling as journal:
             journal_callback = JournalCallback(journal)
             trainer.callbacks = [*callbacks, journal_callback, ParameterFiles(self.folder)]
-            if with_checkpoints:
+            if on_its_own:
                 yield from self._with_checkpoints(journal)
             else:
                 yield from trainer.updates()
@@ -141,20 +143,23 @@ class Run:
             trainer.check_finite("the test loss", evaluation.loss)
             trainer.interruption.check()
             journal_callback.test(trainer.step, evaluation, list(self.dataset.class_names))
-        return Result(
-            run=self.record.run,
-            name=config.name,
-            data=self.dataset.name,
-            loss=config.loss.name,
-            seed=config.seed,
-            updates=trainer.step,
-            epochs=trainer.step // len(trainer.train),
-            training_seconds=trainer.seconds,
-            validation_loss=tested.validation.loss if tested.validation else None,
-            validation_accuracy=tested.validation.accuracy if tested.validation else None,
-            test_loss=evaluation.loss,
-            test_accuracy=evaluation.accuracy,
-        )
+            result = Result(
+                run=self.record.run,
+                name=config.name,
+                data=self.dataset.name,
+                loss=config.loss.name,
+                seed=config.seed,
+                updates=trainer.step,
+                epochs=trainer.step // len(trainer.train),
+                training_seconds=trainer.seconds,
+                validation_loss=tested.validation.loss if tested.validation else None,
+                validation_accuracy=tested.validation.accuracy if tested.validation else None,
+                test_loss=evaluation.loss,
+                test_accuracy=evaluation.accuracy,
+            )
+            if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
+                write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+        return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
         about = {

@@ -234,6 +234,17 @@ def read_start(folder: Path) -> Event | None:
     return events[0] | {"resumed": resumed} | ({name: last[name] for name in RESUMED} if resumed else {})
 
 
+def read_end(folder: Path) -> Event | None:
+    """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
+    if not (folder / FILE).exists():
+        return None
+    with (folder / FILE).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
+        *_, last = [b"", *file.read().splitlines()]
+    event = _parsed(last)
+    return event if event is not None and event["event"] == "end" else None
+
+
 def _parsed(line: bytes) -> Event | None:
     try:
         event = json.loads(line)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +13,8 @@ import yaml
 
 from mnist_trainer.api import train
 from mnist_trainer.tasks import checkpointing
+from mnist_trainer.tasks.resume import resume
+from mnist_trainer.tasks.runs import outcome_of, unfinished
 from mnist_trainer.tracking.journal import read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.trainer import Trainer
@@ -270,6 +272,36 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
         assert files(first.run) == before
     done = command("resume=latest")
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
+
+
+def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_comes(command, monkeypatch):
+    found = []
+
+    @contextmanager
+    def shipped(tracked, folder):
+        yield
+        found.extend(unfinished(folder.parents[1]))  # what another process sees, the lock being free
+        before = files(folder)
+        assert resume(str(folder), folder, []).test_accuracy == outcome_of(folder)["test_accuracy"]
+        assert files(folder) == before
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", shipped)
+    done = command(*TINY)
+    assert (done.code, found) == (130, [])
+    assert "finished, and its result kept" in done.output
+    assert outcome_of(done.run)["status"] == "FINISHED"
+    assert "nothing is left to do" in command(f"resume={done.run}").output
+
+
+def test_a_finished_run_that_has_lost_its_result_is_tested_again_when_it_is_named(command, content, monkeypatch):
+    first = command(*TINY)
+    before, outcome = content(first.run), json.loads((first.run / "outcome.json").read_text())
+    (first.run / "outcome.json").unlink()
+    assert command("resume=latest").code == 2
+    assert command(f"resume={first.run}").code == 0
+    assert content(first.run) == before
+    assert json.loads((first.run / "outcome.json").read_text()) == outcome
 
 
 def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
