@@ -1,6 +1,8 @@
 """The base of all callbacks, and the plain ones: the epoch table and progress bar, and the saved parameters."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -100,19 +102,18 @@ class ParameterFiles(Callback):
         self._failed = False
 
     def on_start(self, trainer: "Trainer") -> None:
-        """Learn whose parameters to keep."""
+        """Learn whose parameters to keep; a resumed run's best may be missing, or of updates that come again."""
         self._trainer = trainer
+        if trainer.best is not None:
+            with self._tolerant():
+                save_parameters(self._folder / "best.npz", trainer.best_arrays)
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Write the files; if they can't be written, the disk being full, say, training goes on."""
-        try:
+        with self._tolerant():
             self._save("last.npz")
             if record.best:
                 self._save("best.npz")
-        except OSError as error:
-            if not self._failed:
-                log.warning(f"the parameters after update {record.step:,} are not saved: {error}; training goes on")
-            self._failed = True
 
     def on_end(self) -> None:
         """Write what was learned since the last epoch, unless training blew up; raises `OSError` if it can't."""
@@ -121,6 +122,17 @@ class ParameterFiles(Callback):
             save_parameters(self._folder / "best.npz", trainer.best_arrays)
         if trainer is not None and trainer.step > self._saved_step and trainer.is_finite():
             self._save("last.npz")
+
+    @contextmanager
+    def _tolerant(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self._failed:
+                assert self._trainer is not None
+                step = self._trainer.step
+                log.warning(f"the parameters after update {step:,} are not saved: {error}; training goes on")
+            self._failed = True
 
     def _save(self, name: str) -> None:
         assert self._trainer is not None

@@ -17,6 +17,7 @@ from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import outcome_of, unfinished
 from mnist_trainer.tracking.journal import read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -163,6 +164,20 @@ def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, w
     done = command(f"resume={first.run / PREVIOUS}")
     assert "goes on after update 22" in done.output
     assert content(first.run) == whole()
+
+
+@pytest.mark.parametrize("damage", ["missing", "of an abandoned timeline"])
+def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, command, parameters_of, damage):
+    first = stopped(step=25)
+    best = parameters_of(first.run / "best.npz")
+    if damage == "missing":
+        (first.run / "best.npz").unlink()
+    else:
+        save_parameters(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
+    stop_at(26)
+    assert command("resume=latest").code == 143
+    found = parameters_of(first.run / "best.npz")
+    assert {name: array.tobytes() for name, array in found.items()} == {n: a.tobytes() for n, a in best.items()}
 
 
 def test_patience_and_the_best_parameters_outlive_a_stop(stopped, command, content, whole):
