@@ -289,6 +289,25 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "messages"),
+    [
+        (("seed=7", "model=cnn"), ["seed=7: the run has seed=0", "model.name=cnn: the run has model.name=mlp"]),
+        (("epochs=4",), ["epochs=4: the run is finished, with epochs=3", "or start a new run"]),
+        (("seeds=7",), ["seeds is unknown"]),
+    ],
+)
+def test_what_a_finished_run_is_no_answer_to_is_told(command, given, messages):
+    first = command(*TINY)
+    assert command(f"resume={first.run}", *TINY, "trainer.threads=2").code == 0
+    before = files(first.run)
+    done = command(f"resume={first.run}", *given)
+    assert done.code == 2
+    for message in messages:
+        assert message in done.output
+    assert files(first.run) == before
+
+
 def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_comes(command, monkeypatch):
     found = []
 
