@@ -18,6 +18,7 @@ from mnist_trainer.training.trainer import Trainer, state_of
 
 NOW = ("step", "epoch", "batch", "seconds", "epoch_seconds", "order")
 CONFUSION = "confusion"
+DTYPE = "dtype"
 
 
 def snapshot(trainer: Trainer, **more: object) -> Checkpoint:
@@ -26,9 +27,9 @@ def snapshot(trainer: Trainer, **more: object) -> Checkpoint:
     `more` goes into the document as it is.
     """
     arrays = dict(_arrays(trainer))
-    document: dict[str, Any] = {name: getattr(trainer, name) for name in NOW}
+    document: dict[str, Any] = {name: _plain(getattr(trainer, name)) for name in NOW}
     document |= {"means": trainer.means.sums, "since_record": trainer.since_record.sums}
-    document["generators"] = {name: state_of(generator) for name, generator in trainer.model.generators.items()}
+    document["generators"] = {name: _plain(state_of(generator)) for name, generator in trainer.model.generators.items()}
     for name in ("best", "last"):
         record: EpochRecord | None = getattr(trainer, name)
         document[name] = None
@@ -49,8 +50,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         _check(trainer, checkpoint)
         document = checkpoint.document["trainer"]
         records = {name: _record(name, document, checkpoint.arrays) for name in ("best", "last")}
-        generators = {name: document["generators"][name] for name in trainer.model.generators}
-        now = {name: document[name] for name in NOW}
+        generators = {name: _unplain(document["generators"][name]) for name in trainer.model.generators}
+        now = {name: _unplain(document[name]) for name in NOW}
         means = {name: Mean(*document[name]) for name in ("means", "since_record")}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"the checkpoint doesn't fit this version of mnist_trainer: {error!r}") from error
@@ -62,6 +63,21 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         trainer.train.generator.bit_generator.state = now["order"]
     for name, array in _arrays(trainer):
         np.copyto(array, checkpoint.arrays[name])
+
+
+def _plain(value: Any) -> Any:
+    """Return a generator's state as JSON has it: that of most kinds, but for PCG64, holds arrays."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return {DTYPE: value.dtype.str, "values": value.tolist()} if isinstance(value, np.ndarray) else value
+
+
+def _unplain(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    if DTYPE in value:
+        return np.array(value["values"], value[DTYPE])
+    return {key: _unplain(part) for key, part in value.items()}
 
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
