@@ -170,11 +170,13 @@ def main():
     parser.add_argument("--kills", type=int, default=20, help="in all")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and signals")
     parser.add_argument(
-        "--folder", type=Path, help="for the runs; removed if nothing differs (default: a temporary one)"
+        "--folder", type=Path, help="for the runs, new or empty; removed if nothing differs (default: a temporary one)"
     )
     arguments, overrides = parser.parse_known_args()
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="soak-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        parser.error(f"--folder {folder}: holds something already, and would be removed; name a new folder")
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     soak = Soak(folder, overrides, arguments.seed)
     started = time.monotonic()
