@@ -11,7 +11,8 @@ from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import is_alive, read_end, read_start
+from mnist_trainer.tracking.journal import Event, is_alive, read_end, read_start
+from mnist_trainer.tracking.running import is_running
 
 CONFIG = "config.yaml"
 LATEST = "latest"
@@ -44,15 +45,21 @@ def run_folder(resume: str, outputs: Path) -> Path:
 def unfinished(outputs: Path) -> list[Path]:
     """Return the folders of single runs that ended before their time and might go on, oldest first.
 
-    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again.
+    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again. One of another host that
+    has written no end is running as long as it isn't silent for an hour.
     """
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
         start, outcome = read_start(journal.parent), outcome_of(journal.parent)
         over = is_finished(journal.parent) or str(outcome.get("reason", "")).startswith("diverged")
-        if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
+        if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
             found.append((start["start_time"], journal.parent))
     return [folder for _, folder in sorted(found)]
+
+
+def runs_now(folder: Path, start: Event) -> bool:
+    """Whether a process may be at this run: it has written no end, and its writer lives."""
+    return is_alive(folder) or (read_end(folder) is None and is_running(folder, start))
 
 
 def is_finished(folder: Path) -> bool:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
+from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import ARTIFACTS
 from mnist_trainer.tracking.delivery import Delivery
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.report import Report, ShippedRun
+from mnist_trainer.tracking.running import is_running
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def _send(delivery: Delivery, broken: dict[str, str], also_off: bool) -> None:
         elif delivery.done:
             delivery.outcome = "already"
             unsent.strike(delivery.store_folder, start["run"])
-        elif ending.is_running(delivery.folder, start):
+        elif is_running(delivery.folder, start):
             delivery.outcome = "running"
         elif delivery.uri not in broken:
             while delivery.pump():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -383,6 +384,19 @@ def test_other_data_are_refused(stopped, command):
     done = command("resume=latest")
     assert done.code == 2
     assert "the run was on other data" in done.output
+@pytest.mark.parametrize("seconds_ago", [60, 4000])
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, seconds_ago, ended):
+    journal = stopped().run / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    start = {**json.loads(lines[0]), "host": "another"}
+    journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
+    then = time.time() - seconds_ago
+    os.utime(journal, (then, then))
+    found = unfinished(journal.parents[2])
+    assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
+
+
 
 
 def test_a_checkpoint_of_another_run_is_refused(stopped, command):
