@@ -17,6 +17,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tasks.shipping import Tracked, shown
+from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
 from mnist_trainer.tracking.journal import Event, Journal, RunRecord, read_start
@@ -124,6 +125,8 @@ class Resumption:
         if self.checkpoint is not None and (self.changes or self.path != self.journal.folder / FILE):
             self._keep(self.checkpoint)
 
+            if record.mode == "off" or record.store_folder != self.start["store_folder"]:
+                unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
     def _keep(self, checkpoint: Checkpoint) -> None:
         """Make it the run's newest as it goes on from now on: the run may die before its first own one."""
         now = {"config": asdict(self.config), "overrides": list(self.overrides), "journal": self.journal.size}

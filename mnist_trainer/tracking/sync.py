@@ -46,6 +46,8 @@ def send_all(
     for delivery in deliveries:
         if go_on():
             _send(delivery, broken, also_off)
+            if delivery.done:
+                unsent.strike(store_folder, (delivery.start or {})["run"])  # it may go elsewhere since it was entered
             runs.append(delivery.result())
             left += delivery.left() if delivery.outcome == "failed" else 0
     return Report(tuple(runs), left, "; ".join(dict.fromkeys(broken.values())) or None)

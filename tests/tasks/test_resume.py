@@ -17,6 +17,7 @@ from mnist_trainer.tasks import checkpointing
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import outcome_of, unfinished
 from mnist_trainer.tracking.journal import read_start
+from mnist_trainer.tracking.unsent import listed
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.trainer import Trainer
@@ -286,6 +287,18 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
         assert done.code == 0
         assert "this run is finished, after 3 epochs" in done.output
         assert files(first.run) == before
+@pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
+def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
+    first = stopped("tracking=mlflow")
+    entered = first.folder / "outputs" / ".unsent"
+    assert len(list(entered.iterdir())) == 1
+    done = command(f"resume={first.run}", *changes)
+    assert done.code == 0, done.output
+    assert list(entered.iterdir()) == []
+    assert len(listed(first.folder / "other")) == (changes == ("outputs=other",))
+
+
     done = command("resume=latest")
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
 
