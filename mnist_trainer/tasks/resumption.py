@@ -20,6 +20,7 @@ from mnist_trainer.tasks.shipping import Tracked, shown
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
+from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import Event, Journal, RunRecord, read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.state import restore
@@ -50,6 +51,8 @@ class Resumption:
         `given` are the command line's overrides. Raises `ConfigError` if they contradict the run's configuration,
         `DataError` if the checkpoint can't be used, and `TrackingError` if the run is still running.
         """
+        if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in (FILE, PREVIOUS)):
+            raise DataError(f"{folder / JOURNAL}: missing; a checkpoint can't go on without it: start a new run")
         journal = Journal(folder, reopened=True)
         try:
             start = read_start(folder)
@@ -122,11 +125,11 @@ class Resumption:
         else:
             self.journal.resume(record, self.step)
             self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
+            if record.mode == "off" or record.store_folder != self.start["store_folder"]:
+                unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
         if self.checkpoint is not None and (self.changes or self.path != self.journal.folder / FILE):
             self._keep(self.checkpoint)
 
-            if record.mode == "off" or record.store_folder != self.start["store_folder"]:
-                unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
     def _keep(self, checkpoint: Checkpoint) -> None:
         """Make it the run's newest as it goes on from now on: the run may die before its first own one."""
         now = {"config": asdict(self.config), "overrides": list(self.overrides), "journal": self.journal.size}

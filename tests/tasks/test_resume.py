@@ -430,6 +430,13 @@ def test_what_is_no_run_is_told_and_leaves_nothing(command, named, message):
     assert done.code == 2
     assert message in done.output
     assert list(done.folder.iterdir()) == []
+def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(stopped, command):
+    first = stopped().run
+    (first / "journal.jsonl").unlink()
+    done = command(f"resume={first}")
+    assert done.code == 2
+    assert "journal.jsonl: missing" in done.output
+    assert not (first / "journal.jsonl").exists()
 
 
 def test_sweeps_and_comparisons_can_not_be_resumed(command):
