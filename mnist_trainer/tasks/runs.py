@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
 from mnist_trainer.errors import ConfigError
@@ -77,8 +77,10 @@ def outcome_of(folder: Path) -> Mapping[str, Any]:
     return outcome
 
 
-def _run_dir(resume: str | None, outputs: str, new: str) -> str:
-    return f"{outputs}/{new}" if resume is None else str(run_folder(str(resume), Path(outputs)))
+def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_: DictConfig) -> str:
+    if resume is not None:  # what is composed beside it need not be whole, nor have a name
+        return str(run_folder(str(resume), Path(outputs)))
+    return f"{outputs}/{now}-{_root_.name}-{unique}"
 
 
 OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)

@@ -222,6 +222,24 @@ def test_what_does_not_contradict_may_be_given_again(stopped, command, content, 
     assert content(first.run) == whole("optimizer=adam")
 
 
+def test_a_plugin_s_loss_may_be_given_again_as_it_was(stopped, command, tmp_path):
+    (tmp_path / "my_losses.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from mnist_trainer.api import register_loss\n"
+        "from mnist_trainer.losses.softmax_loss import SoftmaxLoss\n"
+        "@register_loss('mine')\n"
+        "@dataclass(eq=False)\n"
+        "class Mine(SoftmaxLoss):\n"
+        "    pass\n"
+    )
+    chosen = ("plugins=[my_losses]", "loss=custom", "loss.name=mine")
+    stopped(*chosen)
+    done = command("resume=latest", "loss=fused")
+    assert (done.code, "loss.name=fused: the run has loss.name=mine" in done.output) == (2, True)
+    done = command("resume=latest", "loss=custom")
+    assert done.code == 0, done.output
+
+
 def test_what_may_change_does_and_becomes_a_tag(stopped, command, events_of):
     stopped()
     done = command("resume=latest", "epochs=4", "trainer.checkpoint_minutes=null", "trainer.threads=2")
@@ -269,6 +287,18 @@ def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(kil
     assert content(folder) == whole()
 
 
+@pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
+def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
+    first = stopped("tracking=mlflow")
+    entered = first.folder / "outputs" / ".unsent"
+    assert len(list(entered.iterdir())) == 1
+    done = command(f"resume={first.run}", *changes)
+    assert done.code == 0, done.output
+    assert list(entered.iterdir()) == []
+    assert len(listed(first.folder / "other")) == (changes == ("outputs=other",))
+
+
 def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now_on(stopped, command, monkeypatch):
     stopped()
     uris = []
@@ -287,18 +317,6 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
         assert done.code == 0
         assert "this run is finished, after 3 epochs" in done.output
         assert files(first.run) == before
-@pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
-def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
-    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
-    first = stopped("tracking=mlflow")
-    entered = first.folder / "outputs" / ".unsent"
-    assert len(list(entered.iterdir())) == 1
-    done = command(f"resume={first.run}", *changes)
-    assert done.code == 0, done.output
-    assert list(entered.iterdir()) == []
-    assert len(listed(first.folder / "other")) == (changes == ("outputs=other",))
-
-
     done = command("resume=latest")
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
 
@@ -366,6 +384,19 @@ def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
     assert json.loads((next(path for path in first.folders if "-first-" in path.name) / "outcome.json").read_text())
 
 
+@pytest.mark.parametrize("seconds_ago", [60, 4000])
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, seconds_ago, ended):
+    journal = stopped().run / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    start = {**json.loads(lines[0]), "host": "another"}
+    journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
+    then = time.time() - seconds_ago
+    os.utime(journal, (then, then))
+    found = unfinished(journal.parents[2])
+    assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(stopped, command, content, whole, damage):
     first = stopped()
@@ -397,19 +428,15 @@ def test_other_data_are_refused(stopped, command):
     done = command("resume=latest")
     assert done.code == 2
     assert "the run was on other data" in done.output
-@pytest.mark.parametrize("seconds_ago", [60, 4000])
-@pytest.mark.parametrize("ended", [False, True])
-def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, seconds_ago, ended):
-    journal = stopped().run / "journal.jsonl"
-    lines = journal.read_text().splitlines(keepends=True)
-    start = {**json.loads(lines[0]), "host": "another"}
-    journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
-    then = time.time() - seconds_ago
-    os.utime(journal, (then, then))
-    found = unfinished(journal.parents[2])
-    assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
 
 
+def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(stopped, command):
+    first = stopped().run
+    (first / "journal.jsonl").unlink()
+    done = command(f"resume={first}")
+    assert done.code == 2
+    assert "journal.jsonl: missing" in done.output
+    assert not (first / "journal.jsonl").exists()
 
 
 def test_a_checkpoint_of_another_run_is_refused(stopped, command):
@@ -430,13 +457,6 @@ def test_what_is_no_run_is_told_and_leaves_nothing(command, named, message):
     assert done.code == 2
     assert message in done.output
     assert list(done.folder.iterdir()) == []
-def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(stopped, command):
-    first = stopped().run
-    (first / "journal.jsonl").unlink()
-    done = command(f"resume={first}")
-    assert done.code == 2
-    assert "journal.jsonl: missing" in done.output
-    assert not (first / "journal.jsonl").exists()
 
 
 def test_sweeps_and_comparisons_can_not_be_resumed(command):
