@@ -127,11 +127,16 @@ class Resumption:
             self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
             if record.mode == "off" or record.store_folder != self.start["store_folder"]:
                 unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
-        if self.checkpoint is not None and (self.changes or self.path != self.journal.folder / FILE):
-            self._keep(self.checkpoint)
+        if self.checkpoint is not None and self.path is not None:
+            self._keep(self.path, self.checkpoint)
 
-    def _keep(self, checkpoint: Checkpoint) -> None:
-        """Make it the run's newest as it goes on from now on: the run may die before its first own one."""
+    def _keep(self, path: Path, checkpoint: Checkpoint) -> None:
+        """See that it is the folder's newest, as the run goes on from now on: it may die before its first own one."""
+        newest = self.journal.folder / FILE
+        if path.resolve() != newest.resolve():
+            newest.unlink(missing_ok=True)  # it lies beyond the journal's end
+        elif not self.changes:
+            return
         now = {"config": asdict(self.config), "overrides": list(self.overrides), "journal": self.journal.size}
         self.journal.sync()
         Checkpoint(checkpoint.arrays, {**checkpoint.document, **now}).save(self.journal.folder)

@@ -281,6 +281,7 @@ def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(kille
 
 def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(killed_on_resume, command, content, whole):
     folder = killed_on_resume(PREVIOUS, step=23)
+    assert [Checkpoint.load(folder / name).document["trainer"]["step"] for name in (FILE, PREVIOUS)] == [22, 22]
     done = command("resume=latest")
     assert done.code == 0, done.output
     assert "goes on after update 22" in done.output
