@@ -5,6 +5,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | room | what is in it |
 |---|---|
 | `errors`, `hyperparameters` | the project's exceptions; dataclass fields that know the range that fits |
+| `credentials` | passwords in the URIs of tracking stores, hidden from all but MLflow |
 | `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
 | `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
 | `layers/` | a forward function and its vector-Jacobian product, one concept a file; `Stack` runs a list of them |
@@ -12,7 +13,7 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
-| `training/` | `Trainer`, the loop; its records and callbacks; saved parameters, checkpoints; interruption |
+| `training/` | `Trainer`, the loop; its records and callbacks; checkpoints, interruption, divergence |
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
@@ -29,13 +30,19 @@ run's folder has a journal. Then `Trainer.fit` loops: a batch of bytes becomes f
 forward, the loss forward and backward, the model backward, the optimizer steps; no array of a batch's size is
 allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
 training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
-them all.
+them all. Whatever a store does, training doesn't see it: the shipper tries again (`tracking.patience`), after it has
+looked what the store has, and `tracking.failures` tells what waiting may mend.
 
 How a run goes on. `tasks.checkpointing` writes `training.state` of a trainer that is at rest into an npz file with a
 checksum. `resume=` makes the run's own folder Hydra's (a resolver in `tasks.runs`), composes the command line against
 the checkpoint's configuration (`tasks.changes`), takes the journal's lock, and cuts the journal back to where the
 checkpoint was taken (`tracking.cutting`). MLflow may have been sent what is cut off, and forgets nothing: when the run
 writes these metrics again, it gives them the time that they had, and the store takes them for the same.
+
+How a sweep goes on. `tasks.multirun` has Hydra's hooks. `sweep.json` lists every job's overrides; `sweep.resume=`
+compares these with what the jobs' folders tell (`tasks.sweep_resumption`), hands Hydra's sweeper those without a
+result (`tasks.sweep_overrides`), each with its own folder and, where it has a journal, `resume=` that folder. The key
+`sweep` is the command's alone: no job's configuration, checkpoint or run has it.
 
 Where this departs from what one might expect, and why:
 

@@ -4,45 +4,69 @@ import gc
 import os
 import signal
 import sys
+from concurrent.futures import BrokenExecutor
+
+from mnist_trainer.errors import MnistTrainerError, in_words
+from mnist_trainer.training.interruption import Interrupted, leave_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
-import hydra
-from hydra._internal.hydra import Hydra
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
-from mnist_trainer.composition import conf_folder
-from mnist_trainer.config_errors import explain
-from mnist_trainer.tasks import dispatch
-from mnist_trainer.tasks.sweep import Sweep, finish
+LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or out of memory"
 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
+    leave_on_signals()
+    # A third of a second, in which a signal would end in the midst of somebody's import
+    import hydra
+    from hydra._internal.hydra import Hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, slipped
+    from mnist_trainer.config_errors import explain
+    from mnist_trainer.credentials import hide_in
+    from mnist_trainer.tasks import dispatch
+    from mnist_trainer.tasks.sweep import Sweep, finish
+
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
-    sys.argv = ["mnist_trainer", *sorted(sys.argv[1:], key=is_override)]
+    sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
     if not any("hydra.mode" in argument for argument in sys.argv):
         # Hydra would compose everything twice, the first time only to see whether the key hydra.mode asks for a sweep
         Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]
     try:
+        raise_on_signals()
+        check_nesting(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
             code = 1
         elif dispatch.error is not None:
-            tell(str(dispatch.error))
+            tell(dispatch.error)
     except (HydraException, OmegaConfBaseException) as error:
         tell(explain(error))
         code = 2
-    except OSError as error:
-        tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MnistTrainerError as error:
+        tell(error)
+        code = error.exit_code
+    except SLIPS as error:
+        if dispatch.begun or Sweep.current is not None:
+            raise
+        tell(slipped(sys.argv[1:], error))
         code = 2
+    except OSError as error:  # Hydra's, of the folder that it makes for the run
+        tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
+        code = 2
+    except BrokenExecutor:  # joblib's
+        finish("FAILED", LOST_WORKER)
+        tell(LOST_WORKER)
+        code = 1
     except KeyboardInterrupt as error:
-        number = getattr(error, "signal", signal.SIGINT)  # training's own says which
-        finish("KILLED", f"interrupted by {signal.Signals(number).name}")
-        tell("interrupted")
-        code = 128 + number
+        leave_on_signals()  # a second one
+        interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
+        finish("KILLED", f"interrupted by {interrupted}")
+        tell(f"interrupted by {interrupted}")
+        code = interrupted.exit_code
     finally:
         finish("FAILED", "the sweep was broken off")
     sys.exit(code)
@@ -53,8 +77,9 @@ def is_override(argument: str) -> bool:
     return "=" in argument and not argument.startswith("-")
 
 
-def tell(message: str) -> None:
+def tell(error: object) -> None:
     """Write an error to the standard error."""
+    message = in_words(error) if isinstance(error, OSError) else error
     sys.stderr.write(f"mnist_trainer: {message}\n")
 
 

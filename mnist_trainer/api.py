@@ -17,6 +17,7 @@ from pathlib import Path
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import TOKEN, compose
+from mnist_trainer.credentials import hide_in
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
@@ -46,13 +47,14 @@ __all__ = [
 ]
 
 
-def train(*overrides: str) -> Result:
-    """Train, test and track as `python -m mnist_trainer OVERRIDES` does, in a new folder below `outputs`.
+def train(*given: str) -> Result:
+    """Train, test and track as `python -m mnist_trainer GIVEN` does, in a new folder below `outputs`.
 
     With `resume=...` go on with the run that it names, in that run's folder.
 
     Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`.
     """
+    overrides = hide_in(given)
     config = compose(overrides)
     if config.resume is not None:
         return resume(config.resume, run_folder(config.resume, Path(config.outputs)), overrides)

@@ -1,6 +1,8 @@
 """From configurations to objects: the only place where a configuration's names meet classes."""
 
 import importlib
+import math
+import os
 import re
 import sys
 import traceback
@@ -9,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.config import (
@@ -33,6 +37,7 @@ from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.layers.stack import Stack
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -47,6 +52,8 @@ def check_config(config: Config) -> None:
     """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems."""
     import_plugins(config.plugins)
     found = problems(config)
+    if not isinstance(config.trainer.threads, int | str) or isinstance(config.trainer.threads, bool):
+        found.append(f"trainer.threads={config.trainer.threads}: must be auto or a whole number")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
     for group, part in (
@@ -111,8 +118,9 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
         tail = registry.tail_layers(config.loss.name)
         rng = stream(config.seed, "initialization")
         try:
+            check_memory(build_layers(config.model, classes), in_shape, max_batch, config.dtype)
             model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
-        except (MemoryError, ValueError) as error:  # NumPy raises the latter for more entries than it can count
+        except (MemoryError, OverflowError, ValueError) as error:  # the latter two of more than NumPy can count
             raise ConfigError(f"layers need more memory than there is: {error}") from error
         if model.parameters.size == 0:
             raise ConfigError("layers have no parameters: there is nothing to train; put a linear layer in")
@@ -122,6 +130,22 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
                 f"layer must be {{kind: linear, units: {classes}}}"
             )
     return model
+
+
+def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:
+    """Raise `ConfigError` if a model takes more than the machine's memory; the layers are there for this alone."""
+    stack = Stack(layers)
+    out_shape = stack.build(in_shape, 1, dtype)
+    parameters = sum(map(math.prod, stack.parameter_shapes().values()))
+    values = max_batch * sum(map(math.prod, [*stack.shapes, out_shape]))
+    # parameters, their gradients, and the best so far; each layer's output, and its gradient
+    needed = np.dtype(dtype).itemsize * (3 * parameters + 2 * values)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ConfigError(
+            f"layers have {parameters:,} parameters, and with batches of {max_batch:,} take {needed / 1e9:,.1f} GB "
+            f"at least; this machine has {memory / 1e9:,.1f} GB: take fewer units or filters"
+        )
 
 
 def build_layers(config: ModelConfig, classes: int) -> list[Layer]:

@@ -14,11 +14,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.config import SCHEMAS, Config
+from mnist_trainer.config import SCHEMAS, CommandConfig, Config
 from mnist_trainer.config_errors import explain
+from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.hyperparameters import construct, suggestion
 
+DEEPEST = 24
+SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+"""What Hydra raises of overrides that it did not expect: `model=null`, say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
 
@@ -35,41 +39,82 @@ def conf_folder() -> Path:
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
+def check_nesting(overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` for brackets nested so deeply that Hydra's parser would not come back."""
+    for override in overrides:
+        depth = 0
+        for sign in override:
+            depth += (sign in "[{(") - (sign in ")}]")
+            if depth > DEEPEST:
+                raise ConfigError(f"{override[:60]}…: its brackets are nested more than {DEEPEST} deep")
+
+
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
+    check_nesting(overrides)
     running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
         with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return typed(hydra_compose("config", list(overrides)))
+            return typed(hydra_compose("config", hide_in(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
+    except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
+        raise ConfigError(slipped(overrides, error)) from error
+
+
+def slipped(overrides: Sequence[str], error: Exception) -> str:
+    """Say what Hydra, which doesn't name the override, did not expect in one of them."""
+    return f"{' '.join(overrides)}: can't be composed: {str(error) or type(error).__name__}"
 
 
 def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into dataclasses; raises `ConfigError` for keys missing, or added with a `+`."""
+    """Turn a composed configuration into a job's dataclasses.
+
+    The store's password, if there is one, is hidden. Raises `ConfigError` for keys missing, or added with a `+`, and
+    for `sweep.resume`, which is no job's.
+    """
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
     ]
     if found := [*missing, *_unknown_keys(composed)]:
         raise ConfigError(*found)
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, Config)
-    return config
+    command = OmegaConf.to_object(composed)
+    assert isinstance(command, CommandConfig)
+    if command.sweep.resume is not None:
+        raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
+    command.tracking.uri = command.tracking.uri and hide(command.tracking.uri)
+    return _checked(Config(**{field.name: getattr(command, field.name) for field in fields(Config)}))
 
 
 def restored(values: Mapping[str, Any]) -> Config:
     """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
-    groups = {}
-    for group, own in values.items():
-        if isinstance(own, Mapping):
-            schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
-            fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
-            if not fitting:
-                raise ConfigError(f"{group} with the keys {', '.join(own)}: not a configuration of this version")
-            groups[group] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(fitting[0]), own))
     if values.keys() != {field.name for field in fields(Config)}:
-        raise ConfigError(f"the keys {', '.join(values)}: not a configuration of this version")
-    return Config(**{**values, **groups})
+        raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
+    groups = {}
+    for group in sorted({path.partition("/")[0] for path in SCHEMAS}):
+        own = values[group]
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"{group}={own!r}: not a configuration of this version")
+        schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+        fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
+        if not fitting:
+            raise ConfigError(f"{group} with the keys {', '.join(map(str, own))}: not a configuration of this version")
+        groups[group] = fitting[0]
+    try:
+        structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
+        config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+    except RecursionError as error:
+        raise ConfigError("nested too deeply: not a configuration of this version") from error
+    assert isinstance(config, Config)
+    return _checked(config)
+
+
+def _checked(config: Config) -> Config:
+    """Return it if all values have their types: in the place of a list, OmegaConf takes what an interpolation finds."""
+    own = vars(config)
+    return construct(Config, {key: construct(type(v), vars(v)) if is_dataclass(v) else v for key, v in own.items()})
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -204,7 +204,7 @@ class OneCycleConfig(CosineConfig):
 class TrainerConfig:
     """The loop."""
 
-    threads: int | None = hyperparameter(MISSING, minimum=1)
+    threads: Any = hyperparameter(MISSING, minimum=1, choices=("auto",))  # OmegaConf can't merge a Union
     log_every: int = hyperparameter(MISSING, minimum=1)
     clip_norm: float | None = hyperparameter(MISSING, above=0)
     patience: int | None = hyperparameter(MISSING, minimum=1)
@@ -221,6 +221,14 @@ class TrackingConfig:
     name: str = hyperparameter(MISSING, choices=("mlflow", "off"))
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
+    required: bool = MISSING
+
+
+@dataclass
+class SweepConfig:
+    """A multirun as a whole."""
+
+    resume: str | None = MISSING
 
 
 @dataclass
@@ -244,6 +252,13 @@ class Config:
     plugins: list[str] = field(default_factory=list)
     journal: str | None = MISSING
     resume: str | None = MISSING
+
+
+@dataclass
+class CommandConfig(Config):
+    """What a command line may say: a job's configuration, and what is no job's own."""
+
+    sweep: SweepConfig = MISSING
 
 
 SCHEMAS: dict[str, type] = {
@@ -276,7 +291,7 @@ SCHEMAS: dict[str, type] = {
 def register() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    store.store(name="schema", node=CommandConfig)
     for path, schema in SCHEMAS.items():
         group, _, name = f"schema/{path}".rpartition("/")
         store.store(group=group, name=name, node=schema)

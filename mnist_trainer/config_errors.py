@@ -17,6 +17,8 @@ def explain(error: Exception) -> str:
     message = str(error) if cause is error else f"{error}\n{cause}"
     if found := re.search(r"Missing mandatory value: (\S+)", message):
         return f"{found[1]} is missing: give it a value, as in {found[1]}=..."
+    if found := re.search(r"LexerNoViableAltException: (.*)", message):
+        return f"{found[1]} can't be read: quote what is not letters, digits and -./:%_ alone, as in key='\"a b\"'"
     if found := re.search(r"ConfigError raised while resolving interpolation: (.*)", message):
         return found[1]
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):

@@ -1,5 +1,7 @@
 """The project's own exceptions: what a reader can mend, told without a traceback."""
 
+from collections.abc import Mapping
+
 
 class MnistTrainerError(Exception):
     """Base of all errors that are told to the user in a line or a short block; `exit_code` is the command's."""
@@ -24,7 +26,17 @@ class TrackingError(MnistTrainerError):
 
 
 class DivergedError(MnistTrainerError):
-    """A loss or gradient that is no longer finite; the message names the step."""
+    """A loss or gradient that is no longer finite; the message, and `facts`, name the step and the layer."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, facts: Mapping[str, str | float] | None = None) -> None:
+        super().__init__(message)
+        self.facts = facts or {}
+
+
+class TeamError(MnistTrainerError):
+    """A process of several that train together which ended before its time; the message says how."""
 
     exit_code = 1
 
@@ -33,3 +45,14 @@ class MistakeError(MnistTrainerError):
     """A mistake of the gallery that can't even run, as posted; the message says why."""
 
     exit_code = 1
+
+
+class DiskError(MnistTrainerError):
+    """What could not be written in the end, although the run went on; the message names the file."""
+
+    exit_code = 1
+
+
+def in_words(error: OSError) -> str:
+    """Say what went wrong with a file, and with which."""
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

@@ -7,6 +7,7 @@ what is out of range, `construct` builds one from a config's plain mapping and n
 import dataclasses
 import difflib
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,10 +78,11 @@ def problems(instance: Any, prefix: str = "") -> list[str]:
         fits: Range | None = field.metadata.get("range")
         choices: Sequence[str] | None = field.metadata.get("choices")
         for element in value if isinstance(value, list | tuple) else [value]:
-            if choices is not None and element is not None and element not in choices:
-                found.append(f"{key}={element!r} is unknown{suggestion(str(element), choices)}")
+            if choices is not None and isinstance(element, str) and element not in choices:
+                number = "" if fits in (None, Range()) else f", or a number that is {fits}"
+                found.append(f"{key}={element!r} is unknown{suggestion(element, choices)}{number}")
             elif fits is not None and isinstance(element, int | float) and element not in fits:
-                finite = "" if math.isfinite(element) or fits == Range() else " and finite"
+                finite = "" if isinstance(element, int) or math.isfinite(element) or fits == Range() else " and finite"
                 found.append(f"{key}={value} is out of range: must be {fits}{finite}")
     return found
 
@@ -120,6 +122,14 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
     return cls(**values)
 
 
+def picked(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build a dataclass from those of the values that it has fields for; raises `ConfigError` as `construct` does."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{values!r:.80} has the wrong type: must be a mapping")
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return construct(cls, {name: value for name, value in values.items() if name in names})
+
+
 def _fits(value: Any, hint: Any) -> bool:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -134,7 +144,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is type(None):
         return value is None
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, float) or (type(value) is int and abs(value) <= sys.float_info.max)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, origin or hint)

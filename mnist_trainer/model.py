@@ -37,6 +37,10 @@ class Sequential:
         self.generators: Mapping[str, np.random.Generator] = self.stack.generators()
         """The layers' random generators, by name."""
 
+    def take_part(self, before: int, total: int) -> None:
+        """Tell the layers that the next batches in training are parts of larger ones; see `Layer.take_part`."""
+        self.stack.take_part(before, total)
+
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""
         return self.stack.forward(x, training=training)

@@ -174,3 +174,11 @@ def test_problems_deeper_down_are_named_with_their_path():
 
 def test_a_suggestion_without_choices_says_none():
     assert suggestion("a", []) == " (one of: none)"
+
+
+def test_a_number_too_large_for_a_float_is_out_of_range_too():
+    @dataclass
+    class Small:
+        size: int = hyperparameter(1, maximum=9)
+
+    assert problems(Small(10**400))[0].endswith("is out of range: must be at most 9")

@@ -18,14 +18,16 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "hyperparameters"}  # all may import these
+LEAVES = {"errors", "files", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILDING = NUMERICS | {"registry", "training", "build", "config"}
 # each room, and the rooms that it may import
 ROOMS = {
     "__init__": set(),
     "errors": set(),
+    "files": set(),
     "hyperparameters": set(),
+    "credentials": set(),
     "kernels": set(),
     "parameters": {"kernels"},
     "layers": {"kernels"},
@@ -45,7 +47,7 @@ ROOMS = {
     "analysis": BUILDING | {"tracking"},
     "tasks": BUILDING | {"composition", "config_errors", "analysis", "tracking", "figures"},
     "api": BUILDING | {"composition", "analysis", "tracking", "tasks"},
-    "__main__": {"composition", "config_errors", "tasks"},
+    "__main__": {"composition", "config_errors", "tasks", "training"},
 }
 NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry"}
 # modules that the training process loads never import mlflow, not even within a function

@@ -5,6 +5,10 @@ import signal
 
 import pytest
 
+from mnist_trainer.tasks import shipping
+from mnist_trainer.tasks.comparison_files import ComparisonFiles
+from mnist_trainer.training.trainer import Trainer
+
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas", "scipy")
 CHECKED = f"""
@@ -28,6 +32,29 @@ from mnist_trainer.__main__ import main
 main()
 """
 
+SIGNALLED = """
+import os, sys
+
+def send(*args, **kwargs):
+    os.kill(os.getpid(), {number})
+
+class Imports:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy" and "{moment}" == "importing":
+            send()
+        if name == "mnist_trainer.tasks.train" and "{moment}" != "importing":
+            from mnist_trainer import build
+            from hydra._internal.hydra import Hydra
+            if "{moment}" == "composing":
+                Hydra.compose_config = send
+            else:
+                build.build_data = send
+
+sys.meta_path.insert(0, Imports())
+from mnist_trainer.__main__ import main
+main()
+"""
+
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_for, tmp_path, events_of, number, code):
@@ -38,13 +65,81 @@ def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_
     output, _ = process.communicate(timeout=20)
     assert process.returncode == code
     assert "Traceback" not in output
-    assert output.rstrip().endswith("mnist_trainer: interrupted")
+    assert output.rstrip().endswith(f"mnist_trainer: interrupted by {number.name}")
     (end,) = events_of(last.parent, "end")
     assert (end["status"], end["reason"]) == ("KILLED", f"interrupted by {number.name}")
     assert events_of(last.parent)[-1] == end
     assert last.stat().st_mtime_ns >= before
     outcome = json.loads((last.parent / "outcome.json").read_text())
     assert (outcome["status"], outcome["reason"]) == ("KILLED", f"interrupted by {number.name}")
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "code"),
+    [
+        ("importing", signal.SIGINT, 130),
+        ("importing", signal.SIGTERM, 143),
+        ("composing", signal.SIGTERM, 143),
+        ("loading data", signal.SIGINT, 130),
+    ],
+)
+def test_a_signal_before_training_is_told_by_its_name_and_leaves_nothing(spawn, tmp_path, moment, number, code):
+    process = spawn(*TINY, "tracking=off", before=("-c", SIGNALLED.format(moment=moment, number=int(number))))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert output == f"mnist_trainer: interrupted by {number.name}\n"
+    assert not list(tmp_path.glob("outputs/*/*/journal.jsonl"))
+
+
+@pytest.mark.parametrize(("task", "moment"), [("train", "evaluate"), ("compare", "update"), ("compare", "study")])
+def test_a_signal_in_the_midst_of_something_else_is_told_by_its_name(command, events_of, monkeypatch, task, moment):
+    owner = {"evaluate": Trainer, "update": Trainer, "study": ComparisonFiles}[moment]
+    whole = getattr(owner, moment)
+
+    def asked(*args, **kwargs):
+        signal.raise_signal(signal.SIGTERM)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(owner, moment, asked)
+    done = command(*TINY, "tracking=off", f"task={task}")
+    assert done.code == 143
+    assert "Traceback" not in done.output
+    assert done.output.rstrip().endswith("mnist_trainer: interrupted by SIGTERM")
+    (end,) = events_of(done.run, "end")
+    assert (end["status"], end["reason"]) == ("KILLED", "interrupted by SIGTERM")
+
+
+def test_a_signal_while_the_shipper_is_waited_for_leaves_a_finished_run(command, events_of, monkeypatch):
+    class Waiting:
+        def __init__(self, folder, deadline):
+            pass
+
+        def finish(self, wait, *, leave):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(shipping, "Shipper", Waiting)
+    done = command(*TINY)
+    assert done.code == 130
+    assert "still being sent to, by a process that goes on in the background" in done.output
+    assert done.output.rstrip().endswith("mnist_trainer: interrupted by SIGINT")
+    assert json.loads((done.run / "outcome.json").read_text())["status"] == "FINISHED"
+    assert events_of(done.run, "end")[0]["status"] == "FINISHED"
+
+
+def test_a_second_signal_leaves_at_once_and_in_order(command, monkeypatch):
+    update = Trainer.update
+
+    def asked(self, x, labels):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        return update(self, x, labels)
+
+    monkeypatch.setattr(Trainer, "update", asked)
+    done = command(*TINY, "tracking=off")
+    assert done.code == 143
+    assert done.output.rstrip().endswith("mnist_trainer: interrupted by SIGTERM")
+    assert "Traceback" not in done.output
+    assert not (done.run / "checkpoint.npz").exists()
 
 
 def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn, wait_for, tmp_path, events_of):
@@ -61,7 +156,8 @@ def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn,
     report = (sweep / "sweep.md").read_text()
     assert "| digits | fused epochs=" in report
     assert "KILLED: interrupted by SIGINT" in report
-    assert "1 of 2 jobs finished" in output
+    assert "MISSING: it never began" in report
+    assert "1 of 3 jobs finished" in output
 
 
 def test_training_loads_neither_mlflow_nor_what_draws(spawn):

@@ -21,6 +21,7 @@ SETUP = {
     "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m mnist_trainer loss=fused": ".ci/run",
     '.venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest': ".ci/run",
     "ruff format && ruff check && mypy && python -m pytest": ".ci/run",
+    "python -m pytest tests/fuzz --hypothesis-profile=long": "tests/fuzz",
     ".ci/run": ".ci/run",
     "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/tracking",
     'pip install -e ".[bench]" && python tests/benchmarks/peers.py': "tests/benchmarks",
@@ -79,9 +80,21 @@ def interrupted(folder):
     return outcome.parent
 
 
+def interrupted_sweep(folder):
+    """Make a sweep that was killed in its last job; return its folder."""
+    sweep = ["--multirun", "seed=0,1", *SMALL]
+    assert run([sys.executable, "-m", "mnist_trainer", *sweep], folder).returncode == 0
+    outcome = max(folder.glob("outputs/*/*/1-*/outcome.json"), key=lambda path: path.stat().st_mtime)
+    outcome.unlink()
+    return outcome.parents[1]
+
+
 @pytest.mark.parametrize("arguments", list(trainer_commands()))
 def test_the_commands_run(arguments, folder):
     words = shlex.split(arguments)
+    if any(word.startswith("sweep.resume=") for word in words):
+        newest = interrupted_sweep(folder)
+        words = [f"sweep.resume={newest}" if word.startswith("sweep.resume=outputs/") else word for word in words]
     if any(word.startswith("resume=") for word in words):
         newest = interrupted(folder)
         words[0] = words[0] if words[0] == "resume=latest" else f"resume={newest}"

@@ -19,7 +19,7 @@ from mnist_trainer.errors import DataError
 FILE_NAME = "digits.csv.gz"
 TEST_SIZE = 360
 _SIDE, _LEVELS, _ENLARGE, _MARGIN = 8, 16, 3, 2
-_MAX_BYTES = 1 << 24
+_MAX_BYTES = 1 << 20  # four times the file's
 Bytes = NDArray[np.uint8]
 
 
@@ -75,9 +75,11 @@ def _read_table(path: Path) -> Bytes:
     from gzip import GzipFile
 
     try:
+        if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+            raise DataError(f"{path}: not a file; scikit-learn's digits are wanted here")
         with GzipFile(path) as file:
-            text = file.read(_MAX_BYTES)
-        table = np.array(text.replace(b"\n", b",").strip(b",").split(b",")).astype(np.uint8).reshape(-1, _SIDE**2 + 1)
+            numbers = file.read(_MAX_BYTES).replace(b"\n", b",").strip(b",").split(b",")
+        table = np.array(list(map(int, numbers)), np.uint8).reshape(-1, _SIDE**2 + 1)
     except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise DataError(f"{path}: scikit-learn's digits can't be read from it: {error}") from error
     if table[:, :-1].max() > _LEVELS or table[:, -1].max() > 9 or len(table) <= TEST_SIZE:

@@ -46,7 +46,10 @@ Series = Sequence[tuple[int, float]]
 
 @contextlib.contextmanager
 def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of so many inches to draw on, written to `path` as PNG at the block's end."""
+    """Give a figure of so many inches to draw on, written to `path` as PNG at the block's end, whole or not at all.
+
+    Raises `OSError` naming the file.
+    """
     with matplotlib.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -54,7 +57,24 @@ def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figu
         # `savefig` would lay it out and draw it twice: 0.5 s a picture instead of 0.25 s.
         canvas.draw()  # type: ignore[no-untyped-call]
         pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-        imsave(path, np.asarray(pixels), format="png", dpi=DOTS_PER_INCH)
+        with whole(path) as target:
+            imsave(target, np.asarray(pixels), format="png", dpi=DOTS_PER_INCH)
+
+
+@contextlib.contextmanager
+def whole(path: Path | BinaryIO) -> Iterator[Path | BinaryIO]:
+    """Give what to write to in place of a file, which it replaces if nothing breaks off the block."""
+    if not isinstance(path, Path):
+        yield path
+        return
+    unfinished = path.with_name(f".{path.name}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def as_arrays(series: Series) -> tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", ...]:

@@ -16,6 +16,7 @@ from mnist_trainer.layers.layer import Initializer, Layer
 class Activation(Layer):
     """Base: the output's storage (the input's own, where the stack grants it), a scratch array and a mask."""
 
+    samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "he"
     uses_scratch: ClassVar[bool] = True
     uses_mask: ClassVar[bool] = False

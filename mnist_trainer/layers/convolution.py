@@ -34,6 +34,7 @@ class Conv2d(Layer):
         "auto", choices=("auto", "he", "glorot", "lecun")
     )
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
     suits: ClassVar[Initializer | None] = "lecun"
 

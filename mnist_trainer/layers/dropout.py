@@ -23,10 +23,13 @@ class Dropout(Layer):
 
     rate: float = hyperparameter(0.5, minimum=0, below=1)
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
     keeps_storage: ClassVar[bool] = True
 
     _masks: bool = field(default=False, init=False, repr=False)  # whether the last forward was in training
+    _before: int = field(default=0, init=False, repr=False)
+    _total: int = field(default=0, init=False, repr=False)
     _rng: np.random.Generator = field(default_factory=np.random.default_rng, init=False, repr=False)
     _random: Array = buffer()
     _output: Array = buffer()
@@ -45,20 +48,27 @@ class Dropout(Layer):
         (self._rng,) = rng.spawn(1)
 
     def generators(self) -> Mapping[str, np.random.Generator]:
-        """Give the masks' generator."""
-        return {"masks": self._rng}
+        """Give the masks' generator, if there are masks."""
+        return {"masks": self._rng} if self.rate > 0 else {}
+
+    def take_part(self, before: int, total: int) -> None:
+        """Draw the masks of all `total` rows, as one process would, and use those after the first `before`."""
+        self._before, self._total = before, total
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return x · m / (1 − rate) in training, x itself otherwise."""
         self._masks = training and self.rate > 0
         if not self._masks:
             return x
-        n = len(x)
-        random.keep_mask(self._rng, 1 - self.rate, scratch=self._random[:n], out=self._mask[:n])
-        return elementwise.masked(x, self._mask[:n], 1 / (1 - self.rate), out=self._output[:n])
+        n, total = len(x), self._total or len(x)
+        random.keep_mask(self._rng, 1 - self.rate, scratch=self._random[:total], out=self._mask[:total])
+        return elementwise.masked(x, self._rows(n), 1 / (1 - self.rate), out=self._output[:n])
+
+    def _rows(self, n: int) -> Mask:
+        return self._mask[self._before : self._before + n]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return dy · m / (1 − rate) after a forward in training, dy itself otherwise."""
         if not self._masks:
             return dy
-        return elementwise.masked(dy, self._mask[: len(dy)], 1 / (1 - self.rate), out=dy)
+        return elementwise.masked(dy, self._rows(len(dy)), 1 / (1 - self.rate), out=dy)

@@ -29,6 +29,9 @@ class Layer(ABC):
     """Whether backward reads what forward returned: if so, the next layer must not overwrite it."""
     keeps_storage: ClassVar[bool] = False
     """Whether forward may return a view of its input's storage."""
+    samplewise: ClassVar[bool] = False
+    """Whether a sample's output depends on that sample alone, and forward leaves no state: then processes may have a
+    part of the batch each. A layer that doesn't say so keeps its model in one process."""
     suits: ClassVar[Initializer | None] = None
     """The initializer that suits a layer whose output this one gets; None leaves it to the layers after."""
 
@@ -71,6 +74,16 @@ class Layer(ABC):
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Take the views of the parameters and their gradients, and initialise the parameters in place."""
         del parameters, gradients, rng
+
+    def is_samplewise(self) -> bool:
+        """Tell whether processes may have a part of the batch each."""
+        return self.samplewise
+
+    def take_part(self, before: int, total: int) -> None:  # noqa: B027
+        """Be told that the next batches in training are parts, with so many rows `before` them, of batches of `total`.
+
+        0 of 0 means whole batches again.
+        """
 
     @abstractmethod
     def forward(self, x: Array, *, training: bool) -> Array:

@@ -30,6 +30,7 @@ class Linear(Layer):
         "auto", choices=("auto", "he", "glorot", "lecun")
     )
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
     suits: ClassVar[Initializer | None] = "lecun"
 

@@ -142,6 +142,8 @@ class LayerNorm(Normalization):
     Ba, Kiros and Hinton, "Layer normalization" (https://arxiv.org/abs/1607.06450).
     """
 
+    samplewise: ClassVar[bool] = True
+
     _normalised: Array = buffer()
     _row: Array = buffer()
     _sum_ones: Array = buffer()

@@ -27,6 +27,7 @@ class Pool2d(Layer):
     stride: int | tuple[int, int] | None = hyperparameter(None, minimum=1)
     padding: int | tuple[int, int] = hyperparameter(0, minimum=0)
 
+    samplewise: ClassVar[bool] = True
     border: ClassVar[float] = 0.0
 
     _kernel: Pair = field(default=(1, 1), init=False, repr=False)
@@ -124,6 +125,7 @@ class AvgPool2d(Pool2d):
 class GlobalAvgPool(Layer):
     """y (N, C) is the mean of each channel over the image x (N, H, W, C)."""
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
 
     _y: Array = buffer()

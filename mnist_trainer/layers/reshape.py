@@ -17,6 +17,7 @@ class Reshape(Layer):
 
     shape: tuple[int, ...]
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
     keeps_storage: ClassVar[bool] = True
 

@@ -63,6 +63,14 @@ class Residual(Layer):
         """Give the stack's."""
         return self.stack.generators()
 
+    def is_samplewise(self) -> bool:
+        """Tell whether the stack is."""
+        return self.stack.is_samplewise()
+
+    def take_part(self, before: int, total: int) -> None:
+        """Tell the stack."""
+        self.stack.take_part(before, total)
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the stack."""
         self.stack.bind(parameters, gradients, rng)

@@ -22,6 +22,7 @@ class Softmax(Layer):
     too, and a class whose probability underflows still gets the gradient −1/N that it should.
     """
 
+    samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "lecun"
 
     _floor: float = field(default=0.0, init=False, repr=False)

@@ -87,6 +87,15 @@ class Stack(Layer):
             for name, generator in layer.generators().items()
         }
 
+    def is_samplewise(self) -> bool:
+        """Tell whether all layers are."""
+        return all(layer.is_samplewise() for layer in self.layers)
+
+    def take_part(self, before: int, total: int) -> None:
+        """Tell all layers."""
+        for layer in self.layers:
+            layer.take_part(before, total)
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
         for index, layer in enumerate(self.layers):

@@ -26,6 +26,7 @@ class CrossEntropy(Loss):
     label_smoothing: float = hyperparameter(0.0, minimum=0, below=1)
 
     expects: ClassVar[Literal["logits", "probabilities"]] = "probabilities"
+    samplewise: ClassVar[bool] = True
 
     _capacity: int = field(default=0, init=False, repr=False)
     _floor: float = field(default=0.0, init=False, repr=False)

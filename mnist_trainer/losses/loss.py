@@ -20,6 +20,9 @@ class Loss(ABC):
 
     expects: ClassVar[Literal["logits", "probabilities"]] = "logits"
     exact: ClassVar[bool] = True
+    samplewise: ClassVar[bool] = False
+    """Whether the loss is a mean of the samples' own losses, with a right gradient: then processes may have a part of
+    the batch each. A loss that doesn't say so is computed by one process."""
 
     clamped_rows: int = field(default=0, init=False, repr=False)
     """In how many rows of the last batch the loss was capped, for want of a probability above the floor."""

@@ -25,6 +25,7 @@ class SoftmaxLoss(Loss):
     label_smoothing: float = hyperparameter(0.0, minimum=0, below=1)
 
     expects: ClassVar[Literal["logits", "probabilities"]] = "logits"
+    samplewise: ClassVar[bool] = True
 
     _capacity: int = field(default=0, init=False, repr=False)
     _batch: int = field(default=0, init=False, repr=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,6 +16,8 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 @dataclass(eq=False)
 class AdamBase(Optimizer):
     """The moments and the update that Adam and AdamW share; they differ in `_decay`."""
+
+    elementwise: ClassVar[bool] = True
 
     beta1: float = hyperparameter(0.9, minimum=0, below=1)
     beta2: float = hyperparameter(0.999, minimum=0, below=1)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from numpy.typing import DTypeLike
 
@@ -13,6 +14,10 @@ from mnist_trainer.kernels.arrays import Array, Counts
 @dataclass(eq=False)
 class Optimizer(ABC):
     """An update rule of a flat parameter vector; hyperparameters are the dataclass's fields."""
+
+    elementwise: ClassVar[bool] = False
+    """Whether each parameter's update depends on its own gradient and state alone, and `step` takes the first entries
+    of both vectors, too: then processes may update a section each. All that such an optimizer keeps is in `state`."""
 
     decayed: int = field(default=0, init=False, repr=False)
     """Weight decay applies to the vector's first `decayed` entries."""

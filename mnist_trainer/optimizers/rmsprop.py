@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +19,8 @@ class RMSprop(Optimizer):
 
     Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning", 2012.
     """
+
+    elementwise: ClassVar[bool] = True
 
     rho: float = hyperparameter(0.99, minimum=0, below=1)
     epsilon: float = hyperparameter(1e-8, above=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,6 +20,8 @@ class SGD(Optimizer):
     `decay` chooses how the weight decay λ enters: "l2" adds λ w to g, "decoupled" multiplies w by 1 − η λ.
     Momentum as in Sutskever et al. (https://proceedings.mlr.press/v28/sutskever13.html), in PyTorch's scaling.
     """
+
+    elementwise: ClassVar[bool] = True
 
     momentum: float = hyperparameter(0.9, minimum=0, below=1)
     nesterov: bool = False

@@ -49,5 +49,6 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         clip_norm=settings.clip_norm,
         patience=settings.patience,
         by_loss=settings.monitor == "loss",
+        loss_name=config.loss.name,
     )
     return trainer, test

@@ -10,11 +10,13 @@ from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.provenance import flattened
 
-MAY_CHANGE = {
-    *("epochs", "outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
-    *("tracking.name", "tracking.uri", "tracking.wait_seconds"),
+MEANS = {
+    *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
+    *("tracking.name", "tracking.uri", "tracking.wait_seconds", "tracking.required"),
     *("data.root", "data.cache", "data.download"),  # where the data are: a checkpoint knows what they are
 }
+"""What says how a run is done, rather than which run it is."""
+MAY_CHANGE = {"epochs", *MEANS}
 NOT_COMPARED = {"task.label", "journal", "resume"}
 
 

@@ -3,8 +3,11 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mnist_trainer.errors import in_words
 from mnist_trainer.tracking.journal import Journal
 from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord
@@ -12,6 +15,19 @@ from mnist_trainer.training.state import snapshot
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint's document says of the run."""
+
+    run: str
+    config: dict[str, Any]
+    overrides: list[str]
+    data: str  # the data set's digest
+    processes: int  # that share every update: the last bits depend on it
+    version: str
+    journal: int  # its size in bytes
 
 
 class Checkpoints(Callback):
@@ -59,11 +75,11 @@ class Checkpoints(Callback):
         assert self._trainer is not None
         trainer, self._saved_at = self._trainer, time.monotonic()
         try:
-            self._journal.sync()  # no checkpoint survives a power failure that its journal doesn't
+            self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
             snapshot(trainer, **self._about, journal=self._journal.size).save(self._folder)
         except OSError as error:
             if not self._failed:
-                log.warning(f"no checkpoint after update {trainer.step:,}: {error}; training goes on without")
+                log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")
             self._failed = True
         else:
             self._saved, self._failed = (trainer.epoch, trainer.batch), False

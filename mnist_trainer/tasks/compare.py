@@ -21,6 +21,7 @@ from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.lockstep_progress import Progress
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
 from mnist_trainer.tasks.train import Result, Run
 from mnist_trainer.tracking.journal import Journal
@@ -45,6 +46,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     dataset = build_data(config.data)
+    tracked.require(dataset.name)
     parent = tracked.record("comparison", experiment=dataset.name, name=config.name, parent=None)
     runs = [
         Run(
@@ -66,7 +68,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
         describe(runs)
     held = runs[0].trainer.validation.samples
     journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
-    threads = threadpool_limits(config.trainer.threads, "blas")
+    threads = threadpool_limits(product_threads(config.trainer), "blas")
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         with Interruption() as interruption:
             train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)

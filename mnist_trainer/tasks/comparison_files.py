@@ -2,8 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mnist_trainer.config import LossConfig
 from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.lockstep_progress import prefix_of
 from mnist_trainer.tasks.machine import machine
+from mnist_trainer.tasks.outcome import write_whole
 from mnist_trainer.tasks.train import Run
 from mnist_trainer.tracking.journal import Journal
 
@@ -92,8 +92,7 @@ class ComparisonFiles:
             "timing": {"losses": [asdict(one) for one in timings], "steps": steps} if timings else None,
         }
         for name, text in ((REPORT, report.as_markdown()), (NUMBERS, as_json(content))):
-            with whole(self._journal.folder / name) as path:
-                path.write_text(text, encoding="utf-8")
+            write_whole(self._journal.folder / name, text)
         for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
             if name not in self._declared:
                 self._journal.artifact(name)
@@ -118,19 +117,7 @@ def draw(picture: Picture, content: Any, path: Path) -> None:
         PARTING: saturation.parting_of_ways,
         TIMES: loss_times,
     }
-    with whole(path) as unfinished:
-        drawings[picture](content, unfinished)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to within the block, which takes the file's place if nothing breaks it off."""
-    unfinished = path.with_name(f".{path.name}")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    drawings[picture](content, path)
 
 
 def training_step(run: Run) -> Callable[[], None]:

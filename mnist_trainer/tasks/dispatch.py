@@ -12,21 +12,23 @@ from omegaconf import DictConfig
 
 from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
+from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
-from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome, write_whole
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import run_folder
 from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
-from mnist_trainer.training.interruption import raise_on_sigterm
 
 log = logging.getLogger(__name__)
 
 TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
+begun = False
+"""Whether a job began to run in this process: until then all exceptions are of its composition."""
 exit_code = 0
 """What the last job that ran in this process amounts to."""
 error: MnistTrainerError | OSError | None = None
@@ -38,26 +40,26 @@ def run_job(job: DictConfig) -> float | None:
 
     Returns the validation loss, for Hydra's optimizing sweepers.
     """
-    global exit_code, error
+    global begun, exit_code, error
+    begun = True
     gc.enable()
     hydra = HydraConfig.get()
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
-    if alone:  # a worker's signals are its launcher's
-        raise_on_sigterm()
+    parent = parent_of(folder.parent) if in_sweep else None
     try:
+        hide_passwords(folder)
         if job.resume is not None:
-            check_resume(job, folder, in_sweep=in_sweep)
-            return resume(str(job.resume), folder, overrides).validation_loss
+            check_resume(job, folder)
+            return resume(str(job.resume), folder, overrides, parent=parent, alone=alone).validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            parent = parent_of(folder.parent) if in_sweep else None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone)
             if config.task.name != "train":  # which has done so itself
                 write_outcome(folder, "FINISHED", None, overrides, answer.result)
@@ -76,10 +78,15 @@ def run_job(job: DictConfig) -> float | None:
     return None
 
 
-def check_resume(job: DictConfig, folder: Path, *, in_sweep: bool) -> None:
-    """Raise `ConfigError` where `resume` has no meaning."""
-    if in_sweep:
-        raise ConfigError("resume goes on with a single run: leave --multirun out")
+def hide_passwords(folder: Path) -> None:
+    """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
+    for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
+        if path.exists() and (safe := hidden(text := path.read_text())) != text:
+            write_whole(path, safe)
+
+
+def check_resume(job: DictConfig, folder: Path) -> None:
+    """Raise `ConfigError` where `resume` has no meaning; the jobs of a sweep that goes on have it, too."""
     if job.task.name != "train":
         raise ConfigError(f"resume goes on with training: leave task={job.task.name} out")
     if folder != run_folder(str(job.resume), Path(str(job.outputs))):

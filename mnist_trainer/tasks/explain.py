@@ -23,7 +23,8 @@ from mnist_trainer.build import build_data
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.outcome import Answer, write_whole
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.training.trainer import Trainer
 
@@ -42,14 +43,14 @@ def explain(config: Config, folder: Path) -> Answer:
     """
     settings = config.task
     assert isinstance(settings, ExplainConfig)
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         subject, logits, labels = observe(config, settings)
     e = explain_gradient(subject, logits, labels)
     steps = lecture(e)
     print_lecture(console(), TITLE, INTRODUCTION, steps)
     markdown, picture = folder / "explanation.md", folder / "explanation.png"
     draw(e, picture)
-    markdown.write_text(as_markdown(e, TITLE, INTRODUCTION, steps, picture.name), encoding="utf-8")
+    write_whole(markdown, as_markdown(e, TITLE, INTRODUCTION, steps, picture.name))
     log.info(f"to hand out: {markdown}\n             {picture}")
     return Answer(
         0,
@@ -122,7 +123,7 @@ def train_for(trainer: Trainer, updates: int) -> None:
                 if trainer.step == updates:
                     break
                 trainer.update(x, labels)
-        trainer.check_finite("the parameters", float(np.square(trainer.model.parameters.values).sum()))
+        trainer.check_finite("the parameters' norm", trainer.parameters_norm())
 
 
 def describe(config: Config, settings: ExplainConfig, accuracy: float) -> str:

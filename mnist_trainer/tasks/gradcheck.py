@@ -15,7 +15,8 @@ from mnist_trainer.analysis.gradcheck.report import HEAD, Report
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.outcome import Answer, write_whole
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,15 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))
     log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         report = check_configuration(
             config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
         )
     show(report)
     title = f"# Gradients of model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64\n\n"
-    (folder / FILES[0]).write_text(title + report.as_markdown() + "\n")
+    write_whole(folder / FILES[0], title + report.as_markdown() + "\n")
     record = report.as_record()
-    (folder / FILES[1]).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 

@@ -1,5 +1,6 @@
 """A run's journal: what the run is at its start, how it ended at its end."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,11 +11,14 @@ import yaml
 from mnist_trainer import registry
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.errors import DiskError, DivergedError, MnistTrainerError
 from mnist_trainer.tasks.outcome import write_whole
 from mnist_trainer.tasks.provenance import flattened, machine_tags
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tracking.journal import Journal, RunRecord, Status
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -36,21 +40,23 @@ def journaled(
     values = asdict(config)
     folder.mkdir(exist_ok=True)
     write_whole(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))
-    journal = Journal(folder) if resumption is None else resumption.journal
+    journal = begun(folder, record) if resumption is None else resumption.journal
     status: Status = "FAILED"
     reason: str | None = None
     try:
-        if resumption is None:
-            journal.start(record)
         if resumption is None or resumption.checkpoint is None:
             begin(journal, config, dataset, validation_size, tags or {})
         yield journal
-        status, reason = "FINISHED", None
+        status = "FINISHED"
     except KeyboardInterrupt as error:
         status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
         raise
+    except DivergedError as error:
+        reason = str(error)
+        tell_divergence(journal, error.facts)
+        raise
     except BaseException as error:
-        status, reason = "FAILED", f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, MnistTrainerError) else f"{type(error).__name__}: {error}"
         raise
     finally:
         try:
@@ -59,7 +65,39 @@ def journaled(
                     journal.artifact(name)
             journal.end(status, reason)
         finally:
-            journal.close()
+            close_journal(journal, status)
+
+
+def begun(folder: Path, record: RunRecord) -> Journal:
+    """Write that a new run begins; raises `TrackingError` if that can't be."""
+    journal = Journal(folder)
+    try:
+        journal.start(record)
+    except BaseException:
+        journal.close()
+        raise
+    return journal
+
+
+def close_journal(journal: Journal, status: Status) -> None:
+    """Give the journal back; raises `DiskError` if lines of a run that finished could not be written."""
+    try:
+        journal.close()
+    except DiskError as error:
+        if status == "FINISHED":
+            raise
+        log.error(str(error))  # what ended the run is told besides
+
+
+def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
+    """Write where the run diverged: as tags, and as params too.
+
+    MLflow's params can't change. Those of a run that is resumed, and diverges elsewhere, stay what they were, and the
+    tags tell the last.
+    """
+    told = {f"diverged.{name}": value for name, value in facts.items()}
+    journal.tags({name: str(value) for name, value in told.items()})
+    journal.params(told)
 
 
 def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: int, tags: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from mnist_trainer import __version__
+from mnist_trainer.tasks.cpus import usable_cpus
 
 
 def machine() -> dict[str, str]:
@@ -35,8 +36,7 @@ def processor() -> str:
 
 def logical_cpus() -> str:
     """Return how many logical CPUs there are, threads of a core counted each; and how many this process may use."""
-    total = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
+    total, usable = os.cpu_count() or 1, usable_cpus()
     return f"{'' if usable == total else f'{usable:,} of '}{total:,} logical CPU{'' if total == 1 else 's'}"
 
 

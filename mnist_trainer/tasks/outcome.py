@@ -4,12 +4,14 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.data.atomic import replacing
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
+from mnist_trainer.tasks.runs import outcome_of
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 
 log = logging.getLogger(__name__)
@@ -41,23 +43,32 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
             forget(folder, root)
         else:
-            write_failure(folder, error, overrides)
+            with suppress(OSError):  # a full disk must not hide what went wrong
+                write_failure(folder, error, overrides)
         raise
 
 
 def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
     """Write down what ended the run before its time; one that has its result keeps that, and says so."""
-    if (folder / OUTCOME).exists():
+    if outcome_of(folder).get("status") == "FINISHED":
         log.info("the run itself is finished, and its result kept")
         return
-    match error:
-        case KeyboardInterrupt():
-            reason = f"interrupted by {error}" if error.args else "interrupted"
-            write_outcome(folder, "KILLED", reason, overrides)
-        case MnistTrainerError():
-            write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
-        case _:
-            write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+    try:
+        match error:
+            case KeyboardInterrupt():
+                reason = f"interrupted by {error}" if error.args else "interrupted"
+                write_outcome(folder, "KILLED", reason, overrides)
+            case DivergedError():
+                more = {"exit_code": error.exit_code, "diverged": error.facts}
+                write_outcome(folder, "FAILED", str(error), overrides, more)
+            case MnistTrainerError():
+                write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
+            case OSError():
+                write_outcome(folder, "FAILED", in_words(error), overrides)
+            case _:
+                write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+    except OSError as failure:
+        log.error(f"{in_words(failure)}; it would say how the run ended")
 
 
 def write_outcome(
@@ -73,10 +84,12 @@ def write_outcome(
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Write a file, whole or not at all; raises `OSError` naming it."""
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a full disk names no file
 
 
 def forget(folder: Path, root: Path) -> None:

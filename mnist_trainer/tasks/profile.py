@@ -14,7 +14,8 @@ from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.machine import machine
-from mnist_trainer.tasks.outcome import Answer
+from mnist_trainer.tasks.outcome import Answer, write_whole
+from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
 
 log = logging.getLogger(__name__)
@@ -34,15 +35,15 @@ def profile(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"
     log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")
-    with threadpool_limits(config.trainer.threads, "blas"):
+    with threadpool_limits(product_threads(config.trainer), "blas"):
         found = profile_steps(trainer, settings.updates)
         where = machine()
     show(found)
     title = f"# A training step of {what}, batches of {found.batch}\n\n"
     facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
-    (folder / FILES[0]).write_text(f"{title}{found.as_markdown()}\n\n{facts}\n", encoding="utf-8")
+    write_whole(folder / FILES[0], f"{title}{found.as_markdown()}\n\n{facts}\n")
     record = {**found.as_record(), "machine": where}
-    (folder / FILES[1]).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 

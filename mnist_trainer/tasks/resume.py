@@ -2,15 +2,14 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
-from mnist_trainer.analysis.sweep.jobs import key_of
-from mnist_trainer.composition import restored
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.analysis.sweep.jobs import OUTCOME, Ending, key_of
+from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.hyperparameters import picked
 from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.outcome import write_failure
-from mnist_trainer.tasks.resumption import Resumption, read_config
+from mnist_trainer.tasks.resumption import Resumption, config_of, read_config
 from mnist_trainer.tasks.runs import CONFIG, is_finished, outcome_of
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.train import Result, train
@@ -19,31 +18,39 @@ from mnist_trainer.tracking.cutting import CUT
 log = logging.getLogger(__name__)
 
 
-def resume(named: str, folder: Path, given: Sequence[str]) -> Result:
+def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None = None, alone: bool = True) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides. What is raised before the run goes on changes nothing in its folder.
-    Raises `ConfigError` if they contradict the run, or ask a finished one for other epochs.
+    `given` are the command line's overrides; for `parent` and `alone` see `train`. What is raised before the run goes
+    on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if they
+    contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
-        check_given(folder, outcome["overrides"], given)
-        result = Result(**{field.name: outcome[field.name] for field in fields(Result)})
+        try:
+            own, result = picked(Ending, outcome).overrides, picked(Result, outcome)
+        except ConfigError as error:
+            raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
+        check_given(folder, own, given)
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
         return result
-    resumption = Resumption.prepared(named, folder, given)
-    overrides = resumption.overrides
+    overrides: Sequence[str] = [override for override in given if key_of(override) != "resume"]
+    resumption = None
     try:
-        result = train(resumption.config, folder, overrides=overrides, resumption=resumption)
-        (folder / CUT).unlink(missing_ok=True)
+        resumption = Resumption.prepared(named, folder, given)
+        config, overrides = resumption.config, resumption.overrides
+        result = train(config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption)
     except (KeyboardInterrupt, Exception) as error:
-        if resumption.begun:
+        if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise
     finally:
-        resumption.journal.close()
+        if resumption is not None:
+            resumption.journal.close()
+        if outcome_of(folder).get("status") == "FINISHED":  # also when the wait for the shipper was interrupted
+            (folder / CUT).unlink(missing_ok=True)
     return result
 
 
@@ -51,7 +58,7 @@ def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     """Raise `ConfigError` for what a finished run's result is no answer to."""
     if {key_of(override) for override in given} <= {"resume"}:
         return
-    config = restored(read_config(folder / CONFIG))
+    config = config_of(folder / CONFIG, read_config(folder / CONFIG))
     epochs = config.epochs
     _, changes = changed(config, own, given)
     if "epochs" in changes:

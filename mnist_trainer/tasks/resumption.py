@@ -1,7 +1,7 @@
 """resume=: a run that was interrupted, taken up where its checkpoint was taken, in its own folder."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,24 @@ import yaml
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME, planned
 from mnist_trainer.composition import restored
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.files import MOST_YAML, read_text
+from mnist_trainer.hyperparameters import picked
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.tasks.changes import changed
+from mnist_trainer.tasks.checkpointing import About
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tasks.shipping import Tracked, shown
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import Event, Journal, RunRecord, read_start
+from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
-from mnist_trainer.training.state import restore
+from mnist_trainer.training.state import Place, place_of, restore
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -58,16 +62,18 @@ class Resumption:
             start = read_start(folder)
             named = Path(resume)
             path, checkpoint = read_checkpoint(folder, named if named.is_file() else None)
+            place: Place | None = None
             if checkpoint is None:
                 values, own = read_config(folder / CONFIG), planned(folder)
             else:
-                values, own = checkpoint.document["config"], checkpoint.document["overrides"]
-                if start is None or checkpoint.document["run"] != start["run"]:
+                about, place = told(path, checkpoint)
+                values, own = about.config, about.overrides
+                if start is None or about.run != start["run"]:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
-            config = restored(values)
+            config = config_of(path or folder / CONFIG, values)
             overrides, changes = changed(config, own, given)
-            if checkpoint is not None:
-                check_epochs(config, checkpoint.document["trainer"])
+            if place is not None:
+                check_epochs(config, place)
             return cls(journal, start, path, checkpoint, config, overrides, changes)
         except BaseException:
             journal.close()
@@ -79,22 +85,22 @@ class Resumption:
         return 0 if self.checkpoint is None else int(self.checkpoint.document["trainer"]["step"])
 
     @property
+    def processes(self) -> int | None:
+        """How many processes shared the updates, on which their last bits depend; None if that is anew to be told."""
+        if self.checkpoint is None or "trainer.threads" in self.changes:
+            return None
+        return int(self.checkpoint.document["processes"])
+
+    @property
     def tracked(self) -> Tracked:
         """How the run is tracked: as before, but for what is changed."""
-        tracking, store_folder = self.config.tracking, Path(self.config.outputs).absolute()
-        if self.start is not None:
-            if "tracking.uri" not in self.changes:
-                tracking = replace(tracking, uri=self.start["uri"])
-            if "outputs" not in self.changes and Path(self.start["store_folder"]).is_dir():  # not moved since
-                store_folder = Path(self.start["store_folder"])
-        return Tracked(tracking, store_folder)
+        return tracked_as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
-    def record(self, tracked: Tracked, experiment: str) -> RunRecord:
+    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> RunRecord:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
-            return tracked.record("run", experiment=experiment, name=self.config.name, parent=None)
-        same = {key: self.start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}
-        return RunRecord(**same, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
+            return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
+        return same_run(self.start, tracked)
 
     def restore(self, trainer: Trainer, dataset: Dataset) -> None:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
@@ -110,10 +116,10 @@ class Resumption:
         if type(trainer.optimizer).state is Optimizer.state:
             log.warning(f"{type(trainer.optimizer).__name__} tells no state(): if it has any, it begins anew")
 
-    def begin(self, record: RunRecord) -> None:
+    def begin(self, record: RunRecord, processes: int) -> None:
         """Cut the journal back and write that the run goes on; take away what tells of its end, and half files.
 
-        A shipper that is started after that knows where the run goes from now on.
+        A shipper that is started after that knows where the run goes from now on. `processes` share the updates.
         """
         size = None if self.checkpoint is None else int(self.checkpoint.document["journal"])
         cut_back(self.journal, size, resolve_uri(self.tracked.config.uri, self.tracked.store_folder))
@@ -128,17 +134,22 @@ class Resumption:
             if record.mode == "off" or record.store_folder != self.start["store_folder"]:
                 unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
         if self.checkpoint is not None and self.path is not None:
-            self._keep(self.path, self.checkpoint)
+            self._keep(self.path, self.checkpoint, processes)
 
-    def _keep(self, path: Path, checkpoint: Checkpoint) -> None:
+    def _keep(self, path: Path, checkpoint: Checkpoint, processes: int) -> None:
         """See that it is the folder's newest, as the run goes on from now on: it may die before its first own one."""
         newest = self.journal.folder / FILE
         if path.resolve() != newest.resolve():
             newest.unlink(missing_ok=True)  # it lies beyond the journal's end
         elif not self.changes:
             return
-        now = {"config": asdict(self.config), "overrides": list(self.overrides), "journal": self.journal.size}
         self.journal.sync()
+        now = {
+            "config": asdict(self.config),
+            "overrides": list(self.overrides),
+            "processes": processes,
+            "journal": self.journal.size,
+        }
         Checkpoint(checkpoint.arrays, {**checkpoint.document, **now}).save(self.journal.folder)
 
     def describe(self, trainer: Trainer) -> None:
@@ -153,6 +164,29 @@ class Resumption:
             log.info(f"    with another value than before: {key}={value}")
 
 
+def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Event | None, changes: Container[str]) -> Tracked:
+    """Return how a run, or a sweep, is tracked whose journal has this start: as before, but for the keys changed."""
+    store_folder = Path(outputs).absolute()
+    if start is not None:
+        if "tracking.uri" not in changes:
+            tracking = replace(tracking, uri=start["uri"])
+        if "outputs" not in changes and Path(start["store_folder"]).is_dir():  # not moved since
+            store_folder = Path(start["store_folder"])
+    return Tracked(tracking, store_folder)
+
+
+def tracked_in(sweep_folder: Path | None, config: Config) -> Tracked:
+    """Return how a new run is tracked: as the sweep it belongs to, which may have begun elsewhere, says if any."""
+    start = None if sweep_folder is None else read_start(sweep_folder)
+    return tracked_as_before(config.tracking, config.outputs, start, ())
+
+
+def same_run(start: Event, tracked: Tracked) -> RunRecord:
+    """Return what a reopened journal says: the run that it started with, as it is tracked now."""
+    same = {key: start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}
+    return RunRecord(**same, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
+
+
 def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Checkpoint | None]:
     """Read the checkpoint named, or the folder's newest that is whole; None if there is none.
 
@@ -162,7 +196,7 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
         return named, Checkpoint.load(named)
     problem: DataError | None = None
     for path in (folder / FILE, folder / PREVIOUS):
-        if path.exists():
+        if path.exists() or path.is_symlink():
             try:
                 checkpoint = Checkpoint.load(path)
             except DataError as error:
@@ -176,19 +210,45 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
     return None, None
 
 
+def told(path: Path | None, checkpoint: Checkpoint) -> tuple[About, Place]:
+    """Return what a checkpoint's document says of the run, and where in it it was taken; raises `DataError`."""
+    try:
+        return picked(About, checkpoint.document), place_of(checkpoint.document)
+    except (ConfigError, DataError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
 def read_config(path: Path) -> Mapping[str, Any]:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
     return values
 
 
-def check_epochs(config: Config, then: Mapping[str, Any]) -> None:
+def config_of(path: Path, values: Mapping[str, Any]) -> Config:
+    """Return the configuration that a run's file holds; raises `DataError` naming it if that isn't one."""
+    try:
+        return restored(values)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+class PlainLoader(yaml.SafeLoader):
+    """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node; raises a `YAMLError` for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases")
+        return super().compose_node(parent, index)
+
+
+def check_epochs(config: Config, place: Place) -> None:
     """Raise `ConfigError` if the run has done more epochs than it is to have."""
-    begun = int(then["epoch"]) + bool(then["batch"])
+    begun = place.epoch + bool(place.batch)
     if config.epochs < begun:
         raise ConfigError(f"epochs={config.epochs}: the run is in its epoch {begun} already")

@@ -1,17 +1,18 @@
 """Runs in their folders: which one `resume=` means, and whether it is finished."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_trainer.analysis.sweep.jobs import OUTCOME
+from mnist_trainer.analysis.sweep.jobs import OUTCOME, has_diverged
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import read_object
 from mnist_trainer.tasks.shipping import shown
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import Event, is_alive, read_end, read_start
+from mnist_trainer.tracking.journal import is_alive, read_end, read_start
 from mnist_trainer.tracking.running import is_running
 
 CONFIG = "config.yaml"
@@ -32,10 +33,15 @@ def run_folder(resume: str, outputs: Path) -> Path:
     if not path.exists():
         raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
     folder = path.parent if path.is_file() else path
-    start = read_start(folder) if (folder / JOURNAL).exists() else None
+    try:
+        start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
+    except OSError as error:
+        raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
+    if start is not None and start["kind"] == "sweep":
+        raise ConfigError(f"resume={resume}: the folder of a sweep; --multirun sweep.resume={resume} goes on with it")
     if start is not None and start["kind"] != "run":
         raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
-    if (folder.parent / JOURNAL).exists() and (read_start(folder.parent) or {}).get("kind") == "comparison":
+    if above is not None and above["kind"] == "comparison":
         raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
     if start is None and not (folder / CONFIG).exists():
         raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
@@ -50,10 +56,13 @@ def unfinished(outputs: Path) -> list[Path]:
     """
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
-        start, outcome = read_start(journal.parent), outcome_of(journal.parent)
-        over = is_finished(journal.parent) or str(outcome.get("reason", "")).startswith("diverged")
-        if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
-            found.append((start["start_time"], journal.parent))
+        try:
+            start = read_start(journal.parent)
+            over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent))
+            if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
+                found.append((start["start_time"], journal.parent))
+        except OSError:  # none that could go on
+            continue
     return [folder for _, folder in sorted(found)]
 
 
@@ -71,10 +80,9 @@ def is_finished(folder: Path) -> bool:
 def outcome_of(folder: Path) -> Mapping[str, Any]:
     """Return what a run's outcome file says; nothing if it has none."""
     try:
-        outcome: Mapping[str, Any] = json.loads((folder / OUTCOME).read_text())
+        return read_object(folder / OUTCOME)
     except (OSError, ValueError):
         return {}
-    return outcome
 
 
 def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_: DictConfig) -> str:

@@ -11,10 +11,11 @@ from typing import Literal
 from urllib.parse import quote
 
 from mnist_trainer.config import TrackingConfig
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.credentials import with_password
+from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.tracking.address import check_uri, resolve_uri
 from mnist_trainer.tracking.journal import Kind, RunRecord
-from mnist_trainer.tracking.process import Shipper, ui_command
+from mnist_trainer.tracking.process import Shipper, command, require_store, ui_command
 from mnist_trainer.tracking.report import Report, ShippedRun
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,11 @@ class Tracked:
     def mode(self) -> Literal["mlflow", "off"]:
         """Whether journals are sent."""
         return "off" if self.config.name == "off" else "mlflow"
+
+    @property
+    def uri(self) -> str:
+        """The store, without a password."""
+        return resolve_uri(self.config.uri, self.store_folder)
 
     @property
     def ui_command(self) -> str:
@@ -56,7 +62,14 @@ class Tracked:
     def check(self) -> None:
         """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
         if self.mode == "mlflow":
-            check_uri(resolve_uri(self.config.uri, self.store_folder))
+            check_uri(self.uri)
+        elif self.config.required:
+            raise ConfigError("tracking.required=true with tracking=off: nothing is sent then; leave one of them out")
+
+    def require(self, experiment: str) -> None:
+        """With `tracking.required`, wait for the store; raises `TrackingError` if it doesn't take what it is sent."""
+        if self.config.required:
+            require_store(self.uri, experiment, self.store_folder, self.config.wait_seconds)
 
 
 @contextmanager
@@ -101,8 +114,9 @@ def tell(report: Report, tracked: Tracked, folder: Path, kind: Kind) -> None:
     if report.left or report.error:
         why = f": {report.error}" if report.error else ""
         log.warning(f"MLflow: {report.left:,} events are not sent{why}")
-        log.warning("nothing is lost; to send them later:")
-        log.warning(f"    python -m mnist_trainer task=sync journal={shown(folder)}")
+        password = with_password(tracked.uri) != tracked.uri
+        log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
+        log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
 
 
 def page(runs: Sequence[ShippedRun], kind: Kind) -> str:

@@ -18,8 +18,10 @@ def sync(config: Config) -> int:
     tracked.check()
     paths = [] if config.journal is None else [Path(config.journal)]
     for path in paths:
-        if not path.exists():
-            raise TrackingError(f"journal={path}: no such file or folder")
+        try:
+            path.stat()
+        except OSError as error:
+            raise TrackingError(f"journal={path}: no such file or folder ({error.strerror})") from error
     report = send(paths, store_folder=tracked.store_folder, uri=config.tracking.uri)
     log.info(report.summary())
     if report.left or report.error:

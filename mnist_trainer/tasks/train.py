@@ -15,13 +15,15 @@ from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.errors import DiskError
 from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
 from mnist_trainer.tasks.outcome import write_outcome
-from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.shipping import Tracked, shipped
+from mnist_trainer.tasks.processes import cores_for
+from mnist_trainer.tasks.resumption import Resumption, tracked_in
+from mnist_trainer.tasks.shipping import shipped
 from mnist_trainer.tracking.callback import JournalCallback
 from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
@@ -67,15 +69,19 @@ def train(
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     check_config(config)
-    tracked = resumption.tracked if resumption else Tracked(config.tracking, Path(config.outputs).absolute())
+    tracked = resumption.tracked if resumption else tracked_in(folder.parent if parent else None, config)
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)
+    if parent is None:  # a sweep has asked, for all its jobs
+        tracked.require(dataset.name)
+    cores = cores_for(config.trainer, trainer, alone=alone)
+    trainer.processes = (resumption and resumption.processes) or cores.processes
     if resumption is not None:
         resumption.restore(trainer, dataset)
-        record = resumption.record(tracked, dataset.name)
+        record = resumption.record(tracked, dataset.name, parent)
         resumption.describe(trainer)
-        resumption.begin(record)
+        resumption.begin(record, trainer.processes)
     else:
         record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     if alone:
@@ -83,7 +89,7 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(config.trainer.threads, "blas"), Interruption() as trainer.interruption:
+    with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
     return result
@@ -117,7 +123,8 @@ class Run:
         )
         with journaling as journal:
             journal_callback = JournalCallback(journal)
-            trainer.callbacks = [*callbacks, journal_callback, ParameterFiles(self.folder)]
+            parameter_files = ParameterFiles(self.folder)
+            trainer.callbacks = [*callbacks, journal_callback, parameter_files]
             if on_its_own:
                 yield from self._with_checkpoints(journal)
             else:
@@ -128,7 +135,7 @@ class Run:
                 tested = trainer.best
             assert tested is not None
             evaluation = trainer.evaluate(self.test)
-            trainer.check_finite("the test loss", evaluation.loss)
+            trainer.check_finite("the test loss", evaluation.loss, self.test)
             trainer.interruption.check()
             journal_callback.test(trainer.step, evaluation, list(self.dataset.class_names))
             result = Result(
@@ -145,8 +152,14 @@ class Run:
                 test_loss=evaluation.loss,
                 test_accuracy=evaluation.accuracy,
             )
-            if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
-                write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+            try:
+                parameter_files.check()
+                if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
+                    journal.sync()  # no result without its journal
+                    write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+            except (DiskError, OSError):
+                self.tell(result)  # so much is known
+                raise
         return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
@@ -155,6 +168,7 @@ class Run:
             "config": asdict(self.config),
             "overrides": list(self.overrides),
             "data": self.dataset.digest,
+            "processes": self.trainer.processes,
             "version": __version__,
         }
         checkpoints = Checkpoints(self.folder, journal, about, minutes=self.config.trainer.checkpoint_minutes)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import TrackingError
 
 DATABASE = "mlflow.db"
@@ -15,12 +16,15 @@ DEFAULT_STORE = "default"
 
 
 def chosen_uri(uri: str | None) -> str | None:
-    """Return the URI named by the configuration, else by MLFLOW_TRACKING_URI; None: the default store."""
+    """Return the URI named by the configuration, else by MLFLOW_TRACKING_URI; None: the default store.
+
+    It has no password: `credentials.with_password` gives that back.
+    """
     if uri == DEFAULT_STORE:
         return None
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or None
     path = sqlite_path(uri) if uri else None
-    return sqlite_uri(path) if path else uri
+    return sqlite_uri(path) if path else uri and hidden(uri)
 
 
 def resolve_uri(uri: str | None, store_folder: Path) -> str:
@@ -55,6 +59,6 @@ def check_uri(uri: str) -> None:
     if is_server(uri) or (scheme_of(uri) in DATABASES and "://" in uri) or uri == "databricks":
         return
     raise TrackingError(
-        f"tracking.uri={uri}: not a store that MLflow can write to; use sqlite:///<file>,"
+        f"tracking.uri={hidden(uri)}: not a store that MLflow can write to; use sqlite:///<file>,"
         " http(s)://<server>, or another database's URI. Give none for mlflow.db in the outputs folder."
     )

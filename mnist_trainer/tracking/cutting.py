@@ -16,7 +16,8 @@ from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import position as positions
-from mnist_trainer.tracking.journal import Event, Journal, Told, read_events, told
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import Journal, Told, read_events, told
 from mnist_trainer.tracking.locks import locked
 
 CUT = "journal.cut.jsonl"
@@ -72,8 +73,13 @@ def _metrics(path: Path, offset: int = 0) -> dict[Told, Event]:
 
 def _keep(path: Path, events: Iterable[Event]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(event) + "\n" for event in events)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(event) + "\n" for event in events)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise TrackingError(f"{path}: can't be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

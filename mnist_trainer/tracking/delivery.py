@@ -8,11 +8,12 @@ from pathlib import Path
 from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.address import resolve_uri
-from mnist_trainer.tracking.journal import CHUNK_BYTES, Event, read_events, read_start
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import CHUNK_BYTES, read_events, read_start
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.locks import try_lock
 from mnist_trainer.tracking.opening import open_run
-from mnist_trainer.tracking.outbox import Outbox, RunDeletedError
+from mnist_trainer.tracking.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.tracking.position import LOCK, Position
 from mnist_trainer.tracking.report import Outcome, ShippedRun
 from mnist_trainer.tracking.running import is_running
@@ -35,9 +36,11 @@ class Delivery:
         self._uri = uri
         self._store_folder = store_folder
         self._start: Event | None = None
+        self._unreadable = False
         self._outbox: Outbox | None = None
         self._lock: int | None = None
         self._pictures: list[Path] | None = None
+        self._began_anew = False
 
     @property
     def done(self) -> bool:
@@ -45,10 +48,19 @@ class Delivery:
         return self.position is not None and self.position.done
 
     @property
+    def superseded(self) -> bool:
+        """Whether the run was resumed, or sent by another process, since this one last knew."""
+        return self.position is None or self.position != positions.load(self.folder)
+
+    @property
     def start(self) -> Event | None:
-        """The journal's first event, as changed where the run was resumed; None as long as it has none."""
-        if self._start is None and (self.folder / JOURNAL).exists():
-            self._start = read_start(self.folder)
+        """The journal's first event, as changed where the run was resumed; None if it has none, or can't be read."""
+        if self._start is None and not self._unreadable and (self.folder / JOURNAL).exists():
+            try:
+                self._start = read_start(self.folder)
+            except OSError as error:
+                log.warning("%s: %s", error.filename, error.strerror)
+                self._unreadable = True
         return self._start
 
     @property
@@ -98,6 +110,12 @@ class Delivery:
         self.outcome = "running" if running else "failed"
         try:
             more = self._send_chunk(self._open(), running)
+        except RunLostError:
+            if self._began_anew:
+                raise
+            log.warning("%s: its run is gone from MLflow; sending it anew", self.folder)
+            self._began_anew, self.position, self._outbox = True, None, None
+            more = True
         except RunDeletedError:
             log.warning("%s: its run was deleted in MLflow; the rest of the journal stays here", self.folder)
             self._move(done=True, status="DELETED")
@@ -149,6 +167,7 @@ class Delivery:
             if self._pictures is None:
                 self._pictures = ending.draw(self.folder)
             ending.finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
+            outbox.store.delete_twins(self.position.experiment_id, self.position.run, outbox.run_id)
             self._move(offset=offset, done=True, status=end["status"])
         elif offset != before:
             self._move(offset=offset)

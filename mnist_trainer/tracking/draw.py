@@ -11,6 +11,7 @@ from mnist_trainer.figures.comparison import mode_curves
 from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.curves import learning_curves
 from mnist_trainer.figures.paired import paired_differences
+from mnist_trainer.files import read_object
 from mnist_trainer.tracking.history import History, read_history
 from mnist_trainer.tracking.position import served_folders
 
@@ -53,10 +54,10 @@ def draw_folder(folder: Path) -> list[Path]:
 def pairs_of(folder: Path) -> list[dict[str, Any]]:
     """Return the comparisons in a sweep's file that have pairs; none if it doesn't tell of any, or isn't there."""
     try:
-        content = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+        pairs = read_object(folder / SWEEP).get("pairs")
     except (OSError, ValueError):
         return []
-    return [each for each in content.get("pairs", []) if each["seeds"]]
+    return [each for each in pairs if isinstance(each, dict) and each.get("seeds")] if isinstance(pairs, list) else []
 
 
 def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:

@@ -4,9 +4,9 @@ import logging
 import os
 from pathlib import Path
 
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.history import History, read_history
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import Event
 from mnist_trainer.tracking.store import FAILURE_TAG, Store
 
 SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
@@ -30,8 +30,9 @@ def draw(folder: Path) -> list[Path]:
         from mnist_trainer.tracking.draw import draw_folder
 
         return draw_folder(folder)
-    except Exception:
-        log.exception("%s: its pictures can't be drawn", folder)
+    except Exception as error:
+        log.warning("%s: its pictures can't be drawn: %s: %s", folder, type(error).__name__, error)
+        log.debug("%s", folder, exc_info=True)
         return []
 
 
@@ -43,7 +44,7 @@ def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: li
         client.set_tag(run_id, FAILURE_TAG, end["reason"][:8000])
     client.set_terminated(run_id, end["status"], end["time"])
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
-        if os.access(path, os.R_OK):
+        if path.is_file() and os.access(path, os.R_OK):
             client.log_artifact(run_id, str(path), artifact_folder)
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)

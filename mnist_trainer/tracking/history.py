@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnist_trainer.tracking.journal import FILE, Event, read_events
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import FILE, read_events
 
 Series = list[tuple[int, float]]  # (step, value)
 

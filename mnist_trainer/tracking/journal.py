@@ -1,7 +1,8 @@
 """A run's journal: `journal.jsonl`, one JSON object a line, written by training and read by everybody else.
 
 It is the truth about a run; MLflow gets a copy of it. Each event is one `write` of a whole line to
-the kernel, so that a killed process loses at most the line it was writing. The writer holds the
+the kernel, so that a killed process loses at most the line it was writing. Lines that can't be
+written, the disk being full, wait in memory for the next write, and training goes on. The writer holds the
 file's lock for as long as it lives: a started journal without an `end` whose lock is free is that
 of a dead process. An open journal that is forked (not spawned) keeps the lock in the child too.
 """
@@ -14,20 +15,24 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.errors import DiskError, TrackingError
+from mnist_trainer.files import open_file
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
+from mnist_trainer.tracking.appender import Appender
+from mnist_trainer.tracking.events import WRITER, Event, parse, whole_lines
 from mnist_trainer.tracking.locks import is_locked, lock_descriptor
 
 FILE = "journal.jsonl"
-KINDS = ("start", "resume", "params", "tags", "dataset", "metrics", "confusion", "artifact", "end")
+BEGINNINGS = ("start", "resume")
 CHUNK_BYTES = 1 << 16
+WAITING_BYTES = 1 << 25
+"""How much may wait in memory for a full disk; metrics beyond that are lost."""
 TIMED = ("samples_per_second", "epoch_seconds")
 """The metrics that come out otherwise when the same updates are done again."""
 
-Event = dict[str, Any]
 Told = tuple[int, tuple[str, ...]]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Kind = Literal["run", "sweep", "comparison"]
@@ -67,10 +72,6 @@ class RunRecord:
     start_time: int = field(default_factory=now_ms)
 
 
-RESUMED = ("uri", "mode", "store_folder", "pid", "process_start", "host")
-"""What a `resume` event says instead of the `start`."""
-
-
 class Journal:
     """The writer; raises TrackingError if the folder's journal has another writer, or content and isn't `reopened`.
 
@@ -81,10 +82,11 @@ class Journal:
         self.folder = folder.absolute()
         self.path = self.folder / FILE
         self.before: Mapping[Told, Event] = {}
-        self._torn = False
+        self._lost = 0  # metrics events
+        self._failing = False  # as far as the user was told
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait
             self._descriptor = os.open(self.path, flags, 0o666)
         except OSError as error:
             raise TrackingError(f"{self.path}: a journal can't be written here: {error.strerror}") from error
@@ -92,39 +94,52 @@ class Journal:
         if not lock_descriptor(self._descriptor, wait_seconds=0.5):
             advice = "wait for its end" if reopened else "give this run a folder of its own"
             problem = f"another process is writing this journal; {advice}"
-        elif self.size and not reopened:
+        elif os.fstat(self._descriptor).st_size and not reopened:
             problem = "holds another run's journal already; give this run a folder of its own"
         if problem:
-            self.close()
+            os.close(self._descriptor)
             raise TrackingError(f"{self.path}: {problem}")
+        self._lines = Appender(self._descriptor, str(self.path))  # nobody else writes from here on
 
     @property
     def size(self) -> int:
         """How many bytes are written."""
-        return os.fstat(self._descriptor).st_size
+        return self._lines.size
 
     def sync(self) -> None:
-        """Put what is written on the disk, where it survives a power failure."""
-        os.fsync(self._descriptor)
+        """Put all on the disk, where it survives a power failure; raises `OSError` if lines still have to wait."""
+        try:
+            self._lines.sync()
+        finally:
+            self._tell()
 
     def truncate(self, size: int) -> None:
         """Cut the journal back."""
-        os.ftruncate(self._descriptor, size)
+        self._lines.truncate(size)
 
     def start(self, record: RunRecord) -> None:
-        """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones."""
+        """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones.
+
+        Raises `TrackingError` if it can't be written: nothing is lost yet.
+        """
         self._write("start", **asdict(self._entered(record)))
+        self._check_begun()
 
     def resume(self, record: RunRecord, step: int) -> None:
-        """Write that the run goes on after `step` updates, by whom, and where it is sent to from now on."""
+        """Write that the run goes on after `step` updates, by whom, and where it is sent to from now on; as `start`."""
         content = asdict(self._entered(record))
-        self._write("resume", step=step, **{name: content[name] for name in RESUMED})
+        self._write("resume", step=step, **{name: content[name] for name in WRITER})
+        self._check_begun()
+
+    def _check_begun(self) -> None:
+        if self._lines.failure is not None:
+            self._lines.waiting = b""
+            raise TrackingError(f"{self.path}: can't be written: {self._lines.failure.strerror}")
 
     def _entered(self, record: RunRecord) -> RunRecord:
-        # Absolute, since `task=sync` may run elsewhere; a password in the environment stays there.
-        uri = chosen_uri(record.uri)
-        record = replace(record, uri=record.uri if uri and "@" in uri else uri or DEFAULT_STORE)
-        record = replace(record, store_folder=str(Path(record.store_folder).absolute()))
+        # Absolute, since `task=sync` may run elsewhere
+        folder = str(Path(record.store_folder).absolute())
+        record = replace(record, uri=chosen_uri(record.uri) or DEFAULT_STORE, store_folder=folder)
         if record.mode == "mlflow":
             try:
                 unsent.enter(Path(record.store_folder), record.run, self.folder)
@@ -175,21 +190,47 @@ class Journal:
         self._write("end", status=status, reason=reason)
 
     def close(self) -> None:
-        """Give the lock back; a started journal without an end then counts as that of a dead process."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give the lock back; a started journal without an end then counts as that of a dead process.
+
+        Raises `DiskError` that says what is missing if there are lines that could not be written.
+        """
+        if self._descriptor < 0:
+            return
+        self._lines.try_again()
+        os.close(self._descriptor)
+        self._descriptor = -1
+        if self._lines.waiting or self._lost:
+            why = self._lines.failure.strerror if self._lines.failure else "the disk was full for too long"
+            raise DiskError(f"{self.path}: {why}; {missing(self._lines.waiting, self._lost)}")
 
     def _write(self, event: str, /, **content: object) -> None:
+        if len(self._lines.waiting) > WAITING_BYTES:
+            self._lines.try_again()
+        if event == "metrics" and len(self._lines.waiting) > WAITING_BYTES:
+            self._lost += 1
+            return
         line = json.dumps({"event": event, "time": now_ms(), **content}, separators=(",", ":"), default=str)
-        data = memoryview((("\n" if self._torn else "") + line + "\n").encode())
-        try:
-            while data:
-                written = os.write(self._descriptor, data)
-                self._torn = written < len(data)
-                data = data[written:]
-        except OSError as error:
-            raise TrackingError(f"{self.path}: can't be written: {error.strerror}") from error
+        self._lines.append(f"{line}\n".encode())
+        if event not in BEGINNINGS:  # which raise
+            self._tell()
+
+    def _tell(self) -> None:
+        failure, self._failing, before = self._lines.failure, self._lines.failure is not None, self._failing
+        if failure is not None and not before:
+            log.warning(f"{self.path}: {failure.strerror}; what it has to say waits in memory until it can be written")
+        elif failure is None and before:
+            log.warning(f"{self.path}: written again, with all that had to wait")
+
+
+def missing(lines: bytes, lost: int) -> str:
+    """Say what journal lines that were not written would have told, beside so many metrics events that are lost."""
+    events: list[Event] = [json.loads(line) for line in lines.splitlines()]
+    kinds = {event["event"] for event in events}
+    steps = [event["step"] for event in events if event["event"] == "metrics"]
+    what = [f"metrics from step {min(steps):,} on"] if steps else []
+    what += [f"{lost:,} records of metrics, for want of memory"] if lost else []
+    what += ["the run's end"] if "end" in kinds else []
+    return f"it lacks {len(events) + lost:,} events: {', '.join(what) or ', '.join(sorted(kinds))}"
 
 
 def told(step: int, metrics: Mapping[str, float]) -> Told:
@@ -208,49 +249,42 @@ def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[
 
     With `limit`, about so many bytes at most. Lines that aren't events are skipped, with a warning.
     """
-    with path.open("rb") as file:
+    events, end = [], offset
+    with open_file(path) as file:
         file.seek(offset)
-        data = file.read() if limit is None else file.read(limit) + file.readline()
-    data = data[: data.rfind(b"\n") + 1]
-    events = []
-    for line in data.splitlines():
-        event = _parsed(line)
-        if event is not None:
-            events.append(event)
-        elif line.strip():
-            log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
-    return events, offset + len(data)
+        for line, size in whole_lines(file):
+            end += size
+            event = parse(line)
+            if event is not None:
+                events.append(event)
+            elif line.strip():
+                log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
+            if limit is not None and end - offset >= limit:
+                break
+    return events, end
 
 
 def read_start(folder: Path) -> Event | None:
     """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
-    with (folder / FILE).open("rb") as file:
-        lines = [line for number, line in enumerate(file) if number == 0 or line.startswith(b'{"event":"resume"')]
-    events = [_parsed(line) for line in lines[:1] + lines[1:][-1:] if line.endswith(b"\n")]
-    if not events or events[0] is None or events[0]["event"] != "start":
-        return None
-    last = events[-1] or {}
-    resumed = last.get("event") == "resume"
-    return events[0] | {"resumed": resumed} | ({name: last[name] for name in RESUMED} if resumed else {})
+    with open_file(folder / FILE) as file:
+        lines = whole_lines(file)
+        start = parse(next(lines, (b"", 0))[0])
+        if start is None or start["event"] != "start":
+            return None
+        resumes = [event for line, _ in lines if line.startswith(b'{"event":"resume"') and (event := parse(line))]
+    last = {name: resumes[-1][name] for name in WRITER} if resumes else {}
+    return start | {"resumed": bool(resumes)} | last
 
 
 def read_end(folder: Path) -> Event | None:
     """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
     if not (folder / FILE).exists():
         return None
-    with (folder / FILE).open("rb") as file:
+    with open_file(folder / FILE) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
-        *_, last = [b"", *file.read().splitlines()]
-    event = _parsed(last)
+        *_, last = [b"", *file.read().splitlines(keepends=True)]
+    event = parse(last) if last.endswith(b"\n") else None
     return event if event is not None and event["event"] == "end" else None
-
-
-def _parsed(line: bytes) -> Event | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and event.get("event") in KINDS else None
 
 
 def is_alive(folder: Path) -> bool:

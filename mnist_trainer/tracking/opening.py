@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from mnist_trainer.tracking import position as positions
-from mnist_trainer.tracking.journal import Event
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.position import Position
 from mnist_trainer.tracking.store import RUN_TAG, Store
 

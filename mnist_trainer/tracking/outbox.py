@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnist_trainer.tracking.journal import Event
+from mnist_trainer.tracking.events import Event
 
 if TYPE_CHECKING:
     from mnist_trainer.tracking.store import Store
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 class RunDeletedError(Exception):
     """The run was deleted in MLflow: what its journal still holds has nowhere to go."""
+
+
+class RunLostError(Exception):
+    """The store doesn't know the run that it had: it was emptied, or exchanged for another one."""
 
 
 class Outbox:
@@ -78,8 +82,9 @@ class Outbox:
         except MlflowException as error:
             if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"):
                 raise
-            if self.store.stage(self.run_id) != "active":
-                raise RunDeletedError(self.run_id) from error
+            stage = self.store.stage(self.run_id)
+            if stage != "active":
+                raise (RunLostError if stage is None else RunDeletedError)(self.run_id) from error
             if len(items) == 1:
                 log.warning("MLflow refused %s: %s", items[0], error)
                 return

@@ -2,9 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import read_object
+from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.tracking.address import sqlite_path
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import read_events
@@ -21,15 +24,23 @@ class Position:
     uri: str
     experiment_id: str
     run_id: str
-    offset: int = 0
+    offset: int = hyperparameter(0, minimum=0, maximum=2**63 - 1)
     done: bool = False
     status: str = "RUNNING"
+
+    def __post_init__(self) -> None:
+        """Check the offset; raises `ConfigError`."""
+        check(self)
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
         temporary = folder / f".{FILE}.{os.getpid()}"
-        temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        temporary.replace(folder / FILE)
+        try:
+            temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+            temporary.replace(folder / FILE)
+        except OSError:  # a full disk, say
+            temporary.unlink(missing_ok=True)
+            raise
 
     @property
     def store_exists(self) -> bool:
@@ -41,9 +52,8 @@ class Position:
 def load(folder: Path) -> Position | None:
     """Return the folder's position; None if there is none that can be read."""
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return Position(**{field.name: content[field.name] for field in fields(Position)})
-    except (OSError, ValueError, TypeError, KeyError):
+        return picked(Position, read_object(folder / FILE))
+    except (OSError, ValueError, ConfigError):
         return None
 
 

@@ -8,11 +8,16 @@ import functools
 import logging
 import os
 import sqlite3
+import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mnist_trainer.credentials import with_password
+from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
+from mnist_trainer.tracking.failures import is_outage
 from mnist_trainer.tracking.locks import locked
 
 if TYPE_CHECKING:
@@ -20,28 +25,33 @@ if TYPE_CHECKING:
 
 RUN_TAG = "mnist_trainer.run"
 FAILURE_TAG = "failure.reason"
+DIVERGED_TAGS = "diverged."
+"""What the tags begin with that tell of a divergence."""
+REACHED_TAG = "mnist_trainer.reached"
 LOCK_SECONDS = 60.0
-# A server that is down blocks a call for 247 s by default; the shipper has its own patience.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
+# Whoever tries again has to look first: MLflow's own retries would make a second run where the answer to the request
+# that made the first was lost, and block a call to a server that is down for 247 s
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
 def load_mlflow() -> "type[MlflowClient]":
     """MLflow's client class; 2 s the first time. Sets ENVIRONMENT where the user did not."""
+    os.environ[RETRIES] = "0"
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log as an error, they raise as well
     return MlflowClient
 
 
@@ -55,7 +65,7 @@ def connect(uri: str) -> "Store":
     client_class = load_mlflow()
     path = sqlite_path(uri)
     if path is None:
-        client = client_class(tracking_uri=uri)
+        client = client_class(tracking_uri=with_password(uri))
         client.search_experiments(max_results=1)
         return Store(uri, client)
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (0.7 s, better outside the lock)
@@ -71,11 +81,23 @@ def connect(uri: str) -> "Store":
     return Store(uri, client)
 
 
+def is_store_s(error: Exception, uri: str) -> bool:
+    """Whether a failure is the store's, so that all who send there have it: it doesn't answer to a question, either."""
+    if isinstance(error, TrackingError) or is_outage(error):
+        return True
+    try:
+        connect(uri).client.search_experiments(max_results=1)
+    except Exception:
+        return True
+    return False
+
+
 def _make(path: Path, client_class: "type[MlflowClient]") -> None:
     """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
-    new = path.with_name(f".{path.name}.new")
-    for leftover in path.parent.glob(f"{new.name}*"):  # SQLite's journal, too
+    for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
         leftover.unlink()
+    # Another name each time: to one that failed, on a full disk, say, MLflow keeps its connection
+    new = path.with_name(f".{path.name}.new-{uuid.uuid4().hex}")
     client = client_class(tracking_uri=sqlite_uri(new))
     client.search_experiments(max_results=1)
     client._tracking_client.store.engine.dispose()
@@ -127,18 +149,30 @@ class Store:
             self.client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
+    def touch(self, name: str, store_folder: Path) -> None:
+        """Write the time into a tag of the experiment `name`, which a store that only can be read won't have."""
+        self.client.set_experiment_tag(self.experiment(name, store_folder), REACHED_TAG, datetime.now().isoformat())
+
     def find_run(self, experiment_id: str, run: str) -> str | None:
         """Return the id of the MLflow run that was made from the journal `run`."""
         found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
         return found[0].info.run_id if found else None
 
+    def delete_twins(self, experiment_id: str, run: str, run_id: str) -> None:
+        """Delete what a request to make the run came to that was answered too late, beside the run that is kept."""
+        found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'")
+        for each in found:
+            if each.info.run_id != run_id and not (each.data.metrics or each.data.params):
+                self.client.delete_run(each.info.run_id)
+
     def reopen(self, run_id: str) -> None:
         """Let a run that has ended be running again, and its reason forgotten."""
         run = self.client.get_run(run_id)
+        for tag in run.data.tags:
+            if tag == FAILURE_TAG or tag.startswith(DIVERGED_TAGS):
+                self.client.delete_tag(run_id, tag)
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, "RUNNING")
-            if FAILURE_TAG in run.data.tags:
-                self.client.delete_tag(run_id, FAILURE_TAG)
 
     def stage(self, run_id: str) -> str | None:
         """Return `active` or `deleted`; None if there is no such run."""

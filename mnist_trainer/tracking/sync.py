@@ -9,9 +9,11 @@ from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import ARTIFACTS
 from mnist_trainer.tracking.delivery import Delivery
+from mnist_trainer.tracking.failures import one_line
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.report import Report, ShippedRun
 from mnist_trainer.tracking.running import is_running
+from mnist_trainer.tracking.store import is_store_s
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,10 @@ def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -
     """
     if not paths:
         return send_all(unsent.listed(store_folder).values(), store_folder=store_folder, uri=uri)
-    return send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+    report = send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+    if not report.runs:
+        raise TrackingError(f"{', '.join(map(str, paths))}: holds no run: no journal here begins with a run's start")
+    return report
 
 
 def send_all(
@@ -36,11 +41,11 @@ def send_all(
     also_off: bool = False,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Report:
-    """Send these runs, parents first, while `go_on` says so; a store that failed once is not tried again."""
+    """Send these runs, parents first, while `go_on` says so; a store that doesn't answer is not tried again."""
     deliveries = [Delivery(folder, uri=uri, store_folder=store_folder) for folder in folders]
     deliveries = [delivery for delivery in deliveries if delivery.start is not None]
     deliveries.sort(key=lambda delivery: (delivery.start or {})["kind"] == "run")
-    broken: dict[str, str] = {}
+    broken: dict[str | Path, str] = {}  # stores by URI, journals by folder
     runs: list[ShippedRun] = []
     left = 0
     for delivery in deliveries:
@@ -53,7 +58,7 @@ def send_all(
     return Report(tuple(runs), left, "; ".join(dict.fromkeys(broken.values())) or None)
 
 
-def _send(delivery: Delivery, broken: dict[str, str], also_off: bool) -> None:
+def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> None:
     start = delivery.start
     assert start is not None
     if start["mode"] == "off" and not also_off:
@@ -72,23 +77,18 @@ def _send(delivery: Delivery, broken: dict[str, str], also_off: bool) -> None:
                 pass
     except Exception as error:  # whatever MLflow raises: the journal keeps what is left
         log.debug("%s: not sent", delivery.folder, exc_info=True)
-        broken[delivery.uri] = one_line(error, delivery.uri)
+        what = delivery.uri if is_store_s(error, delivery.uri) else delivery.folder
+        broken[what] = one_line(error, delivery.uri)
         delivery.outcome = "failed"
     finally:
         delivery.release()
 
 
-def one_line(error: Exception, uri: str) -> str:
-    """Say what went wrong with the store at `uri`, without a traceback."""
-    if isinstance(error, TrackingError):
-        return str(error)
-    text = " ".join(str(error).split()) or type(error).__name__
-    return f"{uri}: {text if len(text) <= 300 else text[:300] + '…'}"
-
-
 def _below(folder: Path) -> list[Path]:
     """Return the folder's journals, without the copies that MLflow has among its artifacts."""
-    return sorted(path for path in folder.rglob(JOURNAL) if ARTIFACTS not in path.relative_to(folder).parts)
+    return sorted(
+        path for path in folder.rglob(JOURNAL) if path.is_file() and ARTIFACTS not in path.relative_to(folder).parts
+    )
 
 
 def _found(paths: Iterable[Path]) -> list[Path]:

@@ -6,6 +6,8 @@ shipper was killed along with it is found by the next command.
 
 from pathlib import Path
 
+from mnist_trainer.files import read_text
+
 FOLDER = ".unsent"
 
 
@@ -27,8 +29,8 @@ def listed(store_folder: Path) -> dict[str, Path]:
     for path in (store_folder / FOLDER).glob("*"):
         try:
             entered = path.stat().st_mtime
-            folder = Path(path.read_text(encoding="utf-8").strip())
-        except FileNotFoundError:  # struck off by another process just now
+            folder = Path(read_text(path).strip())
+        except (OSError, ValueError):  # struck off by another process just now, or no entry at all
             continue
         if (folder / "journal.jsonl").exists():
             found.append((entered, path.name, folder))

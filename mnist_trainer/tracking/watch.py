@@ -3,18 +3,18 @@
 import logging
 import select
 import time
+from collections import defaultdict
 from pathlib import Path
 
-from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.delivery import Delivery
 from mnist_trainer.tracking.journal import is_alive
+from mnist_trainer.tracking.patience import POLL_SECONDS, Patience
 from mnist_trainer.tracking.position import served_folders
 from mnist_trainer.tracking.report import Report
-from mnist_trainer.tracking.sync import one_line, send_all
+from mnist_trainer.tracking.store import is_store_s
+from mnist_trainer.tracking.sync import send_all
 
-POLL_SECONDS = 0.3
-BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 LEFTOVERS = 20
 LEFTOVER_SECONDS = 10.0
 
@@ -28,12 +28,10 @@ class Watch:
         self.folder = folder
         self.deadline = deadline
         self.pipe = pipe
-        self.error: str | None = None
         self._deliveries: dict[Path, Delivery] = {}
+        self._patience: dict[str | Path, Patience] = defaultdict(Patience)  # with stores by URI, journals by folder
+        self._late = False
         self._stopped = False
-        self._unusable = False
-        self._failures = 0
-        self._retry_at = 0.0
         self._preloaded = False
 
     def stop(self) -> None:
@@ -47,22 +45,42 @@ class Watch:
         while not self._stopped:
             if gone_at is None and self._parent_gone():
                 gone_at = time.monotonic()
-                self._retry_at = 0.0
+                for patience in self._patience.values():
+                    patience.hurry()
             self._serve()
             if gone_at is None:
                 self._preload()
                 self._wait()
-            elif self._unusable or self._all_done() or is_alive(self.folder):
+            elif self._settled() or is_alive(self.folder):
                 break  # alive: the run is resumed, with a shipper of its own
             elif time.monotonic() - gone_at > self.deadline:
-                self.error = self.error or f"not everything was sent within {self.deadline:.0f} s"
+                self._late = True
                 break
             else:
                 time.sleep(POLL_SECONDS)
         self._release()
         if not self._stopped and self.error is None:
             self._send_leftovers()
-        return self._report()
+        return self.report()
+
+    @property
+    def error(self) -> str | None:
+        """What keeps journals from being sent, in one line."""
+        told = dict.fromkeys(patience.error for patience in self._patience.values() if patience.error)
+        if not told and (self._late or self._stopped):
+            told = {f"{each.uri}: too slow to take it all in time": None for each in self._tracked() if each.left()}
+        return "; ".join(filter(None, told)) or None
+
+    def report(self) -> Report:
+        """Tell what was sent, and what is left."""
+        tracked = self._tracked()
+        runs = tuple(delivery.result() for delivery in tracked)
+        return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
+
+    def _tracked(self) -> list[Delivery]:
+        for folder in served_folders(self.folder):  # stopped early, it may not have looked yet
+            self._deliveries.setdefault(folder, Delivery(folder))
+        return [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
 
     def _parent_gone(self) -> bool:
         readable, _, _ = select.select([self.pipe], [], [], 0)
@@ -72,39 +90,37 @@ class Watch:
         select.select([self.pipe], [], [], POLL_SECONDS)
 
     def _serve(self) -> None:
-        """Send all that is there now, the sweep's own journal first."""
-        if self._unusable or time.monotonic() < self._retry_at:
-            return
+        """Send all that is there now, the sweep's own journal first; one that can't be sent doesn't hold up others."""
         for folder in served_folders(self.folder):
-            delivery = self._deliveries.setdefault(folder, Delivery(folder))
+            delivery = self._delivery(folder)
             if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
+                continue
+            store, own = self._patience[delivery.uri], self._patience[folder]
+            if not (store.due and own.due):
                 continue
             try:
                 while not self._stopped and delivery.pump():
                     pass
-                self._failures = 0
-                self.error = None
             except Exception as error:  # whatever MLflow raises: the journal keeps what is left
-                self._failed(error, delivery)
-                return
-            if delivery.done:
-                delivery.release()
+                (store if is_store_s(error, delivery.uri) else own).failed(error, delivery.uri)
+            else:
+                for what in (delivery.uri, folder):
+                    self._patience.pop(what, None)
+            finally:
+                if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
+                    delivery.release()
 
-    def _failed(self, error: Exception, delivery: Delivery) -> None:
-        message = one_line(error, delivery.uri)
-        if message != self.error:
-            log.error("%s", message, exc_info=not isinstance(error, TrackingError))
-        self.error = message
-        self._unusable = isinstance(error, TrackingError)
-        wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
-        self._failures += 1
-        self._retry_at = time.monotonic() + wait
+    def _delivery(self, folder: Path) -> Delivery:
+        found = self._deliveries.get(folder)
+        if found is None or (folder != self.folder and found.superseded):
+            found = self._deliveries[folder] = Delivery(folder)
+        return found
 
-    def _all_done(self) -> bool:
+    def _settled(self) -> bool:
         # One that another process serves, the shipper of the run before it was resumed, say, is waited for
-        return self.error is None and all(
-            delivery.done or delivery.start is None or delivery.start["mode"] == "off"
-            for delivery in self._deliveries.values()
+        return all(
+            delivery.done or self._patience[delivery.uri].lasting or self._patience[delivery.folder].lasting
+            for delivery in self._tracked()
         )
 
     def _preload(self) -> None:
@@ -137,11 +153,6 @@ class Watch:
         )
         for run in report.runs:
             log.info("left over: %s: %s", run.folder, run.outcome)
-
-    def _report(self) -> Report:
-        tracked = [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
-        runs = tuple(delivery.result() for delivery in tracked)
-        return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
 
 
 def _load_mlflow() -> None:

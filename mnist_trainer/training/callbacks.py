@@ -1,18 +1,19 @@
 """The base of all callbacks, and the plain ones: the epoch table and progress bar, and the saved parameters."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
+from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
 
 if TYPE_CHECKING:
     from mnist_trainer.training.trainer import Trainer
+
+LAST, BEST = "last.npz", "best.npz"
 
 log = logging.getLogger(__name__)
 
@@ -93,48 +94,58 @@ class Console(Callback):
 
 
 class ParameterFiles(Callback):
-    """Keeps what was learned in `last.npz`, after every epoch and when training stops, the best in `best.npz`."""
+    """Keeps what was learned in `last.npz`, after every epoch and when training stops, the best in `best.npz`.
+
+    A file that can't be written, the disk being full, say, is told once, and tried again after the next epoch.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._trainer: Trainer | None = None
         self._saved_step = 0
-        self._failed = False
+        self._owed: set[str] = set()
+        self._failure: OSError | None = None
 
     def on_start(self, trainer: "Trainer") -> None:
         """Learn whose parameters to keep; a resumed run's best may be missing, or of updates that come again."""
         self._trainer = trainer
         if trainer.best is not None:
-            with self._tolerant():
-                save_parameters(self._folder / "best.npz", trainer.best_arrays)
+            self._owed.add(BEST)
+            self._save()
 
     def on_epoch(self, record: EpochRecord) -> None:
-        """Write the files; if they can't be written, the disk being full, say, training goes on."""
-        with self._tolerant():
-            self._save("last.npz")
-            if record.best:
-                self._save("best.npz")
+        """Write the files."""
+        self._owed |= {LAST, BEST} if record.best else {LAST}
+        self._save()
 
     def on_end(self) -> None:
-        """Write what was learned since the last epoch, unless training blew up; raises `OSError` if it can't."""
+        """Write what was learned since the last epoch, unless training blew up."""
         trainer = self._trainer
-        if trainer is not None and self._failed and trainer.best is not None:
-            save_parameters(self._folder / "best.npz", trainer.best_arrays)
-        if trainer is not None and trainer.step > self._saved_step and trainer.is_finite():
-            self._save("last.npz")
+        if trainer is None:
+            return
+        if trainer.has_diverged or not trainer.is_finite():
+            self._owed.discard(LAST)
+        elif trainer.step > self._saved_step:
+            self._owed.add(LAST)
+        self._save()
 
-    @contextmanager
-    def _tolerant(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if not self._failed:
-                assert self._trainer is not None
-                step = self._trainer.step
-                log.warning(f"the parameters after update {step:,} are not saved: {error}; training goes on")
-            self._failed = True
+    def check(self) -> None:
+        """Raise `DiskError` if in the end a file was not written."""
+        if self._failure is not None:
+            raise DiskError(f"{in_words(self._failure)}; what was learned last is not in it")
 
-    def _save(self, name: str) -> None:
-        assert self._trainer is not None
-        save_parameters(self._folder / name, self._trainer.model.arrays)
-        self._saved_step = self._trainer.step
+    def _save(self) -> None:
+        trainer, before = self._trainer, self._failure
+        assert trainer is not None
+        self._failure = None
+        for name in sorted(self._owed):
+            try:
+                save_parameters(self._folder / name, trainer.model.arrays if name == LAST else trainer.best_arrays)
+            except OSError as error:
+                self._failure = error
+            else:
+                self._owed.remove(name)
+                if name == LAST:
+                    self._saved_step = trainer.step
+        if self._failure is not None and before is None:
+            log.warning(f"the parameters after update {trainer.step:,} are not saved: {in_words(self._failure)}")

@@ -6,7 +6,6 @@ process is killed, one of the two is there and whole.
 
 import hashlib
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.training.parameter_files import UNREADABLE, write_arrays
+from mnist_trainer.files import parse_object
+from mnist_trainer.training.parameter_files import read_arrays, write_arrays
 
 FILE = "checkpoint.npz"
 PREVIOUS = "checkpoint.previous.npz"
 FORMAT = 1
 
 DOCUMENT, CHECKSUM = "document", "sha256"
-MANGLED = (*UNREADABLE, ArithmeticError, MemoryError, SyntaxError, struct.error)
-"""What mutated sizes and headers lead to, too."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,15 @@ class Checkpoint:
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
         """Read a file; raises `DataError` naming it if it is anything but a whole checkpoint of this format."""
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except MANGLED as error:
-            raise DataError(f"{path}: not a readable checkpoint: {str(error) or type(error).__name__}") from error
+        arrays = read_arrays(path, "checkpoint")
         if not {DOCUMENT, CHECKSUM} <= arrays.keys():
             raise DataError(f"{path}: no checkpoint: it has no {DOCUMENT} and {CHECKSUM} (last.npz and best.npz don't)")
         if arrays.pop(CHECKSUM).tobytes() != _checksum(arrays):
             raise DataError(f"{path}: damaged: its content doesn't fit its checksum")
-        document = json.loads(arrays.pop(DOCUMENT).tobytes())
+        try:
+            document = parse_object(arrays.pop(DOCUMENT).tobytes())
+        except ValueError as error:
+            raise DataError(f"{path}: its {DOCUMENT} can't be read: {error}") from error
         if document.get("format") != FORMAT:
             raise DataError(f"{path}: a checkpoint of format {document.get('format')}; this version reads {FORMAT}")
         return cls(arrays, document)

@@ -1,8 +1,12 @@
 """Ctrl-C and SIGTERM as a request that the loop answers after the batch at hand."""
 
+import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -12,20 +16,40 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
         self.signal = number
 
+    def __reduce__(self) -> tuple[type["Interrupted"], tuple[int]]:
+        """Let it pass from a worker process to the one that waits for it."""
+        return Interrupted, (self.signal,)
+
     @property
     def exit_code(self) -> int:
         """The shell's convention: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signal
 
 
-def raise_on_sigterm() -> None:
-    """Let SIGTERM raise `Interrupted`, as SIGINT raises `KeyboardInterrupt`; only the main thread can."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _raise)
+def raise_on_signals() -> None:
+    """Let SIGINT and SIGTERM raise `Interrupted`."""
+    _answer(_raise)
+
+
+def leave_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the process at once, with a line that says so: where there is nothing to be saved."""
+    _answer(_leave)
+
+
+def _answer(handler: Callable[[int, FrameType | None], None]) -> None:
+    if threading.current_thread() is threading.main_thread():  # only there Python has signal handlers
+        for number in SIGNALS:
+            signal.signal(number, handler)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    interrupted = Interrupted(number)
+    os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
+    os._exit(interrupted.exit_code)
 
 
 class Interruption:
@@ -41,7 +65,7 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         """Take the signals over."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 

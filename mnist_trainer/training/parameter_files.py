@@ -1,6 +1,8 @@
 """Parameters and state on disk: an npz file with the model's arrays, named as in the model; no pickle."""
 
 import os
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import open_file
 from mnist_trainer.kernels.arrays import Array
 
 UNREADABLE = (
@@ -21,6 +24,11 @@ UNREADABLE = (
     AttributeError,
     KeyError,
     RuntimeError,  # and its NotImplementedError, of a compression that zipfile does not know
+    ArithmeticError,
+    MemoryError,
+    SyntaxError,
+    Warning,  # of a header that NumPy 2 would not write
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -57,16 +65,34 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Pa
         temporary.unlink(missing_ok=True)
 
 
+def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an npz file of numbers; `what` it is to be is for the error.
+
+    Raises `DataError` naming the file if it is anything else, and before it takes more memory than the file's size.
+    """
+    try:
+        with open_file(path) as stream, warnings.catch_warnings(action="error"):
+            with zipfile.ZipFile(stream) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > os.fstat(stream.fileno()).st_size:
+                raise ValueError(f"its {size:,} bytes are packed; it must be one that was written here")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+                    raise ValueError(f"{name} is no array of numbers")
+    except UNREADABLE as error:
+        raise DataError(f"{path}: not a readable {what}: {str(error) or type(error).__name__}") from error
+    return arrays
+
+
 def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
     """Copy the arrays of a file into others of the same names and shapes, all or none.
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except UNREADABLE as error:
-        raise DataError(f"{path}: not a readable parameter file: {error}") from error
+    arrays = read_arrays(path, "parameter file")
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())
         raise DataError(f"{path}: parameters of another model: missing {missing}, unknown {unknown}")

@@ -38,6 +38,13 @@ class Evaluation:
     accuracy: float
     confusion: NDArray[np.int64] = field(repr=False)
 
+    def is_better_than(self, other: "Evaluation | None", *, by_loss: bool) -> bool:
+        """Whether its accuracy is higher (ties by its loss), or with `by_loss` the other way round; than none it is."""
+        return other is None or self._merit(by_loss) > other._merit(by_loss)
+
+    def _merit(self, by_loss: bool) -> tuple[float, float]:
+        return (-self.loss, self.accuracy) if by_loss else (self.accuracy, -self.loss)
+
 
 @dataclass(frozen=True)
 class EpochRecord:

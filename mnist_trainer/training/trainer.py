@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.errors import DivergedError
 from mnist_trainer.kernels import cross_entropy, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
@@ -17,8 +17,11 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.divergence import Batch, diverged
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
+from mnist_trainer.training.team import Team
+from mnist_trainer.training.worker import Alone, Worker
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
 
@@ -43,7 +46,11 @@ class Trainer:
     clip_norm: float | None = None
     patience: int | None = None
     by_loss: bool = False
+    loss_name: str = ""
+    """As configurations call the loss, for messages; its class's name if it isn't given."""
     callbacks: Sequence[Callback] = ()
+    processes: int = 1
+    """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so."""
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
@@ -55,6 +62,8 @@ class Trainer:
     """Whether all that a checkpoint takes fits together: not while an update, or an epoch's end, is under way."""
     seconds: float = field(default=0.0, init=False)
     """Time spent in whole epochs, without validation."""
+    has_diverged: bool = field(default=False, init=False)
+    """Whether a loss or a gradient was not finite: nothing learned since the last epoch is to be saved then."""
     best: EpochRecord | None = field(default=None, init=False)
     last: EpochRecord | None = field(default=None, init=False)
     best_arrays: dict[str, Array] = field(init=False, repr=False)
@@ -65,25 +74,28 @@ class Trainer:
     epoch_seconds: float = field(default=0.0, init=False, repr=False)
     order: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
     """The state of the batches' generator before the epoch at hand."""
+    worker: Worker = field(init=False, repr=False)
     _predicted: Indices = field(init=False, repr=False)
     _gradient_norm: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the optimizer's state and the schedule's length fit the model and the data."""
         parameters = self.model.parameters
+        self.loss_name = self.loss_name or type(self.loss).__name__
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
         self.loss.reserve(self.model.max_batch, self.model.out_shape[0], self.model.dtype)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self.order = state_of(self.train.generator)
+        self.worker = Alone(self.model, self.loss, self.optimizer)
         self._predicted = np.empty(self.model.max_batch, np.intp)
 
     @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
     def fit(self) -> None:
         """Train for `epochs`, or until patience ends.
 
-        Raises `DivergedError` at the first loss that isn't finite, `Interrupted` after the update during which a stop
-        was asked for.
+        Raises `DivergedError` at the first loss or gradient that isn't finite, `Interrupted` after the update during
+        which a stop was asked for.
         """
         for _ in self.updates():
             pass
@@ -93,14 +105,28 @@ class Trainer:
 
         The time of the pauses isn't counted. NumPy's warnings of overflow are the caller's to silence.
         """
+        with self.together():
+            try:
+                self._tell("on_start", self)
+                while not self.ended:
+                    yield from self._updates_of_epoch()
+                    self._end_epoch()
+                    self.interruption.check()
+            finally:
+                self._tell("on_end")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let `processes` processes share every `update` within the block."""
+        if self.processes == 1:
+            yield
+            return
+        alone = self.worker
         try:
-            self._tell("on_start", self)
-            while not self.ended:
-                yield from self._updates_of_epoch()
-                self._end_epoch()
-                self.interruption.check()
+            with Team(self.model, self.loss, self.optimizer, self.processes) as self.worker:
+                yield
         finally:
-            self._tell("on_end")
+            self.worker = alone
 
     @property
     def ended(self) -> bool:
@@ -128,10 +154,12 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         validation = self.evaluate(self.validation) if len(self.validation) else None
-        if validation is None:
-            self.check_finite("the parameters' norm", self._parameters_norm())
-        else:
-            self.check_finite("the validation loss", validation.loss)
+        if validation is not None:
+            self.check_finite("the validation loss", validation.loss, self.validation)
+        self.check_finite("the parameters' norm", self.parameters_norm())  # a ReLU may hide one from the loss
+        best = validation is not None and validation.is_better_than(
+            self.best.validation if self.best else None, by_loss=self.by_loss
+        )
         self.at_rest = False
         means, seconds, epoch = self.means, self.epoch_seconds, self.epoch + 1
         record = EpochRecord(
@@ -141,8 +169,8 @@ class Trainer:
             train_loss=means.loss,
             train_accuracy=means.accuracy,
             validation=validation,
-            best=self._is_best(validation),
-            learning_rate=self._rate(self.step - 1),
+            best=best,
+            learning_rate=self.rate(self.step - 1),
             seconds=seconds,
             samples_per_second=means.samples / seconds,
         )
@@ -158,18 +186,12 @@ class Trainer:
 
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
-        predictions = self.model.forward(x, training=True)
-        loss = self.loss.forward(predictions, labels)
-        self.check_finite("the loss", loss)
-        correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
-        self.model.backward(self.loss.backward())
-        parameters = self.model.parameters
-        if self.clip_norm is not None or self._is_record(self.step + 1):
-            self._gradient_norm = updates.norm(parameters.gradients)
-            self.check_finite("the gradient's norm", self._gradient_norm)
-        if self.clip_norm is not None and self._gradient_norm > self.clip_norm:
-            updates.scale(parameters.gradients, self.clip_norm / self._gradient_norm)
-        self.optimizer.step(parameters.values, parameters.gradients, self._rate(self.step))
+        loss, correct, _ = self.worker.gradients(x, labels)
+        self.check_finite("the loss", loss, [(x, labels)], training=True)
+        self._gradient_norm = self.worker.norm()
+        self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
+        scale = 1.0 if self.clip_norm is None else self.clip_norm / max(self._gradient_norm, self.clip_norm)
+        self.worker.step(self.rate(self.step), scale)
         self.step += 1
         return loss, correct
 
@@ -185,7 +207,7 @@ class Trainer:
             predictions = self.model.forward(x, training=False)
             predicted = self._predicted[: len(labels)]
             correct = cross_entropy.correct(predictions, labels, out=predicted)
-            mean.add(self.loss.forward(predictions, labels), correct, len(labels))
+            mean.add(float(self.loss.forward(predictions, labels)), correct, len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
             self.interruption.check()
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
@@ -194,20 +216,18 @@ class Trainer:
         """Give the model what it had learned at the best validation."""
         copy_arrays(self.best_arrays, into=self.model.arrays)
 
-    def check_finite(self, what: str, value: float) -> None:
-        """Raise `DivergedError` that names what is not finite, and after how many updates."""
+    def check_finite(self, what: str, value: float, batches: Iterable[Batch] = (), *, training: bool = False) -> None:
+        """Raise `DivergedError` if `what`, which was computed on these `batches`, is not finite."""
         if not math.isfinite(value):
-            self.at_rest = False  # no checkpoint of it
-            raise DivergedError(
-                f"diverged: {what} is {value} after {self.step} updates, with {type(self.loss).__name__} and a "
-                f"learning rate of {self._rate(self.step):g}; try a smaller optimizer.lr, or trainer.clip_norm=1"
-            )
+            self.at_rest, self.has_diverged = False, True
+            raise diverged(self, what, value, batches, training=training)
 
     def is_finite(self) -> bool:
         """Whether all parameters are finite."""
-        return math.isfinite(self._parameters_norm())
+        return math.isfinite(self.parameters_norm())
 
-    def _parameters_norm(self) -> float:
+    def parameters_norm(self) -> float:
+        """Return the parameters' Euclidean norm."""
         return updates.norm(self.model.parameters.values)
 
     def _record(self) -> None:
@@ -218,7 +238,7 @@ class Trainer:
                 step=self.step,
                 loss=mean.loss,
                 accuracy=mean.accuracy,
-                learning_rate=self._rate(self.step - 1),
+                learning_rate=self.rate(self.step - 1),
                 gradient_norm=self._gradient_norm,
                 clamped_rows=mean.clamped_rows,
             ),
@@ -227,18 +247,8 @@ class Trainer:
     def _is_record(self, step: int) -> bool:
         return step % self.log_every == 0 or step % len(self.train) == 0
 
-    def _is_best(self, validation: Evaluation | None) -> bool:
-        if validation is None:
-            return False
-        if self.best is None or self.best.validation is None:
-            return True
-        return self._merit(validation) > self._merit(self.best.validation)
-
-    def _merit(self, validation: Evaluation) -> tuple[float, float]:
-        merit = validation.accuracy, -validation.loss
-        return merit[::-1] if self.by_loss else merit
-
-    def _rate(self, step: int) -> float:
+    def rate(self, step: int) -> float:
+        """Return the learning rate of the update after `step` others."""
         return self.learning_rate * self.schedule.factor(step)
 
     def _tell(self, hook: Hook, *arguments: object) -> None:

@@ -1,7 +1,9 @@
 import gzip
 import hashlib
+import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,23 @@ def test_a_file_that_is_not_digits_is_named(tmp_path, text):
     (tmp_path / "digits.csv.gz").write_bytes(gzip.compress(text))
     with pytest.raises(DataError, match=r"digits\.csv\.gz: "):
         load("digits", root=tmp_path)
+
+
+def test_a_pipe_in_the_file_s_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "digits.csv.gz")
+    with pytest.raises(DataError, match=r"digits\.csv\.gz: not a file"):
+        load("digits", root=tmp_path)
+
+
+def test_one_giant_number_among_many_takes_no_memory_for_each(tmp_path):
+    (tmp_path / "digits.csv.gz").write_bytes(gzip.compress(b"1," * 65_000 + b"9" * 100_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"digits\.csv\.gz: "):
+            load("digits", root=tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_folder_that_is_named_and_holds_no_digits_does_not_fall_through(tmp_path):

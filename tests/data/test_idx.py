@@ -128,7 +128,9 @@ def test_swapped_files_are_told_so(path, idx_bytes):
         (b"\0\0\x08\x02" + bytes(8), "has 2 dimensions; images have 3"),
         (b"\0\0\x08\x03" + bytes(5), "truncated: its header takes 16 bytes, the file holds 9"),
         (b"\0\0\x08\x03" + bytes(12), "holds nothing: its header says 0 x 0 x 0"),
-        (b"\0\0\x08\x03" + b"\xff" * 12, "at most 1,073,741,824 fit"),
+        (b"\0\0\x08\x03\0\x80\0\0" + b"\0\0\0\1" * 2, "8,388,608 images (8,388,608 x 1 x 1); at most 4,194,304 fit"),
+        (b"\0\0\x08\x03\0\0\0\1" + b"\0\0\x08\0" * 2, "4,194,304 pixels an image"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "at most 805,306,368 fit"),
     ],
 )
 def test_what_is_no_images_file_is_named(path, content, problem):

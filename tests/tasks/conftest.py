@@ -8,6 +8,7 @@ import pytest
 
 from mnist_trainer.composition import compose
 from mnist_trainer.tasks.train import train
+from mnist_trainer.tracking.journal import TIMED
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "trainer.progress=false")
 
@@ -62,5 +63,25 @@ def parameters_of():
     def read(path):
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+
+    return read
+
+
+@pytest.fixture
+def content(events_of, parameters_of):
+    """What a run's folder tells, without times."""
+
+    def read(folder):
+        metrics = [
+            (event["step"], {key: value for key, value in event["metrics"].items() if key not in TIMED})
+            for event in events_of(folder, "metrics")
+        ]
+        parameters = {
+            f"{name}/{key}": array.tobytes()
+            for name in ("last.npz", "best.npz")
+            for key, array in parameters_of(folder / name).items()
+        }
+        ends = [(event["status"], event["reason"]) for event in events_of(folder, "end")]
+        return metrics, parameters, ends, len(events_of(folder, "start"))
 
     return read

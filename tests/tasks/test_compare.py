@@ -231,19 +231,6 @@ def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spa
     assert json.loads((folder / "outcome.json").read_text())["status"] == "KILLED"
 
 
-def test_a_file_comes_whole_or_not_at_all(tmp_path):
-    def write(text, error=None):
-        with comparison_files.whole(tmp_path / "report.md") as unfinished:
-            unfinished.write_text(text)
-            if error is not None:
-                raise error
-
-    write("before")
-    with pytest.raises(KeyboardInterrupt):
-        write("half", KeyboardInterrupt())
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("report.md", "before")]
-
-
 @pytest.mark.usefixtures("_no_figures")
 def test_losses_of_different_functions_are_not_measured_against_each_other(command, events_of):
     done = command(*TINY, "task.modes=[fused,clipped]", "loss.label_smoothing=0.1", "epochs=1")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4")
+TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=100")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas")
 CHECKED = f"""
 import sys
@@ -72,7 +72,7 @@ def tracked(tmp_path_factory, environment, client_of):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=150,
         )
         return Tracked(done.returncode, done.stdout, folder, client_of(folder))
 
@@ -156,8 +156,56 @@ def test_a_sweep_is_a_parent_run_with_a_child_for_each_job_and_the_report(sweep)
     assert all("confusion_matrix.png" in sweep.artifacts(child) for child in children)
 
 
+BREAKING = """
+import os
+from dataclasses import dataclass
+from mnist_trainer.api import Layer, register_layer
+
+@register_layer("breaking")
+@dataclass(eq=False)
+class Breaking(Layer):
+    count = 0
+
+    def forward(self, x, *, training):
+        self.count += training
+        return x * float("inf") if self.count >= int(os.environ["BREAK_AT"]) else x
+
+    def backward(self, dy, *, need_dx=True):
+        return dy
+"""
+
+
+def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(spawn, tmp_path, client_of, monkeypatch):
+    (tmp_path / "breaking.py").write_text(BREAKING)
+    arguments = (*TINY, "plugins=[breaking]", "model.activation=breaking")
+    seen = []
+    for at, code in ((5, 1), (17, 1), (100, 0)):  # resumed, it diverges elsewhere, and then not at all
+        monkeypatch.setenv("BREAK_AT", str(at))
+        process = spawn(*arguments)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == code, output
+        (folder,) = tmp_path.glob("outputs/[0-9]*/*/")
+        arguments = (f"resume={folder}",)
+        (run,) = Tracked(code, output, tmp_path, client_of(tmp_path)).runs()
+        found = [
+            {key: value for key, value in kind.items() if key.startswith(("diverged", "failure"))}
+            for kind in (run.data.params, run.data.tags)
+        ]
+        seen.append((run.info.status, *found))
+    rate = seen[0][1]["diverged.learning_rate"]
+    first = {"diverged.step": "5", "diverged.layer": "layers.2 (Breaking)", "diverged.loss": "fused"}
+    assert seen[0][:2] == ("FAILED", first | {"diverged.learning_rate": rate})
+    reason = seen[0][2].pop("failure.reason")
+    assert reason.startswith("diverged at step 5: the loss is nan: the output of layers.2 (Breaking) is not finite; ")
+    assert seen[0][2] == seen[0][1]
+    status, params, tags = seen[1]
+    assert (status, params) == ("FAILED", seen[0][1])  # MLflow's can't change
+    assert (tags["diverged.step"], tags["failure.reason"][:19]) == ("17", "diverged at step 17")
+    assert seen[2] == ("FINISHED", seen[0][1], {})
+
+
 def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics_of):
-    commands = [spawn(*TINY, "epochs=1", f"seed={seed}", "tracking.wait_seconds=100") for seed in range(8)]
+    commands = [spawn(*TINY, "epochs=1", f"seed={seed}") for seed in range(8)]
     for command in commands:
         output, _ = command.communicate(timeout=100)
         assert command.returncode == 0, output

@@ -94,7 +94,7 @@ def test_the_test_is_of_the_best_parameters_or_the_last_as_chosen(
     trainer, test = build_trainer(config, build_data(config.data))
     for name, array in parameters_of(folder / ("best.npz" if restore_best else "last.npz")).items():
         trainer.model.arrays[name][...] = array
-    with threadpool_limits(config.trainer.threads, "blas"):  # other threads, other last bits
+    with threadpool_limits(1, "blas"):  # other threads, other last bits
         evaluation = trainer.evaluate(test)
     assert (evaluation.loss, evaluation.accuracy) == (result.test_loss, result.test_accuracy)
     assert result.validation_accuracy == (max(accuracies) if restore_best else accuracies[-1])
@@ -146,7 +146,9 @@ def test_digits_that_stand_in_for_mnist_are_called_digits_everywhere(command, mo
 DIVERGING = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "optimizer.lr=1e6", "schedule=constant")
 
 
-@pytest.mark.parametrize(("loss", "name"), [("fused", "SoftmaxLoss"), ("separate", "CrossEntropy")])
+@pytest.mark.parametrize(
+    ("loss", "name"), [("fused", "fused"), ("separate", "separate"), ("mistakes/sum_for_mean", "sum_for_mean")]
+)
 def test_a_diverging_run_fails_saying_when_and_at_what_rate(command, events_of, loss, name):
     done = command(*DIVERGING, f"loss={loss}")
     assert done.code == 1
@@ -155,10 +157,19 @@ def test_a_diverging_run_fails_saying_when_and_at_what_rate(command, events_of, 
     (end,) = events_of(done.run, "end")
     assert outcome["status"] == end["status"] == "FAILED"
     for text in (done.output, end["reason"], outcome["reason"]):
-        assert " updates, with " in text
-        assert name in text
+        assert "diverged at step " in text
+        assert "is not finite; " in text
+        assert f"the loss mode is {name}" in text
         assert "1e+06" in text
         assert "smaller optimizer.lr" in text
+    facts = outcome["diverged"]
+    assert f"diverged at step {facts['step']}: " in done.output
+    assert (facts["loss"], facts["learning_rate"]) == (name, 1e6)
+    assert f" {facts['layer']} " in done.output
+    for kind in ("params", "tags"):
+        written = {key: value for event in events_of(done.run, kind) for key, value in event[kind].items()}
+        for key, value in facts.items():
+            assert written[f"diverged.{key}"] == (str(value) if kind == "tags" else value)
 
 
 def test_a_diverging_run_prints_no_warnings_of_numpys(command):
@@ -172,7 +183,7 @@ def test_a_run_that_blows_up_in_its_last_update_has_not_finished(command, events
     settings = ["optimizer=sgd", "optimizer.lr=1e30", "schedule=constant", "batch_size=1300", "epochs=1"]
     done = command("data=digits", "tracking=off", "model.hidden=[8]", *settings, f"loss={mode}")
     assert done.code == 1
-    assert "diverged: the validation loss is nan after 1 updates" in done.output
+    assert "diverged at step 1: the validation loss is nan: the output of layers." in done.output
     assert not (done.run / "best.npz").exists()
     (end,) = events_of(done.run, "end")
     assert end["status"] == "FAILED"

@@ -1,6 +1,9 @@
+import contextlib
 import math
+import sqlite3
 
 from mnist_trainer.tracking import unsent
+from mnist_trainer.tracking.delivery import Delivery
 from mnist_trainer.tracking.sync import sync
 
 
@@ -28,6 +31,25 @@ def test_everything_arrives_once(outputs, begin, write, client, rows):
     assert artifacts == {"journal.jsonl", "learning_curves.png", "confusion_matrix.png", "checkpoints"}
     assert run.info.artifact_uri.startswith((outputs / "mlartifacts" / "mnist").as_uri())
     assert unsent.listed(outputs) == {}
+
+
+def test_a_store_that_was_emptied_meanwhile_gets_everything_anew(outputs, begin, write, client, rows):
+    journal = begin("a")
+    journal.metrics(0, {"train/loss": 2.5})
+    delivery = Delivery(outputs / "a")
+    while delivery.pump():
+        pass
+    with contextlib.closing(sqlite3.connect(outputs / "mlflow.db")) as database:
+        for table in ("metrics", "latest_metrics", "tags", "runs"):
+            database.execute(f"delete from {table}")
+        database.commit()
+    write(journal, steps=10)
+    while delivery.pump():
+        pass
+    delivery.release()
+    assert (delivery.outcome, delivery.left()) == ("sent", 0)
+    assert client.get_run(delivery.position.run_id).info.status == "FINISHED"
+    assert rows("select count(*) from metrics where key = 'train/loss'") == [(11,)]
 
 
 def test_a_sweep_has_its_runs_below_it_and_a_picture_of_its_modes(outputs, begin, client):

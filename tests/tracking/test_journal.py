@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import math
@@ -6,15 +7,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.errors import TrackingError
-from mnist_trainer.tracking import unsent
-from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events
+from mnist_trainer.errors import DiskError, TrackingError
+from mnist_trainer.tracking import appender, unsent
+from mnist_trainer.tracking import journal as journals
+from mnist_trainer.tracking.events import parse
+from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events, read_start
 
 
 @pytest.fixture(autouse=True)
@@ -61,8 +66,9 @@ def test_a_tracked_run_is_entered_into_the_unsent_ones_and_an_untracked_one_is_n
 def test_a_second_writer_and_a_used_folder_are_refused(tmp_path):
     journal = Journal(tmp_path)
     with pytest.raises(TrackingError, match="another process"):
-        Journal(tmp_path)
+        Journal(tmp_path, reopened=True)
     journal.tags({"a": "b"})
+    assert len(read_events(journal.path)[0]) == 1
     journal.close()
     with pytest.raises(TrackingError, match="already"):
         Journal(tmp_path)
@@ -98,7 +104,8 @@ def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path):
 
 def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
     path = tmp_path / "journal.jsonl"
-    path.write_text('{"event":"tags","tags":{}}\nrubbish\n[1]\n{"event":"tomorrow"}\n\n{"event":"end"}\n')
+    sound = '{"event":"tags","time":1,"tags":{}}\n', '{"event":"end","time":2,"status":"FAILED","reason":null}\n'
+    path.write_text(f'{sound[0]}rubbish\n[1]\n{{"event":"tomorrow"}}\n\n{sound[1]}')
     with caplog.at_level(logging.WARNING):
         events, _ = read_events(path)
     assert [event["event"] for event in events] == ["tags", "end"]
@@ -107,7 +114,7 @@ def test_lines_that_are_no_events_are_skipped_with_a_warning(tmp_path, caplog):
 
 @given(st.lists(st.text(), max_size=8), st.integers(0, 400), st.integers(1, 50))
 def test_reading_in_any_pieces_gives_each_event_once(texts, cut, limit):
-    lines = [json.dumps({"event": "tags", "tags": {"text": text}}) + "\n" for text in texts]
+    lines = [json.dumps({"event": "tags", "time": 1, "tags": {"text": text}}) + "\n" for text in texts]
     data = "".join(lines).encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")
@@ -130,3 +137,133 @@ def test_the_training_side_loads_nothing_heavy():
     source = str(Path(__file__).parents[2])
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Let the disk be full, or not."""
+    write, state = os.write, {"full": True}
+
+    def limited(descriptor, data):
+        if state["full"]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    def begin(is_full):
+        state["full"] = is_full
+
+    monkeypatch.setattr(appender.os, "write", limited)
+    return begin
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_line_and_is_told_once(tmp_path, full, caplog):
+    full(False)
+    journal = Journal(tmp_path)
+    journal.start(record(tmp_path))
+    full(True)
+    for step in range(5):
+        journal.metrics(step, {"a": 1.0})
+    (told,) = caplog.records
+    assert told.getMessage().startswith(f"{journal.path}: No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        journal.sync()  # no checkpoint may say that it has what is not on the disk
+    full(False)
+    journal.end("FINISHED")
+    journal.close()
+    events, _ = read_events(journal.path)
+    assert [event.get("step") for event in events] == [None, *range(5), None]
+    assert "written again" in caplog.records[-1].getMessage()
+
+
+def test_what_is_missing_in_the_end_is_told_and_what_was_there_is_whole(tmp_path, full):
+    full(False)
+    journal = Journal(tmp_path)
+    journal.start(record(tmp_path))
+    before = journal.path.read_bytes()
+    full(True)
+    journal.metrics(12, {"a": 1.0})
+    journal.metrics(13, {"a": 1.0})
+    journal.end("FINISHED")
+    with pytest.raises(DiskError) as caught:
+        journal.close()
+    assert str(caught.value) == (
+        f"{journal.path}: No space left on device; it lacks 3 events: metrics from step 12 on, the run's end"
+    )
+    assert journal.path.read_bytes() == before
+    assert not is_alive(tmp_path)
+
+
+def test_what_waits_is_bounded_and_what_is_no_metric_is_kept(tmp_path, full, monkeypatch):
+    monkeypatch.setattr(journals, "WAITING_BYTES", 1000)
+    full(False)
+    journal = Journal(tmp_path)
+    journal.start(record(tmp_path))
+    full(True)
+    for step in range(100):
+        journal.metrics(step, {"a": 1.0})
+    journal.tags({"kept": "yes"})
+    full(False)
+    journal.metrics(100, {"a": 1.0})
+    journal.end("FINISHED")
+    events, _ = read_events(journal.path)
+    kept = [event["step"] for event in events if event["event"] == "metrics"]
+    assert kept[:-1] == list(range(len(kept) - 1))
+    assert len(kept) < 30
+    assert kept[-1] == 100
+    assert {"kept": "yes"} in [event.get("tags") for event in events]
+    with pytest.raises(DiskError, match=f"{101 - len(kept)} records of metrics"):
+        journal.close()
+
+
+def test_a_run_does_not_begin_on_a_full_disk(tmp_path, full):
+    journal = Journal(tmp_path / "run")
+    with pytest.raises(TrackingError, match=r"journal\.jsonl: can't be written: No space left"):
+        journal.start(record(tmp_path, mode="off"))
+    journal.close()
+    assert journal.path.read_bytes() == b""
+
+
+START = {**asdict(record(Path("/outputs"))), "event": "start", "time": 1}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**START, "run": "../../precious"},  # its entry among the unsent ones would be removed
+        {**START, "host": 3},
+        {key: value for key, value in START.items() if key != "mode"},
+        {"event": "artifact", "time": 1, "name": "../../.ssh/id_rsa", "folder": None},  # it would be sent
+        {"event": "metrics", "time": 1, "step": -1, "metrics": {}},
+        {"event": "metrics", "time": 1, "step": 1, "metrics": {"loss": "low"}},
+        {"event": "metrics", "time": 1 << 63, "step": 1, "metrics": {}},
+        {"event": "end", "time": 1, "status": "DONE", "reason": None},
+        {"event": ["end"], "time": 1},
+        {"event": "tags", "time": 1, "tags": {"a": "\ud800"}},
+    ],
+    ids=["run", "host", "no mode", "artifact", "step", "value", "time", "status", "kind", "surrogate"],
+)
+def test_an_event_that_lacks_something_or_means_harm_is_none(event):
+    assert parse(json.dumps(event).encode()) is None
+    assert parse(json.dumps(START).encode()) == START
+
+
+def test_a_line_too_long_for_an_event_is_skipped_and_not_kept(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(bytes(64 << 20) + b'\n{"event":"tags","time":1,"tags":{}}\n')
+    tracemalloc.start()
+    try:
+        events, offset = read_events(path)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert [event["event"] for event in events] == ["tags"]
+    assert offset == path.stat().st_size
+
+
+def test_a_pipe_in_a_journal_s_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(OSError, match="not a file"):
+        read_start(tmp_path)
+    with pytest.raises(TrackingError, match="can't be written here"):
+        Journal(tmp_path, reopened=True)
+    assert not is_alive(tmp_path)

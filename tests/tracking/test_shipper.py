@@ -7,13 +7,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from mnist_trainer.tracking.position import load
+from mnist_trainer.tracking.cutting import cut_back
+from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
+from mnist_trainer.tracking.locks import locked
+from mnist_trainer.tracking.position import LOCK, load
 from mnist_trainer.tracking.process import Shipper
 from mnist_trainer.tracking.sync import sync
+from mnist_trainer.tracking.watch import Watch
 
 SOURCE = str(Path(__file__).parents[2])
 WRITER = textwrap.dedent(
@@ -118,6 +123,49 @@ def test_a_sweep_is_served_by_one_shipper(outputs, begin, write, client):
     assert len(children) == 3
 
 
+def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, begin, write):
+    shipper = Shipper(outputs / "sweep")
+    sweep = begin("sweep", kind="sweep", run="5" * 32)
+    (outputs / "sweep" / "0" / "shipping.lock").mkdir(parents=True)  # nobody can lock a folder
+    for name in ("0", "1"):
+        write(begin(f"sweep/{name}", parent="5" * 32))
+    sweep.end("FINISHED")
+    sweep.close()
+    report = shipper.finish(500)  # it ends long before
+    assert report.summary() == "sent 2 runs, 1 not sent"
+    assert "sweep/0/shipping.lock: Is a directory" in report.error
+    report = sync([], store_folder=outputs)
+    assert (report.summary(), report.left > 30) == ("sent 0 runs, 1 not sent", True)
+    write(begin("z"))
+    assert sync([], store_folder=outputs).summary() == "sent 1 run, 1 not sent"
+    (outputs / "sweep" / "0" / "shipping.lock").rmdir()
+    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+
+
+def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin, write, client):
+    shipper = Shipper(outputs / "sweep")
+    sweep = begin("sweep", kind="sweep", run="5" * 32)
+    folder = outputs / "sweep" / "0"
+    begin("sweep/0", parent="5" * 32).close()
+    until(lambda: (position := load(folder)) is not None and position.done)
+    assert client.get_run(load(folder).run_id).info.status == "FAILED"
+    journal = Journal(folder, reopened=True)
+    cut_back(journal, None, f"sqlite:///{outputs}/mlflow.db")
+    start = read_start(folder)
+    journal.resume(RunRecord(**{field.name: start[field.name] for field in fields(RunRecord)}), 0)
+    until(lambda: client.get_run(load(folder).run_id).info.status == "RUNNING")
+    with locked(folder / LOCK, 5):  # free between two rounds: it may be resumed once more
+        pass
+    write(journal)
+    sweep.end("FINISHED")
+    sweep.close()
+    report = shipper.finish(30)
+    assert [(run.status, run.outcome) for run in report.runs] == [("FINISHED", "sent")] * 2
+    run = client.get_run(load(folder).run_id)
+    assert (run.info.status, "failure.reason" in run.data.tags) == ("FINISHED", False)
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 30
+
+
 def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin, write):
     shipper = Shipper(outputs / "a")
     write(begin("a", uri="file:///tmp/nowhere"))
@@ -137,6 +185,18 @@ def test_a_wait_that_is_too_short_ends_the_shipper_and_leaves_the_journal(output
     assert report.error
     assert "127.0.0.1:9" in report.error or "took too long" in report.error
     assert sync([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
+
+
+def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(outputs, begin, write, tmp_path):
+    write(begin("a"))
+    reading, writing = os.pipe()
+    watch = Watch(outputs / "a", 60, reading)
+    watch.stop()  # while it loads MLflow
+    report = watch.run()
+    assert report.left > 30
+    assert f"{outputs}/mlflow.db: too slow" in report.error
+    os.close(reading)
+    os.close(writing)
 
 
 def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, client):

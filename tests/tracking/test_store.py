@@ -15,7 +15,7 @@ def test_a_store_whose_maker_is_killed_is_made_by_the_next(tmp_path):
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", MAKE, uri], env=dict(os.environ))
     until = time.monotonic() + 60
     # half of the tables are there: MLflow's own makes of an empty store
-    while time.monotonic() < until and sum(each.stat().st_size for each in tmp_path.glob(".mlflow.db.new")) < 100_000:
+    while time.monotonic() < until and sum(each.stat().st_size for each in tmp_path.glob(".mlflow.db.new-*")) < 100_000:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -178,3 +178,9 @@ def test_a_store_that_was_thrown_away_gets_everything_anew(outputs, empty_store,
 def test_a_path_without_a_journal_is_told(tmp_path):
     with pytest.raises(TrackingError, match="no journal here"):
         sync([tmp_path], store_folder=tmp_path)
+
+
+def test_a_named_file_that_holds_no_run_is_told(tmp_path):
+    (tmp_path / "journal.jsonl").write_bytes(bytes(99) + b"\n")
+    with pytest.raises(TrackingError, match="holds no run"):
+        sync([tmp_path], store_folder=tmp_path)

@@ -98,7 +98,7 @@ class Stub:
     clamped_rows = 0
 
     def __init__(self, losses, clamped=()):
-        self.losses, self.clamped, self.shape = iter(losses), iter(clamped), None
+        self.losses, self.clamped, self.last = iter(losses), iter(clamped), None
 
     def reserve(self, max_batch, classes, dtype):
         pass
@@ -106,7 +106,8 @@ class Stub:
     def forward(self, predictions, targets):
         self.clamped_rows = next(self.clamped, 0)
         self.gradient = np.ones_like(predictions)
-        return next(self.losses)
+        self.last = next(self.losses, self.last)  # a step that is done again has the same
+        return self.last
 
     def backward(self, upstream=1.0):
         return self.gradient

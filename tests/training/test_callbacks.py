@@ -4,10 +4,12 @@ import logging
 import numpy as np
 import pytest
 
+from mnist_trainer.errors import DiskError
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.parameter_files import load_parameters, save_parameters
+from mnist_trainer.training.state import restore, snapshot
 
 
 def test_hooks_come_in_order_and_callback_by_callback(tiny, recorder):
@@ -143,6 +145,20 @@ def test_a_run_that_stops_within_an_epoch_keeps_what_it_learned_unless_it_blew_u
     np.testing.assert_array_equal(loaded.model.parameters.values, until.model.parameters.values)
 
 
+def test_a_resumed_run_that_stops_at_once_keeps_what_it_began_with(tiny, tmp_path):
+    first = tiny.trainer(epochs=4)
+    first.fit()
+    trainer = tiny.trainer(epochs=4)
+    restore(trainer, snapshot(first))
+    files = ParameterFiles(tmp_path)
+    files.on_start(trainer)
+    assert [path.name for path in tmp_path.iterdir()] == ["best.npz"]
+    files.on_end()
+    for name, arrays in (("best", first.best_arrays), ("last", first.model.arrays)):
+        found = dict(np.load(tmp_path / f"{name}.npz"))
+        assert all((found[key] == array).all() for key, array in arrays.items())
+
+
 def test_a_run_that_fails_before_its_start_writes_nothing(tiny, tmp_path):
     class Fails(Callback):
         def on_start(self, trainer):
@@ -176,12 +192,20 @@ def test_a_disk_that_is_full_for_a_while_costs_no_run_and_in_the_end_no_file(tin
         assert all(read[key].tobytes() == arrays[key].tobytes() for key in arrays)
 
 
-def test_a_disk_that_stays_full_ends_the_run_with_an_error(tiny, tmp_path, monkeypatch):
+def test_a_disk_that_stays_full_is_told_when_it_is_asked_in_the_end(tiny, tmp_path, monkeypatch, caplog):
+    files = ParameterFiles(tmp_path)
+    tiny.trainer(epochs=1, callbacks=[files]).fit()
+    files.check()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
     def save(path, parameters):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(callbacks, "save_parameters", save)
-    trainer = tiny.trainer(callbacks=[ParameterFiles(tmp_path)])
-    with pytest.raises(OSError, match="No space left"):
-        trainer.fit()
-    assert trainer.epoch == 2  # it trained to its end
+    trainer = tiny.trainer(callbacks=[files], seed=1)
+    trainer.fit()
+    assert trainer.epoch == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    with pytest.raises(DiskError, match=r"last\.npz: No space left on device"):
+        files.check()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

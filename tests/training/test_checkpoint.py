@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -135,4 +137,36 @@ def test_changed_content_does_not_fit_the_checksum(tmp_path):
     arrays["model/1.weights"][0, 0] += 1
     np.savez(tmp_path / FILE, **arrays)
     with pytest.raises(DataError, match="damaged"):
+        Checkpoint.load(tmp_path / FILE)
+
+
+def test_an_archive_that_is_packed_is_refused_before_it_is_unpacked(tmp_path):
+    np.savez_compressed(tmp_path / FILE, document=np.zeros(100 << 20, np.uint8), sha256=np.zeros(32, np.uint8))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="bytes are packed"):
+            Checkpoint.load(tmp_path / FILE)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(DataError, match="not a file"):
+        Checkpoint.load(tmp_path / FILE)
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"{", b"[" * 100_000, b"\xff"], ids=["list", "half", "deep", "bytes"])
+def test_a_document_that_is_none_is_told_though_its_checksum_is_right(tmp_path, monkeypatch, text):
+    monkeypatch.setattr("mnist_trainer.training.checkpoint.json.dumps", lambda document: text.decode("latin-1"))
+    checkpoint().save(tmp_path)
+    with pytest.raises(DataError, match=r"checkpoint\.npz: its document can't be read"):
+        Checkpoint.load(tmp_path / FILE)
+
+
+@pytest.mark.parametrize("dtype", ["M8[s]", "U3", "c8", [("a", "f4")]], ids=str)
+def test_arrays_of_something_else_than_numbers_are_refused(tmp_path, dtype):
+    np.savez(tmp_path / FILE, document=np.zeros(3, dtype), sha256=np.zeros(32, np.uint8))
+    with pytest.raises(DataError, match="document is no array of numbers"):
         Checkpoint.load(tmp_path / FILE)

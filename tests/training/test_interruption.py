@@ -1,3 +1,4 @@
+import pickle
 import signal
 import threading
 
@@ -106,3 +107,8 @@ def test_a_run_that_does_not_take_the_signals_leaves_them_alone(tiny):
             assert signal.getsignal(signal.SIGINT) == before
 
     tiny.trainer(callbacks=[Looks()]).fit()
+
+
+def test_an_interruption_can_be_sent_between_processes():
+    sent = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
+    assert (str(sent), sent.exit_code) == ("SIGTERM", 143)

@@ -195,3 +195,34 @@ def test_a_trainer_is_not_at_rest_within_an_update(tiny):
     pauses = [trainer.at_rest for _ in trainer.updates()]
     assert seen == [False] * 6
     assert pauses == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("step", "3", "step='3' has the wrong type: must be a whole number"),
+        ("step", -1, "step=-1 is out of range: must be at least 0"),
+        ("step", 4, "its place, update 4 in epoch 0 after batch 3, is none in epochs of 5 batches"),
+        ("seconds", float("nan"), "seconds=nan is out of range"),
+        ("order", {"bit_generator": "MT19937"}, "doesn't fit this version"),
+        ("order", {"bit_generator": "PCG64", "state": {"dtype": "<U10000000", "values": ["1"] * 1000}}, "holds <U"),
+        ("means", [1, 2, "x", 4], "no sums over samples"),
+        ("last", {"epoch": 1}, "doesn't fit this version"),
+    ],
+)
+def test_a_checkpoint_of_nonsense_is_refused_and_changes_nothing(tiny, key, value, message):
+    trainer, other = tiny.trainer(), tiny.trainer()
+    for _ in zip(range(3), trainer.updates(), strict=False):
+        pass
+    found = snapshot(trainer)
+    before = bits(other)
+    with pytest.raises(DataError, match=message):
+        restore(other, Checkpoint(found.arrays, {"trainer": {**found.document["trainer"], key: value}}))
+    assert bits(other) == before
+
+
+def test_parameters_that_are_not_finite_are_refused(tiny):
+    found = snapshot(tiny.trainer())
+    found.arrays["model/1.weights"][0, 0] = np.nan
+    with pytest.raises(DataError, match=r"model/1\.weights holds values that are not finite"):
+        restore(tiny.trainer(), found)

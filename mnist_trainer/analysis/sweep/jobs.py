@@ -1,6 +1,5 @@
 """A sweep's jobs: read from their folders, and grouped by what they have in common."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,38 @@ import numpy as np
 import yaml
 
 from mnist_trainer.analysis.markdown import table as table  # where others look for it
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import MOST_YAML, read_object, read_text
+from mnist_trainer.hyperparameters import check, hyperparameter, picked
 
 OUTCOME = "outcome.json"
+SWEEP = "sweep.json"
 OVERRIDES = Path(".hydra", "overrides.yaml")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What every outcome file says."""
+
+    status: str
+    reason: str | None
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the outcome file of a job that finished says, too, as far as it is compared."""
+
+    data: str
+    loss: str
+    seed: int
+    test_accuracy: float = hyperparameter()
+    test_loss: float = hyperparameter()
+    training_seconds: float = hyperparameter()
+
+    def __post_init__(self) -> None:
+        """Check that they are finite; raises `ConfigError`."""
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -34,6 +62,11 @@ class Job:
         """Whether it has a result."""
         return bool(self.outcome["status"] == "FINISHED")
 
+    @property
+    def diverged(self) -> bool:
+        """Whether it would end without a result again."""
+        return has_diverged(self.outcome)
+
     def value_of(self, key: str) -> str | None:
         """Return what its overrides say for a key, the last one counting; None if they don't."""
         values = [override.partition("=")[2] for override in self.overrides if key_of(override) == key]
@@ -53,29 +86,76 @@ class Summary:
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """Read the outcomes of a sweep's jobs, in their order; a job without one was killed."""
-    jobs = []
-    for job_folder in folder.iterdir():
-        number, dash, _ = job_folder.name.partition("-")
-        if not (job_folder.is_dir() and dash and number.isdigit()):
-            continue
-        try:
-            outcome = json.loads((job_folder / OUTCOME).read_text())
-        except (OSError, ValueError):
-            outcome = {
-                "status": "FAILED",
-                "reason": "it ended without a word (killed, or out of memory)",
-                "overrides": planned(job_folder),
-            }
-        jobs.append(Job(int(number), job_folder, outcome))
-    return sorted(jobs, key=lambda job: job.number)
+    """Read the outcomes of a sweep's jobs, in their order: those that its file lists, or those that have a folder."""
+    folders = job_folders(folder)
+    listed = content_of(folder).get("jobs")
+    if listed is None:
+        return [Job(number, path, outcome_in(path)) for number, path in sorted(folders.items())]
+    return [
+        Job(number, folders.get(number, folder / str(number)), outcome_in(folders.get(number)) | {"overrides": own})
+        for number, own in enumerate(listed)
+    ]
+
+
+def job_folders(folder: Path) -> dict[int, Path]:
+    """Return the folders of a sweep's jobs by the number that their names begin with."""
+    found = {}
+    for path in folder.iterdir():
+        number, dash, _ = path.name.partition("-")
+        if path.is_dir() and dash and number.isdecimal():
+            found[int(number)] = path
+    return found
+
+
+def content_of(folder: Path) -> Mapping[str, Any]:
+    """Return what a sweep's file says; nothing if it has none."""
+    try:
+        content = read_object(folder / SWEEP)
+    except (OSError, ValueError):
+        return {}
+    return content if are_overrides(content.get("jobs")) else {**content, "jobs": None}
+
+
+def are_overrides(jobs: object) -> bool:
+    """Whether these are the overrides of each job, as a sweep's file lists them."""
+    return isinstance(jobs, list) and all(
+        isinstance(job, list) and all(isinstance(override, str) for override in job) for job in jobs
+    )
+
+
+def outcome_in(job_folder: Path | None) -> dict[str, Any]:
+    """Return what a job's outcome file says; without one the job was killed, without a folder it never began."""
+    if job_folder is None:
+        return {"status": "MISSING", "reason": "it never began", "overrides": []}
+    return dict(read_outcome(job_folder))
+
+
+def has_diverged(outcome: Mapping[str, Any]) -> bool:
+    """Tell whether a run ended because its loss or gradient was no longer finite: it would again."""
+    return str(outcome.get("reason", "")).startswith("diverged")
+
+
+def read_outcome(job_folder: Path) -> Mapping[str, Any]:
+    """Read a job's outcome file; without one, or of one that can't be used, tell that."""
+    reason = "it ended without a word (killed, or out of memory)"
+    try:
+        outcome = read_object(job_folder / OUTCOME)
+        if picked(Ending, outcome).status == "FINISHED":
+            picked(Figures, outcome)
+    except (OSError, ValueError):
+        pass
+    except ConfigError as error:
+        reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
+    else:
+        return outcome
+    return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
 
 
 def planned(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
-        found = yaml.safe_load((job_folder / OVERRIDES).read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     return [str(override) for override in found] if isinstance(found, list) else []
 

@@ -5,7 +5,7 @@ import pytest
 
 from mnist_trainer.analysis.sweep.jobs import Job, read_jobs
 
-BASE = {"status": "FINISHED", "reason": None, "training_seconds": 2.0, "test_loss": 0.1}
+BASE = {"status": "FINISHED", "reason": None, "overrides": [], "seed": 0, "training_seconds": 2.0, "test_loss": 0.1}
 
 
 @pytest.fixture

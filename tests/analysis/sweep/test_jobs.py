@@ -51,3 +51,16 @@ def test_a_sweep_is_unusable_if_every_job_was_configured_wrongly(sweep, outcome)
     assert unusable(jobs[:3]) == ["a=1 is unknown", "b=1 is unknown"]
     for other in jobs[3:]:
         assert unusable([*jobs[:3], other]) == []
+
+
+@pytest.mark.parametrize("wrong", [{"status": 3}, {"test_loss": "low"}, {"test_loss": math.nan}, {"overrides": 1}])
+def test_an_outcome_of_wrong_types_counts_as_a_failed_job_and_says_so(sweep, outcome, wrong):
+    (job,) = sweep(outcome(0.9, **wrong))
+    assert not job.finished
+    assert f"outcome.json can't be used: {next(iter(wrong))}" in job.outcome["reason"]
+
+
+def test_a_folder_whose_name_only_looks_like_a_number_is_no_job(sweep, tmp_path, outcome):
+    sweep(outcome(0.9))
+    (tmp_path / "²-x").mkdir()
+    assert [job.number for job in read_jobs(tmp_path)] == [0]

@@ -1,0 +1,49 @@
+"""Files that others may have written, opened only where they are files, and JSON only where it is an object."""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+MOST_BYTES = 1 << 24  # of a file that is read as a whole
+MOST_YAML = 1 << 18  # which takes two seconds to parse
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read; raises `OSError`, too, for a pipe, which would wait, and a device, which might never end."""
+    return cast(BinaryIO, open(path, "rb", opener=_opener))  # Path.open takes no opener
+
+
+def _opener(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", path)
+    return descriptor
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Read a file of at most so many bytes; raises `OSError` and, if it is no UTF-8 or larger, `ValueError`."""
+    with open_file(path) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise ValueError(f"more than {most:,} bytes")
+    return found.decode()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a small file that holds a JSON object; raises `OSError`, or `ValueError` for anything else."""
+    return parse_object(read_text(path))
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """Parse a JSON object; raises `ValueError` for anything else."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found

@@ -1,0 +1,239 @@
+"""Several processes that share every update: a part of the batch each, then a section of the parameters each.
+
+Processes, since Python runs one thread at a time between NumPy's calls: a step of `cnn` on two cores is 1.4 times as
+quick with two threads as with one, of `lenet5` not quicker at all, and 1.8 times with two processes either way.
+
+The others are forked from the process that trains, so that they have the model and the loss as they are. All that
+passes between them lies in shared memory: the parameters, the batch, each part's gradients, the sections' optimizers.
+An update has three phases, with all at rest between them:
+
+1. gradients: of each part of the batch, weighted by how many rows it has;
+2. sum: each section adds up the parts' gradients, always in the same order, so that the bits are the same from run to
+   run, and takes their norm;
+3. step: each section's own optimizer updates it.
+
+Whoever is free does what is to be done: a part that its process hasn't begun, for want of a core, the first process
+does itself. So a busy machine costs what a single process would have cost, and a little. Only where layers draw at
+random each has to do its own, since all draw alike.
+"""
+
+import copy
+import math
+import os
+import signal
+import warnings
+from collections.abc import Callable
+from itertools import pairwise
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.synchronize import Semaphore
+from time import perf_counter
+from types import TracebackType
+from typing import NoReturn, Self
+
+import numpy as np
+
+from mnist_trainer.errors import TeamError
+from mnist_trainer.kernels import elementwise, updates
+from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.model import Sequential
+from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.parameters import shared_zeros
+from mnist_trainer.training.worker import Alone, Measures
+
+END, GRADIENTS, SUM, STEP = range(4)
+SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
+WATCH_SECONDS = 0.1  # how often a sleeping one looks whether the others live
+LINE = 16  # numbers in a line of the cache, which no two processes should write to
+
+
+def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
+    """Tell whether a team can train this, on this system: with the results of one process, up to rounding."""
+    exact = loss.exact and loss.samplewise and model.stack.is_samplewise() and optimizer.elementwise
+    return exact and "fork" in get_all_start_methods()
+
+
+def parts(count: int, of: int, grain: int = 1) -> list[slice]:
+    """Divide 0 … count into `of` slices of nearly the same length, at multiples of `grain`."""
+    bounds = [min(count, round(count * index / of / grain) * grain) for index in range(of)]
+    return [slice(*pair) for pair in pairwise([*bounds, count])]
+
+
+class Team:
+    """`processes` processes, this one among them, from `__enter__` to `__exit__`.
+
+    Raises `TeamError` when one of them ends before its time. While the team is at work, the model's gradients in this
+    process are those of a part of the batch.
+    """
+
+    def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
+        self._alone = Alone(model, loss, optimizer)
+        self._model, self._optimizer = model, optimizer
+        parameters, capacity = model.parameters, model.max_batch
+        self._sections = parts(parameters.size, processes, LINE)
+        self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
+        self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
+        self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
+        self._gradients = shared_zeros(processes * parameters.size, model.dtype).reshape(processes, -1)
+        self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
+        self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
+        context = get_context("fork")
+        self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
+        self._pids: list[int] = []
+        self._resting = True
+
+    def __enter__(self) -> Self:
+        """Fork the others."""
+        parent = os.getpid()
+        for number in range(1, len(self._sections)):
+            with warnings.catch_warnings():
+                # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
+                # and a member takes no others
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+            if pid == 0:
+                self._serve(number, parent)
+            self._pids.append(pid)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let the others go: at once if they are in the middle of something."""
+        if self._resting and len(self._pids) == len(self._sections) - 1:
+            self._tell(END)
+        else:
+            for pid in self._pids:
+                os.kill(pid, signal.SIGKILL)
+        for pid in self._pids:
+            os.waitpid(pid, 0)
+        self._pids.clear()
+        self._model.take_part(0, 0)
+        self.collect()
+
+    def gradients(self, x: Array, labels: Indices) -> Measures:
+        """Compute the gradients of the parts of a batch's mean loss."""
+        n = len(labels)
+        elementwise.copy(x, out=self._x[:n])
+        np.copyto(self._labels[:n], labels)
+        self._do(GRADIENTS, n)
+        loss, correct, clamped, _ = map(float, self._results.sum(axis=0))
+        self._alone.loss.clamped_rows = int(clamped)
+        return Measures(loss, int(correct), int(clamped))
+
+    def norm(self) -> float:
+        """Add up the gradients, and return their Euclidean norm."""
+        self._do(SUM)
+        return math.hypot(*map(float, self._results[:, 3]))
+
+    def step(self, rate: float, scale: float = 1.0) -> None:
+        """Update the parameters by gradients that `norm` has added up."""
+        self._do(STEP, 0, rate, scale)
+
+    def collect(self) -> None:
+        """Bring the state of the sections' optimizers together in the model's."""
+        size = self._model.parameters.size
+        for section, optimizer in zip(self._sections, self._optimizers, strict=True):
+            own = optimizer.state()
+            for name, array in self._optimizer.state().items():
+                np.copyto(array[section] if len(array) == size else array, own[name])
+
+    def _do(self, order: int, *how: float) -> None:
+        """Have all parts of an order done, this process's own and those that nobody else has begun."""
+        self._tell(order, *how)
+        self._part(0)
+        steals = order != GRADIENTS or not self._model.generators
+        for number, (pid, semaphore) in enumerate(zip(self._pids, self._done[1:], strict=True), start=1):
+            if steals and self._to_do[number].acquire(False):
+                self._part(number)
+            elif not acquire(semaphore, lambda pid=pid: not self._has_ended(pid)):  # type: ignore[misc]
+                raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {self._how}")
+        self._resting = True
+
+    def _tell(self, order: int, count: float = 0, rate: float = 0.0, scale: float = 1.0) -> None:
+        self._resting = False
+        self._order[:] = order, count, rate, scale
+        for semaphore in self._to_do[1:]:
+            semaphore.release()
+
+    def _serve(self, number: int, parent: int) -> NoReturn:
+        """Do in a forked process what is told, until the end or the parent's death."""
+        code = 1
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a whole group may get it; the parent says when it is over
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.closerange(3, 1024)  # the journal's lock and the shipper's pipe are to end with the parent
+            with np.errstate(all="ignore"):  # the parent looks at the loss
+                while acquire(self._to_do[number], lambda: os.getppid() == parent) and self._order[0] != END:
+                    self._part(number)
+                    self._done[number].release()
+            code = 0
+        finally:
+            os._exit(code)  # none of the parent's clean-up
+
+    def _part(self, number: int) -> None:
+        order = self._order[0]
+        if order == GRADIENTS:
+            self._gradients_of(number, int(self._order[1]))
+        elif order == SUM:
+            self._sum(number)
+        elif order == STEP:
+            self._step(number)
+
+    def _gradients_of(self, number: int, n: int) -> None:
+        rows = parts(n, len(self._sections))[number]
+        if rows.start == rows.stop:
+            self._gradients[number].fill(0)
+            self._results[number, :3] = 0
+            return
+        self._model.take_part(rows.start, n)
+        share = (rows.stop - rows.start) / n
+        loss, correct, clamped = self._alone.gradients(self._x[rows], self._labels[rows], share)
+        elementwise.copy(self._model.parameters.gradients, out=self._gradients[number])
+        self._results[number, :3] = loss * share, correct, clamped
+
+    def _sum(self, number: int) -> None:
+        total, *others = self._gradients[:, self._sections[number]]
+        for other in others:
+            elementwise.add(total, other, out=total)
+        self._results[number, 3] = updates.norm(total)
+
+    def _step(self, number: int) -> None:
+        section, (rate, scale) = self._sections[number], map(float, self._order[2:])
+        gradients = self._gradients[0, section]
+        if scale != 1:
+            updates.scale(gradients, scale)
+        self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
+
+    def _has_ended(self, pid: int) -> bool:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            self._pids.remove(pid)
+            code = os.waitstatus_to_exitcode(status)
+            self._how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        return bool(ended)
+
+
+def of_section(optimizer: Optimizer, model: Sequential, section: slice) -> Optimizer:
+    """Make an optimizer of a section of the parameters, with the whole one's state there, in shared memory."""
+    own, length, size = copy.copy(optimizer), section.stop - section.start, model.parameters.size
+    own.build(length, model.dtype, min(max(optimizer.decayed - section.start, 0), length))
+    for name, array in own.state().items():
+        shared = shared_zeros(array.size, array.dtype).reshape(array.shape)
+        whole = optimizer.state()[name]
+        np.copyto(shared, whole[section] if len(whole) == size else whole)
+        (attribute,) = (each for each, value in vars(own).items() if value is array)
+        setattr(own, attribute, shared)
+    return own
+
+
+def acquire(semaphore: Semaphore, alive: Callable[[], bool]) -> bool:
+    """Wait for one's turn, without sleeping at first; False if whom one waits for is no longer alive."""
+    until = perf_counter() + SPIN_SECONDS
+    while perf_counter() < until:
+        if semaphore.acquire(False):
+            return True
+    while not semaphore.acquire(timeout=WATCH_SECONDS):
+        if not alive():
+            return semaphore.acquire(False)
+    return True

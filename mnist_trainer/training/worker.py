@@ -1,0 +1,71 @@
+"""An update of the parameters in its two halves: the gradients of a batch, and the optimizer's step."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from mnist_trainer.kernels import cross_entropy, updates
+from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.losses.loss import Loss
+from mnist_trainer.model import Sequential
+from mnist_trainer.optimizers.optimizer import Optimizer
+
+
+class Measures(NamedTuple):
+    """What a batch's forward pass came to."""
+
+    loss: float  # mean
+    correct: int
+    clamped_rows: int
+
+
+class Worker(Protocol):
+    """What does the updates, this process alone or a team of several: gradients, their norm, and a step, in turns."""
+
+    def gradients(self, x: Array, labels: Indices) -> Measures:
+        """Compute the gradients of a batch's mean loss."""
+
+    def norm(self) -> float:
+        """Return the Euclidean norm of these gradients."""
+
+    def step(self, rate: float, scale: float = 1.0) -> None:
+        """Let the optimizer update the parameters, by `scale` times the gradients."""
+
+    def collect(self) -> None:
+        """Bring all of the optimizer's state into this process."""
+
+
+@dataclass(eq=False)
+class Alone:
+    """Does updates in this process."""
+
+    model: Sequential
+    loss: Loss
+    optimizer: Optimizer
+
+    def __post_init__(self) -> None:
+        """Make room for the predicted classes."""
+        self._predicted = np.empty(self.model.max_batch, np.intp)
+
+    def gradients(self, x: Array, labels: Indices, weight: float = 1.0) -> Measures:
+        """Compute the gradients of `weight` times the mean loss."""
+        predictions = self.model.forward(x, training=True)
+        loss = float(self.loss.forward(predictions, labels))  # a user's may be of NumPy's types
+        correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
+        self.model.backward(self.loss.backward(weight))
+        return Measures(loss, correct, self.loss.clamped_rows)
+
+    def norm(self) -> float:
+        """Return the Euclidean norm of the gradients."""
+        return updates.norm(self.model.parameters.gradients)
+
+    def step(self, rate: float, scale: float = 1.0) -> None:
+        """Let the optimizer update the parameters."""
+        parameters = self.model.parameters
+        if scale != 1:
+            updates.scale(parameters.gradients, scale)
+        self.optimizer.step(parameters.values, parameters.gradients, rate)
+
+    def collect(self) -> None:
+        """Nothing is elsewhere."""

@@ -1,0 +1,33 @@
+import errno
+import os
+
+import pytest
+
+from mnist_trainer.figures.style import picture
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def draw(path):
+    with picture(path, 1, 1) as figure:
+        figure.subplots()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
+def test_a_picture_comes_whole_or_not_at_all(tmp_path, monkeypatch, error):
+    path = tmp_path / "picture.png"
+    draw(path)
+    before = path.read_bytes()
+    assert before.startswith(PNG)
+
+    def half(target, *args, **kwargs):
+        target.write_bytes(before[:50])
+        raise error
+
+    monkeypatch.setattr("mnist_trainer.figures.style.imsave", half)
+    with pytest.raises(type(error)) as caught:
+        draw(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    if isinstance(error, OSError):
+        assert caught.value.filename == str(path)

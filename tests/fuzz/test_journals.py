@@ -1,0 +1,275 @@
+"""Journals and the files beside them, half written or mangled; see conftest.py for the long run."""
+
+import copy
+import json
+import logging
+import os
+import random
+import shutil
+import warnings
+
+import pytest
+from hypothesis import Phase, event, given, settings
+from hypothesis import strategies as st
+
+from mnist_trainer.analysis.sweep.jobs import read_jobs
+from mnist_trainer.analysis.sweep.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.analysis.sweep.report import as_markdown
+from mnist_trainer.tasks.runs import LATEST, run_folder
+from mnist_trainer.tasks.sweep import parent_of
+from mnist_trainer.tracking import ending
+from mnist_trainer.tracking import position as positions
+from mnist_trainer.tracking.cutting import cut_back
+from mnist_trainer.tracking.draw import pairs_of
+from mnist_trainer.tracking.history import read_history
+from mnist_trainer.tracking.journal import FILE, Journal, RunRecord, read_events, read_start
+from mnist_trainer.tracking.sync import sync
+
+SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
+
+
+def cases(times):
+    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
+    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
+
+
+WORDS = [None, True, 0, 1, -1, 2.5, float("nan"), 1e999, "", "x", "run", "'", "a/b", "../../precious", "/etc/hostname"]
+WORDS += [1 << 63, 10**400, [], {}, [[1]], {"a": {"b": 1}}, "\0", "\ud800", "é" * 9000, "http://127.0.0.1:1", "file:/x"]
+RUN = "ab" * 16
+
+
+def events(outputs):
+    """Return what the journal of a small run holds."""
+    record = RunRecord(
+        RUN, "run", "mnist", "a run", None, "mlflow", None, str(outputs), 1, 1, "a host", 1_700_000_000_000
+    )
+    body = [
+        {"event": "start", **record.__dict__, "uri": "default"},
+        {"event": "params", "params": {"loss.name": "fused", "seed": 0, "model.hidden": [8]}},
+        {"event": "tags", "tags": {"loss.exact": "true"}},
+        {"event": "dataset", "name": "mnist", "digest": "01", "source": "/data", "schema": {}, "profile": {"n": 1}},
+        *({"event": "metrics", "step": step, "metrics": {"train/loss": 1 / step}} for step in range(1, 6)),
+        {"event": "resume", "step": 3, "uri": "default", "mode": "mlflow", "store_folder": str(outputs), "pid": 2}
+        | {"process_start": 2, "host": "a host"},
+        {"event": "metrics", "step": 6, "metrics": {"validation/loss": float("nan")}},
+        {"event": "confusion", "matrix": [[5, 1], [0, 4]], "class_names": ["0", "1"]},
+        {"event": "artifact", "name": "model.txt", "folder": None},
+        {"event": "end", "status": "FINISHED", "reason": None},
+    ]
+    return [{**each, "time": 1_700_000_000_000 + number} for number, each in enumerate(body)]
+
+
+def changed(rng, content):
+    """Change something in nested mappings and lists, in place."""
+    where, value = None, content
+    while isinstance(value, dict | list) and value and (where is None or rng.random() < 0.7):
+        where = value
+        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
+        value = value[key]
+    if where is None:
+        return
+    match rng.randrange(6):
+        case 0 if isinstance(where, dict):
+            del where[key]
+        case 1 if isinstance(where, dict):
+            where[rng.choice(["a", "", "step", "é/\0"])] = copy.deepcopy(rng.choice(WORDS))
+        case _:
+            where[key] = copy.deepcopy(rng.choice(WORDS))
+
+
+def journal_of(rng, outputs):
+    """Return a journal's bytes, with something wrong."""
+    found = events(outputs)
+    for _ in range(rng.choice([0, 1, 1, 2, 4])):
+        changed(rng, found[0] if rng.random() < 0.3 else found)
+    lines = [json.dumps(each, separators=(",", ":")).encode() for each in found]
+    for _ in range(rng.randrange(3)):
+        odd = [
+            b"",
+            b"\0" * 99,
+            rng.randbytes(60),
+            b"\xff\xfe",
+            b"{" * 5000,
+            b"[" * 100000,
+            b'"start"',
+            b"null",
+            b"9" * 9999,
+        ]
+        long = b'{"event":"tags","time":1,"tags":{"a":"' + b"x" * (5 << 20) + b'"}}' if rng.random() < 0.05 else b"{}"
+        lines.insert(rng.randrange(len(lines) + 1), rng.choice([*odd, long, rng.choice(lines)]))
+    if rng.random() < 0.2:
+        rng.shuffle(lines)
+    data = b"\n".join(lines) + rng.choice([b"\n", b"\n", b"", b"\r\n", b"\n{"])
+    match rng.randrange(8):
+        case 0:
+            data = data[: rng.randrange(len(data))]
+        case 1:
+            mutated = bytearray(data)
+            for _ in range(rng.randrange(1, 6)):
+                mutated[rng.randrange(min(len(data), 3000))] = rng.randrange(256)
+            data = bytes(mutated)
+        case 2 if rng.random() < 0.3:
+            data = rng.choice([b"", b"\n", rng.randbytes(999), bytes(9999), b"SQLite format 3\0"])
+    return data
+
+
+def position_of(rng, outputs):
+    """Return the bytes of a position, with something wrong."""
+    found = {"run": RUN, "uri": f"sqlite:///{outputs / 'mlflow.db'}", "experiment_id": "1", "run_id": "0" * 32}
+    found |= {"offset": rng.choice([0, 5, 300, 10**9]), "done": rng.random() < 0.3, "status": "RUNNING"}
+    for _ in range(rng.randrange(3)):
+        changed(rng, found)
+    data = json.dumps(found).encode()
+    return rng.choice([data, data, data, data[:-9], b"", b"[]", b"[" * 99999, b"\xff", rng.randbytes(20)])
+
+
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory):
+    """Return an empty folder; it is the same each time."""
+    folder = tmp_path_factory.mktemp("cases")
+
+    def make():
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "precious").write_text("not to be lost")
+        return folder
+
+    logging.disable()
+    yield make
+    logging.disable(logging.NOTSET)
+
+
+def put(rng, path, data):
+    """Write a file, or now and then put something else into its place."""
+    if rng.random() > 0.03:
+        path.write_bytes(data)
+        return
+    places = [lambda: path.symlink_to(path.name), lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to("none")]
+    rng.choice([*places, path.mkdir, lambda: os.mkfifo(path)])()
+
+
+@given(SEEDS)
+@cases(10)
+def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmless, emptied, rng):
+    outputs = emptied()
+    run = outputs / "2026-01-01" / "a"
+    run.mkdir(parents=True)
+    put(rng, run / FILE, journal_of(rng, outputs))
+    if rng.random() < 0.5:
+        put(rng, run / positions.FILE, position_of(rng, outputs))
+    with harmless(outputs) as told:
+        found = run_folder(str(rng.choice([run, run / FILE, LATEST])), outputs)
+        start, history = read_start(found), read_history(found)
+        events, offset = read_events(found / FILE, 0, 100)
+        assert offset <= (found / FILE).stat().st_size
+        assert start is None or start["event"] == "start"
+        assert positions.count_left(found) >= 0
+        assert len(history.artifacts) + len(events) >= 0
+    event("refused" if told else "read")
+    assert all("resume=" in line for line in told)
+
+
+@given(SEEDS)
+@cases(3)
+def test_cutting_back_refuses_or_leaves_a_beginning_of_the_journal(harmless, emptied, rng):
+    run = emptied() / "a"
+    run.mkdir()
+    data = journal_of(rng, run.parent)
+    (run / FILE).write_bytes(data)
+    if rng.random() < 0.5:
+        (run / "journal.cut.jsonl").write_bytes(journal_of(rng, run.parent))
+    (run / positions.FILE).write_bytes(position_of(rng, run.parent))
+    journal = Journal(run, reopened=True)
+    with harmless(run, unchanged=False) as told:
+        cut_back(journal, rng.choice([None, 0, 300, 700, len(data), 1 << 40]), f"sqlite:///{run.parent / 'mlflow.db'}")
+        journal.metrics(3, {"train/loss": 1 / 3})
+    journal.close()
+    left = (run / FILE).read_bytes()
+    event("refused" if told else "cut")
+    assert left == data if told else data.startswith(left[: left.rfind(b'{"event":"metrics"')])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """An empty store: a SQLite file with MLflow's tables; making one takes 2 s. No pictures are drawn meanwhile."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mnist_trainer.tracking.store import connect
+
+        connect(f"sqlite:///{path}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ending, "draw", lambda folder: [])
+        yield path
+
+
+@given(SEEDS)
+@cases(1)
+def test_sync_sends_what_it_can_and_says_what_it_cannot(harmless, emptied, store, rng):
+    outputs = emptied()
+    run = outputs / "2026-01-01" / "a"
+    run.mkdir(parents=True)
+    (run / "model.txt").write_text("weights")
+    data = journal_of(rng, store.parent)
+    put(rng, run / FILE, data)
+    if rng.random() < 0.3:
+        put(rng, run / positions.FILE, position_of(rng, store.parent))
+    os.utime(run / FILE, (0, 0), follow_symlinks=False)  # its writer, on another host, has been silent for long
+    (store.parent / ".unsent").mkdir(exist_ok=True)
+    report = None
+    with harmless(run, unchanged=False) as told, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = sync([rng.choice([run, run / FILE, outputs])], store_folder=store.parent, uri=f"sqlite:///{store}")
+    event("refused" if told else str(report.summary()))
+    assert all(str(outputs) in line for line in told)
+    assert (outputs / "precious").read_text() == "not to be lost"
+    if (run / FILE).is_file() and not (run / FILE).is_symlink():
+        assert (run / FILE).read_bytes() == data
+
+
+OUTCOME = {"status": "FINISHED", "reason": None, "overrides": ["loss=fused", "seed=0"], "run": RUN, "name": "a"}
+OUTCOME |= {
+    "data": "mnist",
+    "loss": "fused",
+    "seed": 0,
+    "test_loss": 0.1,
+    "test_accuracy": 0.9,
+    "training_seconds": 2.0,
+}
+
+
+@given(SEEDS)
+@cases(3)
+def test_a_sweep_s_report_is_written_whatever_its_jobs_left(harmless, emptied, rng):
+    sweep = emptied()
+    for number in range(rng.randrange(1, 5)):
+        job = sweep / rng.choice([f"{number}-a", f"{number}-a", f"{number}-a", "²-a", "١-a", "-a", "x"])
+        if job.exists():
+            continue
+        (job / ".hydra").mkdir(parents=True)
+        loss = rng.choice(["fused", "separate"])
+        outcome = {**OUTCOME, "overrides": [f"loss={loss}", f"seed={number // 2}"], "loss": loss, "seed": number // 2}
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            changed(rng, outcome)
+        data = json.dumps(outcome).encode()
+        if rng.random() < 0.2:
+            data = rng.choice(
+                [data[: rng.randrange(len(data))], b"", b"[]", b"null", b"[" * 99999, b"\xff", b"1" * 9999]
+            )
+        put(rng, job / "outcome.json", data)
+        if rng.random() < 0.3:
+            data = rng.choice([b"- seed=1\n", b"- [", b"a: &a [*a]", b"[" * 3000, b"\xff", b"- {a: 1}\n- 3\n- null\n"])
+            put(rng, job / ".hydra" / "overrides.yaml", data)
+    pairs = [{"seeds": [0]}, {}, 3, {"seeds": 1}]
+    for name, content in (("sweep.json", {"run": RUN, "pairs": rng.sample(pairs, 2)}),):
+        changed(rng, content)
+        put(rng, sweep / name, rng.choice([json.dumps(content).encode(), b"", b"[]", b"[" * 99999]))
+    with harmless(sweep) as told, warnings.catch_warnings():
+        jobs = read_jobs(sweep)
+        comparisons = compare_modes(jobs)
+        assert as_markdown(jobs, comparisons)
+        json.dumps(as_records(comparisons))
+        assert all(isinstance(value, int | float) for value in as_metrics(comparisons).values())
+        assert isinstance(parent_of(sweep), str | None)
+        pairs_of(sweep)
+    assert not told

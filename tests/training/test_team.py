@@ -1,0 +1,192 @@
+"""Several processes that share every update: what they compute is what one computes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_trainer.errors import TeamError
+from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
+from mnist_trainer.layers.residual import Residual
+from mnist_trainer.losses.mistakes import SumForMean
+from mnist_trainer.optimizers.adam import Adam, AdamW
+from mnist_trainer.optimizers.rmsprop import RMSprop
+from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.training.state import restore, snapshot
+from mnist_trainer.training.team import can_share, parts
+
+
+def trained(tiny, processes, **fields):
+    trainer = tiny.trainer(processes=processes, **{"dtype": np.float64, "batch_size": 9, **fields})
+    trainer.fit()
+    return trainer
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimizer": lambda: SGD(momentum=0.9, weight_decay=0.1)},
+        {"optimizer": lambda: SGD(nesterov=True, weight_decay=0.1, decay="decoupled"), "clip_norm": 0.3},
+        {"optimizer": lambda: Adam(weight_decay=0.01), "learning_rate": 0.01, "mode": "separate"},
+        {"optimizer": lambda: AdamW(), "learning_rate": 0.01, "dropout": 0.4},
+        {"optimizer": lambda: RMSprop(), "learning_rate": 0.01, "log_every": 1},
+    ],
+    ids=["momentum", "clipping", "adam, separate", "adamw, dropout", "rmsprop, norms"],
+)
+def test_it_learns_what_one_process_learns(tiny, recorder, processes, fields):
+    ends = []
+    for count in (1, processes):
+        heard = recorder()
+        optimizer = fields["optimizer"]()
+        ends.append((trained(tiny, count, **{**fields, "optimizer": optimizer, "callbacks": [heard]}), heard))
+    (alone, one), (together, other) = ends
+    np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9, atol=1e-12)
+    for name, array in alone.optimizer.state().items():
+        np.testing.assert_allclose(together.optimizer.state()[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
+    for mine, theirs in zip(other.told("on_record"), one.told("on_record"), strict=True):
+        assert mine.loss == pytest.approx(theirs.loss, rel=1e-9)
+        assert mine.accuracy == theirs.accuracy
+        assert mine.gradient_norm == pytest.approx(theirs.gradient_norm, rel=1e-9)
+
+
+def test_batches_smaller_than_the_team_are_trained_too(tiny):
+    alone, together = (trained(tiny, count, batch_size=13) for count in (1, 3))  # 40 samples: the last batch has one
+    np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9)
+
+
+def test_the_bits_are_the_same_from_run_to_run(tiny):
+    first, second = (trained(tiny, 3, dtype=np.float32, epochs=4) for _ in range(2))
+    assert first.model.parameters.values.tobytes() == second.model.parameters.values.tobytes()
+
+
+def test_the_bits_do_not_depend_on_who_does_the_work(tiny):
+    free, held = (tiny.trainer(processes=3, epochs=3) for _ in range(2))
+    free.fit()
+    with held.together():
+        pids = list(held.worker._pids)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # as if the machine had no core for them
+        for _ in range(3):
+            for batch in held.train:
+                held.update(*batch)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert held.model.parameters.values.tobytes() == free.model.parameters.values.tobytes()
+
+
+def test_a_resumed_team_goes_on_bit_for_bit(tiny):
+    whole, broken, later = (tiny.trainer(processes=2, epochs=3, dropout=0.3, optimizer=Adam()) for _ in range(3))
+    whole.fit()
+    updates = broken.updates()
+    for _ in range(7):
+        next(updates)
+    checkpoint = snapshot(broken)
+    arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
+    updates.close()
+    restore(later, type(checkpoint)(arrays, checkpoint.document))
+    later.fit()
+    assert later.model.parameters.values.tobytes() == whole.model.parameters.values.tobytes()
+
+
+def test_breaking_off_leaves_the_optimizer_whole_and_no_process(tiny):
+    trainer, alone = (tiny.trainer(processes=count, optimizer=Adam(), dtype=np.float64) for count in (2, 1))
+    for each in (trainer, alone):
+        updates = each.updates()
+        for _ in range(3):
+            next(updates)
+        pids = list(getattr(each.worker, "_pids", []))
+        updates.close()
+        assert not any(lives(pid) for pid in pids)
+    np.testing.assert_allclose(trainer.optimizer.state()["second"], alone.optimizer.state()["second"], rtol=1e-9)
+
+
+def test_a_process_that_is_killed_ends_the_run_with_its_reason(tiny):
+    trainer = tiny.trainer(processes=2, dropout=0.3)
+    updates = trainer.updates()
+    next(updates)
+    (pid,) = trainer.worker._pids
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(TeamError, match=rf"process {pid}, one of 2 that train together, ended: killed by SIGKILL"):
+        for _ in updates:
+            pass
+    assert not trainer.at_rest  # no checkpoint of half an update
+
+
+def test_the_others_leave_when_the_first_is_killed(tmp_path):
+    script = textwrap.dedent("""
+        import sys
+        from mnist_trainer.api import build_data, build_trainer, compose
+        config = compose(["data=digits", "epochs=100000", "tracking=off"])
+        trainer, _ = build_trainer(config, build_data(config.data))
+        trainer.processes = 2
+        updates = trainer.updates()
+        next(updates)
+        print(*trainer.worker._pids, flush=True)
+        for _ in updates:
+            pass
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    assert lives(pid)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until = time.monotonic() + 20
+    while lives(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not lives(pid)
+
+
+def lives(pid):
+    """Whether the process is there, and more than a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Own(Layer):
+    """A user's layer, which says nothing of its samples."""
+
+    def forward(self, x, *, training):
+        return x
+
+    def backward(self, dy, *, need_dx=True):
+        return dy
+
+
+@pytest.mark.parametrize(
+    ("fields", "shares"),
+    [
+        ({}, True),
+        ({"dropout": 0.5, "mode": "separate"}, True),
+        ({"before": [LayerNorm()]}, True),
+        ({"before": [Residual([LayerNorm()])]}, True),
+        ({"before": [BatchNorm()]}, False),
+        ({"before": [Residual([BatchNorm()])]}, False),
+        ({"before": [Own()]}, False),
+        ({"loss": SumForMean()}, False),
+    ],
+)
+def test_only_what_treats_every_sample_alone_is_shared(tiny, fields, shares):
+    trainer = tiny.trainer(**fields)
+    assert can_share(trainer.model, trainer.loss, trainer.optimizer) is shares
+
+
+@given(count=st.integers(0, 10_000), of=st.integers(1, 8), grain=st.sampled_from([1, 16]))
+def test_parts_cover_all_in_order_and_evenly(count, of, grain):
+    found = parts(count, of, grain)
+    assert [index for part in found for index in range(part.start, part.stop)] == list(range(count))
+    assert len(found) == of
+    lengths = [part.stop - part.start for part in found]
+    assert max(lengths) - min(lengths) <= 2 * grain
