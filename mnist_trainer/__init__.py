@@ -4,7 +4,8 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 
 | room | what is in it |
 |---|---|
-| `errors`, `hyperparameters` | the project's exceptions; dataclass fields that know the range that fits |
+| `errors`, `files`, | the project's exceptions; files of unknown origin, opened with care; |
+| `hyperparameters` | dataclass fields that know the range that fits |
 | `credentials` | passwords in the URIs of tracking stores, hidden from all but MLflow |
 | `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
 | `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
@@ -13,7 +14,8 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
-| `training/` | `Trainer`, the loop; its records and callbacks; checkpoints, interruption, divergence |
+| `training/` | `Trainer`, the loop; its records and callbacks; `Team`, processes that share an update; checkpoints, |
+| | interruption, divergence |
 | `figures/` | pictures from plain records; the only importer of matplotlib |
 | `tracking/` | the journal, and the shipper, a child process that is the only importer of mlflow |
 | `analysis/` | `modes`: a loss mode as one function of the logits; and a package a question: `gradcheck/`, |
@@ -50,13 +52,15 @@ Where this departs from what one might expect, and why:
   `registry.tail_layers` puts a `Softmax` behind the model for the latter. So both modes have the same layers before
   it, the same initial weights and the same batches.
 - A hyperparameter's range stands in one place, its class; configurations have types only.
-- Matrix products run on one thread unless told otherwise (`trainer.threads`): the other core belongs to the shipper.
-  Two threads that wait for each other while a third process works have been slower than one.
+- A second core is taken by a second process, not by threads: `training.team` divides every batch, and every section of
+  the parameters, among forked processes; `tasks.processes` is the rule for how many, on sizes alone. Python's threads
+  wait for each other between NumPy's calls, and those of the matrix products gain little with small matrices, and lose
+  with a third busy process beside them. What is trained in one process has products on one thread, unless told
+  otherwise (`trainer.threads`).
 - Images are (height, width, channels), channels last: a row of a window is then one run of memory.
-- A stack may compute a convolution, ReLU and max-pooling as one step (`layers.fused`), with the same results: what
-  lies between them is the largest array there is, and never leaves the cache. Kernels of 3×3 over many channels are
-  then computed by Winograd's algorithm (`kernels.winograd`), with fewer multiplications and the same results up to
-  rounding.
+- A stack may compute a convolution, ReLU and max-pooling as one step (`layers.fused`), with the same results up to
+  rounding: what lies between them is the largest array there is, and never leaves the cache. Kernels of 3×3 over
+  many channels are then computed by Winograd's algorithm (`kernels.winograd`), with fewer multiplications.
 - What is learned without being trained, batch normalisation's running statistics, is the layers' `state`. The model's
   `arrays` are parameters and state: they are saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.

@@ -18,11 +18,12 @@ random each has to do its own, since all draw alike.
 """
 
 import copy
+import functools
 import math
 import os
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.synchronize import Semaphore
@@ -53,7 +54,8 @@ def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
     return exact and "fork" in get_all_start_methods()
 
 
-def parts(count: int, of: int, grain: int = 1) -> list[slice]:
+@functools.cache
+def parts(count: int, of: int, grain: int = 1) -> Sequence[slice]:
     """Divide 0 … count into `of` slices of nearly the same length, at multiples of `grain`."""
     bounds = [min(count, round(count * index / of / grain) * grain) for index in range(of)]
     return [slice(*pair) for pair in pairwise([*bounds, count])]
@@ -73,6 +75,7 @@ class Team:
         self._sections = parts(parameters.size, processes, LINE)
         self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
+        self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
         self._gradients = shared_zeros(processes * parameters.size, model.dtype).reshape(processes, -1)
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
@@ -114,8 +117,10 @@ class Team:
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
         n = len(labels)
-        elementwise.copy(x, out=self._x[:n])
+        others = parts(n, len(self._sections))[0].stop
+        elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
+        self._own = x[:others]
         self._do(GRADIENTS, n)
         loss, correct, clamped, _ = map(float, self._results.sum(axis=0))
         self._alone.loss.clamped_rows = int(clamped)
@@ -188,7 +193,8 @@ class Team:
             return
         self._model.take_part(rows.start, n)
         share = (rows.stop - rows.start) / n
-        loss, correct, clamped = self._alone.gradients(self._x[rows], self._labels[rows], share)
+        x = self._own if number == 0 else self._x[rows]
+        loss, correct, clamped = self._alone.gradients(x, self._labels[rows], share)
         elementwise.copy(self._model.parameters.gradients, out=self._gradients[number])
         self._results[number, :3] = loss * share, correct, clamped
 

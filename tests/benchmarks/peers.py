@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 LIBRARIES = {"with_numpy": "numpy", "with_pytorch": "torch", "with_jax": "jax", "with_sklearn": "sklearn"}
 TURN_SECONDS = 0.15
-PAUSE_SECONDS = 0.03  # after which the threads of the contender before have stopped looking for work
+PAUSE_SECONDS = 0.15  # after which the threads of the contender before have stopped looking for work
 WARM_ROUNDS = 2
 
 

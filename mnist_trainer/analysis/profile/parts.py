@@ -17,10 +17,12 @@ from mnist_trainer.kernels import (
     normalization,
     pixels,
     pooled_convolution,
+    pooled_winograd,
     pooling,
     random,
     softmax,
     updates,
+    winograd,
 )
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.residual import Residual
@@ -33,6 +35,8 @@ KERNELS: tuple[ModuleType, ...] = (
     activations,
     convolution,
     pooled_convolution,
+    winograd,
+    pooled_winograd,
     pooling,
     normalization,
     elementwise,

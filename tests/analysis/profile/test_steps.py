@@ -1,11 +1,13 @@
 """Profiles of training steps: every part is there, the arithmetic is right, and training is what it was."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.profile.parts import places, step_parts
+from mnist_trainer import kernels
+from mnist_trainer.analysis.profile.parts import KERNELS, places, step_parts
 from mnist_trainer.analysis.profile.report import Profile, Row
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data
@@ -28,6 +30,12 @@ def trainer():
         return build_trainer(config, build_data(config.data))[0]
 
     return build
+
+
+def test_every_module_of_kernels_is_timed():
+    named = {path.stem for path in Path(kernels.__file__).parent.glob("*.py")}
+    without = {"__init__", "arrays", "windows", "winograd_room"}  # types, views and buffers
+    assert named - without == {module.__name__.rpartition(".")[2] for module in KERNELS}
 
 
 def test_layers_are_named_joined_ones_as_one_and_nested_ones_before_what_holds_them(trainer):

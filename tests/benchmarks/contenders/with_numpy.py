@@ -1,14 +1,15 @@
 """This project's training steps, with both loss modes, and the machine's peak."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from contenders.cases import SAMPLES, Case, images_and_labels
+from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.profile.parts import places, step_parts
 from mnist_trainer.analysis.profile.products import SIDE, Peak
 from mnist_trainer.build import build_list
+from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.layers.softmax import Softmax
@@ -18,19 +19,31 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant
+from mnist_trainer.tasks.processes import cores_for
 from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Trainer
 
 VERSION = f"NumPy {np.__version__}"
+cores = 1
 
 
 def contenders(case: Case) -> dict[str, Callable[[int], object]]:
     """Return what does a number of steps, with each loss; and a number of large products."""
     peak = Peak(np.float32)
     return {
-        **{mode: steps_of(trainer(case, mode)) for mode in ("fused", "separate")},
-        "peak": lambda steps: [peak.sample() for _ in range(steps)],
+        **{mode: with_threads(1, steps_of(trainer(case, mode))) for mode in ("fused", "separate")},
+        "peak": with_threads(cores, lambda steps: [peak.sample() for _ in range(steps)]),
     }
+
+
+def with_threads(threads: int, run: Callable[[int], object]) -> Callable[[int], object]:
+    """Let the library of the products take so many threads meanwhile."""
+
+    def limited(steps: int) -> None:
+        with threadpool_limits(threads, "blas"):
+            run(steps)
+
+    return limited
 
 
 def trainer(case: Case, mode: str) -> Trainer:
@@ -59,17 +72,22 @@ def trainer(case: Case, mode: str) -> Trainer:
 
 
 def steps_of(trainer: Trainer) -> Callable[[int], None]:
-    """Return a function that does a number of a trainer's steps."""
+    """Return a function that does a number of a trainer's steps, with as many processes as `auto` gives it."""
+    rule = TrainerConfig(threads="auto")
+    trainer.processes = min(cores, cores_for(rule, trainer).processes)
 
-    def endless():
-        while True:
-            yield from trainer.train
+    def stepping() -> Iterator[None]:
+        with trainer.together():
+            while True:
+                for batch in trainer.train:
+                    trainer.update(*batch)
+                    yield
 
-    source = endless()
+    steps = stepping()
 
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            trainer.update(*next(source))
+    def run(count: int) -> None:
+        for _ in range(count):
+            next(steps)
 
     return run
 
@@ -86,5 +104,6 @@ def peak_operations() -> float:
 
 
 def set_threads(threads: int) -> None:
-    """Say how many threads the products take: the library reads it when NumPy is imported."""
-    assert os.environ["OPENBLAS_NUM_THREADS"] == str(threads)
+    """Say how many cores a step may take; the large product that is the peak takes as many threads."""
+    global cores
+    cores = threads
