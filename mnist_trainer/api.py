@@ -23,10 +23,11 @@ from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.outcome import concluding
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import run_folder
-from mnist_trainer.tasks.train import Result, build_trainer
+from mnist_trainer.tasks.train import Result
 from mnist_trainer.tasks.train import train as train_in_folder
 
 __all__ = [

@@ -25,11 +25,13 @@ import numpy as np
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.tracking.journal import TIMED
+from mnist_trainer.tracking.position import load
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 
 OVERRIDES = ("data=digits", "epochs=60", "trainer.progress=false", "trainer.checkpoint_minutes=0.005")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LEAVE_SECONDS = 2.0
+SEND_SECONDS = 90.0
 
 
 class Soak:
@@ -70,11 +72,21 @@ class Soak:
             if done == kills or not self.kill(process, outputs):
                 code = process.wait()
                 if code == 0:
+                    self.send(outputs)
                     return done
                 self.problems.append(f"run {number}: exit code {code} after {done} kills")
                 return max(done, 1)
             done += 1
             self.check_left(outputs)
+
+    def send(self, outputs):
+        """Send what is left where the kill came after the run's end, and wait for a shipper that goes on alone."""
+        until = time.monotonic() + SEND_SECONDS
+        while any(not (position := load(run)) or not position.done for run in runs(outputs)):
+            if time.monotonic() > until:
+                self.problems.append(f"{outputs}: not all is sent after {SEND_SECONDS:.0f} s")
+                return
+            self.start(outputs, "task=sync").wait()
 
     def kill(self, process, outputs):
         """Kill the process at a random moment; False if it ended before."""
@@ -174,11 +186,13 @@ def main():
     parser.add_argument("--kills", type=int, default=20, help="in all")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and signals")
     parser.add_argument(
-        "--folder", type=Path, help="for the runs; removed if nothing differs (default: a temporary one)"
+        "--folder", type=Path, help="for the runs, new or empty; removed if nothing differs (default: a temporary one)"
     )
     arguments, overrides = parser.parse_known_args()
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="soak-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        parser.error(f"--folder {folder}: holds something already, and would be removed; name a new folder")
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     soak = Soak(folder, overrides, arguments.seed)
     started = time.monotonic()

@@ -15,7 +15,7 @@ from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten
 from mnist_trainer.layers.softmax import Softmax
-from mnist_trainer.tasks.train import build_trainer
+from mnist_trainer.tasks.assembly import build_trainer
 
 IMAGE = (28, 28, 1)
 

@@ -27,7 +27,7 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[l
     differs from the run's, but may not.
     """
     given = [override for override in given if key_of(override) != "resume"]
-    kept = [override for override in own if not belongs_to_another_choice(override, config, given)]
+    kept = [override for override in own if not belongs_to_another_choice(override, config, own, given)]
     together = list({key_of(override): override for override in [*kept, *given]}.values())
     wanted = compose(together)
     before, asked = flat(compose(own)), flat(wanted)
@@ -55,11 +55,15 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[l
     return together, changes
 
 
-def belongs_to_another_choice(override: str, config: Config, given: Sequence[str]) -> bool:
+def belongs_to_another_choice(override: str, config: Config, own: Sequence[str], given: Sequence[str]) -> bool:
     """Tell of `model.hidden=[8]` whether `model=cnn` is given for a run that has another model."""
     group, dot, _ = key_of(override).partition(".")
-    choices = [each.partition("=")[2].rpartition("/")[2] for each in given if key_of(each) == group]
-    return bool(dot and choices) and choices[-1] != getattr(getattr(config, group), "name", None)
+    chosen, asked = ([each.partition("=")[2] for each in some if key_of(each) == group] for some in (own, given))
+    if not (dot and asked):
+        return False
+    if chosen:  # `loss=custom`, say, whose name is another
+        return asked[-1] != chosen[-1]
+    return asked[-1].rpartition("/")[2] != getattr(getattr(config, group), "name", None)
 
 
 def flat(config: Config) -> dict[str, object]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.errors import in_words
-from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.journal import Journal
 from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord
@@ -29,7 +28,6 @@ class About:
     processes: int  # that share every update: the last bits depend on it
     version: str
     journal: int  # its size in bytes
-    mlflow_run: str | None
 
 
 class Checkpoints(Callback):
@@ -76,15 +74,9 @@ class Checkpoints(Callback):
     def _save(self) -> None:
         assert self._trainer is not None
         trainer, self._saved_at = self._trainer, time.monotonic()
-        position = positions.load(self._folder)
         try:
             self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
-            snapshot(
-                trainer,
-                **self._about,
-                journal=self._journal.size,
-                mlflow_run=None if position is None else position.run_id,
-            ).save(self._folder)
+            snapshot(trainer, **self._about, journal=self._journal.size).save(self._folder)
         except OSError as error:
             if not self._failed:
                 log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")

@@ -14,6 +14,7 @@ from mnist_trainer.analysis.comparison.probe import Probe
 from mnist_trainer.build import build_data
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.comparison_files import REPORT, ComparisonFiles, closing_metrics
 from mnist_trainer.tasks.description import describe_data
 from mnist_trainer.tasks.journaling import journaled
@@ -22,7 +23,7 @@ from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.tasks.outcome import Answer
 from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.shipping import Tracked, shipped, shown
-from mnist_trainer.tasks.train import Result, Run, build_trainer
+from mnist_trainer.tasks.train import Result, Run
 from mnist_trainer.tracking.journal import Journal
 from mnist_trainer.training.interruption import Interruption
 

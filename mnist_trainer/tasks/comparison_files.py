@@ -15,10 +15,11 @@ from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import LossTiming
 from mnist_trainer.config import LossConfig
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.lockstep_progress import prefix_of
 from mnist_trainer.tasks.machine import machine
 from mnist_trainer.tasks.outcome import write_whole
-from mnist_trainer.tasks.train import Run, build_trainer
+from mnist_trainer.tasks.train import Run
 from mnist_trainer.tracking.journal import Journal
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ from mnist_trainer.analysis.gradcheck.check import check_configuration
 from mnist_trainer.analysis.gradcheck.report import HEAD, Report
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, GradcheckConfig
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.outcome import Answer, write_whole
 from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
-from mnist_trainer.tasks.train import build_trainer
 
 log = logging.getLogger(__name__)
 

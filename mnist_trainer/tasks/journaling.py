@@ -34,19 +34,15 @@ def journaled(
 ) -> Iterator[Journal]:
     """Keep the journal of the run within the block, and beside it the resolved configuration.
 
-    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal.
+    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal,
+    which says so already.
     """
     values = asdict(config)
     folder.mkdir(exist_ok=True)
     write_whole(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))
-    journal = Journal(folder) if resumption is None else resumption.journal
+    journal = begun(folder, record) if resumption is None else resumption.journal
     status: Status = "FAILED"
     reason: str | None = None
-    try:
-        open_journal(journal, record, resumption)
-    except BaseException:
-        journal.close()
-        raise
     try:
         if resumption is None or resumption.checkpoint is None:
             begin(journal, config, dataset, validation_size, tags or {})
@@ -72,13 +68,15 @@ def journaled(
             close_journal(journal, status)
 
 
-def open_journal(journal: Journal, record: RunRecord, resumption: Resumption | None) -> None:
-    """Write that the run begins, or goes on; raises `TrackingError` if that can't be."""
-    if resumption is None or resumption.start is None:
+def begun(folder: Path, record: RunRecord) -> Journal:
+    """Write that a new run begins; raises `TrackingError` if that can't be."""
+    journal = Journal(folder)
+    try:
         journal.start(record)
-    else:
-        journal.resume(record, resumption.step)
-        journal.tags({f"changed.{key}": str(value) for key, value in resumption.changes.items()})  # params can't
+    except BaseException:
+        journal.close()
+        raise
+    return journal
 
 
 def close_journal(journal: Journal, status: Status) -> None:

@@ -36,6 +36,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
     """
     if (folder / JOURNAL).exists():
         raise ConfigError(f"{folder} holds a run already: leave hydra.run.dir out, or name a new folder")
+    (folder / OUTCOME).unlink(missing_ok=True)  # of a task without a journal
     try:
         yield
     except (KeyboardInterrupt, Exception) as error:
@@ -48,8 +49,9 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
 
 
 def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
-    """Write down what ended the run before its time; one that had its result already keeps that."""
+    """Write down what ended the run before its time; one that has its result keeps that, and says so."""
     if outcome_of(folder).get("status") == "FINISHED":
+        log.info("the run itself is finished, and its result kept")
         return
     try:
         match error:

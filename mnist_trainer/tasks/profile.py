@@ -12,11 +12,11 @@ from mnist_trainer.analysis.profile.report import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, ProfileConfig
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.machine import machine
 from mnist_trainer.tasks.outcome import Answer, write_whole
 from mnist_trainer.tasks.processes import product_threads
 from mnist_trainer.tasks.terminal import console
-from mnist_trainer.tasks.train import build_trainer
 
 log = logging.getLogger(__name__)
 

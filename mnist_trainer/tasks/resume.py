@@ -4,12 +4,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_trainer.analysis.sweep.jobs import OUTCOME, key_of
+from mnist_trainer.analysis.sweep.jobs import OUTCOME, Ending, key_of
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import picked
+from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.outcome import write_failure
-from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.runs import outcome_of
+from mnist_trainer.tasks.resumption import Resumption, config_of, read_config
+from mnist_trainer.tasks.runs import CONFIG, is_finished, outcome_of
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.train import Result, train
 from mnist_trainer.tracking.cutting import CUT
@@ -21,14 +22,16 @@ def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
     `given` are the command line's overrides; for `parent` and `alone` see `train`. What is raised before the run goes
-    on changes nothing in its folder, but that a sweep's job says there why it can't.
+    on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if they
+    contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
-    if outcome.get("status") == "FINISHED":
+    if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            result = picked(Result, outcome)
+            own, result = picked(Ending, outcome).overrides, picked(Result, outcome)
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
+        check_given(folder, own, given)
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
@@ -49,3 +52,17 @@ def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None
         if outcome_of(folder).get("status") == "FINISHED":  # also when the wait for the shipper was interrupted
             (folder / CUT).unlink(missing_ok=True)
     return result
+
+
+def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
+    """Raise `ConfigError` for what a finished run's result is no answer to."""
+    if {key_of(override) for override in given} <= {"resume"}:
+        return
+    config = config_of(folder / CONFIG, read_config(folder / CONFIG))
+    epochs = config.epochs
+    _, changes = changed(config, own, given)
+    if "epochs" in changes:
+        raise ConfigError(
+            f"epochs={changes['epochs']}: the run is finished, with epochs={epochs}, and can't go on; "
+            "leave epochs out for its result, or start a new run"
+        )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.checkpointing import About
 from mnist_trainer.tasks.runs import CONFIG
 from mnist_trainer.tasks.shipping import Tracked, shown
+from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
 from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.state import Place, place_of, restore
@@ -53,6 +55,8 @@ class Resumption:
         `given` are the command line's overrides. Raises `ConfigError` if they contradict the run's configuration,
         `DataError` if the checkpoint can't be used, and `TrackingError` if the run is still running.
         """
+        if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in (FILE, PREVIOUS)):
+            raise DataError(f"{folder / JOURNAL}: missing; a checkpoint can't go on without it: start a new run")
         journal = Journal(folder, reopened=True)
         try:
             start = read_start(folder)
@@ -66,10 +70,7 @@ class Resumption:
                 values, own = about.config, about.overrides
                 if start is None or about.run != start["run"]:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
-            try:
-                config = restored(values)
-            except ConfigError as error:
-                raise DataError(f"{path or folder / CONFIG}: {error}") from error
+            config = config_of(path or folder / CONFIG, values)
             overrides, changes = changed(config, own, given)
             if place is not None:
                 check_epochs(config, place)
@@ -115,13 +116,41 @@ class Resumption:
         if type(trainer.optimizer).state is Optimizer.state:
             log.warning(f"{type(trainer.optimizer).__name__} tells no state(): if it has any, it begins anew")
 
-    def begin(self) -> None:
-        """Cut the journal back, and take away what tells of the end and of files half written."""
+    def begin(self, record: RunRecord, processes: int) -> None:
+        """Cut the journal back and write that the run goes on; take away what tells of its end, and half files.
+
+        A shipper that is started after that knows where the run goes from now on. `processes` share the updates.
+        """
         size = None if self.checkpoint is None else int(self.checkpoint.document["journal"])
         cut_back(self.journal, size, resolve_uri(self.tracked.config.uri, self.tracked.store_folder))
         self.begun = True
         for path in (self.journal.folder / OUTCOME, *self.journal.folder.glob(".*.npz.*")):
             path.unlink(missing_ok=True)
+        if self.start is None:
+            self.journal.start(record)
+        else:
+            self.journal.resume(record, self.step)
+            self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
+            if record.mode == "off" or record.store_folder != self.start["store_folder"]:
+                unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
+        if self.checkpoint is not None and self.path is not None:
+            self._keep(self.path, self.checkpoint, processes)
+
+    def _keep(self, path: Path, checkpoint: Checkpoint, processes: int) -> None:
+        """See that it is the folder's newest, as the run goes on from now on: it may die before its first own one."""
+        newest = self.journal.folder / FILE
+        if path.resolve() != newest.resolve():
+            newest.unlink(missing_ok=True)  # it lies beyond the journal's end
+        elif not self.changes:
+            return
+        self.journal.sync()
+        now = {
+            "config": asdict(self.config),
+            "overrides": list(self.overrides),
+            "processes": processes,
+            "journal": self.journal.size,
+        }
+        Checkpoint(checkpoint.arrays, {**checkpoint.document, **now}).save(self.journal.folder)
 
     def describe(self, trainer: Trainer) -> None:
         """Log where the run goes on."""
@@ -198,6 +227,14 @@ def read_config(path: Path) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
     return values
+
+
+def config_of(path: Path, values: Mapping[str, Any]) -> Config:
+    """Return the configuration that a run's file holds; raises `DataError` naming it if that isn't one."""
+    try:
+        return restored(values)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 class PlainLoader(yaml.SafeLoader):

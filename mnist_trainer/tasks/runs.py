@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME, has_diverged
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import read_object
 from mnist_trainer.tasks.shipping import shown
+from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import is_alive, read_start
+from mnist_trainer.tracking.journal import is_alive, read_end, read_start
+from mnist_trainer.tracking.running import is_running
 
 CONFIG = "config.yaml"
 LATEST = "latest"
@@ -49,18 +51,30 @@ def run_folder(resume: str, outputs: Path) -> Path:
 def unfinished(outputs: Path) -> list[Path]:
     """Return the folders of single runs that ended before their time and might go on, oldest first.
 
-    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again.
+    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again. One of another host that
+    has written no end is running as long as it isn't silent for an hour.
     """
     found: list[tuple[int, Path]] = []
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
         try:
-            start, outcome = read_start(journal.parent), outcome_of(journal.parent)
+            start = read_start(journal.parent)
+            over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent))
+            if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
+                found.append((start["start_time"], journal.parent))
         except OSError:  # none that could go on
             continue
-        over = outcome.get("status") == "FINISHED" or has_diverged(outcome)
-        if start is not None and start["kind"] == "run" and not over and not is_alive(journal.parent):
-            found.append((start["start_time"], journal.parent))
     return [folder for _, folder in sorted(found)]
+
+
+def runs_now(folder: Path, start: Event) -> bool:
+    """Whether a process may be at this run: it has written no end, and its writer lives."""
+    return is_alive(folder) or (read_end(folder) is None and is_running(folder, start))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's journal says so: its result was written before that."""
+    end = read_end(folder)
+    return end is not None and end["status"] == "FINISHED"
 
 
 def outcome_of(folder: Path) -> Mapping[str, Any]:
@@ -71,8 +85,10 @@ def outcome_of(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _run_dir(resume: str | None, outputs: str, new: str) -> str:
-    return f"{outputs}/{new}" if resume is None else str(run_folder(str(resume), Path(outputs)))
+def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_: DictConfig) -> str:
+    if resume is not None:  # what is composed beside it need not be whole, nor have a name
+        return str(run_folder(str(resume), Path(outputs)))
+    return f"{outputs}/{now}-{_root_.name}-{unique}"
 
 
 OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)

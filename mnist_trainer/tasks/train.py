@@ -11,20 +11,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer import __version__
-from mnist_trainer.build import (
-    build_data,
-    build_loss,
-    build_model,
-    build_optimizer,
-    build_schedule,
-    check_config,
-)
+from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.data.scaling import Scaling
-from mnist_trainer.data.split import stratified_split
-from mnist_trainer.errors import ConfigError, DiskError
+from mnist_trainer.errors import DiskError
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.checkpointing import Checkpoints
 from mnist_trainer.tasks.description import describe
 from mnist_trainer.tasks.journaling import journaled
@@ -37,13 +29,10 @@ from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import Update
-from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
-
-EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
 
 
 @dataclass(frozen=True)
@@ -86,11 +75,13 @@ def train(
     trainer, test = build_trainer(config, dataset)
     if parent is None:  # a sweep has asked, for all its jobs
         tracked.require(dataset.name)
+    cores = cores_for(config.trainer, trainer, alone=alone)
+    trainer.processes = (resumption and resumption.processes) or cores.processes
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name, parent)
         resumption.describe(trainer)
-        resumption.begin()
+        resumption.begin(record, trainer.processes)
     else:
         record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
     if alone:
@@ -98,12 +89,9 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    cores = cores_for(config.trainer, trainer, alone=alone)
-    trainer.processes = (resumption and resumption.processes) or cores.processes
     with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
-        result = completed(run.updates(console, with_checkpoints=True))
+        result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
-        write_outcome(folder, "FINISHED", None, overrides, asdict(result))  # before the shipper is waited for
     return result
 
 
@@ -121,11 +109,12 @@ class Run:
     resumption: Resumption | None = None
 
     def updates(
-        self, callbacks: Sequence[Callback] = (), *, with_checkpoints: bool = False
+        self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
     ) -> Generator[Update, None, Result]:
         """Train with a pause after each update, test, and keep the journal; return what it came to.
 
-        What is thrown into a pause ends the run, as it would between two updates.
+        A run `on_its_own`, that is no part of a comparison, has checkpoints, and its result in `outcome.json`. What is
+        thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
         held = trainer.validation.samples
@@ -136,7 +125,7 @@ class Run:
             journal_callback = JournalCallback(journal)
             parameter_files = ParameterFiles(self.folder)
             trainer.callbacks = [*callbacks, journal_callback, parameter_files]
-            if with_checkpoints:
+            if on_its_own:
                 yield from self._with_checkpoints(journal)
             else:
                 yield from trainer.updates()
@@ -165,7 +154,10 @@ class Run:
             )
             try:
                 parameter_files.check()
-            except DiskError:
+                if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
+                    journal.sync()  # no result without its journal
+                    write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+            except (DiskError, OSError):
                 self.tell(result)  # so much is known
                 raise
         return result
@@ -203,42 +195,3 @@ def completed(updates: Generator[Any, None, R]) -> R:
         except StopIteration as end:
             result: R = end.value
             return result
-
-
-def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
-    """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
-    check_config(config)  # `train` has done so before it looked for the data; a notebook comes straight here
-    size = config.data.validation_size
-    size = dataset.default_validation_size if size is None else size
-    settings = config.trainer
-    for key in ("patience", "restore_best"):
-        if size == 0 and getattr(settings, key):
-            raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
-    splitting = stream(config.seed, "splitting")
-    indices, validation_indices = stratified_split(dataset.labels, size, splitting, dataset.classes)
-    standard = config.data.standardize
-    scaling = Scaling.standardised(dataset.images, indices) if standard else Scaling.unit()
-    evaluation_batch = max(config.batch_size, EVALUATION_BATCH)
-    shuffling = stream(config.seed, "shuffling")
-    images, labels, dtype = dataset.images, dataset.labels, config.dtype
-    train = Batches(images, labels, indices, config.batch_size, dtype, scaling=scaling, rng=shuffling)
-    validation = Batches(images, labels, validation_indices, evaluation_batch, dtype, scaling=scaling)
-    everything = np.arange(len(dataset.test_labels))
-    test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
-    max_batch = min(evaluation_batch, max(train.samples, validation.samples, test.samples))
-    trainer = Trainer(
-        model=build_model(config, dataset.image_shape, dataset.classes, max_batch),
-        loss=build_loss(config.loss),
-        optimizer=build_optimizer(config.optimizer),
-        schedule=build_schedule(config.schedule),
-        learning_rate=config.optimizer.lr,
-        train=train,
-        validation=validation,
-        epochs=config.epochs,
-        log_every=settings.log_every,
-        clip_norm=settings.clip_norm,
-        patience=settings.patience,
-        by_loss=settings.monitor == "loss",
-        loss_name=config.loss.name,
-    )
-    return trainer, test

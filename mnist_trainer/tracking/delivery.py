@@ -16,6 +16,7 @@ from mnist_trainer.tracking.opening import open_run
 from mnist_trainer.tracking.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.tracking.position import LOCK, Position
 from mnist_trainer.tracking.report import Outcome, ShippedRun
+from mnist_trainer.tracking.running import is_running
 from mnist_trainer.tracking.store import connect
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Delivery:
             self.outcome = "already"
             return False
         # Asked before reading: a writer frees its lock after its last word.
-        running = ending.is_running(self.folder, self.start)
+        running = is_running(self.folder, self.start)
         self.outcome = "running" if running else "failed"
         try:
             more = self._send_chunk(self._open(), running)

@@ -2,30 +2,16 @@
 
 import logging
 import os
-import socket
 from pathlib import Path
 
 from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.history import History, read_history
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import is_alive, now_ms
 from mnist_trainer.tracking.store import FAILURE_TAG, Store
 
 SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
-SILENT_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
-
-
-def is_running(folder: Path, start: Event) -> bool:
-    """Whether the journal's writer lives: it holds the lock, or is another host's and wrote within the hour.
-
-    Locks of one host need not be seen on another that shares the folder.
-    """
-    if is_alive(folder):
-        return True
-    silence = now_ms() / 1000 - (folder / JOURNAL).stat().st_mtime
-    return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)
 
 
 def silent_death(folder: Path) -> Event:

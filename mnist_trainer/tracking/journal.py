@@ -276,6 +276,17 @@ def read_start(folder: Path) -> Event | None:
     return start | {"resumed": bool(resumes)} | last
 
 
+def read_end(folder: Path) -> Event | None:
+    """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
+    if not (folder / FILE).exists():
+        return None
+    with open_file(folder / FILE) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
+        *_, last = [b"", *file.read().splitlines(keepends=True)]
+    event = parse(last) if last.endswith(b"\n") else None
+    return event if event is not None and event["event"] == "end" else None
+
+
 def is_alive(folder: Path) -> bool:
     """Whether a process on this host is writing the folder's journal."""
     return is_locked(folder / FILE)

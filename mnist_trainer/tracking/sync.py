@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
+from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import ARTIFACTS
 from mnist_trainer.tracking.delivery import Delivery
 from mnist_trainer.tracking.failures import one_line
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.report import Report, ShippedRun
+from mnist_trainer.tracking.running import is_running
 from mnist_trainer.tracking.store import is_store_s
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ def send_all(
     for delivery in deliveries:
         if go_on():
             _send(delivery, broken, also_off)
+            if delivery.done:
+                unsent.strike(store_folder, (delivery.start or {})["run"])  # it may go elsewhere since it was entered
             runs.append(delivery.result())
             left += delivery.left() if delivery.outcome == "failed" else 0
     return Report(tuple(runs), left, "; ".join(dict.fromkeys(broken.values())) or None)
@@ -67,7 +70,7 @@ def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> 
         elif delivery.done:
             delivery.outcome = "already"
             unsent.strike(delivery.store_folder, start["run"])
-        elif ending.is_running(delivery.folder, start):
+        elif is_running(delivery.folder, start):
             delivery.outcome = "running"
         elif delivery.uri not in broken:
             while delivery.pump():

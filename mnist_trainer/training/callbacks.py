@@ -107,8 +107,11 @@ class ParameterFiles(Callback):
         self._failure: OSError | None = None
 
     def on_start(self, trainer: "Trainer") -> None:
-        """Learn whose parameters to keep."""
+        """Learn whose parameters to keep; a resumed run's best may be missing, or of updates that come again."""
         self._trainer = trainer
+        if trainer.best is not None:
+            self._owed.add(BEST)
+            self._save()
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Write the files."""
@@ -142,7 +145,7 @@ class ParameterFiles(Callback):
                 self._failure = error
             else:
                 self._owed.remove(name)
-        if LAST not in self._owed:
-            self._saved_step = trainer.step
+                if name == LAST:
+                    self._saved_step = trainer.step
         if self._failure is not None and before is None:
             log.warning(f"the parameters after update {trainer.step:,} are not saved: {in_words(self._failure)}")

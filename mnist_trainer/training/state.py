@@ -18,7 +18,8 @@ from mnist_trainer.training.records import EpochRecord, Evaluation, Mean
 from mnist_trainer.training.trainer import Trainer, state_of
 
 CONFUSION = "confusion"
-MISFITS = (KeyError, TypeError, ValueError, ArithmeticError, ConfigError)
+DTYPE = "dtype"
+MISFITS = (KeyError, TypeError, ValueError, ArithmeticError, RecursionError, ConfigError)
 """What content that isn't a trainer's leads to."""
 
 
@@ -61,9 +62,9 @@ def snapshot(trainer: Trainer, **more: object) -> Checkpoint:
     """
     trainer.worker.collect()
     arrays = dict(_arrays(trainer))
-    document: dict[str, Any] = {name: getattr(trainer, name) for name in NOW}
+    document: dict[str, Any] = {name: _plain(getattr(trainer, name)) for name in NOW}
     document |= {"means": trainer.means.sums, "since_record": trainer.since_record.sums}
-    document["generators"] = {name: state_of(generator) for name, generator in trainer.model.generators.items()}
+    document["generators"] = {name: _plain(state_of(generator)) for name, generator in trainer.model.generators.items()}
     for name in ("best", "last"):
         record: EpochRecord | None = getattr(trainer, name)
         document[name] = None
@@ -85,22 +86,41 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     try:
         document = checkpoint.document["trainer"]
         records = {name: _record(name, document, checkpoint.arrays, trainer) for name in ("best", "last")}
-        generators = {name: document["generators"][name] for name in trainer.model.generators}
+        generators = {name: _unplain(document["generators"][name]) for name in trainer.model.generators}
+        now = {name: _unplain(getattr(place, name)) for name in NOW}
         means = {name: _mean(document[name]) for name in ("means", "since_record")}
         for name, generator in trainer.model.generators.items():
             _check_generator(generator, generators[name])
         if trainer.train.generator is not None:
-            _check_generator(trainer.train.generator, place.order)
+            _check_generator(trainer.train.generator, now["order"])
     except MISFITS as error:
         raise _misfit(error) from error
-    for name, value in {**{name: getattr(place, name) for name in NOW}, **means, **records}.items():
+    for name, value in {**now, **means, **records}.items():
         setattr(trainer, name, value)
     for name, generator in trainer.model.generators.items():
         generator.bit_generator.state = generators[name]
-    if trainer.train.generator is not None and place.order is not None:
-        trainer.train.generator.bit_generator.state = place.order
+    if trainer.train.generator is not None:
+        trainer.train.generator.bit_generator.state = now["order"]
     for name, array in _arrays(trainer):
         np.copyto(array, checkpoint.arrays[name])
+
+
+def _plain(value: Any) -> Any:
+    """Return a generator's state as JSON has it: that of most kinds, but for PCG64, holds arrays."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return {DTYPE: value.dtype.str, "values": value.tolist()} if isinstance(value, np.ndarray) else value
+
+
+def _unplain(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    if DTYPE in value:
+        dtype = np.dtype(value[DTYPE])
+        if dtype.kind not in "iu":  # one of text, say, could ask for any size
+            raise ValueError(f"no generator's state holds {dtype}")
+        return np.array(value["values"], dtype)
+    return {key: _unplain(part) for key, part in value.items()}
 
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
@@ -135,7 +155,7 @@ def _check_generator(generator: np.random.Generator, state: Mapping[str, Any] | 
     """Raise one of `MISFITS` if it can't have this state."""
     other = type(generator.bit_generator)()
     other.state = state  # type: ignore[assignment]
-    if dict(other.state) != state:
+    if _plain(other.state) != _plain(state):
         raise ValueError(f"{state} is no state of a {type(other).__name__}")
 
 

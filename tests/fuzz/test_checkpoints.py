@@ -24,10 +24,10 @@ from mnist_trainer.api import train
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
 from mnist_trainer.tasks import changes
+from mnist_trainer.tasks.assembly import build_trainer
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.resumption import Resumption
 from mnist_trainer.tasks.runs import outcome_of, run_folder
-from mnist_trainer.tasks.train import build_trainer
 from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, FILE, PREVIOUS, Checkpoint, _checksum
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.parameter_files import load_parameters, read_arrays
@@ -374,6 +374,8 @@ def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmles
     name = rng.choice(["config.yaml", "config.yaml", ".hydra/overrides.yaml", "outcome.json"])
     path = folder / name
     if name == "outcome.json":
+        journal = folder / "journal.jsonl"
+        journal.write_bytes(journal.read_bytes().replace(b'"status":"KILLED"', b'"status":"FINISHED"'))
         values = {**json.loads(path.read_text()), "status": "FINISHED", "test_loss": 1.0, "epochs": 2}
         nonsense(rng, values)
         text = json.dumps(values).encode()
@@ -395,9 +397,10 @@ def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmles
         if name == "outcome.json":
             logging.disable()
             if outcome_of(folder).get("status") == "FINISHED":
-                resume(str(folder), folder, [])
+                resume(str(folder), folder, rng.choice([[], ["seed=0"]]))
         else:
             goes_on(folder, digits, folder)
+    logging.disable(logging.NOTSET)
     event("refused" if told else "goes on")
 
 

@@ -286,7 +286,8 @@ def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command,
 
 
 def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
-    from mnist_trainer.tasks.train import Run, build_trainer
+    from mnist_trainer.tasks.assembly import build_trainer
+    from mnist_trainer.tasks.train import Run
 
     config = configured()
     dataset = build_data(config.data)

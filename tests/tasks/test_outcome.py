@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 
@@ -58,10 +59,17 @@ def test_the_bugs_of_a_plugin_are_written_down_too(folder):
 
 
 def test_a_result_that_stands_is_not_overwritten_by_what_goes_wrong_after_it(folder):
+    with contextlib.suppress(KeyboardInterrupt), concluding(folder, folder.parents[1], []):
+        write_outcome(folder, "FINISHED", None, [])
+        raise KeyboardInterrupt
+    assert json.loads((folder / "outcome.json").read_text())["status"] == "FINISHED"
+
+
+def test_the_result_of_what_ran_in_the_folder_before_is_none_of_what_fails_there(folder):
     write_outcome(folder, "FINISHED", None, [])
     with pytest.raises(ConfigError):
         fail(folder, keep=True)
-    assert json.loads((folder / "outcome.json").read_text())["status"] == "FINISHED"
+    assert json.loads((folder / "outcome.json").read_text())["status"] == "FAILED"
 
 
 def test_a_file_that_can_not_be_written_is_named_and_stays_as_it_was(folder, monkeypatch, caplog):

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -12,7 +14,12 @@ import yaml
 
 from mnist_trainer.api import train
 from mnist_trainer.tasks import checkpointing
+from mnist_trainer.tasks.resume import resume
+from mnist_trainer.tasks.runs import outcome_of, unfinished
+from mnist_trainer.tracking.journal import read_start
+from mnist_trainer.tracking.unsent import listed
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -140,6 +147,20 @@ def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, w
     assert content(first.run) == whole()
 
 
+@pytest.mark.parametrize("damage", ["missing", "of an abandoned timeline"])
+def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, command, parameters_of, damage):
+    first = stopped(step=25)
+    best = parameters_of(first.run / "best.npz")
+    if damage == "missing":
+        (first.run / "best.npz").unlink()
+    else:
+        save_parameters(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
+    stop_at(26)
+    assert command("resume=latest").code == 143
+    found = parameters_of(first.run / "best.npz")
+    assert {name: array.tobytes() for name, array in found.items()} == {n: a.tobytes() for n, a in best.items()}
+
+
 def test_patience_and_the_best_parameters_outlive_a_stop(stopped, command, content, whole):
     judged = ("epochs=40", "trainer.patience=2", "trainer.restore_best=true", "optimizer.lr=0.4")
     expected = whole(*judged)
@@ -180,6 +201,24 @@ def test_what_does_not_contradict_may_be_given_again(stopped, command, content, 
     assert content(first.run) == whole("optimizer=adam")
 
 
+def test_a_plugin_s_loss_may_be_given_again_as_it_was(stopped, command, tmp_path):
+    (tmp_path / "my_losses.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from mnist_trainer.api import register_loss\n"
+        "from mnist_trainer.losses.softmax_loss import SoftmaxLoss\n"
+        "@register_loss('mine')\n"
+        "@dataclass(eq=False)\n"
+        "class Mine(SoftmaxLoss):\n"
+        "    pass\n"
+    )
+    chosen = ("plugins=[my_losses]", "loss=custom", "loss.name=mine")
+    stopped(*chosen)
+    done = command("resume=latest", "loss=fused")
+    assert (done.code, "loss.name=fused: the run has loss.name=mine" in done.output) == (2, True)
+    done = command("resume=latest", "loss=custom")
+    assert done.code == 0, done.output
+
+
 def test_what_may_change_does_and_becomes_a_tag(stopped, command, events_of):
     stopped()
     done = command("resume=latest", "epochs=4", "trainer.checkpoint_minutes=null", "trainer.threads=2")
@@ -194,6 +233,63 @@ def test_what_may_change_does_and_becomes_a_tag(stopped, command, events_of):
     assert json.loads((done.run / "outcome.json").read_text())["epochs"] == 4
 
 
+@pytest.fixture
+def killed_on_resume(spawn, stopped):
+    """Stop a run in its update 25, then resume it until it is killed in another update; return its folder."""
+
+    def run(named, *arguments, step):
+        first = stopped(step=25)
+        process = spawn(f"resume={first.run / named}", *arguments, before=("-c", DYING.format(step=step)))
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output
+        return first.run
+
+    return run
+
+
+def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(killed_on_resume, command, events_of):
+    folder = killed_on_resume(FILE, "epochs=4", "trainer.threads=2", step=26)
+    assert Checkpoint.load(folder / FILE).document["processes"] == 2
+    done = command("resume=latest")
+    assert done.code == 0, done.output
+    assert "goes on after update 25, in epoch 3 of 4" in done.output
+    outcome = json.loads((folder / "outcome.json").read_text())
+    assert outcome["epochs"] == 4
+    assert {"epochs=4", "trainer.threads=2"} < set(outcome["overrides"])
+    assert {"changed.epochs": "4", "changed.trainer.threads": "2"} in [e["tags"] for e in events_of(folder, "tags")]
+
+
+def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(killed_on_resume, command, content, whole):
+    folder = killed_on_resume(PREVIOUS, step=23)
+    assert [Checkpoint.load(folder / name).document["trainer"]["step"] for name in (FILE, PREVIOUS)] == [22, 22]
+    done = command("resume=latest")
+    assert done.code == 0, done.output
+    assert "goes on after update 22" in done.output
+    assert content(folder) == whole()
+
+
+@pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
+def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
+    first = stopped("tracking=mlflow")
+    entered = first.folder / "outputs" / ".unsent"
+    assert len(list(entered.iterdir())) == 1
+    done = command(f"resume={first.run}", *changes)
+    assert done.code == 0, done.output
+    assert list(entered.iterdir()) == []
+    assert len(listed(first.folder / "other")) == (changes == ("outputs=other",))
+
+
+def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now_on(stopped, command, monkeypatch):
+    stopped()
+    uris = []
+    monkeypatch.setattr(
+        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder)["uri"]))
+    )
+    assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
+    assert uris == ["sqlite:////elsewhere/mlflow.db"]
+
+
 def test_a_finished_run_says_so_and_is_left_alone(command):
     first = command(*TINY)
     before = files(first.run)
@@ -204,6 +300,55 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
         assert files(first.run) == before
     done = command("resume=latest")
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "messages"),
+    [
+        (("seed=7", "model=cnn"), ["seed=7: the run has seed=0", "model.name=cnn: the run has model.name=mlp"]),
+        (("epochs=4",), ["epochs=4: the run is finished, with epochs=3", "or start a new run"]),
+        (("seeds=7",), ["seeds is unknown"]),
+    ],
+)
+def test_what_a_finished_run_is_no_answer_to_is_told(command, given, messages):
+    first = command(*TINY)
+    assert command(f"resume={first.run}", *TINY, "trainer.threads=2").code == 0
+    before = files(first.run)
+    done = command(f"resume={first.run}", *given)
+    assert done.code == 2
+    for message in messages:
+        assert message in done.output
+    assert files(first.run) == before
+
+
+def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_comes(command, monkeypatch):
+    found = []
+
+    @contextmanager
+    def shipped(tracked, folder):
+        yield
+        found.extend(unfinished(folder.parents[1]))  # what another process sees, the lock being free
+        before = files(folder)
+        assert resume(str(folder), folder, []).test_accuracy == outcome_of(folder)["test_accuracy"]
+        assert files(folder) == before
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", shipped)
+    done = command(*TINY)
+    assert (done.code, found) == (130, [])
+    assert "finished, and its result kept" in done.output
+    assert outcome_of(done.run)["status"] == "FINISHED"
+    assert "nothing is left to do" in command(f"resume={done.run}").output
+
+
+def test_a_finished_run_that_has_lost_its_result_is_tested_again_when_it_is_named(command, content, monkeypatch):
+    first = command(*TINY)
+    before, outcome = content(first.run), json.loads((first.run / "outcome.json").read_text())
+    (first.run / "outcome.json").unlink()
+    assert command("resume=latest").code == 2
+    assert command(f"resume={first.run}").code == 0
+    assert content(first.run) == before
+    assert json.loads((first.run / "outcome.json").read_text()) == outcome
 
 
 def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
@@ -218,6 +363,19 @@ def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
         assert f"-{name}-" in done.output.splitlines()[0]
     assert command("resume=latest").code == 2
     assert json.loads((next(path for path in first.folders if "-first-" in path.name) / "outcome.json").read_text())
+
+
+@pytest.mark.parametrize("seconds_ago", [60, 4000])
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, seconds_ago, ended):
+    journal = stopped().run / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    start = {**json.loads(lines[0]), "host": "another"}
+    journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
+    then = time.time() - seconds_ago
+    os.utime(journal, (then, then))
+    found = unfinished(journal.parents[2])
+    assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
@@ -251,6 +409,15 @@ def test_other_data_are_refused(stopped, command):
     done = command("resume=latest")
     assert done.code == 2
     assert "the run was on other data" in done.output
+
+
+def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(stopped, command):
+    first = stopped().run
+    (first / "journal.jsonl").unlink()
+    done = command(f"resume={first}")
+    assert done.code == 2
+    assert "journal.jsonl: missing" in done.output
+    assert not (first / "journal.jsonl").exists()
 
 
 def test_a_checkpoint_of_another_run_is_refused(stopped, command):

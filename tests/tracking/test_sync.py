@@ -42,6 +42,15 @@ def test_times_are_those_of_the_journal(outputs, begin, write, client):
     assert (info.start_time, info.end_time) == (events[0]["start_time"], events[-1]["time"])
 
 
+def test_a_run_that_another_root_lists_is_struck_off_there_too(outputs, begin, write, tmp_path):
+    journal = begin("a")
+    write(journal)
+    other = tmp_path / "other"
+    unsent.enter(other, next(iter(unsent.listed(outputs))), journal.folder)
+    assert sync([], store_folder=other).summary() == "sent 1 run"
+    assert unsent.listed(other) == unsent.listed(outputs) == {}
+
+
 def test_sending_twice_changes_nothing(outputs, begin, write, contents):
     write(begin("a"))
     sync([outputs], store_folder=outputs)

@@ -9,6 +9,7 @@ from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.parameter_files import load_parameters, save_parameters
+from mnist_trainer.training.state import restore, snapshot
 
 
 def test_hooks_come_in_order_and_callback_by_callback(tiny, recorder):
@@ -142,6 +143,20 @@ def test_a_run_that_stops_within_an_epoch_keeps_what_it_learned_unless_it_blew_u
     loaded = tiny.trainer(seed=9)
     load_parameters(tmp_path / "last.npz", loaded.model.parameters.views)
     np.testing.assert_array_equal(loaded.model.parameters.values, until.model.parameters.values)
+
+
+def test_a_resumed_run_that_stops_at_once_keeps_what_it_began_with(tiny, tmp_path):
+    first = tiny.trainer(epochs=4)
+    first.fit()
+    trainer = tiny.trainer(epochs=4)
+    restore(trainer, snapshot(first))
+    files = ParameterFiles(tmp_path)
+    files.on_start(trainer)
+    assert [path.name for path in tmp_path.iterdir()] == ["best.npz"]
+    files.on_end()
+    for name, arrays in (("best", first.best_arrays), ("last", first.model.arrays)):
+        found = dict(np.load(tmp_path / f"{name}.npz"))
+        assert all((found[key] == array).all() for key, array in arrays.items())
 
 
 def test_a_run_that_fails_before_its_start_writes_nothing(tiny, tmp_path):

@@ -127,6 +127,27 @@ def test_a_run_that_goes_on_after_an_epoch_has_the_same_bits_and_tells_the_same(
     assert told(heard_then, 0) == told(heard, epoch * len(whole.train))
 
 
+class Noise(Dropout):
+    """Draws from a generator of any kind, as a plugin's layer may."""
+
+    def __init__(self, kind):
+        super().__init__(0.3)
+        self.kind = kind
+
+    def bind(self, parameters, gradients, rng):
+        super().bind(parameters, gradients, np.random.Generator(self.kind(3)))
+
+
+@pytest.mark.parametrize("kind", [np.random.Philox, np.random.MT19937, np.random.SFC64, np.random.PCG64DXSM])
+def test_generators_of_every_kind_go_on_where_they_were(tmp_path, tiny, kind):
+    whole = tiny.trainer(before=[Noise(kind)], callbacks=[Saves(tmp_path, 1)])
+    whole.fit()
+    resumed = tiny.trainer(before=[Noise(kind)])
+    restore(resumed, Checkpoint.load(tmp_path / FILE))
+    resumed.fit()
+    assert whole.model.parameters.values.tobytes() == resumed.model.parameters.values.tobytes()
+
+
 def test_the_best_parameters_come_back_too(tmp_path, tiny):
     whole = trainer_of(tiny, "sgd", callbacks=[Saves(tmp_path, 2)])
     whole.fit()
@@ -184,6 +205,7 @@ def test_a_trainer_is_not_at_rest_within_an_update(tiny):
         ("step", 4, "its place, update 4 in epoch 0 after batch 3, is none in epochs of 5 batches"),
         ("seconds", float("nan"), "seconds=nan is out of range"),
         ("order", {"bit_generator": "MT19937"}, "doesn't fit this version"),
+        ("order", {"bit_generator": "PCG64", "state": {"dtype": "<U10000000", "values": ["1"] * 1000}}, "holds <U"),
         ("means", [1, 2, "x", 4], "no sums over samples"),
         ("last", {"epoch": 1}, "doesn't fit this version"),
     ],

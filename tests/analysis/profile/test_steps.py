@@ -12,7 +12,7 @@ from mnist_trainer.analysis.profile.report import Profile, Row
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
-from mnist_trainer.tasks.train import build_trainer
+from mnist_trainer.tasks.assembly import build_trainer
 
 LAYERS = (
     "{kind: conv2d, filters: 2, kernel: 3, padding: 1}, {kind: relu}, {kind: max_pool2d, kernel: 2}, "

@@ -1,0 +1,20 @@
+"""Whether a journal's writer lives, on this host or on another."""
+
+import socket
+from pathlib import Path
+
+from mnist_trainer.tracking.events import Event
+from mnist_trainer.tracking.journal import FILE, is_alive, now_ms
+
+SILENT_SECONDS = 3600.0
+
+
+def is_running(folder: Path, start: Event) -> bool:
+    """Whether the journal's writer lives: it holds the lock, or is another host's and wrote within the hour.
+
+    Locks of one host need not be seen on another that shares the folder.
+    """
+    if is_alive(folder):
+        return True
+    silence = now_ms() / 1000 - (folder / FILE).stat().st_mtime
+    return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)
