@@ -66,12 +66,12 @@ class Sweep:
         self._journal = journal
         self._content: dict[str, Any] = {"run": record.run, "overrides": overrides, "jobs": jobs}
         self._write_content()
-        self._shipper = ExitStack()
-        self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))
         if resumed:
             journal.resume(record, 0)
         else:
             journal.start(record)
+        self._shipper = ExitStack()
+        self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))  # it reads once where the sweep goes
         journal.tags({"sweep.overrides": " ".join(overrides), "data.name": record.experiment, **machine_tags()})
 
     @classmethod
