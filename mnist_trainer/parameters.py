@@ -34,6 +34,9 @@ class Parameters:
 
 
 def shared_zeros(size: int, dtype: DTypeLike) -> Array:
-    """Make a vector of zeros in memory that processes forked from this one share."""
-    memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))  # anonymous; freed with the last array on it
+    """Make a vector of zeros in memory that processes forked from this one share; raises `MemoryError`."""
+    try:
+        memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))  # anonymous; freed with the last array on it
+    except OSError as error:
+        raise MemoryError(f"{size:,} numbers of {np.dtype(dtype)}: {error.strerror}") from error
     return np.frombuffer(memory, dtype, size)

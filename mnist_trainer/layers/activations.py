@@ -16,7 +16,6 @@ from mnist_trainer.layers.layer import Initializer, Layer
 class Activation(Layer):
     """Base: the output's storage (the input's own, where the stack grants it), a scratch array and a mask."""
 
-    samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "he"
     uses_scratch: ClassVar[bool] = True
     uses_mask: ClassVar[bool] = False
@@ -42,6 +41,7 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0); the derivative at 0 is taken as 0."""
 
+    samplewise: ClassVar[bool] = True
     uses_scratch: ClassVar[bool] = False
     uses_mask: ClassVar[bool] = True
 
@@ -68,6 +68,7 @@ class LeakyReLU(Activation):
 
     slope: float = hyperparameter(0.01, above=0, below=1)
 
+    samplewise: ClassVar[bool] = True
     uses_mask: ClassVar[bool] = True
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -85,6 +86,7 @@ class LeakyReLU(Activation):
 class Tanh(Activation):
     """y = tanh x."""
 
+    samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "glorot"
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -101,6 +103,7 @@ class Tanh(Activation):
 class Sigmoid(Activation):
     """y = 1 / (1 + e⁻ˣ)."""
 
+    samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "glorot"
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -117,6 +120,7 @@ class Sigmoid(Activation):
 class GELU(Activation):
     """y = ½ x (1 + tanh(√(2/π)(x + 0.044715 x³))), the tanh form of GELU (https://arxiv.org/abs/1606.08415)."""
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
 
     _x: Array = buffer()

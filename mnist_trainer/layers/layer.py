@@ -31,7 +31,8 @@ class Layer(ABC):
     """Whether forward may return a view of its input's storage."""
     samplewise: ClassVar[bool] = False
     """Whether a sample's output depends on that sample alone, and forward leaves no state: then processes may have a
-    part of the batch each. A layer that doesn't say so keeps its model in one process."""
+    part of the batch each (one that draws at random needs `generators` and `take_part` for that). A layer that doesn't
+    say so itself keeps its model in one process."""
     suits: ClassVar[Initializer | None] = None
     """The initializer that suits a layer whose output this one gets; None leaves it to the layers after."""
 
@@ -39,6 +40,10 @@ class Layer(ABC):
     """Granted by the stack: forward may write its result into its input."""
     followed_by: Initializer = field(default="lecun", init=False, repr=False)
     """Set by the stack: the initializer that suits the layers after this one."""
+
+    def __init_subclass__(cls) -> None:
+        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise."""
+        cls.samplewise = vars(cls).get("samplewise", False)
 
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""

@@ -27,7 +27,6 @@ class Pool2d(Layer):
     stride: int | tuple[int, int] | None = hyperparameter(None, minimum=1)
     padding: int | tuple[int, int] = hyperparameter(0, minimum=0)
 
-    samplewise: ClassVar[bool] = True
     border: ClassVar[float] = 0.0
 
     _kernel: Pair = field(default=(1, 1), init=False, repr=False)
@@ -72,6 +71,7 @@ class MaxPool2d(Pool2d):
     The gradient goes to the first of equal maxima, row by row, as in PyTorch: blank borders make ties common.
     """
 
+    samplewise: ClassVar[bool] = True
     border: ClassVar[float] = -np.inf
 
     _scratch: Array = buffer()
@@ -109,6 +109,7 @@ class MaxPool2d(Pool2d):
 class AvgPool2d(Pool2d):
     """y is the mean of each window; the padding counts as zeros, as in PyTorch."""
 
+    samplewise: ClassVar[bool] = True
     reads_output: ClassVar[bool] = False
 
     def forward(self, x: Array, *, training: bool) -> Array:

@@ -47,4 +47,6 @@ class Reshape(Layer):
 class Flatten(Reshape):
     """y = x as (N, features)."""
 
+    samplewise: ClassVar[bool] = True
+
     shape: tuple[int, ...] = field(default=(-1,), init=False, repr=False)

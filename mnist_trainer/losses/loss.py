@@ -22,10 +22,14 @@ class Loss(ABC):
     exact: ClassVar[bool] = True
     samplewise: ClassVar[bool] = False
     """Whether the loss is a mean of the samples' own losses, with a right gradient: then processes may have a part of
-    the batch each. A loss that doesn't say so is computed by one process."""
+    the batch each. A loss that doesn't say so itself is computed by one process."""
 
     clamped_rows: int = field(default=0, init=False, repr=False)
     """In how many rows of the last batch the loss was capped, for want of a probability above the floor."""
+
+    def __init_subclass__(cls) -> None:
+        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise."""
+        cls.samplewise = vars(cls).get("samplewise", False)
 
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""

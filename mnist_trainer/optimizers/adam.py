@@ -17,8 +17,6 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 class AdamBase(Optimizer):
     """The moments and the update that Adam and AdamW share; they differ in `_decay`."""
 
-    elementwise: ClassVar[bool] = True
-
     beta1: float = hyperparameter(0.9, minimum=0, below=1)
     beta2: float = hyperparameter(0.999, minimum=0, below=1)
     epsilon: float = hyperparameter(1e-8, above=0)
@@ -62,6 +60,8 @@ class Adam(AdamBase):
     Kingma and Ba (https://arxiv.org/abs/1412.6980).
     """
 
+    elementwise: ClassVar[bool] = True
+
     weight_decay: float = hyperparameter(0.0, minimum=0)
 
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
@@ -82,6 +82,8 @@ class AdamW(AdamBase):
 
     Loshchilov and Hutter (https://arxiv.org/abs/1711.05101).
     """
+
+    elementwise: ClassVar[bool] = True
 
     weight_decay: float = hyperparameter(0.01, minimum=0)
 

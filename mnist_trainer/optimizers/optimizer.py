@@ -17,10 +17,15 @@ class Optimizer(ABC):
 
     elementwise: ClassVar[bool] = False
     """Whether each parameter's update depends on its own gradient and state alone, and `step` takes the first entries
-    of both vectors, too: then processes may update a section each. All that such an optimizer keeps is in `state`."""
+    of both vectors, too: then processes may update a section each. All that such an optimizer keeps is in `state`, as
+    attributes of its own, of an entry for each parameter or one in all."""
 
     decayed: int = field(default=0, init=False, repr=False)
     """Weight decay applies to the vector's first `decayed` entries."""
+
+    def __init_subclass__(cls) -> None:
+        """Let every class say for itself whether it is elementwise: one that is derived may do otherwise."""
+        cls.elementwise = vars(cls).get("elementwise", False)
 
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""

@@ -1,6 +1,6 @@
 """How many cores a run's updates take, and in which way: `trainer.threads`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnist_trainer.analysis.profile.parts import places
 from mnist_trainer.config import TrainerConfig
@@ -22,8 +22,10 @@ class Cores:
     threads: int
 
 
-def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True) -> Cores:
+def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True, kept: int | None = None) -> Cores:
     """Tell how `trainer.threads` is meant for this trainer, in a job that runs `alone` or beside others.
+
+    A run that is resumed has as many processes as before, `kept`, if that can be.
 
     A number says how many: processes, each with a part of every batch, where the samples can be parted, or else
     threads of the matrix products. `auto` is as many processes as the job may have cores, but no more than 4, and
@@ -36,9 +38,11 @@ def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True) 
     shares = can_share(trainer.model, trainer.loss, trainer.optimizer)
     if settings.threads == AUTO:
         room = min(rows // LEAST_ROWS, int(operations(trainer, rows) / LEAST_OPERATIONS))
-        return Cores(max(1, min(own_cpus(), MOST, room)) if shares else 1, 1)
-    wanted = int(settings.threads) if alone else affordable(int(settings.threads))
-    return Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
+        found = Cores(max(1, min(own_cpus(), MOST, room)) if shares else 1, 1)
+    else:
+        wanted = int(settings.threads) if alone else affordable(int(settings.threads))
+        found = Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
+    return replace(found, processes=kept) if kept is not None and shares else found
 
 
 def product_threads(settings: TrainerConfig) -> int:

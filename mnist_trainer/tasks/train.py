@@ -75,8 +75,9 @@ def train(
     trainer, test = build_trainer(config, dataset)
     if parent is None:  # a sweep has asked, for all its jobs
         tracked.require(dataset.name)
-    cores = cores_for(config.trainer, trainer, alone=alone)
-    trainer.processes = (resumption and resumption.processes) or cores.processes
+    kept = resumption.processes if resumption else None
+    cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
+    trainer.processes = cores.processes
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name, parent)

@@ -17,19 +17,22 @@ does itself. So a busy machine costs what a single process would have cost, and 
 random each has to do its own, since all draw alike.
 """
 
+import contextlib
 import copy
 import functools
+import gc
 import math
 import os
 import signal
+import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.synchronize import Semaphore
+from multiprocessing import get_context
 from time import perf_counter
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
@@ -40,18 +43,25 @@ from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.parameters import shared_zeros
+from mnist_trainer.training.interruption import SIGNALS
 from mnist_trainer.training.worker import Alone, Measures
 
-END, GRADIENTS, SUM, STEP = range(4)
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Semaphore
+
+GRADIENTS, SUM, STEP = range(3)
 SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
 WATCH_SECONDS = 0.1  # how often a sleeping one looks whether the others live
 LINE = 16  # numbers in a line of the cache, which no two processes should write to
 
 
 def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
-    """Tell whether a team can train this, on this system: with the results of one process, up to rounding."""
+    """Tell whether a team can train this, with the results of one process up to rounding, on this system.
+
+    On Linux alone: macOS has `fork`, too, but its libraries, that of the matrix products among them, break after one.
+    """
     exact = loss.exact and loss.samplewise and model.stack.is_samplewise() and optimizer.elementwise
-    return exact and "fork" in get_all_start_methods()
+    return exact and sys.platform == "linux"
 
 
 @functools.cache
@@ -83,36 +93,45 @@ class Team:
         context = get_context("fork")
         self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
         self._pids: list[int] = []
-        self._resting = True
 
     def __enter__(self) -> Self:
         """Fork the others."""
-        parent = os.getpid()
-        for number in range(1, len(self._sections)):
-            with warnings.catch_warnings():
-                # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
-                # and a member takes no others
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pid = os.fork()
-            if pid == 0:
-                self._serve(number, parent)
-            self._pids.append(pid)
+        parent, mask = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the others for good: the parent says when it is over
+            for number in range(1, len(self._sections)):
+                with warnings.catch_warnings():
+                    # Python 3.12 warns of other threads' locks: the library of the products mends its own after a
+                    # fork, and a member takes no others
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    pid = os.fork()
+                if pid == 0:
+                    self._serve(number, parent)
+                self._pids.append(pid)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        except BaseException as error:
+            self._end()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if isinstance(error, OSError):
+                raise TeamError(f"no {len(self._sections)} processes can train together: {error}") from error
+            raise
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the others go: at once if they are in the middle of something."""
-        if self._resting and len(self._pids) == len(self._sections) - 1:
-            self._tell(END)
-        else:
-            for pid in self._pids:
-                os.kill(pid, signal.SIGKILL)
-        for pid in self._pids:
-            os.waitpid(pid, 0)
-        self._pids.clear()
+        """Let the others go."""
+        self._end()
         self._model.take_part(0, 0)
         self.collect()
+
+    def _end(self) -> None:
+        """End the others: they hold nothing that is theirs alone."""
+        while self._pids:
+            pid = self._pids.pop()
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):  # where SIGCHLD is ignored
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
@@ -147,17 +166,18 @@ class Team:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
         self._tell(order, *how)
         self._part(0)
-        steals = order != GRADIENTS or not self._model.generators
-        for number, (pid, semaphore) in enumerate(zip(self._pids, self._done[1:], strict=True), start=1):
-            if steals and self._to_do[number].acquire(False):
+        busy = []
+        for number, pid in enumerate(self._pids, start=1):
+            if (order == GRADIENTS and self._model.generators) or not self._to_do[number].acquire(False):
+                busy.append((pid, self._done[number]))
+            else:
+                self._check(pid)
                 self._part(number)
-            elif not acquire(semaphore, lambda pid=pid: not self._has_ended(pid)):  # type: ignore[misc]
-                raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {self._how}")
-        self._resting = True
+        for pid, done in busy:
+            acquire(done, functools.partial(self._check, pid))
 
-    def _tell(self, order: int, count: float = 0, rate: float = 0.0, scale: float = 1.0) -> None:
-        self._resting = False
-        self._order[:] = order, count, rate, scale
+    def _tell(self, order: int, rows: float = 0, rate: float = 0.0, scale: float = 1.0) -> None:
+        self._order[:] = order, rows, rate, scale
         for semaphore in self._to_do[1:]:
             semaphore.release()
 
@@ -165,29 +185,35 @@ class Team:
         """Do in a forked process what is told, until the end or the parent's death."""
         code = 1
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a whole group may get it; the parent says when it is over
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.closerange(3, 1024)  # the journal's lock and the shipper's pipe are to end with the parent
+            gc.freeze()  # the parent's garbage is the parent's to finalize
+            os.closerange(
+                3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16)
+            )  # the journal's lock and the shipper's pipe are to end with the parent
             with np.errstate(all="ignore"):  # the parent looks at the loss
-                while acquire(self._to_do[number], lambda: os.getppid() == parent) and self._order[0] != END:
+                while acquire(self._to_do[number], lambda: os.getppid() == parent):
                     self._part(number)
                     self._done[number].release()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)  # none of the parent's clean-up
 
     def _part(self, number: int) -> None:
-        order = self._order[0]
+        order, rows, rate, scale = self._order.tolist()
         if order == GRADIENTS:
-            self._gradients_of(number, int(self._order[1]))
+            self._gradients_of(number, int(rows))
         elif order == SUM:
             self._sum(number)
         elif order == STEP:
-            self._step(number)
+            self._step(number, rate, scale)
 
     def _gradients_of(self, number: int, n: int) -> None:
         rows = parts(n, len(self._sections))[number]
         if rows.start == rows.stop:
+            if self._model.generators:  # all draw alike
+                self._model.take_part(0, n)
+                self._model.forward(self._x[:1], training=True)
             self._gradients[number].fill(0)
             self._results[number, :3] = 0
             return
@@ -204,20 +230,23 @@ class Team:
             elementwise.add(total, other, out=total)
         self._results[number, 3] = updates.norm(total)
 
-    def _step(self, number: int) -> None:
-        section, (rate, scale) = self._sections[number], map(float, self._order[2:])
+    def _step(self, number: int, rate: float, scale: float) -> None:
+        section = self._sections[number]
         gradients = self._gradients[0, section]
         if scale != 1:
             updates.scale(gradients, scale)
-        self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
+        if len(gradients):
+            self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
 
-    def _has_ended(self, pid: int) -> bool:
+    def _check(self, pid: int) -> bool:
+        """Raise `TeamError` if the process has ended."""
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             self._pids.remove(pid)
             code = os.waitstatus_to_exitcode(status)
-            self._how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
-        return bool(ended)
+            how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+            raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {how}")
+        return True
 
 
 def of_section(optimizer: Optimizer, model: Sequential, section: slice) -> Optimizer:
@@ -233,7 +262,7 @@ def of_section(optimizer: Optimizer, model: Sequential, section: slice) -> Optim
     return own
 
 
-def acquire(semaphore: Semaphore, alive: Callable[[], bool]) -> bool:
+def acquire(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
     """Wait for one's turn, without sleeping at first; False if whom one waits for is no longer alive."""
     until = perf_counter() + SPIN_SECONDS
     while perf_counter() < until:

@@ -48,6 +48,13 @@ def test_the_rule(dataset, usable, overrides, count, expected):
     assert cores(dataset, *overrides) == expected
 
 
+def test_a_resumed_run_keeps_its_processes_where_the_samples_can_be_parted(dataset):
+    config = compose(["data=digits"])
+    for loss, expected in (("fused", Cores(3, 1)), ("mistakes/diagonal", Cores(1, 1))):
+        trainer, _ = build_trainer(compose(["data=digits", f"loss={loss}"]), dataset)
+        assert cores_for(config.trainer, trainer, kept=3) == expected
+
+
 def test_batch_normalisation_keeps_a_model_in_one_process(dataset, usable):
     usable(2)
     layers = "model.layers=[{kind: flatten},{kind: linear, units: 2048},{kind: batch_norm},{kind: linear, units: 10}]"

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.errors import TeamError
+from mnist_trainer.layers.activations import Tanh
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.losses.mistakes import SumForMean
+from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.optimizers.adam import Adam, AdamW
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
@@ -58,8 +60,10 @@ def test_it_learns_what_one_process_learns(tiny, recorder, processes, fields):
         assert mine.gradient_norm == pytest.approx(theirs.gradient_norm, rel=1e-9)
 
 
-def test_batches_smaller_than_the_team_are_trained_too(tiny):
-    alone, together = (trained(tiny, count, batch_size=13) for count in (1, 3))  # 40 samples: the last batch has one
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_batches_smaller_than_the_team_are_trained_too(tiny, dropout):
+    # 40 samples: the last batch has one; all draw the masks of all rows, also those without any
+    alone, together = (trained(tiny, count, batch_size=13, dropout=dropout, epochs=3) for count in (1, 3))
     np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9)
 
 
@@ -78,8 +82,6 @@ def test_the_bits_do_not_depend_on_who_does_the_work(tiny):
         for _ in range(3):
             for batch in held.train:
                 held.update(*batch)
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
     assert held.model.parameters.values.tobytes() == free.model.parameters.values.tobytes()
 
 
@@ -109,8 +111,9 @@ def test_breaking_off_leaves_the_optimizer_whole_and_no_process(tiny):
     np.testing.assert_allclose(trainer.optimizer.state()["second"], alone.optimizer.state()["second"], rtol=1e-9)
 
 
-def test_a_process_that_is_killed_ends_the_run_with_its_reason(tiny):
-    trainer = tiny.trainer(processes=2, dropout=0.3)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])  # without, the first process could do without the other
+def test_a_process_that_is_killed_ends_the_run_with_its_reason(tiny, dropout):
+    trainer = tiny.trainer(processes=2, dropout=dropout, epochs=1000)  # it takes a moment to die
     updates = trainer.updates()
     next(updates)
     (pid,) = trainer.worker._pids
@@ -119,6 +122,35 @@ def test_a_process_that_is_killed_ends_the_run_with_its_reason(tiny):
         for _ in updates:
             pass
     assert not trainer.at_rest  # no checkpoint of half an update
+
+
+def test_a_team_that_can_not_be_whole_is_none(tiny, monkeypatch):
+    fork, forked = os.fork, []
+
+    def only_once():
+        if forked:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        pid = fork()
+        forked.extend([pid] if pid else [])
+        return pid
+
+    monkeypatch.setattr(os, "fork", only_once)
+    with pytest.raises(TeamError, match="no 3 processes can train together"):
+        tiny.trainer(processes=3).fit()
+    assert not any(lives(pid) for pid in forked)
+
+
+def test_one_that_is_stopped_does_not_hold_up_the_end(tiny):
+    trainer = tiny.trainer(processes=2)
+    with trainer.together():
+        (pid,) = trainer.worker._pids
+        os.kill(pid, signal.SIGSTOP)
+    assert not lives(pid)
+
+
+def test_more_processes_than_sections_train_too(tiny):
+    alone, together = (trained(tiny, count, batch_size=40) for count in (1, 20))
+    np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9)
 
 
 def test_the_others_leave_when_the_first_is_killed(tmp_path):
@@ -165,6 +197,18 @@ class Own(Layer):
         return dy
 
 
+class OwnTanh(Tanh):
+    """One that is derived from one that does."""
+
+
+class OwnSGD(SGD):
+    """An optimizer that may look at the whole vector."""
+
+
+class OwnLoss(SoftmaxLoss):
+    """A loss that may weigh a sample by the others."""
+
+
 @pytest.mark.parametrize(
     ("fields", "shares"),
     [
@@ -175,6 +219,9 @@ class Own(Layer):
         ({"before": [BatchNorm()]}, False),
         ({"before": [Residual([BatchNorm()])]}, False),
         ({"before": [Own()]}, False),
+        ({"before": [OwnTanh()]}, False),
+        ({"optimizer": OwnSGD()}, False),
+        ({"loss": OwnLoss()}, False),
         ({"loss": SumForMean()}, False),
     ],
 )
