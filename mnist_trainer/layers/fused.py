@@ -20,7 +20,7 @@ from mnist_trainer.layers.winograd import WinogradReLUPool
 
 @dataclass(eq=False)
 class ConvReLUPool(Layer):
-    """y = pool(relu(conv(x))), computed as relu(pool(conv(x))): the same numbers, with less to do.
+    """y = pool(relu(conv(x))), computed as relu(pool(conv(x))): the same up to rounding, with less to do.
 
     The convolution keeps its parameters; this borrows them.
     """

@@ -50,7 +50,9 @@ class Trainer:
     """As configurations call the loss, for messages; its class's name if it isn't given."""
     callbacks: Sequence[Callback] = ()
     processes: int = 1
-    """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so."""
+    """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so.
+
+    The others work with the optimizer's hyperparameters as they are at the beginning."""
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
