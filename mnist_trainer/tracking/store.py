@@ -95,7 +95,7 @@ def is_store_s(error: Exception, uri: str) -> bool:
 def _make(path: Path, client_class: "type[MlflowClient]") -> None:
     """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
     for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)  # SQLite may have removed its journal meanwhile
     # Another name each time: to one that failed, on a full disk, say, MLflow keeps its connection
     new = path.with_name(f".{path.name}.new-{uuid.uuid4().hex}")
     client = client_class(tracking_uri=sqlite_uri(new))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from mnist_trainer.errors import MnistTrainerError
 
-SECONDS = 10
+SECONDS = 60  # on a machine that is busy with other things, too
 MOST_BYTES = 1 << 29
 PEAK = Path("/proc/self/clear_refs")
 

@@ -305,7 +305,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
 def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     rest = [argument for argument in TINY if argument != "tracking=off"]
-    done = command(*rest, "epochs=1")
+    done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
     assert done.code == 0, done.output
     address = next(line for line in done.output.splitlines() if "/#/compare-runs?runs=" in line)
     from mnist_trainer.tracking.store import connect
@@ -338,9 +338,9 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
 
     monkeypatch.setattr(comparison_files.saturation, "study", interrupted)
     rest = [argument for argument in TINY if argument != "tracking=off"]
-    done = command(*rest, "epochs=1")
+    done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
     assert done.code == 143, done.output
-    until = time.monotonic() + 30  # the command leaves its shipper to finish in the background
+    until = time.monotonic() + 100  # the command leaves its shipper to finish in the background
     while not all(map(is_sent, [done.run, *done.run.glob("[01]-*")])) and time.monotonic() < until:
         time.sleep(0.05)
     from mnist_trainer.tracking.store import connect

@@ -16,7 +16,8 @@ pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `jo
 from mnist_trainer.tasks.cpus import usable_cpus
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "trainer.progress=false", "plugins=[observed]")
-JOBLIB = ("--multirun", *TINY, "hydra/launcher=joblib")
+WAIT = "tracking.wait_seconds=100"
+JOBLIB = ("--multirun", *TINY, WAIT, "hydra/launcher=joblib")
 JOBS = 8
 OBSERVED = """
 import json, os, time
@@ -65,7 +66,7 @@ def run(folder):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout
@@ -85,7 +86,7 @@ def broken_off(folder, run):
 @pytest.fixture(scope="module")
 def gone_on(broken_off, run):
     """The same sweep, when it has been gone on with."""
-    return run("--multirun", "sweep.resume=latest", "hydra/launcher=joblib")
+    return run("--multirun", "sweep.resume=latest", WAIT, "hydra/launcher=joblib")
 
 
 def test_a_worker_that_is_killed_ends_the_sweep_with_a_report_and_without_a_traceback(folder, broken_off):
