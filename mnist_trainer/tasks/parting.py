@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from mnist_trainer.analysis.sweep.jobs import OUTCOME, job_folders
-from mnist_trainer.tracking.journal import is_alive, read_start
+from mnist_trainer.tracking.reading import is_alive, read_start
 from mnist_trainer.training.interruption import Interrupted
 
 PATIENCE_SECONDS = 2.0

@@ -9,7 +9,8 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.tasks.changes import changed
 from mnist_trainer.tasks.outcome import write_failure
-from mnist_trainer.tasks.resumption import Resumption, config_of, read_config
+from mnist_trainer.tasks.resumption import Resumption
+from mnist_trainer.tasks.run_files import config_of, read_config
 from mnist_trainer.tasks.runs import CONFIG, is_finished, outcome_of
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tasks.train import Result, train

@@ -12,7 +12,7 @@ from mnist_trainer.files import read_object
 from mnist_trainer.tasks.shipping import shown
 from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import is_alive, read_end, read_start
+from mnist_trainer.tracking.reading import is_alive, read_end, read_start
 from mnist_trainer.tracking.running import is_running
 
 CONFIG = "config.yaml"

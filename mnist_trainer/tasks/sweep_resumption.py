@@ -17,7 +17,8 @@ from mnist_trainer.tasks.sweep_overrides import choices_of, combinations, extend
 from mnist_trainer.tracking.events import Event
 from mnist_trainer.tracking.history import read_history
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import Journal, is_alive, read_start
+from mnist_trainer.tracking.journal import Journal
+from mnist_trainer.tracking.reading import is_alive, read_start
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.events import Event
-from mnist_trainer.tracking.journal import Journal, Told, read_events, told
+from mnist_trainer.tracking.journal import Journal, Told, told
 from mnist_trainer.tracking.locks import locked
+from mnist_trainer.tracking.reading import read_events
 
 CUT = "journal.cut.jsonl"
 PATIENCE_SECONDS = 75.0  # longer than a shipper tries to reach a store after its run's end

@@ -9,12 +9,12 @@ from mnist_trainer.tracking import ending, unsent
 from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.events import Event
-from mnist_trainer.tracking.journal import CHUNK_BYTES, read_events, read_start
 from mnist_trainer.tracking.journal import FILE as JOURNAL
 from mnist_trainer.tracking.locks import try_lock
 from mnist_trainer.tracking.opening import open_run
 from mnist_trainer.tracking.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.tracking.position import LOCK, Position
+from mnist_trainer.tracking.reading import CHUNK_BYTES, read_events, read_start
 from mnist_trainer.tracking.report import Outcome, ShippedRun
 from mnist_trainer.tracking.running import is_running
 from mnist_trainer.tracking.store import connect

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.tracking.events import Event
-from mnist_trainer.tracking.journal import FILE, read_events
+from mnist_trainer.tracking.journal import FILE
+from mnist_trainer.tracking.reading import read_events
 
 Series = list[tuple[int, float]]  # (step, value)
 

@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import Literal
 
 from mnist_trainer.errors import DiskError, TrackingError
-from mnist_trainer.files import open_file
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.tracking.appender import Appender
-from mnist_trainer.tracking.events import WRITER, Event, parse, whole_lines
-from mnist_trainer.tracking.locks import is_locked, lock_descriptor
+from mnist_trainer.tracking.events import WRITER, Event
+from mnist_trainer.tracking.locks import lock_descriptor
 
 FILE = "journal.jsonl"
 BEGINNINGS = ("start", "resume")
-CHUNK_BYTES = 1 << 16
 WAITING_BYTES = 1 << 25
 """How much may wait in memory for a full disk; metrics beyond that are lost."""
 TIMED = ("samples_per_second", "epoch_seconds")
@@ -242,51 +240,3 @@ def same_but_for_time(one: Mapping[str, float], other: Mapping[str, float]) -> b
     """Whether metrics of the same names have the same values, NaN being NaN, apart from `TIMED`."""
     pairs = [(one[key], other[key]) for key in one if key not in TIMED]
     return all(a == b or (a != a and b != b) for a, b in pairs)
-
-
-def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Event], int]:
-    """Return the whole lines from byte `offset` on, and the offset after them; half a last line is left.
-
-    With `limit`, about so many bytes at most. Lines that aren't events are skipped, with a warning.
-    """
-    events, end = [], offset
-    with open_file(path) as file:
-        file.seek(offset)
-        for line, size in whole_lines(file):
-            end += size
-            event = parse(line)
-            if event is not None:
-                events.append(event)
-            elif line.strip():
-                log.warning("%s: skipped a line that is not an event: %r", path, line[:80])
-            if limit is not None and end - offset >= limit:
-                break
-    return events, end
-
-
-def read_start(folder: Path) -> Event | None:
-    """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
-    with open_file(folder / FILE) as file:
-        lines = whole_lines(file)
-        start = parse(next(lines, (b"", 0))[0])
-        if start is None or start["event"] != "start":
-            return None
-        resumes = [event for line, _ in lines if line.startswith(b'{"event":"resume"') and (event := parse(line))]
-    last = {name: resumes[-1][name] for name in WRITER} if resumes else {}
-    return start | {"resumed": bool(resumes)} | last
-
-
-def read_end(folder: Path) -> Event | None:
-    """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
-    if not (folder / FILE).exists():
-        return None
-    with open_file(folder / FILE) as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
-        *_, last = [b"", *file.read().splitlines(keepends=True)]
-    event = parse(last) if last.endswith(b"\n") else None
-    return event if event is not None and event["event"] == "end" else None
-
-
-def is_alive(folder: Path) -> bool:
-    """Whether a process on this host is writing the folder's journal."""
-    return is_locked(folder / FILE)

@@ -10,7 +10,7 @@ from mnist_trainer.files import read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.tracking.address import sqlite_path
 from mnist_trainer.tracking.journal import FILE as JOURNAL
-from mnist_trainer.tracking.journal import read_events
+from mnist_trainer.tracking.reading import read_events
 
 FILE = "shipped.json"
 LOCK = "shipping.lock"

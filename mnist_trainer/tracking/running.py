@@ -4,7 +4,8 @@ import socket
 from pathlib import Path
 
 from mnist_trainer.tracking.events import Event
-from mnist_trainer.tracking.journal import FILE, is_alive, now_ms
+from mnist_trainer.tracking.journal import FILE, now_ms
+from mnist_trainer.tracking.reading import is_alive
 
 SILENT_SECONDS = 3600.0
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mnist_trainer.tracking import unsent
 from mnist_trainer.tracking.delivery import Delivery
-from mnist_trainer.tracking.journal import is_alive
 from mnist_trainer.tracking.patience import POLL_SECONDS, Patience
 from mnist_trainer.tracking.position import served_folders
+from mnist_trainer.tracking.reading import is_alive
 from mnist_trainer.tracking.report import Report
 from mnist_trainer.tracking.store import is_store_s
 from mnist_trainer.tracking.sync import send_all

@@ -18,7 +18,6 @@ random each has to do its own, since all draw alike.
 """
 
 import contextlib
-import copy
 import functools
 import gc
 import math
@@ -27,8 +26,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from multiprocessing import get_context
 from time import perf_counter
 from types import TracebackType
@@ -44,6 +42,7 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.parameters import shared_zeros
 from mnist_trainer.training.interruption import SIGNALS
+from mnist_trainer.training.sections import LINE, give_back, of_section, parts
 from mnist_trainer.training.worker import Alone, Measures
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 GRADIENTS, SUM, STEP = range(3)
 SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
 WATCH_SECONDS = 0.1  # how often a sleeping one looks whether the others live
-LINE = 16  # numbers in a line of the cache, which no two processes should write to
 
 
 def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
@@ -62,13 +60,6 @@ def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
     """
     exact = loss.exact and loss.samplewise and model.stack.is_samplewise() and optimizer.elementwise
     return exact and sys.platform == "linux"
-
-
-@functools.cache
-def parts(count: int, of: int, grain: int = 1) -> Sequence[slice]:
-    """Divide 0 … count into `of` slices of nearly the same length, at multiples of `grain`."""
-    bounds = [min(count, round(count * index / of / grain) * grain) for index in range(of)]
-    return [slice(*pair) for pair in pairwise([*bounds, count])]
 
 
 class Team:
@@ -82,7 +73,7 @@ class Team:
         self._alone = Alone(model, loss, optimizer)
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
-        self._sections = parts(parameters.size, processes, LINE)
+        self._sections = parts(parameters.size, processes, grain=LINE)
         self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
@@ -152,19 +143,18 @@ class Team:
 
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Update the parameters by gradients that `norm` has added up."""
-        self._do(STEP, 0, rate, scale)
+        self._do(STEP, rate=rate, scale=scale)
 
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
-        size = self._model.parameters.size
         for section, optimizer in zip(self._sections, self._optimizers, strict=True):
-            own = optimizer.state()
-            for name, array in self._optimizer.state().items():
-                np.copyto(array[section] if len(array) == size else array, own[name])
+            give_back(optimizer, self._optimizer, self._model, section)
 
-    def _do(self, order: int, *how: float) -> None:
+    def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
-        self._tell(order, *how)
+        self._order[:] = order, rows, rate, scale
+        for semaphore in self._to_do[1:]:
+            semaphore.release()
         self._part(0)
         busy = []
         for number, pid in enumerate(self._pids, start=1):
@@ -176,19 +166,13 @@ class Team:
         for pid, done in busy:
             acquire(done, functools.partial(self._check, pid))
 
-    def _tell(self, order: int, rows: float = 0, rate: float = 0.0, scale: float = 1.0) -> None:
-        self._order[:] = order, rows, rate, scale
-        for semaphore in self._to_do[1:]:
-            semaphore.release()
-
     def _serve(self, number: int, parent: int) -> NoReturn:
         """Do in a forked process what is told, until the end or the parent's death."""
         code = 1
         try:
             gc.freeze()  # the parent's garbage is the parent's to finalize
-            os.closerange(
-                3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16)
-            )  # the journal's lock and the shipper's pipe are to end with the parent
+            # The journal's lock and the shipper's pipe are to end with the parent
+            os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
             with np.errstate(all="ignore"):  # the parent looks at the loss
                 while acquire(self._to_do[number], lambda: os.getppid() == parent):
                     self._part(number)
@@ -247,19 +231,6 @@ class Team:
             how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
             raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {how}")
         return True
-
-
-def of_section(optimizer: Optimizer, model: Sequential, section: slice) -> Optimizer:
-    """Make an optimizer of a section of the parameters, with the whole one's state there, in shared memory."""
-    own, length, size = copy.copy(optimizer), section.stop - section.start, model.parameters.size
-    own.build(length, model.dtype, min(max(optimizer.decayed - section.start, 0), length))
-    for name, array in own.state().items():
-        shared = shared_zeros(array.size, array.dtype).reshape(array.shape)
-        whole = optimizer.state()[name]
-        np.copyto(shared, whole[section] if len(whole) == size else whole)
-        (attribute,) = (each for each, value in vars(own).items() if value is array)
-        setattr(own, attribute, shared)
-    return own
 
 
 def acquire(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:

@@ -22,7 +22,8 @@ from mnist_trainer.tracking import position as positions
 from mnist_trainer.tracking.cutting import cut_back
 from mnist_trainer.tracking.draw import pairs_of
 from mnist_trainer.tracking.history import read_history
-from mnist_trainer.tracking.journal import FILE, Journal, RunRecord, read_events, read_start
+from mnist_trainer.tracking.journal import FILE, Journal, RunRecord
+from mnist_trainer.tracking.reading import read_events, read_start
 from mnist_trainer.tracking.sync import sync
 
 SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)

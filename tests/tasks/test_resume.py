@@ -16,7 +16,7 @@ from mnist_trainer.api import train
 from mnist_trainer.tasks import checkpointing
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.runs import outcome_of, unfinished
-from mnist_trainer.tracking.journal import read_start
+from mnist_trainer.tracking.reading import read_start
 from mnist_trainer.tracking.unsent import listed
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.parameter_files import save_parameters

@@ -14,7 +14,8 @@ from mnist_trainer.tracking.address import resolve_uri
 from mnist_trainer.tracking.cutting import cut_back
 from mnist_trainer.tracking.delivery import Delivery
 from mnist_trainer.tracking.ending import SILENT_DEATH
-from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
+from mnist_trainer.tracking.journal import Journal, RunRecord
+from mnist_trainer.tracking.reading import read_start
 from mnist_trainer.tracking.sync import sync
 
 

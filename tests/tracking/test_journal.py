@@ -19,7 +19,8 @@ from mnist_trainer.errors import DiskError, TrackingError
 from mnist_trainer.tracking import appender, unsent
 from mnist_trainer.tracking import journal as journals
 from mnist_trainer.tracking.events import parse
-from mnist_trainer.tracking.journal import Journal, RunRecord, is_alive, read_events, read_start
+from mnist_trainer.tracking.journal import Journal, RunRecord
+from mnist_trainer.tracking.reading import is_alive, read_events, read_start
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from mnist_trainer.tracking.cutting import cut_back
-from mnist_trainer.tracking.journal import Journal, RunRecord, read_start
+from mnist_trainer.tracking.journal import Journal, RunRecord
 from mnist_trainer.tracking.locks import locked
 from mnist_trainer.tracking.position import LOCK, load
 from mnist_trainer.tracking.process import Shipper
+from mnist_trainer.tracking.reading import read_start
 from mnist_trainer.tracking.sync import sync
 from mnist_trainer.tracking.watch import Watch
 

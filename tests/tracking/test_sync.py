@@ -5,8 +5,8 @@ import pytest
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.tracking import ending, unsent
-from mnist_trainer.tracking.journal import read_events
 from mnist_trainer.tracking.position import count_left, load
+from mnist_trainer.tracking.reading import read_events
 from mnist_trainer.tracking.sync import sync
 
 TABLES = (

@@ -9,8 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mnist_trainer.errors import TeamError
 from mnist_trainer.layers.activations import Tanh
@@ -23,7 +21,7 @@ from mnist_trainer.optimizers.adam import Adam, AdamW
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.training.state import restore, snapshot
-from mnist_trainer.training.team import can_share, parts
+from mnist_trainer.training.team import can_share
 
 
 def trained(tiny, processes, **fields):
@@ -228,12 +226,3 @@ class OwnLoss(SoftmaxLoss):
 def test_only_what_treats_every_sample_alone_is_shared(tiny, fields, shares):
     trainer = tiny.trainer(**fields)
     assert can_share(trainer.model, trainer.loss, trainer.optimizer) is shares
-
-
-@given(count=st.integers(0, 10_000), of=st.integers(1, 8), grain=st.sampled_from([1, 16]))
-def test_parts_cover_all_in_order_and_evenly(count, of, grain):
-    found = parts(count, of, grain)
-    assert [index for part in found for index in range(part.start, part.stop)] == list(range(count))
-    assert len(found) == of
-    lengths = [part.stop - part.start for part in found]
-    assert max(lengths) - min(lengths) <= 2 * grain
