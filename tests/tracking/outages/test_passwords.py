@@ -42,7 +42,7 @@ def test_of_a_run_that_is_resumed(train, uri, assert_nowhere, assert_all_is_ther
     def interrupt(epoch):
         raise KeyboardInterrupt
 
-    done = train(f"tracking.uri={uri}", at_epoch=interrupt)
+    done = train(f"tracking.uri={uri}", "tracking.wait_seconds=100", at_epoch=interrupt)  # params can't change
     assert done.code == 130
     again = train(f"resume={done.run}", f"tracking.uri={uri}", "tracking.wait_seconds=100")
     assert again.code == 0, again.output
