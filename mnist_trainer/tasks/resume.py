@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
-from mnist_trainer.runs.folder import CONFIG, OUTCOME, Ending, is_finished, outcome_of
+from mnist_trainer.runs.folder import Ending, is_finished, outcome_of
 from mnist_trainer.runs.outcome import write_failure
 from mnist_trainer.runs.resumption import Resumption, config_of, read_config
 from mnist_trainer.runs.run import Result
