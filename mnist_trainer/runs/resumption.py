@@ -70,7 +70,7 @@ class Resumption:
                 if start is None or about.run != start["run"]:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
             config = config_of(path or folder / CONFIG, values)
-            overrides, changes = changed(config, own, given)
+            config, overrides, changes = changed(config, own, given)
             if place is not None:
                 check_epochs(config, place)
             return cls(journal, start, path, checkpoint, config, overrides, changes)

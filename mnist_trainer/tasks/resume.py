@@ -61,10 +61,9 @@ def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     if {key_of(override) for override in given} <= {"resume"}:
         return
     config = config_of(folder / CONFIG, read_config(folder / CONFIG))
-    epochs = config.epochs
-    _, changes = changed(config, own, given)
+    _, _, changes = changed(config, own, given)
     if "epochs" in changes:
         raise ConfigError(
-            f"epochs={changes['epochs']}: the run is finished, with epochs={epochs}, and can't go on; "
+            f"epochs={changes['epochs']}: the run is finished, with epochs={config.epochs}, and can't go on; "
             "leave epochs out for its result, or start a new run"
         )
