@@ -40,7 +40,7 @@ ROOMS = {
     "figures": set(),
     "journal": {"training"},
     "shipping": {"journal", "figures"},
-    "config": set(),
+    "config": {"losses", "optimizers", "schedules"},
     "composition": {"config", "build"},
     "build": BUILT - {"composition", "build"},
     "runs": RUNS - {"runs"},
