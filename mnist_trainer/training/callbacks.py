@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import BEST, LAST
-from mnist_trainer.training.parameter_files import save_parameters
+from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class ParameterFiles(Callback):
         self._failure = None
         for name in sorted(self._owed):
             try:
-                save_parameters(self._folder / name, trainer.model.arrays if name == LAST else trainer.best_arrays)
+                write_arrays(self._folder / name, trainer.model.arrays if name == LAST else trainer.best_arrays)
             except OSError as error:
                 self._failure = error
             else:

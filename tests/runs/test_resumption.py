@@ -20,7 +20,7 @@ from mnist_trainer.runs import checkpointing
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.parameter_files import save_parameters
+from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -155,7 +155,7 @@ def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, c
     if damage == "missing":
         (first.run / "best.npz").unlink()
     else:
-        save_parameters(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
+        write_arrays(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
     stop_at(26)
     assert command("resume=latest").code == 143
     found = parameters_of(first.run / "best.npz")
