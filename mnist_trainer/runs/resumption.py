@@ -20,7 +20,7 @@ from mnist_trainer.journal.journal import Journal, RunRecord
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.checkpointing import read_checkpoint, told
+from mnist_trainer.runs.checkpoints import read_checkpoint, told
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import planned
 from mnist_trainer.runs.tracked import Tracked

@@ -16,9 +16,9 @@ from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.journal import Journal, RunRecord
-from mnist_trainer.runs.checkpointing import Checkpoints
-from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.runs.checkpoints import Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
+from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import Callback, ParameterFiles
 from mnist_trainer.training.records import Update

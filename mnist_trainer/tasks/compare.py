@@ -18,8 +18,8 @@ from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.journaling import describe_data, journaled
 from mnist_trainer.runs.outcome import Answer
+from mnist_trainer.runs.record import describe_data, journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.loss_modes import configs_of

@@ -16,7 +16,7 @@ from mnist_trainer.api import train
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
-from mnist_trainer.runs import checkpointing
+from mnist_trainer.runs import checkpoints
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
@@ -474,8 +474,8 @@ def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path)
 
 def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, tmp_path):
     saved = []
-    save = checkpointing.Checkpoints._save
-    monkeypatch.setattr(checkpointing.Checkpoints, "_save", lambda self: (saved.append(self._trainer.step), save(self)))
+    save = checkpoints.Checkpoints._save
+    monkeypatch.setattr(checkpoints.Checkpoints, "_save", lambda self: (saved.append(self._trainer.step), save(self)))
     assert command(*TINY, "trainer.checkpoint_minutes=1e-9").code == 0
     assert saved == sorted([*range(1, UPDATES + 1), 11, 22, 33])
     saved.clear()
