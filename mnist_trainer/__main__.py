@@ -30,8 +30,8 @@ def main() -> None:
     from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, slipped
     from mnist_trainer.config_errors import explain
     from mnist_trainer.credentials import hide_in
+    from mnist_trainer.sweeps.sweep import Sweep, finish
     from mnist_trainer.tasks import dispatch
-    from mnist_trainer.tasks.sweep import Sweep, finish
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
     sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]

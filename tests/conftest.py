@@ -16,6 +16,8 @@ from hypothesis import settings
 
 from mnist_trainer.credentials import STORES
 
+pytest_plugins = ["tests.fixtures.runs", "tests.fixtures.journals"]
+
 settings.register_profile("mnist_trainer", deadline=None, derandomize=True, database=None, max_examples=15)
 settings.load_profile("mnist_trainer")
 
@@ -76,8 +78,8 @@ def command(tmp_path, monkeypatch, capfd):
     from hydra.core.plugins import Plugins
 
     from mnist_trainer import __main__ as entry
+    from mnist_trainer.sweeps.sweep import Sweep
     from mnist_trainer.tasks import dispatch
-    from mnist_trainer.tasks.sweep import Sweep
 
     Plugins.instance()  # it makes the sweeper's class anew, the first time
     for name in ("MNIST_ROOT", "MLFLOW_TRACKING_URI"):

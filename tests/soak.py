@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.tracking.journal import TIMED
-from mnist_trainer.tracking.position import load
+from mnist_trainer.journal.journal import TIMED
+from mnist_trainer.shipping.position import load
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 
 OVERRIDES = ("data=digits", "epochs=60", "trainer.progress=false", "trainer.checkpoint_minutes=0.005")

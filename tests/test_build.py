@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data, build_layers, build_model, check_config
 from mnist_trainer.composition import compose
 from mnist_trainer.config import LayersConfig, MLPConfig
@@ -15,7 +16,6 @@ from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten
 from mnist_trainer.layers.softmax import Softmax
-from mnist_trainer.tasks.assembly import build_trainer
 
 IMAGE = (28, 28, 1)
 

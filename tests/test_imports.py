@@ -51,7 +51,7 @@ ROOMS = {
 }
 NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry"}
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.tracking.store", "mnist_trainer.tracking.outbox"}
+MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 
@@ -120,12 +120,12 @@ def test_only_the_shipper_s_side_imports_mlflow():
 def test_only_drawing_and_tasks_import_figures():
     importers = {m for m in FILES if "figures" in {room(name) for name in imported(m) if name.startswith("mnist_")}}
     others = {m for m in importers if room(m) not in {"figures", "tasks"}}
-    assert others <= {"mnist_trainer.tracking.draw"}
+    assert others <= {"mnist_trainer.shipping.pictures"}
 
 
 def test_nobody_imports_another_machine_learning_library():
     found = {module: foreign(module) & NEVER for module in FILES if foreign(module) & NEVER}
-    assert found == {"mnist_trainer.analysis.sweep.pairs": {"scipy"}}  # Student's t, at a sweep's end
+    assert found == {"mnist_trainer.sweeps.pairs": {"scipy"}}  # Student's t, at a sweep's end
 
 
 def test_only_configuration_knows_hydra():
@@ -138,7 +138,7 @@ HEAVY = ["mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "
 
 @pytest.mark.parametrize(
     "module",
-    ["mnist_trainer", "mnist_trainer.tasks.train", "mnist_trainer.tracking.callback", "mnist_trainer.tracking.process"],
+    ["mnist_trainer", "mnist_trainer.tasks.train", "mnist_trainer.journal.callback", "mnist_trainer.shipping.process"],
 )
 def test_the_training_path_loads_nothing_heavy(module):
     code = f"import json, sys, {module}; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"

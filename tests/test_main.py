@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from mnist_trainer import __version__
-from mnist_trainer.tasks import shipping
-from mnist_trainer.tasks.comparison_files import ComparisonFiles
+from mnist_trainer.analysis.comparison.files import ComparisonFiles
+from mnist_trainer.runs import tracked
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1")
@@ -118,7 +118,7 @@ def test_a_signal_while_the_shipper_is_waited_for_leaves_a_finished_run(command,
         def finish(self, wait, *, leave):
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(shipping, "Shipper", Waiting)
+    monkeypatch.setattr(tracked, "Shipper", Waiting)
     done = command(*TINY)
     assert done.code == 130
     assert "still being sent to, by a process that goes on in the background" in done.output

@@ -9,22 +9,22 @@ from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.comparison.differences import compared
+from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.analysis.comparison.probe import Probe
+from mnist_trainer.analysis.comparison.progress import Progress
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
-from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.comparison_files import REPORT, ComparisonFiles, closing_metrics
-from mnist_trainer.tasks.description import describe_data
-from mnist_trainer.tasks.journaling import journaled
-from mnist_trainer.tasks.lockstep_progress import Progress
+from mnist_trainer.journal.journal import Journal
+from mnist_trainer.runs.cores import product_threads
+from mnist_trainer.runs.description import describe_data
+from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.runs.outcome import Answer
+from mnist_trainer.runs.tracked import Tracked, shipped, shown
 from mnist_trainer.tasks.loss_modes import configs_of
-from mnist_trainer.tasks.outcome import Answer
-from mnist_trainer.tasks.processes import product_threads
-from mnist_trainer.tasks.shipping import Tracked, shipped, shown
 from mnist_trainer.tasks.train import Result, Run
-from mnist_trainer.tracking.journal import Journal
 from mnist_trainer.training.interruption import Interruption
 
 log = logging.getLogger(__name__)

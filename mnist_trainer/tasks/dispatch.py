@@ -15,10 +15,10 @@ from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import suggestion
-from mnist_trainer.tasks.outcome import Answer, concluding, forget, write_outcome, write_whole
+from mnist_trainer.runs.folder import run_folder
+from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome, write_whole
+from mnist_trainer.sweeps.sweep import parent_of
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.tasks.runs import run_folder
-from mnist_trainer.tasks.sweep import parent_of
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
 

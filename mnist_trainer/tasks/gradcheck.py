@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.gradcheck.check import check_configuration
+from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.report import HEAD, Report
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config, GradcheckConfig
-from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.outcome import Answer, write_whole
-from mnist_trainer.tasks.processes import product_threads
+from mnist_trainer.runs.cores import product_threads
+from mnist_trainer.runs.outcome import Answer, write_whole
 from mnist_trainer.tasks.terminal import console
 
 log = logging.getLogger(__name__)

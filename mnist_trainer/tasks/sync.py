@@ -5,14 +5,14 @@ from pathlib import Path
 
 from mnist_trainer.config import Config
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.tasks.shipping import Tracked
+from mnist_trainer.runs.tracked import Tracked
 
 log = logging.getLogger(__name__)
 
 
 def sync(config: Config) -> int:
     """Send what is unsent; return 1 if something is left."""
-    from mnist_trainer.tracking.sync import sync as send
+    from mnist_trainer.shipping.sync import sync as send
 
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()

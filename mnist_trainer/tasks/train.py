@@ -11,21 +11,21 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer import __version__
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
-from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.checkpointing import Checkpoints
-from mnist_trainer.tasks.description import describe
-from mnist_trainer.tasks.journaling import journaled
-from mnist_trainer.tasks.outcome import write_outcome
-from mnist_trainer.tasks.processes import cores_for
-from mnist_trainer.tasks.resumption import Resumption, tracked_in
-from mnist_trainer.tasks.shipping import shipped
-from mnist_trainer.tracking.callback import JournalCallback
-from mnist_trainer.tracking.journal import Journal, RunRecord
+from mnist_trainer.journal.callback import JournalCallback
+from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.runs.checkpointing import Checkpoints
+from mnist_trainer.runs.cores import cores_for
+from mnist_trainer.runs.description import describe
+from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.runs.outcome import write_outcome
+from mnist_trainer.runs.resumption import Resumption, tracked_in
+from mnist_trainer.runs.tracked import shipped
 from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import Update

@@ -21,13 +21,13 @@ from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.api import train
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
-from mnist_trainer.tasks import changes
-from mnist_trainer.tasks.assembly import build_trainer
+from mnist_trainer.runs import changes
+from mnist_trainer.runs.folder import outcome_of, run_folder
+from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.tasks.resumption import Resumption
-from mnist_trainer.tasks.runs import outcome_of, run_folder
 from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, FILE, PREVIOUS, Checkpoint, _checksum
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.parameter_files import load_parameters, read_arrays

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data, check_config
 from mnist_trainer.composition import compose
 from mnist_trainer.config import IdxConfig
-from mnist_trainer.tasks.assembly import build_trainer
 
 SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
 

@@ -12,19 +12,19 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.analysis.sweep.jobs import read_jobs
-from mnist_trainer.analysis.sweep.pairs import as_metrics, as_records, compare_modes
-from mnist_trainer.analysis.sweep.report import as_markdown
-from mnist_trainer.tasks.runs import LATEST, run_folder
-from mnist_trainer.tasks.sweep import parent_of
-from mnist_trainer.tracking import ending
-from mnist_trainer.tracking import position as positions
-from mnist_trainer.tracking.cutting import cut_back
-from mnist_trainer.tracking.draw import pairs_of
-from mnist_trainer.tracking.history import read_history
-from mnist_trainer.tracking.journal import FILE, Journal, RunRecord
-from mnist_trainer.tracking.reading import read_events, read_start
-from mnist_trainer.tracking.sync import sync
+from mnist_trainer.journal.history import read_history
+from mnist_trainer.journal.journal import FILE, Journal, RunRecord
+from mnist_trainer.journal.reading import read_events, read_start
+from mnist_trainer.runs.cutting import cut_back
+from mnist_trainer.runs.folder import LATEST, run_folder
+from mnist_trainer.shipping import ends
+from mnist_trainer.shipping import position as positions
+from mnist_trainer.shipping.pictures import pairs_of
+from mnist_trainer.shipping.sync import sync
+from mnist_trainer.sweeps.jobs import read_jobs
+from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.sweeps.report import as_markdown
+from mnist_trainer.sweeps.sweep import parent_of
 
 SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
 
@@ -196,11 +196,11 @@ def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from mnist_trainer.tracking.store import connect
+        from mnist_trainer.shipping.store import connect
 
         connect(f"sqlite:///{path}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ending, "draw", lambda folder: [])
+        patch.setattr(ends, "draw", lambda folder: [])
         yield path
 
 

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
+from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
-from mnist_trainer.tasks import comparison_files, machine
+from mnist_trainer.runs import machine
+from mnist_trainer.shipping.position import load as load_position
 from mnist_trainer.tasks.loss_modes import configs_of
-from mnist_trainer.tracking.position import load as load_position
 from mnist_trainer.training.interruption import Interrupted
 
 TINY = (
@@ -27,7 +28,7 @@ NUMBER = r"\d[\d.]*(?:e-\d+)?"
 @pytest.fixture
 def _no_figures(monkeypatch):
     """Drawing takes 3 s."""
-    monkeypatch.setattr(comparison_files, "draw", lambda *arguments: None)
+    monkeypatch.setattr(files, "draw", lambda *arguments: None)
 
 
 def numbers_of(done):
@@ -267,14 +268,14 @@ def test_the_cpus_are_counted_as_what_they_are(monkeypatch, total, usable, words
 
 @pytest.mark.usefixtures("_no_figures")
 def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command, monkeypatch):
-    time_losses = comparison_files.timing.time_losses
-    time_steps = comparison_files.timing.time_steps
+    time_losses = files.timing.time_losses
+    time_steps = files.timing.time_steps
     monkeypatch.setattr(
-        comparison_files.timing,
+        files.timing,
         "time_losses",
         lambda losses: time_losses(losses, batch_sizes=(1, 4), class_counts=(10,), seconds=0.05),
     )
-    monkeypatch.setattr(comparison_files.timing, "time_steps", lambda steps: time_steps(steps, seconds=0.05))
+    monkeypatch.setattr(files.timing, "time_steps", lambda steps: time_steps(steps, seconds=0.05))
     done = command(*TINY, "task.timing=true", "epochs=1")
     timing = numbers_of(done)["timing"]
     assert set(timing["steps"]) == {"fused", "separate"}
@@ -286,13 +287,13 @@ def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command,
 
 
 def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
-    from mnist_trainer.tasks.assembly import build_trainer
+    from mnist_trainer.assembly import build_trainer
     from mnist_trainer.tasks.train import Run
 
     config = configured()
     dataset = build_data(config.data)
     run = Run(config, None, dataset, *build_trainer(config, dataset), None)
-    step = comparison_files.training_step(run)
+    step = files.training_step(run)
     (trainer,) = [cell.cell_contents for cell in step.__closure__ if hasattr(cell.cell_contents, "optimizer")]
     before = trainer.model.parameters.values.copy()
     step()
@@ -308,7 +309,7 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
     assert done.code == 0, done.output
     address = next(line for line in done.output.splitlines() if "/#/compare-runs?runs=" in line)
-    from mnist_trainer.tracking.store import connect
+    from mnist_trainer.shipping.store import connect
 
     client = connect(f"sqlite:///{done.folder}/outputs/mlflow.db").client
     found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
@@ -336,14 +337,14 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
     def interrupted(losses):
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(comparison_files.saturation, "study", interrupted)
+    monkeypatch.setattr(files.saturation, "study", interrupted)
     rest = [argument for argument in TINY if argument != "tracking=off"]
     done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
     assert done.code == 143, done.output
     until = time.monotonic() + 100  # the command leaves its shipper to finish in the background
     while not all(map(is_sent, [done.run, *done.run.glob("[01]-*")])) and time.monotonic() < until:
         time.sleep(0.05)
-    from mnist_trainer.tracking.store import connect
+    from mnist_trainer.shipping.store import connect
 
     client = connect(f"sqlite:///{done.folder}/outputs/mlflow.db").client
     found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])

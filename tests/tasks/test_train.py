@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
-from mnist_trainer.tasks.assembly import build_trainer
-from mnist_trainer.tasks.provenance import flattened
+from mnist_trainer.runs.provenance import flattened
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2")
 UPDATES = 11  # of an epoch: 1,300 images in batches of 128, the last one of 20

@@ -10,7 +10,7 @@ from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.probe import BOUNDS
 from mnist_trainer.analysis.comparison.verdict import counted, number
-from mnist_trainer.analysis.markdown import table
+from mnist_trainer.words import table
 
 NEVER = "never"
 

@@ -17,7 +17,7 @@ from mnist_trainer.analysis.explanation.blocks import (
     Verdict,
 )
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.markdown import table
+from mnist_trainer.words import table
 
 SIGNS: dict[Tone, str] = {"right": " ✅", "wrong": " ❌"}
 PROGRAM = """\

@@ -7,9 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.derivative import (
+    TIME,
+    Held,
+    Settings,
+    attempt,
+    cannot_run,
+    derivative,
+    fold,
+    scatter,
+)
 from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
 from mnist_trainer.analysis.gradcheck.report import Check
-from mnist_trainer.analysis.gradcheck.rows import TIME, Held, Settings, attempt, cannot_run, derivative, fold, scatter
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer

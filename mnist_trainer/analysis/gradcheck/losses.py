@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.derivative import Settings, attempt, cannot_run, fold
 from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, explain_loss
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
 from mnist_trainer.analysis.gradcheck.draws import draw_predictions, draw_soft, draw_unequal
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.report import Check
-from mnist_trainer.analysis.gradcheck.rows import Settings, attempt, cannot_run, fold
 from mnist_trainer.analysis.gradcheck.subject import LossFound, Subject
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.derivative import Settings
 from mnist_trainer.analysis.gradcheck.draws import draw_soft, draw_unequal
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.gradcheck.rows import Settings
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.build import build_loss
 from mnist_trainer.config import LossConfig

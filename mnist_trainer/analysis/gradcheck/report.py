@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from mnist_trainer.analysis.markdown import table
+from mnist_trainer.words import table
 
 Verdict = Literal["exact", "wrong", "can't run", "not checked", "not judged"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt, cannot_run, derivative
 from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, in_general, softmax
 from mnist_trainer.analysis.gradcheck.draws import smoothed
 from mnist_trainer.analysis.gradcheck.layers import Found
 from mnist_trainer.analysis.gradcheck.report import Check
-from mnist_trainer.analysis.gradcheck.rows import Held, Settings, attempt, cannot_run, derivative
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 

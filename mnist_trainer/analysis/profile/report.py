@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mnist_trainer.analysis.markdown import signed, table
+from mnist_trainer.words import signed, table
 
 HEAD = ("what", "does", "median µs", "share", "GFLOP/s", "of the peak")
 KERNEL_HEAD = ("kernel", "median µs", "share")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.analysis.markdown import table
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, median, without_gc
 from mnist_trainer.config import LossConfig
+from mnist_trainer.words import table
 
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 CLASS_COUNTS = (10, 32, 100, 316, 1000)

@@ -5,10 +5,10 @@ import pytest
 
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.analysis.comparison.probe import BOUNDS, Probe
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import DivergedError, MistakeError
-from mnist_trainer.tasks.assembly import build_trainer
 
 TINY = ("data=digits", "model.hidden=[8]", "model.dropout=0.2", "epochs=2", "trainer.log_every=4")
 UPDATES = 22

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
+from mnist_trainer.analysis.gradcheck.against_reference import check_mode
+from mnist_trainer.analysis.gradcheck.derivative import Settings
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.modes import check_mode
-from mnist_trainer.analysis.gradcheck.rows import Settings
 from mnist_trainer.api import Loss, check_gradients, register_loss
 from mnist_trainer.config import CustomLossConfig
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss

@@ -10,9 +10,9 @@ from mnist_trainer import kernels
 from mnist_trainer.analysis.profile.parts import KERNELS, places, step_parts
 from mnist_trainer.analysis.profile.report import Profile, Row
 from mnist_trainer.analysis.profile.steps import profile_steps
+from mnist_trainer.assembly import build_trainer
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import compose
-from mnist_trainer.tasks.assembly import build_trainer
 
 LAYERS = (
     "{kind: conv2d, filters: 2, kernel: 3, padding: 1}, {kind: relu}, {kind: max_pool2d, kernel: 2}, "

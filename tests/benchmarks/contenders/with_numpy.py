@@ -18,8 +18,8 @@ from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.schedules import Constant
-from mnist_trainer.tasks.processes import cores_for
 from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Trainer
 

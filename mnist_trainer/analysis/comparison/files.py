@@ -1,0 +1,187 @@
+"""What task=compare leaves behind: the studies' results, the figures, the report, and the parent run's last metrics."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mnist_trainer.analysis.comparison import verdict
+from mnist_trainer.analysis.comparison.differences import Comparison
+from mnist_trainer.analysis.comparison.progress import prefix_of
+from mnist_trainer.analysis.comparison.report import Picture, Report, as_json
+from mnist_trainer.analysis.comparison.verdict import counted
+from mnist_trainer.analysis.studies import saturation, timing
+from mnist_trainer.analysis.studies.saturation import Saturation
+from mnist_trainer.analysis.studies.timing import LossTiming
+from mnist_trainer.assembly import build_trainer
+from mnist_trainer.config import LossConfig
+from mnist_trainer.journal.journal import Journal
+from mnist_trainer.runs.machine import machine
+from mnist_trainer.runs.outcome import write_whole
+from mnist_trainer.tasks.train import Run
+
+log = logging.getLogger(__name__)
+
+REPORT, NUMBERS = "comparison.md", "comparison.json"
+CURVES = Picture("curves.png", "Loss and accuracy of the modes, on one another")
+GRADIENTS = Picture("gradient_differences.png", "Differences of the gradients and of the parameters over the updates")
+SATURATION = Picture("saturation.png", "Errors of loss and gradient against the gap between the logits")
+PARTING = Picture("parting_of_ways.png", "Loss and gradient that each mode returns for ever worse mistakes")
+TIMES = Picture("timing.png", "Times of the losses alone against batch size and number of classes")
+
+
+PICTURES = {"Training": [CURVES], "Gradients": [GRADIENTS], "Saturation": [PARTING, SATURATION], "Timing": [TIMES]}
+
+
+class ComparisonFiles:
+    """Report, numbers and figures beside the journal; they are there from `write` on, and `study` adds to them.
+
+    So an interruption costs no more than the study it falls into: what stands in the folder, and was declared to the
+    journal, is whole.
+    """
+
+    def __init__(self, runs: Sequence[Run], comparison: Comparison, journal: Journal) -> None:
+        self._runs, self._comparison, self._journal = runs, comparison, journal
+        self._losses = [run.config.loss for run in runs]
+        self._saturation: Saturation | None = None
+        self._timings: list[LossTiming] = []
+        self._steps: dict[str, float] = {}
+        self._drawn: list[Picture] = []
+        self._declared: set[str] = set()
+        self._setting = setting_of(runs)
+
+    def study(self, *, timed: bool) -> list[str]:
+        """Study the losses alone, and draw; return the verdict on all."""
+        self._draw(self._comparison.record, CURVES, GRADIENTS)
+        log.info("studying the losses at growing logits ...")
+        self._saturation = saturation.study(self._losses)
+        self._draw(asdict(self._saturation), SATURATION, PARTING)
+        if timed:
+            log.info("timing the losses, and the training step (half a minute) ...")
+            timings = timing.time_losses(self._losses)
+            outcomes = self._comparison.outcomes
+            able = [run for run, outcome in zip(self._runs, outcomes, strict=True) if outcome.updates]
+            self._steps = timing.time_steps({run.config.loss.name: training_step(run) for run in able})
+            self._timings = timings
+            self._draw([asdict(one) for one in timings], TIMES)
+        return self.verdict()
+
+    def verdict(self) -> list[str]:
+        """Say what is known by now."""
+        said = verdict.sentences(self._comparison)
+        said += saturation.sentences(self._saturation) if self._saturation else []
+        return said + (timing.sentences(self._timings, self._steps) if self._timings else [])
+
+    def write(self) -> None:
+        """Write what is known by now, and declare new files to the journal."""
+        saturated, timings, steps, said = self._saturation, self._timings, self._steps, self.verdict()
+        report = Report(
+            setting=self._setting,
+            model=self._runs[0].trainer.model.summary(),
+            comparison=self._comparison,
+            verdict=said,
+            saturation=saturation.as_markdown(saturated) if saturated else (),
+            timing=timing.as_markdown(timings, steps) if timings else (),
+            pictures={section: [one for one in of_it if one in self._drawn] for section, of_it in PICTURES.items()},
+        )
+        content: dict[str, Any] = {"setting": self._setting, "verdict": said, "comparison": asdict(self._comparison)}
+        content |= {
+            "saturation": asdict(saturated) if saturated else None,
+            "timing": {"losses": [asdict(one) for one in timings], "steps": steps} if timings else None,
+        }
+        for name, text in ((REPORT, report.as_markdown()), (NUMBERS, as_json(content))):
+            write_whole(self._journal.folder / name, text)
+        for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
+            if name not in self._declared:
+                self._journal.artifact(name)
+                self._declared.add(name)
+
+    def _draw(self, content: Any, *pictures: Picture) -> None:
+        for picture in pictures:
+            draw(picture, content, self._journal.folder / picture.file)
+        self._drawn += pictures
+        self.write()
+
+
+def draw(picture: Picture, content: Any, path: Path) -> None:
+    """Draw a figure; only what is drawn needs matplotlib."""
+    from mnist_trainer.figures import lockstep, saturation
+    from mnist_trainer.figures.timing import loss_times
+
+    drawings: dict[Picture, Callable[[Any, Path], None]] = {
+        CURVES: lockstep.training_curves,
+        GRADIENTS: lockstep.gradient_differences,
+        SATURATION: saturation.saturation,
+        PARTING: saturation.parting_of_ways,
+        TIMES: loss_times,
+    }
+    drawings[picture](content, path)
+
+
+def training_step(run: Run) -> Callable[[], None]:
+    """Return an update of a new trainer on one batch, with a learning rate of 0: the same work each time."""
+    trainer, _ = build_trainer(run.config, run.dataset)
+    trainer.learning_rate = 0.0
+    x, labels = next(iter(trainer.train))
+
+    def step() -> None:
+        trainer.update(x, labels)
+
+    return step
+
+
+def setting_of(runs: Sequence[Run]) -> dict[str, str]:
+    """Tell what was trained, on what, and where."""
+    config, dataset, trainer = runs[0].config, runs[0].dataset, runs[0].trainer
+    return {
+        "model": f"{config.model.name}, {trainer.model.parameters.size:,} parameters",
+        "data": (
+            f"{dataset.name}{' (a stand-in for MNIST)' if dataset.fallback else ''}: {trainer.train.samples:,} images "
+            f"to train on, {trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test"
+        ),
+        "losses": "; ".join(in_words(run.config.loss) for run in runs),
+        "training": (
+            f"{counted(config.epochs, 'epoch')} of {counted(len(trainer.train))}, batches of {config.batch_size}"
+        ),
+        "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})",
+        "precision": config.dtype,
+        "seed": str(config.seed),
+        **machine(),
+    }
+
+
+def in_words(loss: LossConfig) -> str:
+    """Write a loss with its hyperparameters: `fused (label_smoothing 0.1)`."""
+    values = asdict(loss)
+    values |= values.pop("parameters", {})  # a plugin's
+    its = ", ".join(f"{key} {value}" for key, value in values.items() if key != "name")
+    return f"{loss.name} ({its})" if its else loss.name
+
+
+def closing_metrics(comparison: Comparison) -> dict[str, float]:
+    """Return the parent run's summary: the agreement with the first mode, and how the tests differ.
+
+    The test losses of modes that are different functions are not measured against each other.
+    """
+    outcomes = {outcome.mode: outcome.result for outcome in comparison.outcomes}
+    metrics: dict[str, float | None] = {}
+    for pair in comparison.pairs:
+        if not pair.measured.updates:
+            continue
+        prefix = prefix_of(pair.other, len(comparison.pairs))
+        measured, shadow = pair.measured, pair.shadow
+        metrics |= {
+            f"{prefix}logits_gradient_largest": measured.logits_largest,
+            f"{prefix}updates_within_bound": measured.within,
+            f"{prefix}first_update_apart": pair.parameters_differ,
+            f"{prefix}first_update_far_apart": pair.parameters_differ_much,
+        }
+        if shadow is not None:
+            metrics[f"{prefix}logits_gradient_largest_float64"] = shadow.logits_largest
+        first, other = outcomes[pair.first], outcomes[pair.other]
+        if first is not None and other is not None:
+            for name in ("test_accuracy", "test_loss") if pair.same_loss else ("test_accuracy",):
+                metrics[f"{prefix}{name}"] = other[name] - first[name]
+    return {name: value for name, value in metrics.items() if value is not None and not math.isnan(value)}

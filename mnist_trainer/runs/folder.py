@@ -1,0 +1,95 @@
+"""Runs in their folders: which one `resume=` means, and whether it is finished."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import read_object
+from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.journal.reading import is_alive, read_end, read_start
+from mnist_trainer.journal.running import is_running
+from mnist_trainer.runs.tracked import shown
+from mnist_trainer.sweeps.jobs import OUTCOME, has_diverged
+
+CONFIG = "config.yaml"
+LATEST = "latest"
+
+
+def run_folder(resume: str, outputs: Path) -> Path:
+    """Return the folder of the run that `resume` names: that folder, a checkpoint in it, or `latest` in `outputs`.
+
+    Raises `ConfigError` that says what would fit.
+    """
+    if resume == LATEST:
+        found = unfinished(outputs)
+        if not found:
+            raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
+        return found[-1]
+    path = Path(resume).absolute()
+    if not path.exists():
+        raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
+    folder = path.parent if path.is_file() else path
+    try:
+        start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
+    except OSError as error:
+        raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
+    if start is not None and start["kind"] == "sweep":
+        raise ConfigError(f"resume={resume}: the folder of a sweep; --multirun sweep.resume={resume} goes on with it")
+    if start is not None and start["kind"] != "run":
+        raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
+    if above is not None and above["kind"] == "comparison":
+        raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
+    if start is None and not (folder / CONFIG).exists():
+        raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
+    return folder
+
+
+def unfinished(outputs: Path) -> list[Path]:
+    """Return the folders of single runs that ended before their time and might go on, oldest first.
+
+    Runs of sweeps and comparisons don't count, nor do those that diverged: they would again. One of another host that
+    has written no end is running as long as it isn't silent for an hour.
+    """
+    found: list[tuple[int, Path]] = []
+    for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
+        try:
+            start = read_start(journal.parent)
+            over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent))
+            if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
+                found.append((start["start_time"], journal.parent))
+        except OSError:  # none that could go on
+            continue
+    return [folder for _, folder in sorted(found)]
+
+
+def runs_now(folder: Path, start: Event) -> bool:
+    """Whether a process may be at this run: it has written no end, and its writer lives."""
+    return is_alive(folder) or (read_end(folder) is None and is_running(folder, start))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's journal says so: its result was written before that."""
+    end = read_end(folder)
+    return end is not None and end["status"] == "FINISHED"
+
+
+def outcome_of(folder: Path) -> Mapping[str, Any]:
+    """Return what a run's outcome file says; nothing if it has none."""
+    try:
+        return read_object(folder / OUTCOME)
+    except (OSError, ValueError):
+        return {}
+
+
+def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_: DictConfig) -> str:
+    if resume is not None:  # what is composed beside it need not be whole, nor have a name
+        return str(run_folder(str(resume), Path(outputs)))
+    return f"{outputs}/{now}-{_root_.name}-{unique}"
+
+
+OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
+OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)

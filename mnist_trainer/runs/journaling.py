@@ -1,0 +1,128 @@
+"""A run's journal: what the run is at its start, how it ended at its end."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from mnist_trainer import registry
+from mnist_trainer.config import Config
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.errors import DiskError, DivergedError, MnistTrainerError
+from mnist_trainer.journal.journal import Journal, RunRecord, Status
+from mnist_trainer.runs.folder import CONFIG
+from mnist_trainer.runs.outcome import write_whole
+from mnist_trainer.runs.provenance import flattened, machine_tags
+from mnist_trainer.runs.resumption import Resumption
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def journaled(
+    config: Config,
+    folder: Path,
+    dataset: Dataset,
+    record: RunRecord,
+    *,
+    validation_size: int,
+    tags: Mapping[str, str] | None = None,
+    resumption: Resumption | None = None,
+) -> Iterator[Journal]:
+    """Keep the journal of the run within the block, and beside it the resolved configuration.
+
+    `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal,
+    which says so already.
+    """
+    values = asdict(config)
+    folder.mkdir(exist_ok=True)
+    write_whole(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))
+    journal = begun(folder, record) if resumption is None else resumption.journal
+    status: Status = "FAILED"
+    reason: str | None = None
+    try:
+        if resumption is None or resumption.checkpoint is None:
+            begin(journal, config, dataset, validation_size, tags or {})
+        yield journal
+        status = "FINISHED"
+    except KeyboardInterrupt as error:
+        status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
+        raise
+    except DivergedError as error:
+        reason = str(error)
+        tell_divergence(journal, error.facts)
+        raise
+    except BaseException as error:
+        reason = str(error) if isinstance(error, MnistTrainerError) else f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        try:
+            for name in ("last.npz", "best.npz"):
+                if (folder / name).exists():
+                    journal.artifact(name)
+            journal.end(status, reason)
+        finally:
+            close_journal(journal, status)
+
+
+def begun(folder: Path, record: RunRecord) -> Journal:
+    """Write that a new run begins; raises `TrackingError` if that can't be."""
+    journal = Journal(folder)
+    try:
+        journal.start(record)
+    except BaseException:
+        journal.close()
+        raise
+    return journal
+
+
+def close_journal(journal: Journal, status: Status) -> None:
+    """Give the journal back; raises `DiskError` if lines of a run that finished could not be written."""
+    try:
+        journal.close()
+    except DiskError as error:
+        if status == "FINISHED":
+            raise
+        log.error(str(error))  # what ended the run is told besides
+
+
+def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
+    """Write where the run diverged: as tags, and as params too.
+
+    MLflow's params can't change. Those of a run that is resumed, and diverges elsewhere, stay what they were, and the
+    tags tell the last.
+    """
+    told = {f"diverged.{name}": value for name, value in facts.items()}
+    journal.tags({name: str(value) for name, value in told.items()})
+    journal.params(told)
+
+
+def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: int, tags: Mapping[str, str]) -> None:
+    """Write what the run is made of."""
+    params = flattened(asdict(config)) | {"data.name": dataset.name, "data.validation_size": validation_size}
+    for name in ("name", "task.label"):  # the run's own: runs that differ in the loss alone have the same others
+        del params[name]
+    journal.params(params)
+    loss = registry.losses[config.loss.name]
+    journal.tags(
+        {
+            "loss.mode": config.loss.name,
+            "loss.exact": str(loss.exact).lower(),
+            "model": config.model.name,
+            "data.name": dataset.name,
+            "data.fallback": str(dataset.fallback).lower(),
+            **machine_tags(),
+            **tags,
+        }
+    )
+    journal.dataset(
+        name=dataset.name,
+        digest=dataset.digest,
+        source=dataset.source,
+        schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
+        profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
+    )
+    journal.artifact("config.yaml")

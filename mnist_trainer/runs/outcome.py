@@ -1,0 +1,109 @@
+"""How a run ended, in its folder: `outcome.json`, or no folder at all if it never began."""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_trainer.data.atomic import replacing
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
+from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.runs.folder import outcome_of
+from mnist_trainer.sweeps.jobs import OUTCOME
+
+log = logging.getLogger(__name__)
+
+HYDRA_FILES = {".hydra", "mnist_trainer.log"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a task came to: the command's exit code, what `outcome.json` says, and a number for Hydra's sweepers."""
+
+    exit_code: int
+    result: Mapping[str, object]
+    objective: float | None = None  # to be made small
+
+
+@contextmanager
+def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool = False) -> Iterator[None]:
+    """Write down a failure within the block; a run that never began leaves no folder, unless `keep`.
+
+    Raises `ConfigError` if the folder holds a run already, and leaves that as it is.
+    """
+    if (folder / JOURNAL).exists():
+        raise ConfigError(f"{folder} holds a run already: leave hydra.run.dir out, or name a new folder")
+    (folder / OUTCOME).unlink(missing_ok=True)  # of a task without a journal
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
+            forget(folder, root)
+        else:
+            with suppress(OSError):  # a full disk must not hide what went wrong
+                write_failure(folder, error, overrides)
+        raise
+
+
+def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
+    """Write down what ended the run before its time; one that has its result keeps that, and says so."""
+    if outcome_of(folder).get("status") == "FINISHED":
+        log.info("the run itself is finished, and its result kept")
+        return
+    try:
+        match error:
+            case KeyboardInterrupt():
+                reason = f"interrupted by {error}" if error.args else "interrupted"
+                write_outcome(folder, "KILLED", reason, overrides)
+            case DivergedError():
+                more = {"exit_code": error.exit_code, "diverged": error.facts}
+                write_outcome(folder, "FAILED", str(error), overrides, more)
+            case MnistTrainerError():
+                write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
+            case OSError():
+                write_outcome(folder, "FAILED", in_words(error), overrides)
+            case _:
+                write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+    except OSError as failure:
+        log.error(f"{in_words(failure)}; it would say how the run ended")
+
+
+def write_outcome(
+    folder: Path,
+    status: str,
+    reason: str | None,
+    overrides: Sequence[str],
+    result: Mapping[str, object] | None = None,
+) -> None:
+    """Write `outcome.json`, whole or not at all."""
+    outcome = {"status": status, "reason": reason, "overrides": list(overrides), **(result or {})}
+    write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all; raises `OSError` naming it."""
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a full disk names no file
+
+
+def forget(folder: Path, root: Path) -> None:
+    """Remove the folder of a job that never began, if it holds Hydra's own files and nothing else.
+
+    With it goes what is left empty between it and the day's folder in `root`.
+    """
+    if not {path.name for path in folder.iterdir()} <= HYDRA_FILES:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in folder.parents:
+        if not parent.is_relative_to(root) or parent.parent in (root, root.parent):
+            break
+        try:
+            parent.rmdir()
+        except OSError:  # it holds something else
+            break

@@ -1,0 +1,134 @@
+"""A shipper beside a task, and what the user is told of it."""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from mnist_trainer.config import TrackingConfig
+from mnist_trainer.credentials import with_password
+from mnist_trainer.errors import ConfigError, TrackingError
+from mnist_trainer.journal.address import check_uri, resolve_uri
+from mnist_trainer.journal.journal import Kind, RunRecord
+from mnist_trainer.shipping.process import Shipper, command, require_store, ui_command
+from mnist_trainer.shipping.report import Report, ShippedRun
+
+log = logging.getLogger(__name__)
+
+LEAVE_SECONDS = 0.5
+"""How long an interrupted command waits for what is still to be sent."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """How a command tracks: the group's configuration, and the folder of the default store."""
+
+    config: TrackingConfig
+    store_folder: Path
+
+    @property
+    def mode(self) -> Literal["mlflow", "off"]:
+        """Whether journals are sent."""
+        return "off" if self.config.name == "off" else "mlflow"
+
+    @property
+    def uri(self) -> str:
+        """The store, without a password."""
+        return resolve_uri(self.config.uri, self.store_folder)
+
+    @property
+    def ui_command(self) -> str:
+        """The command, or the address, that opens MLflow's UI."""
+        return ui_command(self.config.uri, self.store_folder)
+
+    def record(self, kind: Kind, *, experiment: str, name: str, parent: str | None) -> RunRecord:
+        """Return what a new run's journal starts with."""
+        return RunRecord(
+            run=uuid.uuid4().hex,
+            kind=kind,
+            experiment=experiment,
+            name=name,
+            uri=self.config.uri,
+            mode=self.mode,
+            parent=parent,
+            store_folder=str(self.store_folder),
+        )
+
+    def check(self) -> None:
+        """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
+        if self.mode == "mlflow":
+            check_uri(self.uri)
+        elif self.config.required:
+            raise ConfigError("tracking.required=true with tracking=off: nothing is sent then; leave one of them out")
+
+    def require(self, experiment: str) -> None:
+        """With `tracking.required`, wait for the store; raises `TrackingError` if it doesn't take what it is sent."""
+        if self.config.required:
+            require_store(self.uri, experiment, self.store_folder, self.config.wait_seconds)
+
+
+@contextmanager
+def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None]:
+    """Send the folder's journals while the block runs, then wait for the rest and tell where it is.
+
+    Does nothing with `tracking=off`.
+    """
+    shipper = None
+    if tracked.mode == "mlflow":
+        try:
+            shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
+        except TrackingError as error:
+            log.warning(f"{error}; the journal is kept")
+    wait, leave = tracked.config.wait_seconds, False
+    try:
+        yield
+    except KeyboardInterrupt:
+        wait, leave = min(wait, LEAVE_SECONDS), True
+        raise
+    finally:
+        if shipper is not None:
+            report = None
+            try:
+                report = shipper.finish(wait, leave=leave)
+            finally:
+                if report is None:  # interrupted, before or in here
+                    log.warning("MLflow: still being sent to, by a process that goes on in the background")
+            if report is not None:
+                tell(report, tracked, folder, kind)
+
+
+def tell(report: Report, tracked: Tracked, folder: Path, kind: Kind) -> None:
+    """Log what was sent, and how to look at it or to send the rest."""
+    for run in report.runs[:1]:
+        if run.run_id is not None:
+            log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
+            log.info(f"    {tracked.ui_command}")
+            if not tracked.ui_command.startswith("http"):
+                # The UI greets a new browser in its GenAI mode, without curves
+                log.info(f"    http://127.0.0.1:5000/#/{page(report.runs, kind)}workflowType=machine_learning")
+    if report.left or report.error:
+        why = f": {report.error}" if report.error else ""
+        log.warning(f"MLflow: {report.left:,} events are not sent{why}")
+        password = with_password(tracked.uri) != tracked.uri
+        log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
+        log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
+
+
+def page(runs: Sequence[ShippedRun], kind: Kind) -> str:
+    """Return the page of MLflow's UI that shows these runs, the parent's first: its path, and `?` or `&` after it."""
+    run = runs[0]
+    children = [child.run_id for child in runs[1:] if child.run_id is not None]
+    if kind == "comparison" and children:
+        listed = [quote(json.dumps(ids, separators=(",", ":"))) for ids in (children, [run.experiment_id])]
+        return f"compare-runs?runs={listed[0]}&experiments={listed[1]}&"
+    return f"experiments/{run.experiment_id}/" + ("runs?" if kind == "sweep" else f"runs/{run.run_id}/model-metrics?")
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,55 @@
+"""The end of a run in MLflow: its pictures and files, the reason if it went wrong, its status."""
+
+import logging
+import os
+from pathlib import Path
+
+from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.history import History, read_history
+from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.shipping.store import FAILURE_TAG, Store
+
+SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
+
+log = logging.getLogger(__name__)
+
+
+def silent_death(folder: Path) -> Event:
+    """Return the end event that a dead writer owes."""
+    return {
+        "event": "end",
+        "time": read_history(folder).last_time,
+        "status": "FAILED",
+        "reason": SILENT_DEATH,
+    }
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw the pictures of the folder's journal; one that can't be drawn must not keep a run from ending."""
+    try:
+        from mnist_trainer.shipping.pictures import draw_folder
+
+        return draw_folder(folder)
+    except Exception as error:
+        log.warning("%s: its pictures can't be drawn: %s: %s", folder, type(error).__name__, error)
+        log.debug("%s", folder, exc_info=True)
+        return []
+
+
+def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: list[Path]) -> None:
+    """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
+    client = store.client
+    # The status first: it is right then even where the artifacts' store can't be reached
+    if end["reason"]:
+        client.set_tag(run_id, FAILURE_TAG, end["reason"][:8000])
+    client.set_terminated(run_id, end["status"], end["time"])
+    for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
+        if path.is_file() and os.access(path, os.R_OK):
+            client.log_artifact(run_id, str(path), artifact_folder)
+        else:
+            log.warning("%s: declared as an artifact, but it can't be read", path)
+
+
+def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
+    declared = [(folder / name, artifact_folder) for name, artifact_folder in history.artifacts]
+    return list(dict.fromkeys([(path, None) for path in pictures] + declared + [(folder / JOURNAL, None)]))

@@ -1,0 +1,102 @@
+"""Events to MLflow calls: parameters, tags, metrics and data sets of one run, within MLflow's limits."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mnist_trainer.journal.events import Event
+
+if TYPE_CHECKING:
+    from mnist_trainer.shipping.store import Store
+
+METRICS_PER_CALL = 1000
+PAIRS_PER_CALL = 100
+PARAM_CHARACTERS = 6000
+TAG_CHARACTERS = 8000
+
+log = logging.getLogger(__name__)
+
+
+class RunDeletedError(Exception):
+    """The run was deleted in MLflow: what its journal still holds has nowhere to go."""
+
+
+class RunLostError(Exception):
+    """The store doesn't know the run that it had: it was emptied, or exchanged for another one."""
+
+
+class Outbox:
+    """Sends what it is given at once; an item that MLflow refuses (a bad name) doesn't hold up the rest."""
+
+    def __init__(self, store: "Store", run_id: str) -> None:
+        self.store = store
+        self.run_id = run_id
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Send these events; sending them again changes nothing."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        params: list[Any] = []
+        tags: list[Any] = []
+        metrics: list[Any] = []
+        for event in events:
+            if event["event"] == "params":
+                params += [Param(key, _cut(value, PARAM_CHARACTERS)) for key, value in event["params"].items()]
+            elif event["event"] == "tags":
+                tags += [RunTag(key, _cut(value, TAG_CHARACTERS)) for key, value in event["tags"].items()]
+            elif event["event"] == "metrics":
+                step, time = event["step"], event["time"]
+                metrics += [Metric(key, value, time, step) for key, value in event["metrics"].items()]
+            elif event["event"] == "dataset":
+                self._send_dataset(event)
+        client = self.store.client
+        for part in _parts(params, PAIRS_PER_CALL):
+            self._deliver(lambda items: client.log_batch(self.run_id, params=items), part)
+        for part in _parts(tags, PAIRS_PER_CALL):
+            self._deliver(lambda items: client.log_batch(self.run_id, tags=items), part)
+        for part in _parts(metrics, METRICS_PER_CALL):
+            self._deliver(lambda items: client.log_batch(self.run_id, metrics=items), part)
+
+    def _send_dataset(self, event: Event) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = str(event["source"])
+        remote = source.startswith(("http://", "https://"))
+        dataset = Dataset(
+            name=event["name"],
+            digest=event["digest"][:36],
+            source_type="http" if remote else "local",
+            source=json.dumps({"url" if remote else "uri": source}),
+            schema=json.dumps(event["schema"]),
+            profile=json.dumps(event["profile"]),
+        )
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        self._deliver(lambda items: self.store.client.log_inputs(self.run_id, items), inputs)
+
+    def _deliver(self, call: Callable[[list[Any]], object], items: list[Any]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            call(items)
+        except MlflowException as error:
+            if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"):
+                raise
+            stage = self.store.stage(self.run_id)
+            if stage != "active":
+                raise (RunLostError if stage is None else RunDeletedError)(self.run_id) from error
+            if len(items) == 1:
+                log.warning("MLflow refused %s: %s", items[0], error)
+                return
+            middle = len(items) // 2
+            self._deliver(call, items[:middle])
+            self._deliver(call, items[middle:])
+
+
+def _cut(value: object, limit: int) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,104 @@
+"""The pictures of a journal: `python -m mnist_trainer.shipping.pictures FOLDER`, of a run or a sweep."""
+
+import io
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from mnist_trainer.figures.confusion import confusion_matrix
+from mnist_trainer.figures.curves import learning_curves
+from mnist_trainer.figures.sweep_modes import mode_curves
+from mnist_trainer.figures.sweep_pairs import paired_differences
+from mnist_trainer.files import read_object
+from mnist_trainer.journal.history import History, read_history
+from mnist_trainer.shipping.position import served_folders
+
+CURVES = "learning_curves.png"
+CONFUSION = "confusion_matrix.png"
+COMPARISON = "loss_modes.png"
+PAIRED = "paired_differences.png"
+SWEEP = "sweep.json"
+
+
+def draw_folder(folder: Path) -> list[Path]:
+    """Draw what the folder's own journal has the numbers for, into the folder; returns the pictures' paths.
+
+    A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode, and
+    the paired differences that its own file tells. A comparison draws its own.
+    """
+    history = read_history(folder)
+    if history.start.get("kind") == "sweep":
+        modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
+        if modes:
+            mode_curves(modes, folder / COMPARISON)
+        pairs = pairs_of(folder)
+        if pairs:
+            paired_differences(pairs, folder / PAIRED)
+        return [folder / COMPARISON] * bool(modes) + [folder / PAIRED] * bool(pairs)
+    if history.start.get("kind") == "comparison":
+        return []
+    pictures = []
+    title = str(history.start.get("name", folder.name))
+    if any(key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics):
+        learning_curves(history.metrics, folder / CURVES, title)
+        pictures.append(folder / CURVES)
+    if history.confusion is not None:
+        matrix, names = history.confusion["matrix"], history.confusion["class_names"]
+        confusion_matrix(matrix, names, folder / CONFUSION, title)
+        pictures.append(folder / CONFUSION)
+    return pictures
+
+
+def pairs_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the comparisons in a sweep's file that have pairs; none if it doesn't tell of any, or isn't there."""
+    try:
+        pairs = read_object(folder / SWEEP).get("pairs")
+    except (OSError, ValueError):
+        return []
+    return [each for each in pairs if isinstance(each, dict) and each.get("seeds")] if isinstance(pairs, list) else []
+
+
+def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:
+    """Return the runs' metrics grouped by `loss.name`.
+
+    Runs that differ in nothing but the loss have the same place in their groups; those without a
+    counterpart in every group are left out, unless no run has one.
+    """
+    groups: dict[str, dict[str, History]] = defaultdict(dict)
+    for history in histories:
+        if history.metrics and "loss.name" in history.params:
+            others = {key: value for key, value in history.params.items() if key != "loss.name"}
+            groups[str(history.params["loss.name"])][json.dumps(others, sort_keys=True)] = history
+    if not groups:
+        return {}
+    common = set.intersection(*(set(group) for group in groups.values()))
+    return {
+        mode: [dict(group[key].metrics) for key in sorted(group) if not common or key in common]
+        for mode, group in groups.items()
+    }
+
+
+def warm_up() -> None:
+    """Draw to nowhere, so that the next picture finds its fonts and code loaded."""
+    nowhere = io.BytesIO()
+    series = [(1, 1.0), (2, 0.01)]
+    learning_curves({"train/loss": series, "validation/accuracy": series}, nowhere, "")
+    confusion_matrix([[1, 2], [3, 4]], ["a", "b"], nowhere, "")
+
+
+def main(arguments: list[str]) -> int:
+    """Draw the pictures of each folder named, and of the runs in it."""
+    if not arguments:
+        print("usage: python -m mnist_trainer.shipping.pictures FOLDER...", file=sys.stderr)  # noqa: T201
+        return 2
+    for argument in arguments:
+        for folder in served_folders(Path(argument)):
+            for path in draw_folder(folder):
+                print(path)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""The training process's side of the shipper: start it, and wait for it at the end. Standard library only."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.journal.address import is_server, resolve_uri
+from mnist_trainer.shipping.position import count_left, served_folders
+from mnist_trainer.shipping.report import Report
+
+LOG = "shipper.log"
+GRACE_SECONDS = 2.0  # more than the shipper takes to stop
+
+
+class Shipper:
+    """A child process that sends the journals of `folder`, a run's or a sweep's, while this process lives.
+
+    The pipe to its standard input is its only link to this process: it closes when `finish` is
+    called, or when this process dies. The child tries for `deadline` seconds after that.
+    """
+
+    def __init__(self, folder: Path, *, python: str = sys.executable, deadline: float = 60.0) -> None:
+        self.folder = folder.absolute()
+        command = [python, "-P", "-m", "mnist_trainer.shipping.shipper", "--watch", str(self.folder)]
+        command += ["--deadline", str(deadline)]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / LOG).open("ab") as log:
+                self._child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=child_environment(),
+                    start_new_session=True,
+                    text=True,
+                )
+        except OSError as error:
+            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
+
+    def finish(self, wait_seconds: float, *, leave: bool = False) -> Report | None:
+        """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
+
+        With `leave`, it goes on without this process instead, for up to its own deadline; None is returned.
+        """
+        timed_out = False
+        try:
+            output, _ = self._child.communicate(timeout=wait_seconds)
+        except subprocess.TimeoutExpired:
+            if leave:
+                self._child.returncode = 0  # nobody waits for it: Popen would warn of that
+                assert self._child.stdout is not None
+                self._child.stdout.close()
+                return None
+            timed_out = True
+            output = self._stop()
+        try:
+            report = Report.from_json(output)
+        except ValueError:
+            left = sum(count_left(folder) for folder in served_folders(self.folder))
+            why = "took too long" if timed_out else f"ended with status {self._child.returncode}"
+            return Report(left=left, error=f"the shipper {why}; see {self.folder / LOG}", timed_out=timed_out)
+        return Report(report.runs, report.left, report.error, timed_out)
+
+    def _stop(self) -> str:
+        self._child.terminate()
+        try:
+            return self._child.communicate(timeout=GRACE_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.communicate()[0]
+
+
+def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
+    """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
+    command = [sys.executable, "-P", "-m", "mnist_trainer.shipping.reaching"]
+    command += [uri, experiment, str(store_folder), f"{wait_seconds:g}"]
+    try:
+        asked = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(),
+            start_new_session=True,
+            text=True,
+            timeout=wait_seconds + GRACE_SECONDS,
+            check=False,
+        )
+        problem = asked.stdout or f"{uri}: its process ended with status {asked.returncode}"
+    except subprocess.TimeoutExpired:
+        problem = f"{uri}: no answer within {wait_seconds:g} s"
+    else:
+        if not asked.returncode:
+            return
+    raise TrackingError(
+        f"{problem}\ntracking.required: nothing begins before the store answers, within"
+        f" tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is kept"
+    )
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment of a process beside training."""
+    environment = dict(os.environ)
+    source = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join([source, *filter(None, [environment.get("PYTHONPATH")])])
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = "1"  # the processors are training's
+    return environment
+
+
+def ui_command(uri: str | None, store_folder: Path) -> str:
+    """Return the command that opens MLflow's UI on a store, from this directory; a server's own URL."""
+    resolved = resolve_uri(uri, store_folder)
+    if is_server(resolved):
+        return resolved
+    return command("mlflow", "ui", "--backend-store-uri", resolved)
+
+
+def command(module: str, *arguments: str) -> str:
+    """Return what runs a module from this directory, with the Python that runs this."""
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = str(Path(python).relative_to(Path.cwd()))
+        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
+    return shlex.join([python, "-m", module, *arguments])

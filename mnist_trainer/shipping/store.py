@@ -1,0 +1,186 @@
+"""One MLflow tracking store: connecting to it, its experiments, finding a journal's run in it.
+
+The only file, with `delivery.py`, that talks to MLflow. MLflow is imported when a store is connected to.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import sqlite3
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mnist_trainer.credentials import with_password
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.journal.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
+from mnist_trainer.journal.locks import locked
+from mnist_trainer.shipping.failures import is_outage
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+RUN_TAG = "mnist_trainer.run"
+FAILURE_TAG = "failure.reason"
+DIVERGED_TAGS = "diverged."
+"""What the tags begin with that tell of a divergence."""
+REACHED_TAG = "mnist_trainer.reached"
+LOCK_SECONDS = 60.0
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+# Whoever tries again has to look first: MLflow's own retries would make a second run where the answer to the request
+# that made the first was lost, and block a call to a server that is down for 247 s
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
+def load_mlflow() -> "type[MlflowClient]":
+    """MLflow's client class; 2 s the first time. Sets ENVIRONMENT where the user did not."""
+    os.environ[RETRIES] = "0"
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log as an error, they raise as well
+    return MlflowClient
+
+
+@functools.cache
+def connect(uri: str) -> "Store":
+    """Return the store at `uri`, made if it is a SQLite file that doesn't exist.
+
+    Raises TrackingError if no store can be there, other exceptions if it doesn't answer now.
+    """
+    check_uri(uri)
+    client_class = load_mlflow()
+    path = sqlite_path(uri)
+    if path is None:
+        client = client_class(tracking_uri=with_password(uri))
+        client.search_experiments(max_results=1)
+        return Store(uri, client)
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (0.7 s, better outside the lock)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that create the tables at once fail.
+    with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
+        if not path.exists() or not path.stat().st_size:
+            _make(path, client_class)
+        _probe(path)
+        client = client_class(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return Store(uri, client)
+
+
+def is_store_s(error: Exception, uri: str) -> bool:
+    """Whether a failure is the store's, so that all who send there have it: it doesn't answer to a question, either."""
+    if isinstance(error, TrackingError) or is_outage(error):
+        return True
+    try:
+        connect(uri).client.search_experiments(max_results=1)
+    except Exception:
+        return True
+    return False
+
+
+def _make(path: Path, client_class: "type[MlflowClient]") -> None:
+    """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
+    for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
+        leftover.unlink(missing_ok=True)  # SQLite may have removed its journal meanwhile
+    # Another name each time: to one that failed, on a full disk, say, MLflow keeps its connection
+    new = path.with_name(f".{path.name}.new-{uuid.uuid4().hex}")
+    client = client_class(tracking_uri=sqlite_uri(new))
+    client.search_experiments(max_results=1)
+    client._tracking_client.store.engine.dispose()
+    new.replace(path)
+
+
+def _probe(path: Path) -> None:
+    """Fail at once where MLflow would try for 100 s: a file that can't be opened or isn't a database."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
+
+
+class Store:
+    """A store that answered."""
+
+    def __init__(self, uri: str, client: "MlflowClient") -> None:
+        self.uri = uri
+        self.client = client
+
+    @property
+    def version(self) -> str:
+        """MLflow's version here."""
+        from mlflow.version import VERSION
+
+        return str(VERSION)
+
+    def experiment(self, name: str, store_folder: Path) -> str:
+        """Return the id of the experiment `name`, made or restored if need be.
+
+        Unless a server decides, its artifacts go to `store_folder/mlartifacts/<name>`: by default
+        MLflow would make a folder in the working directory.
+        """
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            folder = store_folder / ARTIFACTS / quote(name, safe=" ")
+            location = None if is_server(self.uri) else folder.absolute().as_uri()
+            try:
+                return str(self.client.create_experiment(name, location))
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)
+                if found is None:  # it failed for another reason than another process's having made it
+                    raise
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+    def touch(self, name: str, store_folder: Path) -> None:
+        """Write the time into a tag of the experiment `name`, which a store that only can be read won't have."""
+        self.client.set_experiment_tag(self.experiment(name, store_folder), REACHED_TAG, datetime.now().isoformat())
+
+    def find_run(self, experiment_id: str, run: str) -> str | None:
+        """Return the id of the MLflow run that was made from the journal `run`."""
+        found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
+        return found[0].info.run_id if found else None
+
+    def delete_twins(self, experiment_id: str, run: str, run_id: str) -> None:
+        """Delete what a request to make the run came to that was answered too late, beside the run that is kept."""
+        found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'")
+        for each in found:
+            if each.info.run_id != run_id and not (each.data.metrics or each.data.params):
+                self.client.delete_run(each.info.run_id)
+
+    def reopen(self, run_id: str) -> None:
+        """Let a run that has ended be running again, and its reason forgotten."""
+        run = self.client.get_run(run_id)
+        for tag in run.data.tags:
+            if tag == FAILURE_TAG or tag.startswith(DIVERGED_TAGS):
+                self.client.delete_tag(run_id, tag)
+        if run.info.status != "RUNNING":
+            self.client.update_run(run_id, "RUNNING")
+
+    def stage(self, run_id: str) -> str | None:
+        """Return `active` or `deleted`; None if there is no such run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_run(run_id).info.lifecycle_stage)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise

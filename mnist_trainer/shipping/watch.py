@@ -1,0 +1,162 @@
+"""The shipper's loop: serve the folder while the parent lives, then until all is sent or it is too late."""
+
+import logging
+import select
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from mnist_trainer.journal import unsent
+from mnist_trainer.journal.reading import is_alive
+from mnist_trainer.shipping.delivery import Delivery
+from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.position import served_folders
+from mnist_trainer.shipping.report import Report
+from mnist_trainer.shipping.store import is_store_s
+from mnist_trainer.shipping.sync import send_all
+
+LEFTOVERS = 20
+LEFTOVER_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Serves `folder`; the descriptor `pipe` reads end-of-file once the parent is gone."""
+
+    def __init__(self, folder: Path, deadline: float, pipe: int) -> None:
+        self.folder = folder
+        self.deadline = deadline
+        self.pipe = pipe
+        self._deliveries: dict[Path, Delivery] = {}
+        self._patience: dict[str | Path, Patience] = defaultdict(Patience)  # with stores by URI, journals by folder
+        self._late = False
+        self._stopped = False
+        self._preloaded = False
+
+    def stop(self) -> None:
+        """End after the batch that is being sent."""
+        self._stopped = True
+
+    def run(self) -> Report:
+        """Serve until there is nothing left to do."""
+        gone_at: float | None = None
+        _load_mlflow()
+        while not self._stopped:
+            if gone_at is None and self._parent_gone():
+                gone_at = time.monotonic()
+                for patience in self._patience.values():
+                    patience.hurry()
+            self._serve()
+            if gone_at is None:
+                self._preload()
+                self._wait()
+            elif self._settled() or is_alive(self.folder):
+                break  # alive: the run is resumed, with a shipper of its own
+            elif time.monotonic() - gone_at > self.deadline:
+                self._late = True
+                break
+            else:
+                time.sleep(POLL_SECONDS)
+        self._release()
+        if not self._stopped and self.error is None:
+            self._send_leftovers()
+        return self.report()
+
+    @property
+    def error(self) -> str | None:
+        """What keeps journals from being sent, in one line."""
+        told = dict.fromkeys(patience.error for patience in self._patience.values() if patience.error)
+        if not told and (self._late or self._stopped):
+            told = {f"{each.uri}: too slow to take it all in time": None for each in self._tracked() if each.left()}
+        return "; ".join(filter(None, told)) or None
+
+    def report(self) -> Report:
+        """Tell what was sent, and what is left."""
+        tracked = self._tracked()
+        runs = tuple(delivery.result() for delivery in tracked)
+        return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
+
+    def _tracked(self) -> list[Delivery]:
+        for folder in served_folders(self.folder):  # stopped early, it may not have looked yet
+            self._deliveries.setdefault(folder, Delivery(folder))
+        return [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
+
+    def _parent_gone(self) -> bool:
+        readable, _, _ = select.select([self.pipe], [], [], 0)
+        return bool(readable)
+
+    def _wait(self) -> None:
+        select.select([self.pipe], [], [], POLL_SECONDS)
+
+    def _serve(self) -> None:
+        """Send all that is there now, the sweep's own journal first; one that can't be sent doesn't hold up others."""
+        for folder in served_folders(self.folder):
+            delivery = self._delivery(folder)
+            if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
+                continue
+            store, own = self._patience[delivery.uri], self._patience[folder]
+            if not (store.due and own.due):
+                continue
+            try:
+                while not self._stopped and delivery.pump():
+                    pass
+            except Exception as error:  # whatever MLflow raises: the journal keeps what is left
+                (store if is_store_s(error, delivery.uri) else own).failed(error, delivery.uri)
+            else:
+                for what in (delivery.uri, folder):
+                    self._patience.pop(what, None)
+            finally:
+                if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
+                    delivery.release()
+
+    def _delivery(self, folder: Path) -> Delivery:
+        found = self._deliveries.get(folder)
+        if found is None or (folder != self.folder and found.superseded):
+            found = self._deliveries[folder] = Delivery(folder)
+        return found
+
+    def _settled(self) -> bool:
+        # One that another process serves, the shipper of the run before it was resumed, say, is waited for
+        return all(
+            delivery.done or self._patience[delivery.uri].lasting or self._patience[delivery.folder].lasting
+            for delivery in self._tracked()
+        )
+
+    def _preload(self) -> None:
+        """Import and warm up what the end needs, while training goes on."""
+        if not self._preloaded:
+            self._preloaded = True
+            from mnist_trainer.shipping.pictures import warm_up
+
+            warm_up()
+
+    def _release(self) -> None:
+        for delivery in self._deliveries.values():
+            delivery.release()
+
+    def _send_leftovers(self) -> None:
+        """Send runs whose own shipper was killed too, within bounds."""
+        sent = next((delivery for delivery in self._deliveries.values() if delivery.done), None)
+        if sent is None:  # the store was never reached
+            return
+        store_folder = sent.store_folder
+        listed = [Delivery(folder) for folder in unsent.listed(store_folder).values()]
+        # Another store may be down, and the user is waiting.
+        same_store = [each.folder for each in listed if each.uri == sent.uri]
+        folders = [folder for folder in same_store if folder not in self._deliveries]
+        until = time.monotonic() + LEFTOVER_SECONDS
+        report = send_all(
+            folders[:LEFTOVERS],
+            store_folder=store_folder,
+            go_on=lambda: not self._stopped and time.monotonic() < until,
+        )
+        for run in report.runs:
+            log.info("left over: %s: %s", run.folder, run.outcome)
+
+
+def _load_mlflow() -> None:
+    """Do the slow import before there is anything to send."""
+    from mnist_trainer.shipping.store import load_mlflow
+
+    load_mlflow()

@@ -1,0 +1,112 @@
+"""A sweep's overrides: the jobs that they come to, what a command line may add to them, what is wrong in every job."""
+
+import copy
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+
+from hydra._internal.core_plugins import basic_sweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, open_dict
+
+from mnist_trainer.build import check_config
+from mnist_trainer.composition import typed
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.runs.changes import MEANS
+from mnist_trainer.sweeps.jobs import key_of
+
+Choices = dict[str, list[str]]
+"""Each key's values, in the letters that Hydra's basic sweeper gives them; a key has its `+` before it."""
+
+
+def choices_of(overrides: Sequence[str]) -> Choices:
+    """Return what the overrides give each key; raises `HydraException` for what can't be listed (an interval)."""
+    return {each.get_key_element(): _values(each) for each in _parsed(overrides)}
+
+
+def combinations(choices: Choices) -> list[list[str]]:
+    """Return the overrides of each job: all combinations, the last key's values changing first."""
+    pairs = [[f"{key}={value}" for value in values] for key, values in choices.items()]
+    return [list(each) for each in itertools.product(*pairs)]
+
+
+def extended(own: Mapping[str, Sequence[str]], given: Choices) -> tuple[Choices, list[str]]:
+    """Return the choices of a sweep that a command line goes on with, and its overrides of mere means (`MEANS`).
+
+    A key's values are the sweep's, and then those that the command adds. Raises `ConfigError` for what would make
+    other jobs of those that the sweep has.
+    """
+    together: Choices = {key: list(values) for key, values in own.items()}
+    means, problems = [], []
+    for key, values in given.items():
+        before, asked = own.get(key), ",".join(values)
+        if before is not None and (len(before) > 1 or len(values) > 1 or values == before):
+            together[key] = list(dict.fromkeys([*before, *values]))
+        elif is_means(key) and len(values) == 1:
+            means.append(f"{key}={asked}")
+        elif before is None:
+            problems.append(f"{key}={asked}: the sweep was begun without; leave {key} out, or begin a new sweep")
+        else:
+            problems.append(
+                f"{key}={asked}: the sweep has {key}={before[0]}, and goes on with that; "
+                f"{key}={before[0]},{asked} adds jobs"
+            )
+    if problems:
+        raise ConfigError(*problems)
+    return together, means
+
+
+def is_means(key: str) -> bool:
+    """Tell whether an override says how a job is done, rather than which it is."""
+    return key_of(key) in {*MEANS, "tracking"}
+
+
+def hand_over(jobs: Sequence[Sequence[str]]) -> None:
+    """Let Hydra's basic sweeper launch these jobs: left to itself, it knows all combinations only."""
+    sweeper = basic_sweeper.BasicSweeper  # looked up late: Hydra's search for plugins makes the class anew
+
+    def batches(overrides: Sequence[Override], max_batch_size: int | None) -> list[list[list[str]]]:
+        listed = [list(each) for each in jobs]
+        return list(sweeper.split_overrides_to_chunks(listed, max_batch_size)) if listed else []
+
+    sweeper.split_arguments = staticmethod(batches)  # type: ignore[method-assign]
+
+
+def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` for what is wrong in every job: it lies in a group, or key, that the sweep doesn't vary."""
+    swept = {key.partition(".")[0] for key in swept_keys(overrides)}
+    if swept & {"experiment", "plugins"}:  # they may change any
+        return
+    given = {key_of(override).partition(".")[0] for override in overrides} - swept
+    job = copy.deepcopy(config)
+    with open_dict(job):
+        job.pop("hydra")
+    try:
+        check_config(typed(job))
+    except ConfigError as error:
+        wrong = [problem for problem in error.problems if re.split(r"\W", problem, maxsplit=1)[0] in given]
+        if wrong:
+            raise ConfigError(*wrong) from None
+
+
+def swept_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the keys and groups that differ from job to job."""
+    return [each.key_or_group for each in _parsed(overrides) if each.is_sweep_override()]
+
+
+def sweeps_data(overrides: Sequence[str]) -> bool:
+    """Tell whether the jobs of a sweep are on several data sets."""
+    return any(key.partition(".")[0] in ("data", "experiment") for key in swept_keys(overrides))
+
+
+def _parsed(overrides: Sequence[str]) -> list[Override]:
+    loader = GlobalHydra.instance().config_loader()  # it knows what a glob stands for
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+
+
+def _values(override: Override) -> list[str]:
+    if override.is_sweep_override():
+        return list(override.sweep_string_iterator())
+    return [override.get_value_element_as_str()]

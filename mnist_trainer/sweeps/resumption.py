@@ -1,0 +1,154 @@
+"""sweep.resume=: a sweep that ended early, taken up again in its own folder for what it has no result of."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mnist_trainer.errors import ConfigError, TrackingError
+from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.history import read_history
+from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.journal.journal import Journal
+from mnist_trainer.journal.reading import is_alive, read_start
+from mnist_trainer.runs.folder import LATEST
+from mnist_trainer.runs.tracked import shown
+from mnist_trainer.sweeps.jobs import Job, content_of, key_of, read_jobs
+from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class SweepResumption:
+    """A sweep to go on with; `start` is None if it was killed before its journal's."""
+
+    folder: Path
+    journal: Journal
+    start: Event | None
+    run: str
+    overrides: list[str]
+    """The sweep's, with the values that the command line adds."""
+    means: list[str]
+    """What the command line says of how jobs are done."""
+    jobs: list[list[str]]
+    """All jobs' overrides: those of before by their numbers, then the new ones."""
+    new: int
+
+    @classmethod
+    def prepared(cls, resume: str, outputs: Path, given: Sequence[str]) -> "SweepResumption":
+        """Read what there is of the sweep that `resume` names, and hold its journal's lock; nothing is changed.
+
+        `given` are the command line's overrides. Raises `ConfigError` if there is no such sweep, or if they contradict
+        it, and `TrackingError` if the sweep, or a job of it, is still running.
+        """
+        folder = sweep_folder(resume, outputs)
+        content = content_of(folder)
+        given = [override for override in given if key_of(override) != "sweep.resume"]
+        choices, means = extended(choices_of(content["overrides"]), choices_of(given))
+        before = content["jobs"]
+        new = [own for own in combinations(choices) if own not in before]
+        overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
+        check_stopped(folder)
+        journal = Journal(folder, reopened=True)
+        start = read_start(folder)
+        return cls(folder, journal, start, content["run"], overrides, means, [*before, *new], len(new))
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do, and the sweep has said so."""
+        end = read_history(self.folder).end
+        over = end is not None and end["status"] == "FINISHED"
+        return over and not self.new and all(job.finished for job in read_jobs(self.folder))
+
+    def configuration(self, config: DictConfig) -> DictConfig:
+        """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
+        overrides = [*config.hydra.overrides.hydra, *replaced(self.overrides, self.means)]
+        loader = GlobalHydra.instance().config_loader()
+        return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
+
+    def launched(self) -> list[list[str]]:
+        """Return the overrides of what is to run: the jobs without a result, but for those that would diverge again."""
+        jobs = read_jobs(self.folder)
+        added = range(len(self.jobs) - self.new, len(self.jobs))
+        left = [job.number for job in jobs if not job.finished and not job.diverged]
+        folders = {job.number: job.folder for job in jobs}
+        self._describe(jobs, [*left, *added])
+        return [self._launched(number, folders.get(number)) for number in [*left, *added]]
+
+    def _launched(self, number: int, folder: Path | None) -> list[str]:
+        own = replaced(self.jobs[number], self.means)
+        place = f"{number}-${{name}}"
+        if folder is not None and folder.exists():
+            place = folder.name
+            if (folder / JOURNAL).exists():
+                own = [*own, f"resume={quoted(shown(folder))}"]
+        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={quoted(place)}"]
+
+    def _describe(self, jobs: Sequence[Job], running: Sequence[int]) -> None:
+        finished = sum(job.finished for job in jobs)
+        numbers = f"; to run: {', '.join(map(str, running))}" if running else "; none is to run"
+        log.info(f"{shown(self.folder)}: {finished} of {len(self.jobs)} jobs are finished{numbers}")
+        if diverged := [str(job.number) for job in jobs if job.diverged]:
+            log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
+
+
+def sweep_folder(resume: str, outputs: Path) -> Path:
+    """Return the folder of the sweep that `resume` names: that folder, or `latest` in `outputs`.
+
+    Raises `ConfigError` that says what would fit.
+    """
+    if resume == LATEST:
+        found = unfinished_sweeps(outputs)
+        if not found:
+            raise ConfigError(f"sweep.resume=latest: no unfinished sweep in {shown(outputs)}: name a sweep's folder")
+        return found[-1]
+    folder = Path(resume).absolute()
+    if not folder.is_dir():
+        raise ConfigError(f"sweep.resume={resume}: no such folder; name a sweep's folder, or latest")
+    content = content_of(folder)
+    if "run" not in content:
+        raise ConfigError(f"sweep.resume={resume}: no sweep in there; name a sweep's folder, or latest")
+    if content.get("jobs") is None:
+        raise ConfigError(
+            f"sweep.resume={resume}: its jobs were not known beforehand, as another sweeper than Hydra's basic one "
+            "chose them; resume=... goes on with a single one of them"
+        )
+    return folder
+
+
+def unfinished_sweeps(outputs: Path) -> list[Path]:
+    """Return the folders of sweeps that have ended with something left to run, oldest first."""
+    found: list[tuple[int, Path]] = []
+    for folder in (path.parent for path in outputs.absolute().glob(f"*/*/{JOURNAL}")):
+        start = read_start(folder)
+        if start is None or start["kind"] != "sweep" or is_alive(folder) or content_of(folder).get("jobs") is None:
+            continue
+        left = any(not (job.finished or job.diverged) for job in read_jobs(folder))
+        if left or read_history(folder).end is None:
+            found.append((start["start_time"], folder))
+    return [folder for _, folder in sorted(found)]
+
+
+def check_stopped(folder: Path) -> None:
+    """Raise `TrackingError` if the sweep is running, or a job of it that outlived it."""
+    if is_alive(folder):
+        raise TrackingError(f"{shown(folder)}: this sweep is still running; wait for its end")
+    running = [job for job in read_jobs(folder) if is_alive(job.folder)]
+    if running:
+        names = ", ".join(str(job.number) for job in running)
+        raise TrackingError(f"{shown(folder)}: still running: job {names}; wait for its end")
+
+
+def replaced(overrides: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return the overrides with these others, which replace those of the same key."""
+    return list({key_of(override): override for override in [*overrides, *others]}.values())
+
+
+def quoted(text: str) -> str:
+    """Return a text as Hydra reads it whole."""
+    return "'" + text.replace("'", r"\'") + "'"

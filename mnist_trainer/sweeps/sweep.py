@@ -1,0 +1,161 @@
+"""A multirun as one thing: a parent run, one shipper for all its jobs, a table and a picture at its end."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mnist_trainer.errors import DiskError
+from mnist_trainer.journal.address import resolve_uri
+from mnist_trainer.journal.journal import Journal, RunRecord, Status
+from mnist_trainer.runs.cutting import CUT, cut_back
+from mnist_trainer.runs.outcome import write_whole
+from mnist_trainer.runs.provenance import machine_tags
+from mnist_trainer.runs.resumption import same_run
+from mnist_trainer.runs.tracked import Tracked, shipped, shown
+from mnist_trainer.sweeps.jobs import SWEEP, Job, content_of, read_jobs, unusable
+from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.sweeps.report import as_markdown
+from mnist_trainer.sweeps.resumption import SweepResumption
+
+log = logging.getLogger(__name__)
+
+REPORT = "sweep.md"
+PICTURES = {"loss_modes.png": "the loss modes' curves", "paired_differences.png": "their paired differences"}
+
+
+def parent_of(sweep_folder: Path) -> str | None:
+    """Return the run of the sweep whose folder it is; None if it has none."""
+    run = content_of(sweep_folder).get("run")
+    return None if run is None else str(run)
+
+
+def finish(status: Status, reason: str | None = None) -> list[str]:
+    """End the sweep that runs in this process, if there is one; returns why none of its jobs could begin, if so."""
+    if Sweep.current is None:
+        return []
+    sweep, Sweep.current = Sweep.current, None
+    return sweep.finish(status, reason)
+
+
+class Sweep:
+    """A multirun in this process: keeps the parent run's journal, `sweep.json` and the shipper."""
+
+    current: "ClassVar[Sweep | None]" = None
+    failed_jobs: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        journal: Journal,
+        tracked: Tracked,
+        record: RunRecord,
+        overrides: Sequence[str],
+        jobs: Sequence[Sequence[str]] | None,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        """Begin; `jobs` are the overrides of each, None if they aren't known beforehand."""
+        self.folder = journal.folder
+        self.tracked = tracked
+        self._journal = journal
+        self._content: dict[str, Any] = {"run": record.run, "overrides": overrides, "jobs": jobs}
+        self._write_content()
+        if resumed:
+            journal.resume(record, 0)
+        else:
+            journal.start(record)
+        self._shipper = ExitStack()
+        self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))  # it reads once where the sweep goes
+        journal.tags({"sweep.overrides": " ".join(overrides), "data.name": record.experiment, **machine_tags()})
+
+    @classmethod
+    def begun(
+        cls,
+        folder: Path,
+        tracked: Tracked,
+        experiment: str,
+        overrides: Sequence[str],
+        jobs: Sequence[Sequence[str]] | None,
+    ) -> "Sweep":
+        """Begin a sweep in a new folder."""
+        name = f"sweep {' '.join(overrides)}".strip()
+        record = tracked.record("sweep", experiment=experiment, name=name, parent=None)
+        return cls(Journal(folder), tracked, record, overrides, jobs)
+
+    @classmethod
+    def resumed(cls, resumption: SweepResumption, tracked: Tracked, experiment: str) -> "Sweep":
+        """Go on with a sweep, in its own folder and run."""
+        journal, start, overrides = resumption.journal, resumption.start, resumption.overrides
+        cut_back(journal, None, resolve_uri(tracked.config.uri, tracked.store_folder))
+        if start is None:
+            record = tracked.record("sweep", experiment=experiment, name=f"sweep {' '.join(overrides)}", parent=None)
+            record = replace(record, run=resumption.run)
+        else:
+            record = same_run(start, tracked)
+        return cls(journal, tracked, record, overrides, resumption.jobs, resumed=start is not None)
+
+    def finish(self, status: Status, reason: str | None = None) -> list[str]:
+        """Write the report, end the parent run, and wait for the shipper; see the function `finish`."""
+        jobs = read_jobs(self.folder)
+        failed = [job for job in jobs if not job.finished]
+        Sweep.failed_jobs = len(failed)
+        if failed and reason is None:
+            status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
+        self._report(jobs)
+        self._journal.end(status, reason)
+        try:
+            self._journal.close()
+        except DiskError as error:
+            log.error(str(error))
+        if status == "KILLED":
+            self._shipper.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # then it doesn't wait long
+        self._shipper.close()
+        if status == "FINISHED":
+            (self.folder / CUT).unlink(missing_ok=True)
+        if self.tracked.mode == "off":
+            draw(self.folder)
+        self._tell(jobs)
+        return unusable(jobs)
+
+    def _report(self, jobs: Sequence[Job]) -> None:
+        comparisons = compare_modes(jobs)
+        report = as_markdown(jobs, comparisons)
+        (self.folder / REPORT).write_text(report, encoding="utf-8")
+        log.info(f"\n{report}")
+        self._content["pairs"] = as_records(comparisons)  # before the journal's end: the shipper draws it then
+        self._write_content()
+        if metrics := as_metrics(comparisons):
+            # A sweep that goes on comes to others: they stand behind these, not beside them
+            self._journal.metrics(sum(job.finished for job in jobs), metrics)
+        self._journal.artifact(REPORT)
+        self._journal.artifact(SWEEP)
+
+    def _tell(self, jobs: Sequence[Job]) -> None:
+        finished = sum(job.finished for job in jobs)
+        log.info(f"sweep: {finished} of {len(jobs)} jobs finished; in {shown(self.folder)}:")
+        pictures = {name: what for name, what in PICTURES.items() if (self.folder / name).exists()}
+        for name, what in {REPORT: "this report", **pictures}.items():
+            log.info(f"    {name:<{max(map(len, [REPORT, *pictures]))}}  {what}")
+        left = [job for job in jobs if not job.finished and not job.diverged]
+        if left and self._content["jobs"] is not None and not unusable(jobs):
+            log.info("to run what has no result:")
+            log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
+
+    def _write_content(self) -> None:
+        write_whole(self.folder / SWEEP, json.dumps(self._content, indent=2) + "\n")
+
+
+def draw(folder: Path) -> None:
+    """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
+    command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
+    source = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        log.warning(f"the pictures can't be drawn: {done.stderr.strip().splitlines()[-1:]}")

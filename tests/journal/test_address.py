@@ -1,0 +1,76 @@
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.journal.address import DEFAULT_STORE, check_uri, resolve_uri, sqlite_path
+from mnist_trainer.shipping.process import ui_command
+
+
+def test_a_named_uri_goes_before_the_environment_and_that_before_the_default(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert resolve_uri(None, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert resolve_uri(None, tmp_path) == "http://server:5000"
+    assert resolve_uri("https://other", tmp_path) == "https://other"
+
+
+def test_a_relative_sqlite_file_is_meant_from_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_uri("sqlite:///here.db", Path("x")) == f"sqlite:///{tmp_path}/here.db"
+    assert sqlite_path("sqlite:////abs/here.db?timeout=3") == Path("/abs/here.db")
+    assert sqlite_path("http://server") is None
+
+
+def test_the_default_store_of_a_journal_stays_it_whatever_the_environment_names_later(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert resolve_uri(DEFAULT_STORE, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize("name", ["100% mine", "why?", "a%20b", "plain #1"])
+def test_a_folder_s_name_may_hold_what_means_something_in_a_uri(name, tmp_path):
+    uri = resolve_uri(DEFAULT_STORE, tmp_path / name)
+    assert make_url(uri).database == str(tmp_path / name / "mlflow.db")  # what MLflow opens
+    assert sqlite_path(uri) == tmp_path / name / "mlflow.db"
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "./mlruns", "file:mlruns", "htp://server", "C:\\runs"])
+def test_what_can_not_be_a_store_is_told(uri):
+    with pytest.raises(TrackingError, match="sqlite:///"):
+        check_uri(uri)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///a.db", "http://a", "databricks", "postgresql+psycopg2://u:p@h/d"])
+def test_what_can_be_a_store_passes(uri):
+    check_uri(uri)
+
+
+def test_the_command_for_the_interface(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(ui_command(None, tmp_path / "my outputs"))
+    assert words[1:] == [
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/my outputs/mlflow.db",
+    ]
+    assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
+
+
+@pytest.mark.parametrize(
+    ("python", "shown"),
+    [
+        ("/elsewhere/bin/python", "/elsewhere/bin/python"),
+        (".venv/bin/python", ".venv/bin/python"),
+        ("python", "./python"),  # the bare word would be another, from the PATH
+    ],
+)
+def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / python))
+    assert shlex.split(ui_command(None, tmp_path))[0] == shown

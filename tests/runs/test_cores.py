@@ -1,0 +1,72 @@
+"""`trainer.threads`: a rule on sizes."""
+
+import pytest
+
+from mnist_trainer.api import build_data, build_trainer, compose
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.runs import cores as rule
+from mnist_trainer.runs.cores import Cores, cores_for, product_threads
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return build_data(compose(["data=digits"]).data)
+
+
+@pytest.fixture
+def usable(monkeypatch):
+    """Say how many cores the job has."""
+    return lambda count: monkeypatch.setattr(rule, "own_cpus", lambda: count)
+
+
+def cores(dataset, *overrides):
+    config = compose(["data=digits", *overrides])
+    trainer, _ = build_trainer(config, dataset)
+    return cores_for(config.trainer, trainer)
+
+
+WIDE = ["model.hidden=[1024,1024]", "batch_size=256"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "count", "expected"),
+    [
+        ([], 2, Cores(1, 1)),  # too small
+        (WIDE, 2, Cores(2, 1)),
+        (WIDE, 1, Cores(1, 1)),
+        (WIDE, 64, Cores(4, 1)),
+        ([*WIDE, "batch_size=20"], 64, Cores(1, 1)),  # 16 images each
+        ([*WIDE, "loss=mistakes/sum_for_mean"], 2, Cores(1, 1)),
+        (["trainer.threads=2"], 1, Cores(2, 1)),
+        (["trainer.threads=1"], 8, Cores(1, 1)),
+        (["trainer.threads=2", "loss=mistakes/diagonal"], 2, Cores(1, 2)),
+        (["trainer.threads=3", "batch_size=2"], 4, Cores(1, 3)),
+    ],
+)
+def test_the_rule(dataset, usable, overrides, count, expected):
+    usable(count)
+    assert cores(dataset, *overrides) == expected
+
+
+def test_a_resumed_run_keeps_its_processes_where_the_samples_can_be_parted(dataset):
+    config = compose(["data=digits"])
+    for loss, expected in (("fused", Cores(3, 1)), ("mistakes/diagonal", Cores(1, 1))):
+        trainer, _ = build_trainer(compose(["data=digits", f"loss={loss}"]), dataset)
+        assert cores_for(config.trainer, trainer, kept=3) == expected
+
+
+def test_batch_normalisation_keeps_a_model_in_one_process(dataset, usable):
+    usable(2)
+    layers = "model.layers=[{kind: flatten},{kind: linear, units: 2048},{kind: batch_norm},{kind: linear, units: 10}]"
+    assert cores(dataset, "model=custom", layers, "batch_size=256") == Cores(1, 1)
+
+
+def test_tasks_that_train_in_one_process_give_the_products_what_a_number_says():
+    assert product_threads(compose([]).trainer) == 1
+    assert product_threads(compose(["trainer.threads=3"]).trainer) == 3
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "true", "null", "[1]"])
+def test_what_is_no_number_of_cores_is_told(dataset, value):
+    with pytest.raises(ConfigError, match=r"trainer\.threads"):
+        cores(dataset, f"trainer.threads={value}")

@@ -1,0 +1,44 @@
+from mnist_trainer.journal.history import History, read_history
+from mnist_trainer.shipping.pictures import by_mode, draw_folder, main
+
+
+def history(mode, seed, **params):
+    metrics = {"train/loss": [(1, float(seed))]}
+    return History(params={"loss.name": mode, "loss.exact": True, "seed": seed, **params}, metrics=metrics)
+
+
+def test_runs_of_the_same_seed_have_the_same_place_in_their_modes():
+    histories = [history("fused", 1), history("fused", 0), history("separate", 0), history("separate", 1)]
+    modes = by_mode(histories)
+    assert modes["fused"] == modes["separate"] == [{"train/loss": [(1, 0.0)]}, {"train/loss": [(1, 1.0)]}]
+
+
+def test_a_seed_that_one_mode_lacks_is_left_out():
+    modes = by_mode([history("fused", 0), history("fused", 1), history("separate", 1)])
+    assert {mode: len(runs) for mode, runs in modes.items()} == {"fused": 1, "separate": 1}
+
+
+def test_a_journal_is_read_back(tmp_path, begin, write):
+    journal = begin("a")
+    write(journal, steps=3)
+    read = read_history(journal.folder)
+    assert read.metrics["train/loss"] == [(1, 2.3), (2, 2.3 / 2), (3, 2.3 / 3)]
+    assert read.params["loss.name"] == "fused"
+    assert read.artifacts == [("model.txt", "checkpoints"), ("missing.txt", None)]
+    assert read.confusion["matrix"] == [[5, 1], [0, 4]]
+    assert read.end["status"] == "FINISHED"
+    assert read.last_time == read.end["time"]
+
+
+def test_the_command_draws_a_sweep_and_its_runs(tmp_path, begin, write, capsys):
+    sweep = begin("sweep", kind="sweep")
+    write(begin("sweep/0"))
+    assert main([str(sweep.folder)]) == 0
+    names = ["loss_modes.png", "0/learning_curves.png", "0/confusion_matrix.png"]
+    assert capsys.readouterr().out.split() == [str(sweep.folder / name) for name in names]
+    assert all((sweep.folder / name).read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+def test_a_run_without_numbers_has_no_pictures(tmp_path, begin):
+    assert draw_folder(begin("a").folder) == []
+    assert main([]) == 2

@@ -1,0 +1,26 @@
+"""Making a store: whole or not at all, whenever the process that makes it is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+MAKE = "import sys; from mnist_trainer.shipping.store import connect; connect(sys.argv[1])"
+
+
+def test_a_store_whose_maker_is_killed_is_made_by_the_next(tmp_path):
+    path = tmp_path / "mlflow.db"
+    uri = f"sqlite:///{path}"
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", MAKE, uri], env=dict(os.environ))
+    until = time.monotonic() + 60
+    # half of the tables are there: MLflow's own makes of an empty store
+    while time.monotonic() < until and sum(each.stat().st_size for each in tmp_path.glob(".mlflow.db.new-*")) < 100_000:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not path.exists()
+    assert list(tmp_path.glob(".mlflow.db.new*"))
+    subprocess.run([sys.executable, "-W", "ignore", "-c", MAKE, uri], timeout=60, check=True)
+    assert path.exists()
+    assert not list(tmp_path.glob(".mlflow.db.new*"))

@@ -1,0 +1,161 @@
+"""`--multirun`: jobs, the table and the picture at their end, and what a failing job does to the others."""
+
+import json
+
+import pytest
+
+from mnist_trainer.data import dataset as datasets
+from mnist_trainer.errors import DataError
+from mnist_trainer.sweeps import sweep as sweeps
+from mnist_trainer.tasks import dispatch
+
+TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
+PICTURES = ("loss_modes.png", "paired_differences.png")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def _no_picture(monkeypatch):
+    """Drawing takes 2 s."""
+    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
+
+
+def outcomes(sweep):
+    return [json.loads(path.read_text()) for path in sorted(sweep.glob("*/outcome.json"))]
+
+
+def test_a_sweep_over_modes_and_seeds_reports_mean_and_deviation_for_each_mode(command, events_of):
+    done = command(*TINY, "loss=fused,separate", "seed=0,1")
+    assert done.code == 0
+    jobs = outcomes(done.run)
+    assert [(job["loss"], job["seed"]) for job in jobs] == [
+        ("fused", 0),
+        ("fused", 1),
+        ("separate", 0),
+        ("separate", 1),
+    ]
+    names = [path.name for path in sorted(done.run.glob("*-*/"))]
+    modes = [f"mlp-{loss}-sgd-b128-s{seed}" for loss in ("fused", "separate") for seed in (0, 1)]
+    assert names == [f"{number}-{name}" for number, name in enumerate(modes)]
+    report = (done.run / "sweep.md").read_text()
+    assert report in done.output
+    assert "Linear(" not in done.output  # what a single run tells of its model would be told for each
+    for loss in ("fused", "separate"):
+        of_mode = [job["test_accuracy"] for job in jobs if job["loss"] == loss]
+        half = abs(of_mode[0] - of_mode[1]) / 2**0.5
+        line = next(line for line in report.splitlines() if line.startswith(f"| digits | {loss} "))
+        assert f"| {sum(of_mode) / 2:.2%} ± {half:.2%} |" in line
+    for picture in PICTURES:
+        assert (done.run / picture).read_bytes().startswith(PNG)
+        assert f"{picture} " in done.output
+    (start,), (end,) = events_of(done.run, "start"), events_of(done.run, "end")
+    assert (start["kind"], start["experiment"], end["status"]) == ("sweep", "digits", "FINISHED")
+    parents = {events_of(path.parent, "start")[0]["parent"] for path in done.run.glob("*/journal.jsonl")}
+    assert parents == {start["run"]}
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_journal(command, metrics_of):
+    done = command(*TINY, "loss=fused,separate", "seed=0,1,2", "optimizer.lr=0.05")
+    assert done.code == 0
+    jobs = outcomes(done.run)
+    values = [separate["test_loss"] - fused["test_loss"] for fused, separate in zip(jobs[:3], jobs[3:], strict=True)]
+    (pairs,) = json.loads((done.run / "sweep.json").read_text())["pairs"]
+    assert pairs["test_loss"]["values"] == values
+    assert pairs["seeds"] == [0, 1, 2]
+    assert metrics_of(done.run, "paired/separate/test_loss/mean") == [(6, pytest.approx(sum(values) / 3))]
+    assert "- Over 3 seeds the test accuracy of separate " in (done.run / "sweep.md").read_text()
+
+
+@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0", "hydra.sweep.subdir=x"])
+def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
+    done = command(*TINY, wrong, "loss=fused,separate", "seed=0,1")
+    assert done.code == 2
+    assert done.output.count(wrong.removeprefix("+").partition("=")[0]) == 1
+    assert "Traceback" not in done.output
+    assert [path for path in done.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_what_some_jobs_can_run_is_left_to_the_jobs(command):
+    done = command(*TINY, "optimizer.lr=0.1,-1", "optimizer=sgd")
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]
+    assert done.code == 1
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(command, events_of):
+    done = command(*TINY, "model.hidden=[8],[0],[4]")
+    assert done.code == 1
+    assert "Traceback" not in done.output
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED", "FINISHED"]
+    report = (done.run / "sweep.md").read_text()
+    assert "FAILED: model.hidden=[0] is out of range: must be at least 1" in report
+    # a mean is over seeds only: models of two sizes have rows of their own
+    assert "| digits | fused model.hidden=[8] | 1 " in report
+    assert "| digits | fused model.hidden=[4] | 1 " in report
+    (end,) = events_of(done.run, "end")
+    assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_diverging_job_is_reported_with_its_reason(command):
+    done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
+    assert done.code == 1
+    assert [job["status"] for job in outcomes(done.run)] == ["FAILED", "FINISHED"]
+    assert "FAILED: diverged at step " in (done.run / "sweep.md").read_text()
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_bug_in_one_job_lets_the_others_go_on(command, monkeypatch):
+    train = dispatch.train
+
+    def buggy(config, *args, **kwargs):
+        if config.seed == 0:
+            raise ZeroDivisionError("a bug")
+        return train(config, *args, **kwargs)
+
+    monkeypatch.setattr(dispatch, "train", buggy)
+    done = command(*TINY, "seed=0,1")
+    assert done.code == 1
+    assert [job["status"] for job in outcomes(done.run)] == ["FAILED", "FINISHED"]
+    assert "ZeroDivisionError: a bug" in (done.run / "sweep.md").read_text()
+    assert "Traceback" in done.output  # a bug's place is told
+
+
+def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
+    done = command(*TINY, "data=mnist", "data.root=nowhere", "seed=0,1")
+    assert done.code == 2
+    assert "nowhere: no such folder" in done.output
+    assert "Traceback" not in done.output
+    assert [path for path in done.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("loss=fused,fusd", "loss=fusd is unknown; did you mean 'fused'?"),
+        ("seed=1,x", "seed=x: "),
+        ("optimizer=custom,sgd", "optimizer.name is missing"),
+    ],
+)
+def test_a_sweep_that_cannot_be_composed_ends_with_code_2_and_no_open_journal(command, events_of, override, wanted):
+    done = command(*TINY, override)
+    assert done.code == 2
+    assert wanted in done.output
+    assert "Traceback" not in done.output
+    assert [folder for folder in done.folders if not events_of(folder, "end")] == []
+
+
+@pytest.mark.usefixtures("_no_picture")
+def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_path):
+    def fail(*args, **kwargs):
+        raise DataError("the default data set is not in this sweep")
+
+    monkeypatch.setattr(datasets, "from_cache", fail)
+    rest = [argument for argument in TINY if argument != "data=digits"]
+    done = command(*rest, "data=digits,idx", "data.root=null")
+    assert "NOT MNIST" not in done.output
+    assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]
