@@ -27,8 +27,7 @@ def main() -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, slipped
-    from mnist_trainer.config_errors import explain
+    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.sweep import Sweep, finish
     from mnist_trainer.tasks import dispatch

@@ -15,8 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import TOKEN, compose
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.hyperparameters import hyperparameter
@@ -26,8 +25,8 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
 from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import concluding
+from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.tasks.train import Result
 from mnist_trainer.tasks.train import train as train_in_folder
 
 __all__ = [

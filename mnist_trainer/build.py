@@ -6,8 +6,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,24 +27,26 @@ from mnist_trainer.config import (
     OptimizerConfig,
     ScheduleConfig,
 )
+from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import KINDS, Dataset, load, load_idx
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.data.scaling import Scaling
+from mnist_trainer.data.split import stratified_split
+from mnist_trainer.errors import ConfigError, under
 from mnist_trainer.hyperparameters import construct, problems
 from mnist_trainer.kernels.arrays import Shape
-from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.reshape import Reshape
-from mnist_trainer.layers.residual import Residual
-from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.layers.stack import Stack
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training.streams import stream
+from mnist_trainer.training.trainer import Trainer
 
 T = TypeVar("T")
-Entry = Mapping[str, Any]
+
+EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
 
 
 def check_config(config: Config) -> None:
@@ -151,7 +152,7 @@ def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype
 def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
     """Make the model's layers, without the loss's tail."""
     if isinstance(config, MLPConfig):
-        entries = mlp_entries(config, classes)
+        entries = mlp_entries(config.hidden, config.activation, config.dropout, classes)
     elif isinstance(config, LayersConfig):
         entries = config.layers
     else:
@@ -159,58 +160,6 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
     if not entries:
         raise ConfigError("model.layers is empty: a model needs at least one layer")
     return build_list(entries, "model.layers")
-
-
-def build_list(entries: Sequence[object], path: str) -> list[Layer]:
-    """Make the layers of a list; raises one `ConfigError` with the problems of all its entries."""
-    layers: list[Layer] = []
-    found: list[str] = []
-    for index, entry in enumerate(entries):
-        try:
-            layers.append(build_layer(entry, f"{path}.{index}"))
-        except ConfigError as error:
-            found += error.problems
-    if found:
-        raise ConfigError(*found)
-    return layers
-
-
-def mlp_entries(config: MLPConfig, classes: int) -> list[Entry]:
-    """List the layers of a multilayer perceptron: flatten, (linear, activation, dropout) …, linear."""
-    with under("model.activation: "):
-        registry.layers.named(config.activation)
-    entries: list[Entry] = [{"kind": "flatten"}]
-    for units in config.hidden:
-        entries += [{"kind": "linear", "units": units}, {"kind": config.activation}]
-        if config.dropout:
-            entries.append({"kind": "dropout", "rate": config.dropout})
-    return [*entries, {"kind": "linear", "units": classes}]
-
-
-def build_layer(entry: object, path: str) -> Layer:
-    """Make one layer from its entry in the list; raises `ConfigError` naming the entry."""
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
-        raise ConfigError(f"{path}: {entry!r} is not a layer: must be a mapping with a kind, as in {{kind: relu}}")
-    kind = entry["kind"]
-    with under(f"{path}: "):
-        cls = registry.layers.named(kind)
-    parameters = {str(name): value for name, value in entry.items() if name != "kind"}
-    nested = parameters.get("layers")
-    if issubclass(cls, Residual) and isinstance(nested, list):
-        parameters["layers"] = build_list(nested, f"{path}.layers")
-    with under(f"{path} ({kind}): "):
-        return construct(cls, parameters)
-
-
-def check_no_softmax_at_end(layers: Sequence[Layer]) -> None:
-    """Raise `ConfigError` if the layers end in a softmax of their own."""
-    last = max((i for i, layer in enumerate(layers) if not isinstance(layer, Reshape | Dropout)), default=-1)
-    if last >= 0 and isinstance(layers[last], Softmax):
-        raise ConfigError(
-            f"layers.{last} is a softmax at the model's end: leave it out. The loss decides where softmax is computed: "
-            "loss=separate puts a softmax layer behind the model, and loss=fused computes it inside the loss, from "
-            "the logits; a softmax of the model's own would be a second one"
-        )
 
 
 def build_loss(config: LossConfig) -> Loss:
@@ -243,10 +192,40 @@ def _construct(cls: type[T], config: Any, group: str) -> T:
         return construct(cls, own)
 
 
-@contextmanager
-def under(prefix: str) -> Iterator[None]:
-    """Put a prefix before every problem of a `ConfigError` from within."""
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(*(prefix + problem for problem in error.problems)) from None
+def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
+    """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
+    check_config(config)  # `train` has done so before it looked for the data; a notebook comes straight here
+    size = config.data.validation_size
+    size = dataset.default_validation_size if size is None else size
+    settings = config.trainer
+    for key in ("patience", "restore_best"):
+        if size == 0 and getattr(settings, key):
+            raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
+    splitting = stream(config.seed, "splitting")
+    indices, validation_indices = stratified_split(dataset.labels, size, splitting, dataset.classes)
+    standard = config.data.standardize
+    scaling = Scaling.standardised(dataset.images, indices) if standard else Scaling.unit()
+    evaluation_batch = max(config.batch_size, EVALUATION_BATCH)
+    shuffling = stream(config.seed, "shuffling")
+    images, labels, dtype = dataset.images, dataset.labels, config.dtype
+    train = Batches(images, labels, indices, config.batch_size, dtype, scaling=scaling, rng=shuffling)
+    validation = Batches(images, labels, validation_indices, evaluation_batch, dtype, scaling=scaling)
+    everything = np.arange(len(dataset.test_labels))
+    test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
+    max_batch = min(evaluation_batch, max(train.samples, validation.samples, test.samples))
+    trainer = Trainer(
+        model=build_model(config, dataset.image_shape, dataset.classes, max_batch),
+        loss=build_loss(config.loss),
+        optimizer=build_optimizer(config.optimizer),
+        schedule=build_schedule(config.schedule),
+        learning_rate=config.optimizer.lr,
+        train=train,
+        validation=validation,
+        epochs=config.epochs,
+        log_every=settings.log_every,
+        clip_norm=settings.clip_norm,
+        patience=settings.patience,
+        by_loss=settings.monitor == "loss",
+        loss_name=config.loss.name,
+    )
+    return trainer, test

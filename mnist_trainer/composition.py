@@ -1,5 +1,6 @@
 """From the files in `conf/` and overrides to the typed configuration."""
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,10 +13,9 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mnist_trainer.config import SCHEMAS, CommandConfig, Config
-from mnist_trainer.config_errors import explain
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
@@ -131,3 +131,39 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
 
 OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
 OmegaConf.register_new_resolver("folder", _folder, replace=True)
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def explain(error: Exception) -> str:
+    """Say in one short block which key is wrong, why, and what would fit."""
+    cause = error.__cause__ if error.__cause__ is not None else error
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        return unknown_key(cause)
+    message = str(error) if cause is error else f"{error}\n{cause}"
+    if found := re.search(r"Missing mandatory value: (\S+)", message):
+        return f"{found[1]} is missing: give it a value, as in {found[1]}=..."
+    if found := re.search(r"LexerNoViableAltException: (.*)", message):
+        return f"{found[1]} can't be read: quote what is not letters, digits and -./:%_ alone, as in key='\"a b\"'"
+    if found := re.search(r"ConfigError raised while resolving interpolation: (.*)", message):
+        return found[1]
+    if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
+        choice, group, options = found.groups()
+        name = choice.removeprefix(f"{group}/")
+        return f"{group}={name} is unknown{suggestion(name, options.split())}"
+    drop = ("full_key:", "reference_type=", "object_type=", "Config search path", "provider=", "To append to your")
+    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.strip().startswith(drop)]
+    return ": ".join(line.removeprefix("Error merging override ").removesuffix(":") for line in lines)
+
+
+def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """Say which key is unknown and which there are beside it."""
+    key = re.sub(r"\[(\d+)\]", r".\1", str(error.full_key or error.key))
+    parent = error.parent_node
+    if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
+        return f"{key} is not there yet: write +{key}=... to add it"
+    beside = [str(name) for name in (parent or {})]
+    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"

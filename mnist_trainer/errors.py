@@ -1,6 +1,7 @@
 """The project's own exceptions: what a reader can mend, told without a traceback."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 
 class MnistTrainerError(Exception):
@@ -56,3 +57,12 @@ class DiskError(MnistTrainerError):
 def in_words(error: OSError) -> str:
     """Say what went wrong with a file, and with which."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+
+
+@contextmanager
+def under(prefix: str) -> Iterator[None]:
+    """Put a prefix before every problem of a `ConfigError` from within."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(*(prefix + problem for problem in error.problems)) from None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -37,3 +38,13 @@ def signed(value: float, form: str) -> str:
     """Write a difference with its sign, + or a true minus; none if it shows as 0."""
     text = number(value, f"+{form}")
     return text if any(digit in text.partition("e")[0] for digit in "123456789") else text[1:]
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def counted(count: int, what: str = "update") -> str:
+    """Write `1 update`, `4,300 updates`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data, build_layers, build_model, check_config
+from mnist_trainer.build import build_data, build_layers, build_model, build_trainer, check_config
 from mnist_trainer.composition import compose
 from mnist_trainer.config import LayersConfig, MLPConfig
 from mnist_trainer.errors import ConfigError

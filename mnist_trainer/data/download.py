@@ -11,9 +11,9 @@ from typing import BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from mnist_trainer.data.atomic import replacing
 from mnist_trainer.data.sources import KnownFile
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import replacing
 
 TIMEOUT = 10.0  # seconds, to connect and for every read
 MAX_BYTES = 64 << 20  # for files of unpublished size; the largest, Fashion-MNIST's training images, has 26 MB

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.data import idx
-from mnist_trainer.data.atomic import replacing
 from mnist_trainer.data.sources import KNOWN_SETS, KnownFile, KnownSet
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import replacing
 
 _log = logging.getLogger(__name__)
 

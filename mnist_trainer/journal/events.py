@@ -2,15 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mnist_trainer.files import parse_object
 
 Event = dict[str, Any]
 Check = Callable[[Any], bool]
-
-LONGEST_LINE = 1 << 22  # bytes; the confusion matrix of 256 classes has a tenth of that
 
 
 def _text(value: object) -> bool:
@@ -111,15 +109,3 @@ def parse(line: bytes) -> Event | None:
     if checks is None or not _whole(event.get("time")):
         return None
     return event if all(key in event and fits(event[key]) for key, fits in checks.items()) else None
-
-
-def whole_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield the whole lines, of one too long for an event its beginning, and their sizes; not half a last line."""
-    while line := file.readline(LONGEST_LINE):
-        piece, size = line, len(line)
-        while not piece.endswith(b"\n"):
-            piece = file.readline(LONGEST_LINE)
-            if not piece:
-                return
-            size += len(piece)
-        yield line, size

@@ -2,16 +2,27 @@
 
 import logging
 import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from mnist_trainer.files import open_file
-from mnist_trainer.journal.events import WRITER, Event, parse, whole_lines
-from mnist_trainer.journal.journal import FILE
+from mnist_trainer.journal.events import WRITER, Event, parse
+from mnist_trainer.journal.journal import FILE, now_ms
 from mnist_trainer.journal.locks import is_locked
 
 CHUNK_BYTES = 1 << 16
 
 log = logging.getLogger(__name__)
+
+LONGEST_LINE = 1 << 22  # bytes; the confusion matrix of 256 classes has a tenth of that
+
+Series = list[tuple[int, float]]  # (step, value)
+
+SILENT_SECONDS = 3600.0
 
 
 def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Event], int]:
@@ -60,3 +71,61 @@ def read_end(folder: Path) -> Event | None:
 def is_alive(folder: Path) -> bool:
     """Whether a process on this host is writing the folder's journal."""
     return is_locked(folder / FILE)
+
+
+def whole_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield the whole lines, of one too long for an event its beginning, and their sizes; not half a last line."""
+    while line := file.readline(LONGEST_LINE):
+        piece, size = line, len(line)
+        while not piece.endswith(b"\n"):
+            piece = file.readline(LONGEST_LINE)
+            if not piece:
+                return
+            size += len(piece)
+        yield line, size
+
+
+@dataclass
+class History:
+    """All that a journal says about its run."""
+
+    start: Event = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Series] = field(default_factory=lambda: defaultdict(list))
+    confusion: Event | None = None
+    artifacts: list[tuple[str, str | None]] = field(default_factory=list)  # (name, folder)
+    last_time: int = 0  # of the last event, in ms
+    end: Event | None = None
+
+
+def read_history(folder: Path) -> History:
+    """Return the folder's journal, as far as it is written; raises FileNotFoundError if there is none."""
+    history = History()
+    for event in read_events(folder / FILE)[0]:
+        history.last_time = max(history.last_time, event.get("time", 0))
+        match event["event"]:
+            case "start":
+                history.start = event
+            case "params":
+                history.params.update(event["params"])
+            case "metrics":
+                for key, value in event["metrics"].items():
+                    history.metrics[key].append((event["step"], value))
+            case "confusion":
+                history.confusion = event
+            case "artifact":
+                history.artifacts.append((event["name"], event["folder"]))
+            case "end":
+                history.end = event
+    return history
+
+
+def is_running(folder: Path, start: Event) -> bool:
+    """Whether the journal's writer lives: it holds the lock, or is another host's and wrote within the hour.
+
+    Locks of one host need not be seen on another that shares the folder.
+    """
+    if is_alive(folder):
+        return True
+    silence = now_ms() / 1000 - (folder / FILE).stat().st_mtime
+    return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)

@@ -4,11 +4,10 @@ import functools
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mnist_trainer.composition import compose
+from mnist_trainer.composition import compose, key_of
 from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.provenance import flattened
-from mnist_trainer.sweeps.jobs import key_of
 
 MEANS = {
     *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnist_trainer.errors import in_words
+from mnist_trainer.errors import ConfigError, DataError, in_words
+from mnist_trainer.hyperparameters import picked
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.training.callbacks import Callback
+from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.records import EpochRecord
-from mnist_trainer.training.state import snapshot
+from mnist_trainer.training.state import Place, place_of, snapshot
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -83,3 +85,34 @@ class Checkpoints(Callback):
             self._failed = True
         else:
             self._saved, self._failed = (trainer.epoch, trainer.batch), False
+
+
+def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Checkpoint | None]:
+    """Read the checkpoint named, or the folder's newest that is whole; None if there is none.
+
+    Raises `DataError` if there are some, but none is whole.
+    """
+    if named is not None and named.name.endswith(".npz"):
+        return named, Checkpoint.load(named)
+    problem: DataError | None = None
+    for path in (folder / FILE, folder / PREVIOUS):
+        if path.exists() or path.is_symlink():
+            try:
+                checkpoint = Checkpoint.load(path)
+            except DataError as error:
+                problem = problem or error
+                continue
+            if problem is not None:
+                log.warning(f"{problem}; taking the one before")
+            return path, checkpoint
+    if problem is not None:
+        raise problem
+    return None, None
+
+
+def told(path: Path | None, checkpoint: Checkpoint) -> tuple[About, Place]:
+    """Return what a checkpoint's document says of the run, and where in it it was taken; raises `DataError`."""
+    try:
+        return picked(About, checkpoint.document), place_of(checkpoint.document)
+    except (ConfigError, DataError) as error:
+        raise DataError(f"{path}: {error}") from error

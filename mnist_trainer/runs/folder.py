@@ -1,22 +1,25 @@
 """Runs in their folders: which one `resume=` means, and whether it is finished."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object
+from mnist_trainer.files import MOST_YAML, read_object, read_text
 from mnist_trainer.journal.events import Event
 from mnist_trainer.journal.journal import FILE as JOURNAL
-from mnist_trainer.journal.reading import is_alive, read_end, read_start
-from mnist_trainer.journal.running import is_running
-from mnist_trainer.runs.tracked import shown
-from mnist_trainer.sweeps.jobs import OUTCOME, has_diverged
+from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
+from mnist_trainer.words import shown
 
 CONFIG = "config.yaml"
 LATEST = "latest"
+
+OUTCOME = "outcome.json"
+OVERRIDES = Path(".hydra", "overrides.yaml")
 
 
 def run_folder(resume: str, outputs: Path) -> Path:
@@ -93,3 +96,26 @@ def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_:
 
 OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
 OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What every outcome file says."""
+
+    status: str
+    reason: str | None
+    overrides: list[str]
+
+
+def has_diverged(outcome: Mapping[str, Any]) -> bool:
+    """Tell whether a run ended because its loss or gradient was no longer finite: it would again."""
+    return str(outcome.get("reason", "")).startswith("diverged")
+
+
+def planned(job_folder: Path) -> list[str]:
+    """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
+    try:
+        found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return []
+    return [str(override) for override in found] if isinstance(found, list) else []

@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_trainer.data.atomic import replacing
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
+from mnist_trainer.files import write_whole
 from mnist_trainer.journal.journal import FILE as JOURNAL
-from mnist_trainer.runs.folder import outcome_of
-from mnist_trainer.sweeps.jobs import OUTCOME
+from mnist_trainer.runs.folder import OUTCOME, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -81,15 +80,6 @@ def write_outcome(
     """Write `outcome.json`, whole or not at all."""
     outcome = {"status": status, "reason": reason, "overrides": list(overrides), **(result or {})}
     write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all; raises `OSError` naming it."""
-    try:
-        with replacing(path) as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a full disk names no file
 
 
 def forget(folder: Path, root: Path) -> None:

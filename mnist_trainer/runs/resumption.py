@@ -4,10 +4,15 @@ import logging
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from mnist_trainer.composition import restored
 from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.files import MOST_YAML, read_text
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Event
@@ -16,14 +21,14 @@ from mnist_trainer.journal.journal import Journal, RunRecord
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
+from mnist_trainer.runs.checkpointing import read_checkpoint, told
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import CONFIG
-from mnist_trainer.runs.run_files import config_of, read_checkpoint, read_config, told
-from mnist_trainer.runs.tracked import Tracked, shown
-from mnist_trainer.sweeps.jobs import OUTCOME, planned
+from mnist_trainer.runs.folder import CONFIG, OUTCOME, planned
+from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
 from mnist_trainer.training.state import Place, restore
 from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
@@ -187,3 +192,32 @@ def check_epochs(config: Config, place: Place) -> None:
     begun = place.epoch + bool(place.batch)
     if config.epochs < begun:
         raise ConfigError(f"epochs={config.epochs}: the run is in its epoch {begun} already")
+
+
+def read_config(path: Path) -> Mapping[str, Any]:
+    """Read a run's resolved configuration; raises `DataError` naming the file."""
+    try:
+        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: not a readable configuration: {error}") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: not a configuration")
+    return values
+
+
+def config_of(path: Path, values: Mapping[str, Any]) -> Config:
+    """Return the configuration that a run's file holds; raises `DataError` naming it if that isn't one."""
+    try:
+        return restored(values)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+class PlainLoader(yaml.SafeLoader):
+    """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node; raises a `YAMLError` for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases")
+        return super().compose_node(parent, index)

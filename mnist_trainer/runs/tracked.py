@@ -17,6 +17,7 @@ from mnist_trainer.journal.address import check_uri, resolve_uri
 from mnist_trainer.journal.journal import Kind, RunRecord
 from mnist_trainer.shipping.process import Shipper, command, require_store, ui_command
 from mnist_trainer.shipping.report import Report, ShippedRun
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +128,3 @@ def page(runs: Sequence[ShippedRun], kind: Kind) -> str:
         listed = [quote(json.dumps(ids, separators=(",", ":"))) for ids in (children, [run.experiment_id])]
         return f"compare-runs?runs={listed[0]}&experiments={listed[1]}&"
     return f"experiments/{run.experiment_id}/" + ("runs?" if kind == "sweep" else f"runs/{run.run_id}/model-metrics?")
-
-
-def shown(path: Path) -> str:
-    """Return a path as a user would type it here."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

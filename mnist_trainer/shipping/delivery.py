@@ -10,11 +10,10 @@ from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Event
 from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.locks import try_lock
-from mnist_trainer.journal.reading import CHUNK_BYTES, read_events, read_start
-from mnist_trainer.journal.running import is_running
+from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
 from mnist_trainer.shipping import ends
 from mnist_trainer.shipping import position as positions
-from mnist_trainer.shipping.opening import open_run
+from mnist_trainer.shipping.ends import open_run
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.report import Outcome, ShippedRun

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.history import History, read_history
 from mnist_trainer.journal.journal import FILE as JOURNAL
-from mnist_trainer.shipping.store import FAILURE_TAG, Store
+from mnist_trainer.journal.reading import History, read_history
+from mnist_trainer.shipping import position as positions
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
 
 SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
 
@@ -53,3 +55,31 @@ def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: li
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
     declared = [(folder / name, artifact_folder) for name, artifact_folder in history.artifacts]
     return list(dict.fromkeys([(path, None) for path in pictures] + declared + [(folder / JOURNAL, None)]))
+
+
+def open_run(folder: Path, start: Event, store: Store, store_folder: Path) -> Position:
+    """Find or make the run of the journal that begins with `start`; saves its position, at the beginning."""
+    experiment_id = store.experiment(start["experiment"], store_folder)
+    run_id = store.find_run(experiment_id, start["run"])
+    if run_id is None:
+        tags = {RUN_TAG: start["run"], "version.mlflow": store.version}
+        parent_id = _parent_run_id(folder, start, store, experiment_id)
+        if parent_id is not None:
+            tags["mlflow.parentRunId"] = parent_id
+        made = store.client.create_run(experiment_id, start["start_time"], tags, start["name"])
+        run_id = made.info.run_id
+    position = Position(start["run"], store.uri, experiment_id, run_id)
+    position.save(folder)
+    return position
+
+
+def _parent_run_id(folder: Path, start: Event, store: Store, experiment_id: str) -> str | None:
+    if start["parent"] is None:
+        return None
+    beside = positions.load(folder.parent)  # the runs of a sweep or comparison lie in its folder
+    if beside is not None and (beside.run, beside.uri) == (start["parent"], store.uri):
+        return beside.run_id
+    found = store.find_run(experiment_id, start["parent"])
+    if found is None:
+        log.warning("%s: its parent %s is not in MLflow; sent without it", folder, start["parent"])
+    return found

@@ -1,15 +1,28 @@
 """When to try again what has failed, a store or a journal, and whether to wait for it at the end."""
 
+import errno
 import logging
+import re
+import sqlite3
 import time
+from collections.abc import Iterator
 
+from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.shipping.failures import may_mend, one_line
+from mnist_trainer.journal.address import sqlite_path
 
 POLL_SECONDS = 0.3
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 log = logging.getLogger(__name__)
+
+CHARACTERS = 300
+LASTING = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+}
+PERMANENT = (ImportError, LookupError, TypeError, ValueError)  # a database's driver is missing; a damaged journal
+REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 class Patience:
@@ -41,3 +54,50 @@ class Patience:
         self.error = message
         self._retry_at = time.monotonic() + BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
+
+
+def one_line(error: Exception, uri: str) -> str:
+    """Say what went wrong with the store at `uri`, without a traceback and without a password."""
+    if isinstance(error, TrackingError):
+        return hidden(str(error))
+    text = hidden(" ".join(_text(_cause(error)).split()))
+    return f"{sqlite_path(uri) or hidden(uri)}: {text if len(text) <= CHARACTERS else text[:CHARACTERS] + '…'}"
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether it is the store that can't be reached, beyond doubt."""
+    return isinstance(_cause(error), ConnectionError | TimeoutError)
+
+
+def may_mend(error: Exception) -> bool:
+    """Whether waiting a little may help: not where somebody has to free space, or to give rights, first."""
+    if isinstance(error, TrackingError) or getattr(error, "error_code", None) in REFUSALS:
+        return False
+    match _cause(error):
+        case sqlite3.Error() as cause:
+            return "locked" in str(cause)
+        case OSError() as cause:
+            return cause.errno not in LASTING
+        case cause:
+            return not isinstance(cause, PERMANENT)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the innermost error if it is the system's or SQLite's; MLflow and its libraries wrap it in their words."""
+    *_, last = _chain(error)
+    told = isinstance(last, ConnectionError | TimeoutError | sqlite3.Error)
+    return last if told or (isinstance(last, OSError) and last.strerror) else error
+
+
+def _text(cause: BaseException) -> str:
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
+    if found := re.search(r"too many (\d+) error responses", str(cause)):
+        return f"the server answers with error {found[1]}"
+    return str(cause) or type(cause).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

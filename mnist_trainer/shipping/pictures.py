@@ -12,7 +12,7 @@ from mnist_trainer.figures.curves import learning_curves
 from mnist_trainer.figures.sweep_modes import mode_curves
 from mnist_trainer.figures.sweep_pairs import paired_differences
 from mnist_trainer.files import read_object
-from mnist_trainer.journal.history import History, read_history
+from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.position import served_folders
 
 CURVES = "learning_curves.png"

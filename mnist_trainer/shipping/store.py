@@ -18,7 +18,7 @@ from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.journal.locks import locked
-from mnist_trainer.shipping.failures import is_outage
+from mnist_trainer.shipping.patience import is_outage
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -8,10 +8,10 @@ from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import ARTIFACTS
 from mnist_trainer.journal.journal import FILE as JOURNAL
-from mnist_trainer.journal.running import is_running
+from mnist_trainer.journal.reading import is_running
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.delivery import Delivery
-from mnist_trainer.shipping.failures import one_line
+from mnist_trainer.shipping.patience import one_line
 from mnist_trainer.shipping.report import Report, ShippedRun
 from mnist_trainer.shipping.store import is_store_s
 

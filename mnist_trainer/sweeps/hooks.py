@@ -1,8 +1,14 @@
 """Hydra's hooks around a multirun: which jobs it has, what is wrong in all of them, how many run side by side."""
 
+import contextlib
 import logging
+import os
+import signal
+import socket
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra.errors import HydraException
@@ -11,25 +17,31 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
+from mnist_trainer.composition import explain, key_of
 from mnist_trainer.config import DataConfig, TrackingConfig
-from mnist_trainer.config_errors import explain
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
-from mnist_trainer.runs.cpus import share_cpus, usable_cpus
+from mnist_trainer.journal.reading import is_alive, read_start
+from mnist_trainer.runs.cores import share_cpus, usable_cpus
+from mnist_trainer.runs.folder import OUTCOME
 from mnist_trainer.runs.resumption import tracked_as_before
-from mnist_trainer.runs.tracked import Tracked, shown
-from mnist_trainer.sweeps.jobs import key_of
+from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.sweeps.jobs import job_folders
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, hand_over, sweeps_data
-from mnist_trainer.sweeps.parting import part_gently
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.sweep import Sweep, finish
-from mnist_trainer.tasks.dispatch import BASIC_LAUNCHER
+from mnist_trainer.training.interruption import Interrupted
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 SEVERAL = "several data sets"
 """The experiment of a sweep over data sets; its runs are in those of their own data."""
+
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+PATIENCE_SECONDS = 2.0
 
 
 class SweepCallback(Callback):
@@ -136,3 +148,38 @@ def limit_workers(config: DictConfig) -> None:
         with read_write(config.hydra):
             config.hydra.launcher.n_jobs = workers
     share_cpus(workers)
+
+
+def part_gently(folder: Path) -> None:
+    """Let a first SIGINT or SIGTERM wait for the running jobs of the sweep in `folder`; a second one leaves at once.
+
+    A terminal's Ctrl-C reaches the jobs, too; SIGTERM is handed on. Launchers kill them once this process leaves.
+    """
+
+    def part(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, leave)
+        running = [job for job in job_folders(folder).values() if is_alive(job)]
+        if number == signal.SIGTERM:
+            for job in running:
+                hand_on(job, number)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until and any(is_alive(job) or not (job / OUTCOME).exists() for job in running):
+            time.sleep(0.02)
+        raise Interrupted(number)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, part)
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """Raise `Interrupted`."""
+    raise Interrupted(number)
+
+
+def hand_on(job: Path, number: int) -> None:
+    """Send the signal to the process that runs the job, if it is one of this host."""
+    start = read_start(job)
+    if start is not None and start["host"] == socket.gethostname():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(start["pid"], number)

@@ -7,25 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import MOST_YAML, read_object, read_text
+from mnist_trainer.files import read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.runs.folder import OUTCOME, Ending, has_diverged, planned
 from mnist_trainer.words import table as table  # where others look for it
 
-OUTCOME = "outcome.json"
 SWEEP = "sweep.json"
-OVERRIDES = Path(".hydra", "overrides.yaml")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What every outcome file says."""
-
-    status: str
-    reason: str | None
-    overrides: list[str]
 
 
 @dataclass(frozen=True)
@@ -130,11 +120,6 @@ def outcome_in(job_folder: Path | None) -> dict[str, Any]:
     return dict(read_outcome(job_folder))
 
 
-def has_diverged(outcome: Mapping[str, Any]) -> bool:
-    """Tell whether a run ended because its loss or gradient was no longer finite: it would again."""
-    return str(outcome.get("reason", "")).startswith("diverged")
-
-
 def read_outcome(job_folder: Path) -> Mapping[str, Any]:
     """Read a job's outcome file; without one, or of one that can't be used, tell that."""
     reason = "it ended without a word (killed, or out of memory)"
@@ -149,20 +134,6 @@ def read_outcome(job_folder: Path) -> Mapping[str, Any]:
     else:
         return outcome
     return {"status": "FAILED", "reason": reason, "overrides": planned(job_folder)}
-
-
-def planned(job_folder: Path) -> list[str]:
-    """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
-    try:
-        found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return []
-    return [str(override) for override in found] if isinstance(found, list) else []
-
-
-def key_of(override: str) -> str:
-    """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
-    return override.lstrip("+~").partition("=")[0]
 
 
 def varied(jobs: Sequence[Job]) -> list[list[str]]:

@@ -12,10 +12,9 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
 from mnist_trainer.build import check_config
-from mnist_trainer.composition import typed
+from mnist_trainer.composition import key_of, typed
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.changes import MEANS
-from mnist_trainer.sweeps.jobs import key_of
 
 Choices = dict[str, list[str]]
 """Each key's values, in the letters that Hydra's basic sweeper gives them; a key has its `+` before it."""

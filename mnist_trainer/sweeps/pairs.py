@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mnist_trainer.sweeps.jobs import Job, key_of, settings
+from mnist_trainer.composition import key_of
+from mnist_trainer.sweeps.jobs import Job, settings
 
 REFERENCE = "fused"
 LOSS_KEYS = ("loss", "loss.name")

@@ -9,16 +9,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.history import read_history
 from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.journal.reading import is_alive, read_start
+from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
-from mnist_trainer.runs.tracked import shown
-from mnist_trainer.sweeps.jobs import Job, content_of, key_of, read_jobs
+from mnist_trainer.sweeps.jobs import Job, content_of, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 

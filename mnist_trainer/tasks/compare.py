@@ -13,19 +13,18 @@ from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, clo
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.analysis.comparison.probe import Probe
 from mnist_trainer.analysis.comparison.progress import Progress
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.description import describe_data
-from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.runs.journaling import describe_data, journaled
 from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.runs.tracked import Tracked, shipped, shown
+from mnist_trainer.runs.run import Result, Run
+from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.loss_modes import configs_of
-from mnist_trainer.tasks.train import Result, Run
 from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 

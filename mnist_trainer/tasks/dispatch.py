@@ -14,9 +14,11 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.files import write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
-from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome, write_whole
+from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
 from mnist_trainer.sweeps.sweep import parent_of
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.sync import sync
@@ -25,7 +27,6 @@ from mnist_trainer.tasks.train import train
 log = logging.getLogger(__name__)
 
 TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
-BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""

@@ -19,12 +19,12 @@ from mnist_trainer.analysis.explanation.numbers import (
 )
 from mnist_trainer.analysis.explanation.steps import INTRODUCTION, lecture
 from mnist_trainer.analysis.explanation.terminal import print_lecture
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.outcome import Answer, write_whole
+from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.training.trainer import Trainer
 

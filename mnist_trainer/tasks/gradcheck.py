@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.report import HEAD, Report
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data, check_config
+from mnist_trainer.build import build_data, build_trainer, check_config
 from mnist_trainer.config import Config, GradcheckConfig
+from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.outcome import Answer, write_whole
+from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.tasks.terminal import console
 
 log = logging.getLogger(__name__)

@@ -10,12 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.profile.report import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data, check_config
+from mnist_trainer.build import build_data, build_trainer, check_config
 from mnist_trainer.config import Config, ProfileConfig
+from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.machine import machine
-from mnist_trainer.runs.outcome import Answer, write_whole
+from mnist_trainer.runs.outcome import Answer
+from mnist_trainer.runs.provenance import machine
 from mnist_trainer.tasks.terminal import console
 
 log = logging.getLogger(__name__)

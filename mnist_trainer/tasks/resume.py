@@ -4,17 +4,17 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
-from mnist_trainer.runs.folder import CONFIG, is_finished, outcome_of
+from mnist_trainer.runs.folder import CONFIG, OUTCOME, Ending, is_finished, outcome_of
 from mnist_trainer.runs.outcome import write_failure
-from mnist_trainer.runs.resumption import Resumption
-from mnist_trainer.runs.run_files import config_of, read_config
-from mnist_trainer.runs.tracked import shown
-from mnist_trainer.sweeps.jobs import OUTCOME, Ending, key_of
-from mnist_trainer.tasks.train import Result, train
+from mnist_trainer.runs.resumption import Resumption, config_of, read_config
+from mnist_trainer.runs.run import Result
+from mnist_trainer.tasks.train import train
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 

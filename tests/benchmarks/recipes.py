@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_trainer.api import compose
-from mnist_trainer.build import mlp_entries
 from mnist_trainer.config import MLPConfig
-from mnist_trainer.runs.cpus import usable_cpus
+from mnist_trainer.layer_list import mlp_entries
+from mnist_trainer.runs.cores import usable_cpus
 
 RECIPES = ("fast98", "fast99")
 TORCH = Path(__file__).parent / "contenders" / "recipe_with_pytorch.py"

@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_trainer.data.atomic import replacing
+from mnist_trainer.files import replacing
 
 
 def test_the_file_appears_whole(tmp_path):

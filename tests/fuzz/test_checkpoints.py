@@ -21,8 +21,7 @@ from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.api import train
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.runs import changes
 from mnist_trainer.runs.folder import outcome_of, run_folder

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data, check_config
+from mnist_trainer.build import build_data, build_trainer, check_config
 from mnist_trainer.composition import compose
 from mnist_trainer.config import IdxConfig
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.assembly import build_trainer
+from mnist_trainer.build import build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.data.dataset import load, load_idx
 

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.journal.history import read_history
 from mnist_trainer.journal.journal import FILE, Journal, RunRecord
-from mnist_trainer.journal.reading import read_events, read_start
+from mnist_trainer.journal.reading import read_events, read_history, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
 from mnist_trainer.shipping import ends

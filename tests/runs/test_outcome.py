@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.outcome import concluding, forget, write_failure, write_outcome, write_whole
+from mnist_trainer.files import write_whole
+from mnist_trainer.runs.outcome import concluding, forget, write_failure, write_outcome
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.shipping.failures import is_outage, may_mend, one_line
+from mnist_trainer.shipping.patience import is_outage, may_mend, one_line
 
 URI = "https://me:secret@host"
 

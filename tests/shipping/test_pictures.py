@@ -1,4 +1,4 @@
-from mnist_trainer.journal.history import History, read_history
+from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.pictures import by_mode, draw_folder, main
 
 

@@ -13,7 +13,7 @@ import yaml
 
 pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
 
-from mnist_trainer.runs.cpus import usable_cpus
+from mnist_trainer.runs.cores import usable_cpus
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "trainer.progress=false", "plugins=[observed]")
 WAIT = "tracking.wait_seconds=100"

@@ -10,7 +10,7 @@ import pytest
 
 from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
-from mnist_trainer.runs import machine
+from mnist_trainer.runs import provenance
 from mnist_trainer.shipping.position import load as load_position
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.training.interruption import Interrupted
@@ -43,8 +43,8 @@ def ends(done, events_of):
 def test_the_folder_holds_the_report_the_figures_and_a_run_a_mode(command, events_of, metrics_of):
     done = command(*TINY)
     assert done.code == 0, done.output
-    files = {path.name for path in done.run.iterdir()}
-    assert files - {".hydra", "mnist_trainer.log"} == {
+    found = {path.name for path in done.run.iterdir()}
+    assert found - {".hydra", "mnist_trainer.log"} == {
         *("journal.jsonl", "config.yaml", "outcome.json", "comparison.md", "comparison.json"),
         *("0-fused", "1-separate"),
         *FIGURES,
@@ -263,7 +263,7 @@ def test_a_mistake_is_not_called_one_function_though_it_agreed(command):
 def test_the_cpus_are_counted_as_what_they_are(monkeypatch, total, usable, words):
     monkeypatch.setattr(os, "cpu_count", lambda: total)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(usable)), raising=False)
-    assert machine.logical_cpus() == words
+    assert provenance.logical_cpus() == words
 
 
 @pytest.mark.usefixtures("_no_figures")
@@ -287,8 +287,8 @@ def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command,
 
 
 def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
-    from mnist_trainer.assembly import build_trainer
-    from mnist_trainer.tasks.train import Run
+    from mnist_trainer.build import build_trainer
+    from mnist_trainer.runs.run import Run
 
     config = configured()
     dataset = build_data(config.data)
@@ -320,9 +320,9 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     assert {run.info.status for run in found} == {"FINISHED"}
     assert all(run.info.run_id in address for run in children)
     assert parent.info.run_id not in address
-    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files >= {"comparison.md", "comparison.json", *FIGURES}
-    assert "learning_curves.png" not in files
+    found = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert found >= {"comparison.md", "comparison.json", *FIGURES}
+    assert "learning_curves.png" not in found
     assert parent.data.tags["loss.exact"] == "true, true"
     assert all("test/accuracy" in run.data.metrics for run in children)
 
@@ -351,6 +351,6 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
     (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
     assert parent.info.status == "KILLED"
     assert [run.info.status for run in found if run is not parent] == ["FINISHED"] * 2
-    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files >= {"comparison.md", "comparison.json", "curves.png", "gradient_differences.png"}
+    found = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert found >= {"comparison.md", "comparison.json", "curves.png", "gradient_differences.png"}
     assert "difference/test_accuracy" in parent.data.metrics

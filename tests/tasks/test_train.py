@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.runs.provenance import flattened
 

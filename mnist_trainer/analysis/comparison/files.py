@@ -11,16 +11,16 @@ from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.differences import Comparison
 from mnist_trainer.analysis.comparison.progress import prefix_of
 from mnist_trainer.analysis.comparison.report import Picture, Report, as_json
-from mnist_trainer.analysis.comparison.verdict import counted
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import LossTiming
-from mnist_trainer.assembly import build_trainer
+from mnist_trainer.build import build_trainer
 from mnist_trainer.config import LossConfig
+from mnist_trainer.files import write_whole
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.machine import machine
-from mnist_trainer.runs.outcome import write_whole
-from mnist_trainer.tasks.train import Run
+from mnist_trainer.runs.provenance import machine
+from mnist_trainer.runs.run import Run
+from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
 

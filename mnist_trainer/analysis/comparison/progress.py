@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from mnist_trainer.analysis.comparison.agreement import largest, relative
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
-from mnist_trainer.analysis.comparison.verdict import counted
 from mnist_trainer.journal.journal import Journal
+from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
 

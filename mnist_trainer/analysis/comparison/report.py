@@ -9,8 +9,8 @@ from typing import Any
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.probe import BOUNDS
-from mnist_trainer.analysis.comparison.verdict import counted, number
-from mnist_trainer.words import table
+from mnist_trainer.analysis.comparison.verdict import number
+from mnist_trainer.words import counted, table
 
 NEVER = "never"
 

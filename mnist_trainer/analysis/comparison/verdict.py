@@ -5,6 +5,7 @@ import math
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.probe import BOUNDS
+from mnist_trainer.words import counted
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -137,11 +138,6 @@ def bound(found: Agreement) -> str:
 def throughout(found: Agreement) -> str:
     """Write `at all 4,300 updates`, `at the one update`."""
     return "at the one update" if found.updates == 1 else f"at all {counted(found.updates)}"
-
-
-def counted(count: int, what: str = "update") -> str:
-    """Write `1 update`, `4,300 updates`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def number(value: float) -> str:

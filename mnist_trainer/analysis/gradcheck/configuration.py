@@ -10,9 +10,8 @@ from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt,
 from mnist_trainer.analysis.gradcheck.diagnosis import explain_chain
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.layers import BATCH, Found, check_elsewhere, check_layer, images, name_of, nested
-from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, sizes
+from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, size_of, sizes
 from mnist_trainer.analysis.gradcheck.report import Check, Report
-from mnist_trainer.analysis.gradcheck.subject import size_of
 from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape

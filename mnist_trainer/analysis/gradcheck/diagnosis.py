@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import Measured
+from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.kernels.arrays import Array
 
 NEAR = 1e-6
@@ -185,12 +186,6 @@ def explain_cap(loss: float, larger: float) -> str | None:
         f"the loss is capped at {loss:.2f} = −log ε, with ε = {np.exp(-loss):.3g}: probabilities are not let under ε. "
         "There the gradient is 0, or nearly: the worst mistakes teach nothing. Finite differences pass"
     )
-
-
-def softmax(z: Array) -> Array:
-    """Return e^z_i / Σ_j e^z_j over the last axis, in plain NumPy."""
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def is_softmax(x: Array, y: Array) -> bool:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.derivative import Settings
-from mnist_trainer.analysis.gradcheck.draws import draw_soft, draw_unequal
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.build import build_loss
 from mnist_trainer.config import LossConfig
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.losses.loss import Loss
 
 GAPS = (0.0, 1.0, 20.0, 50.0, 500.0)  # at 690, float64's probabilities come to the separate mode's floor
 OFFSETS = (1000.0, -1000.0)
@@ -106,3 +107,27 @@ def gap_of(gap: float) -> str:
 def smoothing(config: LossConfig) -> float:
     """Return the label smoothing of a loss, 0 if it has none."""
     return float(getattr(build_loss(config), "label_smoothing", 0.0))
+
+
+def draw_predictions(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
+    """Draw logits, or probabilities none of which is near 0, as the loss expects."""
+    logits = rng.standard_normal((n, classes))
+    return softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
+
+
+def draw_soft(n: int, classes: int, rng: np.random.Generator) -> Array:
+    """Draw targets (N, C) whose rows sum to 1."""
+    soft = rng.random((n, classes)) + 0.1
+    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
+
+
+def draw_unequal(n: int, classes: int, rng: np.random.Generator) -> Array:
+    """Draw targets (N, C) whose rows sum to anything between 1.5 and 3."""
+    return draw_soft(n, classes, rng) * (1.5 + 1.5 * rng.random((n, 1)))
+
+
+def smoothed(loss: Loss, targets: Array | Indices, classes: int) -> Array:
+    """Return the targets as an array (N, C), smoothed as the loss's `label_smoothing` says, if it has one."""
+    epsilon = float(getattr(loss, "label_smoothing", 0.0))
+    dense = np.eye(classes)[targets] if targets.ndim == 1 else targets
+    return np.asarray((1 - epsilon) * dense + epsilon / classes)

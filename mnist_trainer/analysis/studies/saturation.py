@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.saturation_curves import KINDS, SMALLEST, Curve, Node, Rows, curve
-from mnist_trainer.analysis.studies.textbook import Textbook
+from mnist_trainer.analysis.studies.saturation_curves import KINDS, SMALLEST, Curve, Node, Rows, Textbook, curve
 from mnist_trainer.config import ClippedConfig, LossConfig
 from mnist_trainer.kernels.arrays import Array, Mask
 from mnist_trainer.words import table

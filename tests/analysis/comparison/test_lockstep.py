@@ -5,8 +5,7 @@ import pytest
 
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.analysis.comparison.probe import BOUNDS, Probe
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import DivergedError, MistakeError
 

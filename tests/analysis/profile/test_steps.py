@@ -10,8 +10,7 @@ from mnist_trainer import kernels
 from mnist_trainer.analysis.profile.parts import KERNELS, places, step_parts
 from mnist_trainer.analysis.profile.report import Profile, Row
 from mnist_trainer.analysis.profile.steps import profile_steps
-from mnist_trainer.assembly import build_trainer
-from mnist_trainer.build import build_data
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 
 LAYERS = (

@@ -19,8 +19,7 @@ from mnist_trainer.analysis.studies.saturation import (
     LOSS_ZERO,
     UNDERFLOW,
 )
-from mnist_trainer.analysis.studies.saturation_curves import KINDS, base_logits
-from mnist_trainer.analysis.studies.textbook import Textbook, reference
+from mnist_trainer.analysis.studies.saturation_curves import KINDS, Textbook, base_logits, reference
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.losses.loss import Loss

@@ -8,10 +8,10 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.profile.parts import places, step_parts
 from mnist_trainer.analysis.profile.products import SIDE, Peak
-from mnist_trainer.build import build_list
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
+from mnist_trainer.layer_list import build_list
 from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.losses.cross_entropy import CrossEntropy
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss

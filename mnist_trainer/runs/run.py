@@ -1,0 +1,148 @@
+"""A training run in its folder, from its first update to its result."""
+
+import logging
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mnist_trainer import __version__
+from mnist_trainer.config import Config
+from mnist_trainer.data.batches import Batches
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.errors import DiskError
+from mnist_trainer.journal.callback import JournalCallback
+from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.runs.checkpointing import Checkpoints
+from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.runs.outcome import write_outcome
+from mnist_trainer.runs.resumption import Resumption
+from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.records import Update
+from mnist_trainer.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run came to."""
+
+    run: str  # in MLflow the tag mnist_trainer.run
+    name: str
+    data: str
+    loss: str  # loss.name
+    seed: int
+    updates: int
+    epochs: int
+    training_seconds: float  # without validation and test
+    validation_loss: float | None  # of the epoch whose parameters were tested
+    validation_accuracy: float | None
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run that is about to begin in a folder of its own: all that it is made of."""
+
+    config: Config
+    folder: Path
+    dataset: Dataset
+    trainer: Trainer
+    test: Batches
+    record: RunRecord
+    overrides: Sequence[str] = ()
+    resumption: Resumption | None = None
+
+    def updates(
+        self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
+    ) -> Generator[Update, None, Result]:
+        """Train with a pause after each update, test, and keep the journal; return what it came to.
+
+        A run `on_its_own`, that is no part of a comparison, has checkpoints, and its result in `outcome.json`. What is
+        thrown into a pause ends the run, as it would between two updates.
+        """
+        config, trainer = self.config, self.trainer
+        held = trainer.validation.samples
+        journaling = journaled(
+            config, self.folder, self.dataset, self.record, validation_size=held, resumption=self.resumption
+        )
+        with journaling as journal:
+            journal_callback = JournalCallback(journal)
+            parameter_files = ParameterFiles(self.folder)
+            trainer.callbacks = [*callbacks, journal_callback, parameter_files]
+            if on_its_own:
+                yield from self._with_checkpoints(journal)
+            else:
+                yield from trainer.updates()
+            tested = trainer.last
+            if config.trainer.restore_best and trainer.best is not None:
+                trainer.restore_best()
+                tested = trainer.best
+            assert tested is not None
+            evaluation = trainer.evaluate(self.test)
+            trainer.check_finite("the test loss", evaluation.loss, self.test)
+            trainer.interruption.check()
+            journal_callback.test(trainer.step, evaluation, list(self.dataset.class_names))
+            result = Result(
+                run=self.record.run,
+                name=config.name,
+                data=self.dataset.name,
+                loss=config.loss.name,
+                seed=config.seed,
+                updates=trainer.step,
+                epochs=trainer.step // len(trainer.train),
+                training_seconds=trainer.seconds,
+                validation_loss=tested.validation.loss if tested.validation else None,
+                validation_accuracy=tested.validation.accuracy if tested.validation else None,
+                test_loss=evaluation.loss,
+                test_accuracy=evaluation.accuracy,
+            )
+            try:
+                parameter_files.check()
+                if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
+                    journal.sync()  # no result without its journal
+                    write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+            except (DiskError, OSError):
+                self.tell(result)  # so much is known
+                raise
+        return result
+
+    def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
+        about = {
+            "run": self.record.run,
+            "config": asdict(self.config),
+            "overrides": list(self.overrides),
+            "data": self.dataset.digest,
+            "processes": self.trainer.processes,
+            "version": __version__,
+        }
+        checkpoints = Checkpoints(self.folder, journal, about, minutes=self.config.trainer.checkpoint_minutes)
+        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints]
+        with closing(self.trainer.updates()) as updates:
+            for update in updates:
+                yield update
+                checkpoints.between_updates()
+
+    def tell(self, result: Result) -> None:
+        """Log what it came to."""
+        log.info(
+            f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
+            f"({self.test.samples:,} images of {result.data}), after {result.training_seconds:.1f} s of training"
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
+def completed(updates: Generator[Any, None, R]) -> R:
+    """Go through all pauses; return what the generator returns."""
+    while True:
+        try:
+            next(updates)
+        except StopIteration as end:
+            result: R = end.value
+            return result
