@@ -1,5 +1,6 @@
 """What several rooms' tests share."""
 
+import contextlib
 import json
 import logging
 import os
@@ -122,14 +123,36 @@ def command(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture
-def spawn(tmp_path):
-    """Start `python -m mnist_trainer ARGUMENTS` in a process of its own; whatever still runs is ended with the test."""
-    started = []
+def start():
+    """Start a process as `Popen` does; what still runs at the test's end is killed with its group, and waited for."""
+    with contextlib.ExitStack() as ends:
 
-    def start(*arguments, folder=tmp_path, before=("-m", "mnist_trainer")):
+        def started(command, **options):
+            process = subprocess.Popen(command, **options)
+            ends.callback(end, process)
+            return process
+
+        yield started
+
+
+def end(process):
+    """Kill a process if it still runs, and its group if it leads one; wait for it, and close its pipes."""
+    if process.poll() is None:
+        leads = os.getpgid(process.pid) == process.pid
+        os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
+    process.wait()
+    for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+        pipe.close()
+
+
+@pytest.fixture
+def spawn(tmp_path, start):
+    """Start `python -m mnist_trainer ARGUMENTS` in a process of its own; whatever still runs is ended with the test."""
+
+    def spawned(*arguments, folder=tmp_path, before=("-m", "mnist_trainer")):
         folder.mkdir(exist_ok=True)
         environment = {key: os.environ[key] for key in os.environ if key not in ("MNIST_ROOT", "MLFLOW_TRACKING_URI")}
-        process = subprocess.Popen(
+        return start(
             [sys.executable, *before, *arguments],
             cwd=folder,
             env=environment,
@@ -138,27 +161,22 @@ def spawn(tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
         )
-        started.append(process)
-        return process
 
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    return spawned
 
 
 @pytest.fixture
 def wait_for():
-    """Wait until `happened` returns something, and return it; at most 30 s."""
+    """Wait until `happened` returns something, and return it; not for ever, but longer than a busy machine takes."""
 
     def wait(happened, process):
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while time.monotonic() < until and process.poll() is None:
             if found := happened():
                 return found
             time.sleep(0.02)
-        raise AssertionError(f"it did not happen; the command printed {process.communicate(timeout=5)[0]}")
+        process.kill()
+        raise AssertionError(f"it did not happen; the command printed {process.communicate()[0]}")
 
     return wait
 
