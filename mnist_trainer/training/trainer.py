@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.kernels import cross_entropy, updates
+from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
@@ -77,7 +77,6 @@ class Trainer:
     order: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
     """The state of the batches' generator before the epoch at hand."""
     worker: Worker = field(init=False, repr=False)
-    _predicted: Indices = field(init=False, repr=False)
     _gradient_norm: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,12 +84,10 @@ class Trainer:
         parameters = self.model.parameters
         self.loss_name = self.loss_name or type(self.loss).__name__
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
-        self.loss.reserve(self.model.max_batch, self.model.out_shape[0], self.model.dtype)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self.order = state_of(self.train.generator)
         self.worker = Alone(self.model, self.loss, self.optimizer)
-        self._predicted = np.empty(self.model.max_batch, np.intp)
 
     @np.errstate(over="ignore", invalid="ignore")  # `update` looks at every loss
     def fit(self) -> None:
@@ -207,8 +204,8 @@ class Trainer:
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
             predictions = self.model.forward(x, training=False)
-            predicted = self._predicted[: len(labels)]
-            correct = cross_entropy.correct(predictions, labels, out=predicted)
+            predicted = predictions.argmax(axis=1)
+            correct = int(np.count_nonzero(predicted == labels))
             mean.add(float(self.loss.forward(predictions, labels)), correct, len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
             self.interruption.check()

@@ -12,7 +12,6 @@ from mnist_trainer.kernels import (
     activations,
     affine,
     convolution,
-    cross_entropy,
     elementwise,
     normalization,
     pixels,
@@ -20,13 +19,13 @@ from mnist_trainer.kernels import (
     pooled_winograd,
     pooling,
     random,
-    softmax,
     updates,
     winograd,
 )
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.stack import Stack
+from mnist_trainer.training import worker
 from mnist_trainer.training.trainer import Trainer
 
 KERNELS: tuple[ModuleType, ...] = (
@@ -41,8 +40,6 @@ KERNELS: tuple[ModuleType, ...] = (
     normalization,
     elementwise,
     random,
-    softmax,
-    cross_entropy,
     updates,
 )
 
@@ -117,7 +114,7 @@ def step_parts(trainer: Trainer, found: Sequence[Place]) -> list[StepPart]:
         StepPart("batch", "gather", trainer.train, "gather"),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
-        StepPart("right predictions", "count", cross_entropy, "correct"),
+        StepPart("right predictions", "count", worker, "correct"),
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
