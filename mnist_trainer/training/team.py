@@ -218,7 +218,7 @@ class Team:
         section = self._sections[number]
         gradients = self._gradients[0, section]
         if scale != 1:
-            updates.scale(gradients, scale)
+            gradients *= scale
         if len(gradients):
             self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
 

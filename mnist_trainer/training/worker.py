@@ -58,10 +58,10 @@ class Alone:
 
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters."""
-        parameters = self.model.parameters
+        gradients = self.model.parameters.gradients
         if scale != 1:
-            updates.scale(parameters.gradients, scale)
-        self.optimizer.step(parameters.values, parameters.gradients, rate)
+            gradients *= scale
+        self.optimizer.step(self.model.parameters.values, gradients, rate)
 
     def collect(self) -> None:
         """Nothing is elsewhere."""

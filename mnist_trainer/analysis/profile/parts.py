@@ -121,12 +121,17 @@ def step_parts(trainer: Trainer, found: Sequence[Place]) -> list[StepPart]:
     ]
 
 
-def kernel_parts() -> list[Part]:
-    """List the kernels' functions that others call by their module, as in `affine.weights_gradient`."""
-    return [
+def kernel_parts(trainer: Trainer) -> list[Part]:
+    """List the kernels' functions that others call by their module, as in `affine.weights_gradient`.
+
+    And the loss and the optimizer, which have their formulas in themselves.
+    """
+    kernels = [
         Part(f"{module.__name__.rpartition('.')[2]}.{name}", module, name)
         for module in KERNELS
         for name, function in vars(module).items()
         if inspect.isfunction(function) and not inspect.isgeneratorfunction(function) and name[0] != "_"
         if function.__module__ == module.__name__
     ]
+    formulas = [(trainer.loss, "forward"), (trainer.loss, "backward"), (trainer.optimizer, "step")]
+    return kernels + [Part(f"{type(owner).__name__}.{name}", owner, name) for owner, name in formulas]
