@@ -11,7 +11,7 @@ from rich.text import Text
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
-from mnist_trainer.analysis.gradcheck.report import HEAD, Report
+from mnist_trainer.analysis.gradcheck.findings import HEAD, Report
 from mnist_trainer.build import build_data, build_trainer, check_config
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.files import write_whole

@@ -11,8 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt, cannot_run, fold
 from mnist_trainer.analysis.gradcheck.diagnosis import explain_cap, explain_forward
+from mnist_trainer.analysis.gradcheck.examiner import Held, Settings, attempt, cannot_run, fold
+from mnist_trainer.analysis.gradcheck.findings import Check, Verdict
 from mnist_trainer.analysis.gradcheck.layers import Found
 from mnist_trainer.analysis.gradcheck.probes import (
     GAPS,
@@ -28,7 +29,6 @@ from mnist_trainer.analysis.gradcheck.probes import (
     saturated_probes,
     smoothing,
 )
-from mnist_trainer.analysis.gradcheck.report import Check, Verdict
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig

@@ -6,12 +6,12 @@ import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
-from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt, cannot_run, derivative, scatter, unique
 from mnist_trainer.analysis.gradcheck.diagnosis import explain_chain
 from mnist_trainer.analysis.gradcheck.differences import Budget
+from mnist_trainer.analysis.gradcheck.examiner import Held, Settings, attempt, cannot_run, derivative, scatter, unique
+from mnist_trainer.analysis.gradcheck.findings import Check, Report
 from mnist_trainer.analysis.gradcheck.layers import BATCH, Found, check_elsewhere, check_layer, images, name_of, nested
 from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, size_of, sizes
-from mnist_trainer.analysis.gradcheck.report import Check, Report
 from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from copy import deepcopy
 
-from mnist_trainer.analysis.gradcheck.derivative import Settings, unique
 from mnist_trainer.analysis.gradcheck.differences import Budget
+from mnist_trainer.analysis.gradcheck.examiner import Settings, unique
+from mnist_trainer.analysis.gradcheck.findings import Report
 from mnist_trainer.analysis.gradcheck.layers import Found, check_elsewhere, check_layer, checked_shape, name_of, nested
 from mnist_trainer.analysis.gradcheck.losses import check_loss, sizes
-from mnist_trainer.analysis.gradcheck.report import Report
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import (
+from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
+from mnist_trainer.analysis.gradcheck.examiner import (
     TIME,
     Held,
     Settings,
@@ -17,8 +18,7 @@ from mnist_trainer.analysis.gradcheck.derivative import (
     fold,
     scatter,
 )
-from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
-from mnist_trainer.analysis.gradcheck.report import Check
+from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer

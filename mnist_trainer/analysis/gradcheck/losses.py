@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt, cannot_run, derivative, fold
 from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, explain_loss, in_general
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
+from mnist_trainer.analysis.gradcheck.examiner import Held, Settings, attempt, cannot_run, derivative, fold
+from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.analysis.gradcheck.layers import Found, images
 from mnist_trainer.analysis.gradcheck.probes import draw_predictions, draw_soft, draw_unequal, smoothed
-from mnist_trainer.analysis.gradcheck.report import Check
 from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss

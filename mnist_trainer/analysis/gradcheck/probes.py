@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import Settings
+from mnist_trainer.analysis.gradcheck.examiner import Settings
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import softmax

@@ -5,10 +5,10 @@ import pytest
 
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
-from mnist_trainer.analysis.gradcheck.derivative import Settings
 from mnist_trainer.analysis.gradcheck.differences import Budget
+from mnist_trainer.analysis.gradcheck.examiner import Settings
+from mnist_trainer.analysis.gradcheck.findings import Report
 from mnist_trainer.analysis.gradcheck.probes import Probe, reference
-from mnist_trainer.analysis.gradcheck.report import Report
 from mnist_trainer.api import Loss, register_loss
 from mnist_trainer.config import ClippedConfig, CustomLossConfig, LossConfig, SoftmaxCrossEntropyConfig
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, RELATIVE, Budget, Measured, measure
-from mnist_trainer.analysis.gradcheck.report import Check, Verdict
+from mnist_trainer.analysis.gradcheck.findings import Check, Verdict
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.layers.layer import Layer
