@@ -1,29 +1,24 @@
-"""One derivative of one function against differences, as a row of the report; and what functions need to be repeatable.
+"""How a function is examined: what it says of its derivatives is asked for, held against differences, and noted.
 
-A layer's random numbers come from generators that it holds, itself or in layers inside it: their states are put back
-before every call, so that masks stay what they are.
+It may be anybody's code: what can't run is a row of the report, and so is what isn't finite or has another shape.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, RELATIVE, Budget, Measured, measure
-from mnist_trainer.analysis.gradcheck.findings import Check, Verdict
+from mnist_trainer.analysis.gradcheck.findings import Check, Findings, Verdict
+from mnist_trainer.analysis.gradcheck.held import Held
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
-from mnist_trainer.layers.layer import Layer
-from mnist_trainer.losses.loss import Loss
-from mnist_trainer.parameters import Parameters
 
 T = TypeVar("T")
 
 TIME = "the time is over"
 BRIEF = 60  # what is longer is told in full below the table
-SEVERITY: Sequence[Verdict] = ("exact", "not judged", "not checked", "wrong", "can't run")
 
 
 @dataclass(frozen=True)
@@ -40,57 +35,75 @@ class Settings:
         return np.random.default_rng(self.seed)
 
 
-class Held:
-    """The random generators in a function, which every call finds in the same state."""
+class Examiner:
+    """Examines one function, the `node` of its rows, whose random numbers every call finds in the same state.
 
-    def __init__(self, *holders: object) -> None:
-        self.generators = list({id(one): one for holder in holders for one in generators(holder)}.values())
-        self._states = [generator.bit_generator.state for generator in self.generators]
+    `random` are what may hold random generators, and `note` tells a reader of a row that they were held fixed.
+    """
 
-    def call(self, function: Callable[[], T]) -> T:
-        """Put the states back, then call."""
-        for generator, state in zip(self.generators, self._states, strict=True):
-            generator.bit_generator.state = state
-        return function()
+    def __init__(self, node: str, settings: Settings, *random: object, note: str) -> None:
+        self.node, self.settings, self.found = node, settings, Findings()
+        self.held = Held(*random)
+        self._note = note
 
-    @property
-    def used(self) -> bool:
-        """Whether the last call drew random numbers."""
-        return any(
-            generator.bit_generator.state != state
-            for generator, state in zip(self.generators, self._states, strict=True)
-        )
+    def attempt(self, what: str, run: Callable[[], T], place: str = "") -> T | None:
+        """Call; return what it returns, or None where it can't run, which is noted."""
+        done = attempt(run)
+        if not isinstance(done, str):
+            return done
+        self.refuse(what, done, f"{place}{done}")
+        return None
 
-    def repeats(self, function: Callable[[], float]) -> bool:
-        """Tell whether two calls return the same."""
+    def refuse(self, what: str, why: str, words: str) -> None:
+        """Note what can't be checked, and the reason as its fault."""
+        self.found.note(cannot_run(self.node, what, why), f"{self.node}: {words}")
+
+    def derivative(
+        self,
+        what: str,
+        value: Callable[[], float],
+        array: Array,
+        analytic: Array | None,
+        scale: float,
+        *,
+        name: str | None = None,
+        notes: Sequence[str] = (),
+        explain: Callable[[Measured], str | None] | None = None,
+    ) -> None:
+        """Hold one derivative against differences of `value`, which reads `array` and adds numbers of size `scale` up.
+
+        A wrong one is noted as a fault in the words of `explain`, or under its `name`, `what` if there is none.
+        """
+        problem = unfit(array, analytic)
+        if problem is not None:
+            self.found.note(Check(self.node, what, "wrong", where=problem), f"{self.node}: {name or what} {problem}")
+            return
+        assert analytic is not None
+        if self.settings.budget.spent:
+            self.found.note(Check(self.node, what, "not checked", where=TIME))
+            return
+        notes = [*notes, *[self._note] * self.held.used]
         with np.errstate(all="ignore"):
-            one, two = self.call(function), self.call(function)
-        return one == two or (math.isnan(one) and math.isnan(two))
-
-
-def generators(holder: object) -> Iterator[np.random.Generator]:
-    """Find the random generators that a layer, a loss, or what they hold, holds."""
-    if isinstance(holder, np.random.Generator):
-        yield holder
-    elif isinstance(holder, Mapping):
-        for value in holder.values():
-            yield from generators(value)
-    elif isinstance(holder, list | tuple):
-        for value in holder:
-            yield from generators(value)
-    elif isinstance(holder, Layer | Loss):
-        yield from generators(vars(holder))
-
-
-def scatter(parameters: Parameters, rng: np.random.Generator) -> None:
-    """Move the parameters that begin all alike (biases at 0): there nothing would show, and kinks lie at 0."""
-    for view in parameters.views.values():
-        if view.size and np.ptp(view) == 0:
-            view += 0.1 * rng.standard_normal(view.shape)
+            measured = measure(
+                value,
+                array,
+                analytic,
+                scale=scale,
+                samples=self.settings.samples,
+                rng=self.settings.stream(),
+                budget=self.settings.budget,
+                directions=self.settings.directions,
+            )
+        verdict, where = judge(measured)
+        check = Check(self.node, what, verdict, measured.error, "; ".join([where, *notes]), measured.lines)
+        fault = None
+        if verdict == "wrong":
+            fault = explain(measured) if explain else f"{self.node}: {name or what} {check.where}"
+        self.found.note(check, fault)
 
 
 def attempt(function: Callable[[], T]) -> T | str:
-    """Call; return what it returns, or in words why it can't run: it may be anybody's code."""
+    """Call; return what it returns, or in words why it can't run."""
     try:
         with np.errstate(all="ignore"):  # values that aren't finite are found
             return function()
@@ -100,40 +113,21 @@ def attempt(function: Callable[[], T]) -> T | str:
         return f"{type(error).__name__}: {error}"
 
 
-def derivative(
-    node: str,
-    what: str,
-    value: Callable[[], float],
-    array: Array,
-    analytic: Array | None,
-    scale: float,
-    settings: Settings,
-    *,
-    notes: Sequence[str] = (),
-) -> tuple[Check, Measured | None]:
-    """Hold one derivative against differences of `value`, which reads `array`; None where there was no sense in it."""
+def cannot_run(node: str, what: str, why: str) -> Check:
+    """Return the row of what can't even run."""
+    return Check(node, what, "can't run", where=why.split(": ")[0] if len(why) > BRIEF else why)
+
+
+def unfit(array: Array, analytic: Array | None) -> str | None:
+    """Say why there is no sense in differences; None if there is."""
     if analytic is None:
-        return Check(node, what, "wrong", where="is None: backward has to return it when need_dx is true"), None
+        return "is None: backward has to return it when need_dx is true"
     if analytic.shape != array.shape:
-        return Check(node, what, "wrong", where=f"has shape {analytic.shape}: must be {array.shape}"), None
+        return f"has shape {analytic.shape}: must be {array.shape}"
     if not np.isfinite(analytic).all():
         many = f"{np.count_nonzero(~np.isfinite(analytic))} of {analytic.size} entries"
-        return Check(node, what, "wrong", where=f"is not finite, or never set (backward overwrites): {many}"), None
-    if settings.budget.spent:
-        return Check(node, what, "not checked", where=TIME), None
-    with np.errstate(all="ignore"):
-        measured = measure(
-            value,
-            array,
-            analytic,
-            scale=scale,
-            samples=settings.samples,
-            rng=settings.stream(),
-            budget=settings.budget,
-            directions=settings.directions,
-        )
-    verdict, where = judge(measured)
-    return Check(node, what, verdict, measured.error, "; ".join([where, *notes]), measured.lines), measured
+        return f"is not finite, or never set (backward overwrites): {many}"
+    return None
 
 
 def judge(measured: Measured) -> tuple[Verdict, str]:
@@ -150,19 +144,3 @@ def judge(measured: Measured) -> tuple[Verdict, str]:
         return "not judged", f"too small to measure: ‖g‖ = {np.linalg.norm(measured.analytic):.1e}"
     left_out = f"; {measured.kinks} of {measured.asked} slopes lie at a kink: left out" if measured.kinks else ""
     return "exact", place + left_out
-
-
-def cannot_run(node: str, what: str, why: str) -> Check:
-    """Return the row of what can't even run."""
-    return Check(node, what, "can't run", where=why.split(": ")[0] if len(why) > BRIEF else why)
-
-
-def fold(checks: Sequence[Check], what: str) -> Check:
-    """Make one row of several: the worst of them, with the comparisons of all."""
-    worst = max(checks, key=lambda check: (SEVERITY.index(check.verdict), check.error or 0))
-    return replace(worst, what=what, comparisons=sum(check.comparisons for check in checks))
-
-
-def unique(words: Sequence[str]) -> list[str]:
-    """Drop what has been said before."""
-    return list(dict.fromkeys(words))
