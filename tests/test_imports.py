@@ -25,7 +25,7 @@ RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
 ROOMS = {
     "__init__": set(),
-    **dict.fromkeys(LEAVES, set()),
+    **{leaf: set() for leaf in LEAVES},
     "kernels": set(),
     "parameters": {"kernels"},
     "layers": {"kernels"},

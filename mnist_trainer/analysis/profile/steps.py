@@ -9,7 +9,7 @@ import numpy as np
 from mnist_trainer.analysis.profile.meter import Meter
 from mnist_trainer.analysis.profile.parts import kernel_parts, places, step_parts
 from mnist_trainer.analysis.profile.products import Peak
-from mnist_trainer.analysis.profile.report import Profile, Row
+from mnist_trainer.analysis.profile.profile import Profile, Row
 from mnist_trainer.analysis.studies.stopwatch import without_gc
 from mnist_trainer.data.batches import Batches, Inputs, Targets
 from mnist_trainer.training.trainer import Trainer

@@ -8,7 +8,7 @@ import pytest
 
 from mnist_trainer import kernels
 from mnist_trainer.analysis.profile.parts import KERNELS, places, step_parts
-from mnist_trainer.analysis.profile.report import Profile, Row
+from mnist_trainer.analysis.profile.profile import Profile, Row
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
