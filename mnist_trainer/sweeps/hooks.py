@@ -27,7 +27,8 @@ from mnist_trainer.runs.folder import OUTCOME
 from mnist_trainer.runs.resumption import tracked_as_before
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.sweeps.jobs import job_folders
-from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, hand_over, sweeps_data
+from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
+from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.sweep import Sweep, finish
 from mnist_trainer.training.interruption import Interrupted
@@ -84,8 +85,6 @@ def begin(config: DictConfig) -> Sweep:
     tracked = Tracked(tracking, Path(config.outputs).absolute())
     experiment = checked(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
-    if jobs is not None:
-        hand_over(jobs)
     Sweep.current = Sweep.begun(Path(config.hydra.sweep.dir).absolute(), tracked, experiment, overrides, jobs)
     return Sweep.current
 
@@ -115,7 +114,7 @@ def go_on(config: DictConfig) -> Sweep:
     except BaseException:
         resumption.journal.close()
         raise
-    hand_over(launched)
+    hand_over(launched, config.hydra.sweeper.max_batch_size)
     with read_write(config.hydra):
         config.hydra.sweep.dir = str(resumption.folder)
     return Sweep.current
