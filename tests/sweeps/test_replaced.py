@@ -15,10 +15,7 @@ EXPERIMENT = f"# @package _global_\nhydra: {SWEEP}\n"
 MAIN = f"defaults: [config, _self_]\nhydra: {SWEEP}\n"
 
 
-@pytest.fixture(autouse=True)
-def _no_picture(monkeypatch):
-    """Drawing takes 2 s."""
-    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw", lambda folder: None)
+pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 @pytest.fixture
