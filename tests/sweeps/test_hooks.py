@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mnist_trainer.data import dataset as datasets
+from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
 from mnist_trainer.tasks import dispatch
 
