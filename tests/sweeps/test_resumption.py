@@ -10,7 +10,6 @@ from mnist_trainer.api import train
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.sweeps import sweep as sweeps
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
@@ -22,6 +21,9 @@ DYING = """
 import os
 from mnist_trainer.training.trainer import Trainer
 update, steps = Trainer.update, 0
+pytestmark = pytest.mark.usefixtures("no_picture")
+
+
 def dying(self, x, labels):
     global steps
     found, steps = update(self, x, labels), steps + 1
@@ -32,12 +34,6 @@ Trainer.update = dying
 from mnist_trainer.__main__ import main
 main()
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_picture(monkeypatch):
-    """Drawing takes 2 s."""
-    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
 
 
 @pytest.fixture
