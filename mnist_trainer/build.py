@@ -23,7 +23,8 @@ from mnist_trainer.config import (
     ScheduleConfig,
 )
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.data.dataset import KINDS, Dataset, load, load_idx
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.loading import KINDS, load, load_idx
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError, under

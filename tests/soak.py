@@ -146,7 +146,7 @@ class Soak:
                     if one[key].tobytes() != other[key].tobytes():
                         self.problems.append(f"run {number}: {name}: {key} differs")
         store = self.folder / str(number) / "mlflow.db"
-        until = time.monotonic() + 60  # a run that was interrupted after its end is still being sent
+        until = time.monotonic() + SEND_SECONDS  # a run that was interrupted after its end is still being sent
         while time.monotonic() < until and any(state == "RUNNING" for _, state in rows(store)["runs"]):
             time.sleep(0.5)
         wanted, got = (rows(self.folder / each / "mlflow.db") for each in ("whole", str(number)))

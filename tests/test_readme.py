@@ -1,62 +1,79 @@
-"""Every command and every piece of code in the README works as it stands, on small data."""
+"""Every command and every piece of code in the READMEs works as it stands, on small data."""
 
+import importlib.machinery
+import importlib.util
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines() if line.strip()]
-TRAINER = "python -m mnist_trainer "
+ROOMS = [ROOT / room for room in ("conf", "mnist_trainer", "tests")]
+TEXTS = [
+    path.read_text() for path in [ROOT / "README.md", *(each for room in ROOMS for each in room.rglob("README.md"))]
+]
+BLOCKS = [
+    (kind, block)
+    for text in TEXTS
+    for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+]
+TRAINER = "python -m mnist_trainer"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
-# What the other commands are, and what stands for them here: a test, or .ci/run, which CI runs.
-SETUP = {
-    "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m mnist_trainer loss=fused": ".ci/run",
-    '.venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest': ".ci/run",
-    "ruff format && ruff check && mypy && python -m pytest": ".ci/run",
-    "python -m pytest tests/fuzz --hypothesis-profile=long": "tests/fuzz",
-    ".ci/run": ".ci/run",
-    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/tracking",
-    'pip install -e ".[bench]" && python tests/benchmarks/peers.py': "tests/benchmarks",
-    "python tests/benchmarks/step.py": "tests/benchmarks",
-    "python tests/benchmarks/losses.py": "tests/benchmarks",
-    "python tests/benchmarks/recipes.py": "tests/benchmarks",
-    "python tests/benchmarks/scaling.py": "tests/benchmarks",
+# Other commands, and what stands for them here: a file that runs them, or the name of a test below.
+ELSEWHERE = {
+    "python3 -m venv .venv && .venv/bin/pip install -e .": ".ci/run",
+    '.venv/bin/pip install -e ".[test]"': ".ci/run",
+    ".venv/bin/python -m pytest": ".ci/run",
+    ".venv/bin/python -m pytest -m long": ".ci/run",
+    "ruff format && ruff check && mypy": ".ci/run",
+    ".ci/run": ".github/workflows/ci.yml",
+    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
+SCRIPT = re.compile(r"python (tests/\S+\.py)( --help)?")
+EXTRA = re.compile(r'pip install -e "\.\[(\w+)\]"')
 
 
-def trainer_commands():
-    for command in COMMANDS:
-        for part in command.split("&&"):
-            if TRAINER in part:
-                yield part.partition(TRAINER)[2].partition("  #")[0].strip()
+def commands():
+    """The lines of the blocks of commands, and what is typed in the middle of a sentence; each once."""
+    lines = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]
+    prose = [re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for text in TEXTS]
+    spans = [span for text in prose for span in re.findall(r"`([^`\n]+)`", text)]
+    typed = [span for span in spans if re.match(r"(\.venv/bin/)?(python3?|pip) -|\.ci/run$", span)]
+    found = [line.partition("  #")[0].strip() for line in [*lines, *typed]]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+COMMANDS = commands()
+TRAINERS = [command.partition(TRAINER)[2].strip() for command in COMMANDS if TRAINER in command]
+PYTESTS = [command.partition("-m pytest ")[2] for command in COMMANDS if command.startswith("python -m pytest ")]
+SCRIPTS = sorted({match[1] for command in COMMANDS if (match := SCRIPT.fullmatch(command))})
+EXTRAS = sorted({match[1] for command in COMMANDS if (match := EXTRA.fullmatch(command))})
 
 
 def test_every_command_is_either_run_here_or_known():
-    unknown = [command for command in COMMANDS if TRAINER not in command and command not in SETUP]
+    here = (re.compile(rf"(\.venv/bin/)?{TRAINER}( .*)?"), re.compile(r"python -m pytest( .*)?"), SCRIPT, EXTRA)
+    unknown = [each for each in COMMANDS if each not in ELSEWHERE and not any(kind.fullmatch(each) for kind in here)]
     assert unknown == []
-    assert set(SETUP) <= set(COMMANDS)
+    assert set(ELSEWHERE) <= set(COMMANDS)
+    assert [place for place in ELSEWHERE.values() if not (ROOT / place).exists()] == []
 
 
-def test_ci_runs_the_readmes_install_test_lint_and_type_commands():
-    ci = (ROOT / ".ci" / "run").read_text()
-    for words in (
-        "-m venv",
-        'pip" install --quiet -e ".[test]"',
-        "ruff check",
-        "ruff format --check",
-        "mypy",
-        "-m pytest",
-    ):
-        assert words in ci
+def test_ci_types_what_the_readmes_say():
+    loader = importlib.machinery.SourceFileLoader("ci_run", str(ROOT / ".ci" / "run"))
+    ci = importlib.util.module_from_spec(importlib.util.spec_from_loader("ci_run", loader))
+    loader.exec_module(ci)
+    said = [command for command, place in ELSEWHERE.items() if place == ".ci/run"]
+    quick_start = ".venv/bin/python -m mnist_trainer loss=fused"
+    assert ci.commands() == [said[0], quick_start, *said[1:4], "ruff format --check", *said[4:]]
+    assert set(ci.commands()) - {"ruff format --check"} <= set(COMMANDS)
+    assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +84,8 @@ def folder(tmp_path_factory):
     return path
 
 
-def run(command, folder):
-    environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"}
+def run(command, folder, **variables):
+    environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"} | variables
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -91,27 +108,53 @@ def interrupted_sweep(folder):
     return outcome.parents[1]
 
 
-@pytest.mark.parametrize("arguments", list(trainer_commands()))
-def test_the_commands_run(arguments, folder):
-    words = shlex.split(arguments)
+def small(words, folder):
+    """Return the same words on small data, after there is something to go on with where they want it."""
     if any(word.startswith("sweep.resume=") for word in words):
         newest = interrupted_sweep(folder)
         words = [f"sweep.resume={newest}" if word.startswith("sweep.resume=outputs/") else word for word in words]
     if any(word.startswith("resume=") for word in words):
         newest = interrupted(folder)
-        words[0] = words[0] if words[0] == "resume=latest" else f"resume={newest}"
-    if "hydra/launcher=joblib" in words:
-        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
-    if not {"--help", "--cfg", "task=sync"} & set(words):
+        words = [words[0] if words[0] == "resume=latest" else f"resume={newest}", *words[1:]]
+    if not {"--help", "--version", "--cfg", "task=sync"} & set(words):
         words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
     if "task=compare" in words:
         words.append("task.timing=false")  # half a minute
     if "task=profile" in words:
         words.append("task.updates=2")
+    return words
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", TRAINERS)
+def test_the_commands_run(arguments, folder):
+    words = small(shlex.split(arguments), folder)
+    if "hydra/launcher=joblib" in words:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", TRAINERS)
+def test_no_shell_takes_a_bracket_for_a_pattern(arguments):
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", arguments)
+    assert re.findall(r"[\[\]{}*?()]", bare) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", PYTESTS)
+def test_the_commands_for_tests_find_some(arguments, tmp_path):
+    command = [sys.executable, "-m", "pytest", *shlex.split(arguments), "--collect-only", "-q", "-n", "0"]
+    done = run(command, ROOT, COVERAGE_FILE=str(tmp_path / "coverage"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+(/\d+)? tests collected", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_extras_are_there(extra):
+    assert extra in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def test_the_python_code_runs(folder):
@@ -123,25 +166,16 @@ def test_the_python_code_runs(folder):
     assert re.search(r"Swish\n  dL/dx .* exact", done.stdout)
 
 
-def test_the_error_in_the_readme_is_what_the_command_says(folder):
+def test_the_error_in_the_readmes_is_what_the_command_says(command):
     (said,) = [block.strip() for kind, block in BLOCKS if kind == "text" and block.startswith("mnist_trainer: ")]
     layers = "model.layers=[{kind:flatten},{kind:linear,unitz:128},{kind:linear,units:10}]"
-    done = run([sys.executable, "-m", "mnist_trainer", "model=custom", layers, *SMALL], folder)
-    assert done.returncode == 2
-    assert said in done.stderr
-
-
-SCRIPTS = [word for command in COMMANDS for word in command.split() if word.startswith("tests/benchmarks/")]
+    done = command("model=custom", layers, *SMALL)
+    assert done.code == 2
+    assert said in done.output
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_benchmarks_explain_themselves_without_the_other_libraries(script, folder):
+def test_the_scripts_explain_themselves_without_the_other_libraries(script, folder):
     done = run([sys.executable, str(ROOT / script), "--help"], folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: ")
-
-
-def test_pictures_and_links_are_there():
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []

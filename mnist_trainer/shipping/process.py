@@ -44,19 +44,21 @@ class Shipper:
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Report | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
 
-        With `leave`, it goes on without this process instead, for up to its own deadline; None is returned.
+        With `leave`, it goes on without this process instead, for up to its own deadline; None is returned. So it does
+        after a signal in here.
         """
         timed_out = False
         try:
             output, _ = self._child.communicate(timeout=wait_seconds)
         except subprocess.TimeoutExpired:
             if leave:
-                self._child.returncode = 0  # nobody waits for it: Popen would warn of that
-                assert self._child.stdout is not None
-                self._child.stdout.close()
+                self._let_go()
                 return None
             timed_out = True
             output = self._stop()
+        except KeyboardInterrupt:
+            self._let_go()
+            raise
         try:
             report = Report.from_json(output)
         except ValueError:
@@ -64,6 +66,12 @@ class Shipper:
             why = "took too long" if timed_out else f"ended with status {self._child.returncode}"
             return Report(left=left, error=f"the shipper {why}; see {self.folder / LOG}", timed_out=timed_out)
         return Report(report.runs, report.left, report.error, timed_out)
+
+    def _let_go(self) -> None:
+        """Leave it to itself: nobody waits for it any more, and Popen would warn of that."""
+        self._child.returncode = 0
+        for pipe in filter(None, (self._child.stdin, self._child.stdout)):
+            pipe.close()
 
     def _stop(self) -> str:
         self._child.terminate()
@@ -122,7 +130,8 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
 
 def command(module: str, *arguments: str) -> str:
     """Return what runs a module from this directory, with the Python that runs this."""
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    return shlex.join([str(python), "-m", module, *arguments])
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = str(Path(python).relative_to(Path.cwd()))
+        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
+    return shlex.join([python, "-m", module, *arguments])

@@ -5,7 +5,6 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -59,17 +58,6 @@ def extended(own: Mapping[str, Sequence[str]], given: Choices) -> tuple[Choices,
 def is_means(key: str) -> bool:
     """Tell whether an override says how a job is done, rather than which it is."""
     return key_of(key) in {*MEANS, "tracking"}
-
-
-def hand_over(jobs: Sequence[Sequence[str]]) -> None:
-    """Let Hydra's basic sweeper launch these jobs: left to itself, it knows all combinations only."""
-    sweeper = basic_sweeper.BasicSweeper  # looked up late: Hydra's search for plugins makes the class anew
-
-    def batches(overrides: Sequence[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        listed = [list(each) for each in jobs]
-        return list(sweeper.split_overrides_to_chunks(listed, max_batch_size)) if listed else []
-
-    sweeper.split_arguments = staticmethod(batches)  # type: ignore[method-assign]
 
 
 def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
-from mnist_trainer.analysis.gradcheck.report import HEAD, Report
+from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.files import write_whole
@@ -50,7 +50,7 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
 
-def show(report: Report) -> None:
+def show(report: Findings) -> None:
     """Print the table, the verdict and what is wrong."""
     screen = console()
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.profile.report import HEAD, KERNEL_HEAD, Profile
+from mnist_trainer.analysis.profile.profile import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig

@@ -42,7 +42,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
         if kind == "stalled":
             self.wfile.write(body[:10])
             self.wfile.flush()
-            self.server.release.wait(5)
+            self.server.release.wait()
             return
         self.wfile.write(body)
 
@@ -89,7 +89,11 @@ def test_a_good_mirror_s_file_lies_in_the_folder(server, tmp_path, kind):
     ],
 )
 def test_a_bad_mirror_gives_way_to_the_next(server, tmp_path, monkeypatch, caplog, kind, reason):
-    monkeypatch.setattr(module, "TIMEOUT", 0.1)
+    whole = module.urlopen
+    limit = 2  # seconds, enough for the headers on a busy machine
+    monkeypatch.setattr(
+        module, "urlopen", lambda url, timeout: whole(url, timeout=limit if "stalled" in url else timeout)
+    )
     caplog.set_level(logging.DEBUG)
     mirrors = [server.mirror(kind), server.mirror("good")]
     assert download(FILE, "sha256", mirrors, tmp_path / "cache") == mirrors[1]
@@ -150,7 +154,7 @@ def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_mirrors(server, tmp
     assert server.asked == []
 
 
-def test_processes_that_download_at_once_do_not_harm_each_other(server, tmp_path):
+def test_processes_that_download_at_once_do_not_harm_each_other(server, start, tmp_path):
     code = (
         "import sys; from pathlib import Path; from mnist_trainer.data.download import download\n"
         "from mnist_trainer.data.sources import KnownFile\n"
@@ -160,7 +164,7 @@ def test_processes_that_download_at_once_do_not_harm_each_other(server, tmp_path
     arguments = [FILE.packed, str(len(CONTENT)), server.mirror("good"), str(tmp_path)]
     command = [sys.executable, "-c", code, *arguments]
     root = Path(__file__).parents[2]
-    running = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(8)]
+    running = [start(command, cwd=root, stderr=subprocess.PIPE) for _ in range(8)]
     errors = [process.communicate()[1] for process in running]
     assert errors == [b""] * 8  # and piped, the progress bar is silent
     assert [path.name for path in tmp_path.iterdir()] == ["file.gz"]

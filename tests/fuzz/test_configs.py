@@ -325,7 +325,7 @@ def test_paths_that_lead_nowhere_are_told(command, tmp_path, key, path):
 @pytest.mark.parametrize("line", ["model=null", "model.hidden=[1000000000]", "loss=fusd", "model.layers=[[[[{kind: é"])
 def test_the_command_as_a_process_ends_with_code_2_without_a_traceback(spawn, tmp_path, line):
     process = spawn(*BASE, line)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 2, output
     assert "Traceback" not in output
     assert not list(tmp_path.glob("outputs/**/*.*"))

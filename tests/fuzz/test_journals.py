@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import warnings
+from dataclasses import asdict
 
 import pytest
 from hypothesis import Phase, event, given, settings
@@ -22,9 +23,9 @@ from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.pictures import pairs_of
 from mnist_trainer.shipping.sync import sync
 from mnist_trainer.sweeps.jobs import read_jobs
-from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
-from mnist_trainer.sweeps.sweep import parent_of
 
 SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
 
@@ -261,16 +262,17 @@ def test_a_sweep_s_report_is_written_whatever_its_jobs_left(harmless, emptied, r
         if rng.random() < 0.3:
             data = rng.choice([b"- seed=1\n", b"- [", b"a: &a [*a]", b"[" * 3000, b"\xff", b"- {a: 1}\n- 3\n- null\n"])
             put(rng, job / ".hydra" / "overrides.yaml", data)
-    pairs = [{"seeds": [0]}, {}, 3, {"seeds": 1}]
-    for name, content in (("sweep.json", {"run": RUN, "pairs": rng.sample(pairs, 2)}),):
-        changed(rng, content)
-        put(rng, sweep / name, rng.choice([json.dumps(content).encode(), b"", b"[]", b"[" * 99999]))
+    pairs = rng.sample([{"seeds": [0]}, {}, 3, {"seeds": 1}], 2)
+    content = {"run": RUN, "overrides": ["seed=0,1"], "jobs": [["seed=0"], ["seed=1"]], "pairs": pairs}
+    changed(rng, content)
+    put(rng, sweep / "sweep.json", rng.choice([json.dumps(content).encode(), b"", b"[]", b"[" * 99999]))
     with harmless(sweep) as told, warnings.catch_warnings():
-        jobs = read_jobs(sweep)
+        record = SweepRecord.read(sweep)
+        assert record is None or isinstance(record.run, str)
+        jobs = read_jobs(sweep, None if record is None else record.jobs)
         comparisons = compare_modes(jobs)
         assert as_markdown(jobs, comparisons)
-        json.dumps(as_records(comparisons))
+        json.dumps([asdict(each) for each in comparisons])
         assert all(isinstance(value, int | float) for value in as_metrics(comparisons).values())
-        assert isinstance(parent_of(sweep), str | None)
         pairs_of(sweep)
     assert not told

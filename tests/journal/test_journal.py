@@ -89,16 +89,17 @@ def test_the_writer_is_alive_until_it_closes(tmp_path):
     assert not is_alive(tmp_path)
 
 
-def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path):
+def test_a_killed_writer_leaves_its_lines_and_no_lock(tmp_path, start):
     code = (
         "import sys, time; from pathlib import Path; from mnist_trainer.journal.journal import Journal\n"
-        "j = Journal(Path(sys.argv[1])); j.metrics(1, {'a': 1.0}); print('ready', flush=True); time.sleep(60)"
+        "j = Journal(Path(sys.argv[1])); j.metrics(1, {'a': 1.0}); print('ready', flush=True); time.sleep(600)"
     )
     source = str(Path(__file__).parents[2])
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=source) as writer:
-        writer.stdout.readline()
-        assert is_alive(tmp_path)
-        writer.send_signal(signal.SIGKILL)
+    writer = start([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=source)
+    writer.stdout.readline()
+    assert is_alive(tmp_path)
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
     assert not is_alive(tmp_path)
     assert len(read_events(tmp_path / "journal.jsonl")[0]) == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=100")
+TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=300")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas")
 CHECKED = f"""
 import sys
@@ -72,7 +72,7 @@ def tracked(tmp_path_factory, environment, client_of):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=150,
+            timeout=300,
         )
         return Tracked(done.returncode, done.stdout, folder, client_of(folder))
 
@@ -182,7 +182,7 @@ def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(sp
     for at, code in ((5, 1), (17, 1), (100, 0)):  # resumed, it diverges elsewhere, and then not at all
         monkeypatch.setenv("BREAK_AT", str(at))
         process = spawn(*arguments)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == code, output
         (folder,) = tmp_path.glob("outputs/[0-9]*/*/")
         arguments = (f"resume={folder}",)
@@ -207,7 +207,7 @@ def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(sp
 def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics_of):
     commands = [spawn(*TINY, "epochs=1", f"seed={seed}") for seed in range(8)]
     for command in commands:
-        output, _ = command.communicate(timeout=100)
+        output, _ = command.communicate(timeout=300)
         assert command.returncode == 0, output
         assert "not sent" not in output
     store = Tracked(0, "", tmp_path, client_of(tmp_path))

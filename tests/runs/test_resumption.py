@@ -77,7 +77,7 @@ def killed(spawn, tmp_path):
 
     def run(*arguments, step):
         process = spawn(*TINY, *arguments, before=("-c", DYING.format(step=step)))
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == -signal.SIGKILL, output
         (folder,) = (path for path in tmp_path.glob("outputs/[0-9]*/*") if path.is_dir())
         return folder
@@ -241,7 +241,7 @@ def killed_on_resume(spawn, stopped):
     def run(named, *arguments, step):
         first = stopped(step=25)
         process = spawn(f"resume={first.run / named}", *arguments, before=("-c", DYING.format(step=step)))
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == -signal.SIGKILL, output
         return first.run
 
@@ -468,7 +468,7 @@ def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path)
     assert "another process is writing this journal; wait for its end" in done.output
     assert not (journal.parent / "outcome.json").exists()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=300)
     assert process.returncode == 143
 
 
@@ -535,14 +535,12 @@ def test_a_plugin_s_optimizer_without_state_is_warned_of(stopped, command, tmp_p
     assert "Forgetful tells no state()" in done.output
 
 
-def test_two_at_once_do_not_share_a_run(stopped, tmp_path):
+def test_two_at_once_do_not_share_a_run(stopped, start, tmp_path):
     first = stopped("epochs=30")
     command = [sys.executable, "-m", "mnist_trainer", f"resume={first.run}"]
     environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"}
-    both = [
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    errors = [process.communicate(timeout=60)[1] for process in both]
+    both = [start(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=300)[1] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes in ([0, 2], [0, 0]), errors  # the second one may come when the first has finished
     assert json.loads((first.run / "outcome.json").read_text())["status"] == "FINISHED"

@@ -36,25 +36,31 @@ WRITER = textwrap.dedent(
         journal.metrics(step, {"learning_rate": 1.0 / step})
     print(shipper._child.pid, flush=True)
     if not ends:
-        time.sleep(120)
+        time.sleep(600)
     journal.end("FINISHED")
     journal.close()
-    print(shipper.finish(100).as_json())
+    print(shipper.finish(300).as_json())
     """
 )
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=300.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def start_writer(folder, root, *words):
-    command = [sys.executable, "-c", WRITER, str(folder), str(root), *words]
-    environment = {**os.environ, "PYTHONPATH": SOURCE}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+@pytest.fixture
+def start_writer(start):
+    """Start a process that trains, as far as its journal and its shipper can tell."""
+
+    def started(folder, root, *words):
+        command = [sys.executable, "-c", WRITER, str(folder), str(root), *words]
+        environment = {**os.environ, "PYTHONPATH": SOURCE}
+        return start(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+    return started
 
 
 def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, write, client):
@@ -66,7 +72,7 @@ def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, wr
     run = client.get_run(run_id)
     assert (run.info.status, run.data.metrics) == ("RUNNING", {"learning_rate": 0.1})
     write(journal)
-    report = shipper.finish(30)
+    report = shipper.finish(300)
     assert (report.left, report.error, report.timed_out) == (0, None, False)
     assert [(run.run_id, run.status, run.outcome) for run in report.runs] == [(run_id, "FINISHED", "sent")]
     assert client.get_run(run_id).info.status == "FINISHED"
@@ -76,10 +82,10 @@ def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, wr
     assert "missing.txt" in log
 
 
-def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, client):
-    with start_writer(outputs / "a", outputs, "stays") as writer:
-        writer.stdout.readline()
-        writer.kill()
+def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, start_writer, client):
+    writer = start_writer(outputs / "a", outputs, "stays")
+    writer.stdout.readline()
+    writer.kill()
     until(lambda: (position := load(outputs / "a")) is not None and position.done)
     run = client.get_run(load(outputs / "a").run_id)
     assert run.info.status == "FAILED"
@@ -87,22 +93,20 @@ def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, client):
     assert len(client.get_metric_history(run.info.run_id, "learning_rate")) == 500
 
 
-def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs, begin, write, client):
-    with (
-        start_writer(outputs / "a", outputs, "stays") as early,
-        start_writer(outputs / "b", outputs, "stays") as late,
-    ):
-        os.kill(int(early.stdout.readline()), signal.SIGKILL)  # before MLflow has heard of the run
-        shipper = int(late.stdout.readline())
-        until(lambda: load(outputs / "b") is not None)
-        os.kill(shipper, signal.SIGKILL)
-        early.kill()
-        late.kill()
+def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs, start_writer, begin, write, client):
+    early, late = (start_writer(outputs / name, outputs, "stays") for name in ("a", "b"))
+    os.kill(int(early.stdout.readline()), signal.SIGKILL)  # before MLflow has heard of the run
+    shipper = int(late.stdout.readline())
+    until(lambda: load(outputs / "b") is not None)
+    os.kill(shipper, signal.SIGKILL)
+    for writer in (early, late):
+        writer.kill()
+        writer.wait()
     run_id = load(outputs / "b").run_id
     assert client.get_run(run_id).info.status == "RUNNING"
     shipper = Shipper(outputs / "c")  # the next command; it finds `a` and `b`
     write(begin("c"))
-    assert shipper.finish(30).left == 0
+    assert shipper.finish(300).left == 0
     assert client.get_run(run_id).info.status == "FAILED"
     assert len(client.get_metric_history(run_id, "learning_rate")) == 500
     assert len(client.search_runs(["1"], "attributes.status = 'FAILED'")) == 2
@@ -117,7 +121,7 @@ def test_a_sweep_is_served_by_one_shipper(outputs, begin, write, client):
     begin("sweep/2", parent="5" * 32).close()  # died
     sweep.end("FAILED", "1 of 3 jobs failed")
     sweep.close()
-    report = shipper.finish(30)
+    report = shipper.finish(300)
     assert (report.summary(), report.left, report.error) == ("sent 4 runs", 0, None)
     assert [run.status for run in report.runs] == ["FAILED", "FINISHED", "FINISHED", "FAILED"]
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{report.runs[0].run_id}'")
@@ -160,7 +164,7 @@ def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin
     write(journal)
     sweep.end("FINISHED")
     sweep.close()
-    report = shipper.finish(30)
+    report = shipper.finish(300)
     assert [(run.status, run.outcome) for run in report.runs] == [("FINISHED", "sent")] * 2
     run = client.get_run(load(folder).run_id)
     assert (run.info.status, "failure.reason" in run.data.tags) == ("FINISHED", False)
@@ -170,7 +174,7 @@ def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin
 def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin, write):
     shipper = Shipper(outputs / "a")
     write(begin("a", uri="file:///tmp/nowhere"))
-    report = shipper.finish(30)
+    report = shipper.finish(300)
     assert report.left > 30
     assert "sqlite:///" in report.error
     assert (outputs / "a" / "shipper.log").read_text().count("not a store") == 1
@@ -200,7 +204,7 @@ def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(
     os.close(writing)
 
 
-def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, client):
+def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, start_writer, client):
     root = outputs / "new"
     writers = [start_writer(root / str(index), root, "ends") for index in range(8)]
     reports = [json.loads(writer.communicate()[0].splitlines()[1]) for writer in writers]

@@ -16,7 +16,7 @@ pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `jo
 from mnist_trainer.runs.cores import usable_cpus
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "trainer.progress=false", "plugins=[observed]")
-WAIT = "tracking.wait_seconds=100"
+WAIT = "tracking.wait_seconds=300"
 JOBLIB = ("--multirun", *TINY, WAIT, "hydra/launcher=joblib")
 JOBS = 8
 OBSERVED = """
@@ -148,7 +148,7 @@ def test_after_sigterm_each_job_has_a_checkpoint_of_its_last_update(spawn, wait_
     process = spawn(*JOBLIB, *arguments)
     wait_for(lambda: list(tmp_path.glob("outputs/2*/*/*/checkpoint.npz")), process)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 143, output
     assert "Traceback" not in output
     assert "KILLED: interrupted by SIGTERM" in output

@@ -10,7 +10,6 @@ from mnist_trainer.api import train
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.sweeps import sweep as sweeps
 from mnist_trainer.tasks import dispatch
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
@@ -22,6 +21,9 @@ DYING = """
 import os
 from mnist_trainer.training.trainer import Trainer
 update, steps = Trainer.update, 0
+pytestmark = pytest.mark.usefixtures("no_picture")
+
+
 def dying(self, x, labels):
     global steps
     found, steps = update(self, x, labels), steps + 1
@@ -32,12 +34,6 @@ Trainer.update = dying
 from mnist_trainer.__main__ import main
 main()
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_picture(monkeypatch):
-    """Drawing takes 2 s."""
-    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
 
 
 @pytest.fixture
@@ -148,7 +144,7 @@ def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, comman
 def test_a_sweep_that_was_killed_outright_goes_on_from_anywhere(spawn, command, tmp_path, assert_whole, events_of):
     arguments = ("--multirun", *TINY, *SWEPT)
     process = spawn(*arguments, before=("-c", DYING.format(steps=STEPS + 15)))
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, output
     (sweep,) = tmp_path.glob("outputs/2*/*")
     elsewhere = command("--multirun", f"sweep.resume={sweep}", folder=tmp_path / "elsewhere")

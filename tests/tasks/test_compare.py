@@ -188,13 +188,13 @@ def test_a_plugins_loss_is_a_mode_by_the_name_it_registered(command, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_every_journal_killed(spawn, events_of, tmp_path, number):
     process = spawn(*TINY, "epochs=100000")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not (found := list(tmp_path.glob("outputs/*/*/1-separate/last.npz"))):
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + number
     assert "Traceback" not in output
     parent = found[0].parents[1]
@@ -206,14 +206,14 @@ def test_an_interruption_leaves_every_journal_killed(spawn, events_of, tmp_path,
 @pytest.mark.parametrize(("number", "at"), [(signal.SIGINT, "comparison.md"), (signal.SIGTERM, "parting_of_ways.png")])
 def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spawn, events_of, tmp_path, number, at):
     process = spawn(*TINY, "task.timing=true")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not (found := list(tmp_path.glob(f"outputs/*/*/{at}"))):
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.01)
     sent = time.monotonic()
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + number
     assert time.monotonic() - sent < 5
     assert "Traceback" not in output
@@ -306,7 +306,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
 def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     rest = [argument for argument in TINY if argument != "tracking=off"]
-    done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
+    done = command(*rest, "epochs=1", "tracking.wait_seconds=300")
     assert done.code == 0, done.output
     address = next(line for line in done.output.splitlines() if "/#/compare-runs?runs=" in line)
     from mnist_trainer.shipping.store import connect
@@ -339,9 +339,9 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
 
     monkeypatch.setattr(files.saturation, "study", interrupted)
     rest = [argument for argument in TINY if argument != "tracking=off"]
-    done = command(*rest, "epochs=1", "tracking.wait_seconds=100")
+    done = command(*rest, "epochs=1", "tracking.wait_seconds=300")
     assert done.code == 143, done.output
-    until = time.monotonic() + 100  # the command leaves its shipper to finish in the background
+    until = time.monotonic() + 300  # the command leaves its shipper to finish in the background
     while not all(map(is_sent, [done.run, *done.run.glob("[01]-*")])) and time.monotonic() < until:
         time.sleep(0.05)
     from mnist_trainer.shipping.store import connect

@@ -139,6 +139,15 @@ class Noise(Dropout):
         super().bind(parameters, gradients, np.random.Generator(self.kind(3)))
 
 
+@pytest.mark.parametrize("mode", ["fused", "separate"])
+def test_the_bits_do_not_depend_on_the_batches_that_came_before(tiny, mode):
+    fresh, seasoned = (tiny.trainer(mode=mode, batch_size=7) for _ in range(2))
+    seasoned.evaluate(seasoned.validation)  # in batches of 16
+    for trainer in (fresh, seasoned):
+        trainer.fit()
+    np.testing.assert_array_equal(fresh.model.parameters.values, seasoned.model.parameters.values)
+
+
 @pytest.mark.parametrize("kind", [np.random.Philox, np.random.MT19937, np.random.SFC64, np.random.PCG64DXSM])
 def test_generators_of_every_kind_go_on_where_they_were(tmp_path, tiny, kind):
     whole = tiny.trainer(before=[Noise(kind)], callbacks=[Saves(tmp_path, 1)])

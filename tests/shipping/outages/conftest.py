@@ -18,7 +18,7 @@ from mnist_trainer.tasks.train import JournalCallback
 TINY = ("data=digits", "model.hidden=[4]", "trainer.log_every=1", "trainer.progress=false", "epochs=2")
 
 
-def until(happened, seconds=120.0):
+def until(happened, seconds=300.0):
     """Wait for something that has to happen."""
     deadline = time.monotonic() + seconds
     while not (found := happened()):
@@ -62,7 +62,7 @@ class Server:
 
     def request(self, method, path, body, headers):
         """Return the answer to a request: status, headers, body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -170,9 +170,11 @@ def server(empty_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_store, folder / "mlflow.db")
     server = Server(folder)
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture

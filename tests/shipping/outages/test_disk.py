@@ -37,9 +37,9 @@ def train(spawn, tiny):
     """Run the command with a store's file, and with files that can't get larger than `limit`; return its output."""
 
     def run(store, limit=1 << 30):
-        arguments = [str(limit), *tiny, f"tracking.uri=sqlite:///{store}", "tracking.wait_seconds=500"]
+        arguments = [str(limit), *tiny, f"tracking.uri=sqlite:///{store}", "tracking.wait_seconds=5000"]
         process = spawn(*arguments, before=("-c", LIMITED + RUN))
-        output, _ = process.communicate(timeout=100)  # far less than it would wait for a store that may come back
+        output, _ = process.communicate(timeout=300)  # far less than it would wait for a store that may come back
         assert process.returncode == 0, output
         return output
 
