@@ -1,17 +1,14 @@
 """Journals and the files beside them, half written or mangled; see conftest.py for the long run."""
 
-import copy
 import json
 import logging
 import os
-import random
 import shutil
 import warnings
 from dataclasses import asdict
 
 import pytest
-from hypothesis import Phase, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import event, given
 
 from mnist_trainer.journal.journal import FILE, Journal, RunRecord
 from mnist_trainer.journal.reading import read_events, read_history, read_start
@@ -25,17 +22,8 @@ from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
+from tests.fuzz.nonsense import SEEDS, cases, changed
 
-SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
-
-
-def cases(times):
-    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
-    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
-
-
-WORDS = [None, True, 0, 1, -1, 2.5, float("nan"), 1e999, "", "x", "run", "'", "a/b", "../../precious", "/etc/hostname"]
-WORDS += [1 << 63, 10**400, [], {}, [[1]], {"a": {"b": 1}}, "\0", "\ud800", "é" * 9000, "http://127.0.0.1:1", "file:/x"]
 RUN = "ab" * 16
 
 
@@ -58,24 +46,6 @@ def events(outputs):
         {"event": "end", "status": "FINISHED", "reason": None},
     ]
     return [{**each, "time": 1_700_000_000_000 + number} for number, each in enumerate(body)]
-
-
-def changed(rng, content):
-    """Change something in nested mappings and lists, in place."""
-    where, value = None, content
-    while isinstance(value, dict | list) and value and (where is None or rng.random() < 0.7):
-        where = value
-        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
-        value = value[key]
-    if where is None:
-        return
-    match rng.randrange(6):
-        case 0 if isinstance(where, dict):
-            del where[key]
-        case 1 if isinstance(where, dict):
-            where[rng.choice(["a", "", "step", "é/\0"])] = copy.deepcopy(rng.choice(WORDS))
-        case _:
-            where[key] = copy.deepcopy(rng.choice(WORDS))
 
 
 def journal_of(rng, outputs):
