@@ -122,7 +122,8 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
 
 def command(module: str, *arguments: str) -> str:
     """Return what runs a module from this directory, with the Python that runs this."""
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    return shlex.join([str(python), "-m", module, *arguments])
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = str(Path(python).relative_to(Path.cwd()))
+        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
+    return shlex.join([python, "-m", module, *arguments])
