@@ -15,8 +15,8 @@ from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, resolve_uri
 from mnist_trainer.journal.journal import Kind, RunRecord
-from mnist_trainer.shipping.process import Shipper, command, require_store, ui_command
-from mnist_trainer.shipping.report import Report, ShippedRun
+from mnist_trainer.shipping.shipment import Report, ShippedRun
+from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)

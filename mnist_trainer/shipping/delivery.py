@@ -11,12 +11,12 @@ from mnist_trainer.journal.events import Event
 from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
-from mnist_trainer.shipping import ends
+from mnist_trainer.shipping import mlflow_run
 from mnist_trainer.shipping import position as positions
-from mnist_trainer.shipping.ends import open_run
+from mnist_trainer.shipping.mlflow_run import open_run
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position
-from mnist_trainer.shipping.report import Outcome, ShippedRun
+from mnist_trainer.shipping.shipment import Outcome, ShippedRun
 from mnist_trainer.shipping.store import connect
 
 log = logging.getLogger(__name__)
@@ -162,11 +162,11 @@ class Delivery:
         outbox.send(events)
         end = next((event for event in events if event["event"] == "end"), None)
         if end is None and offset == before and not running:
-            end = ends.silent_death(self.folder)
+            end = mlflow_run.silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = ends.draw(self.folder)
-            ends.finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
+                self._pictures = mlflow_run.draw(self.folder)
+            mlflow_run.finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
             outbox.store.delete_twins(self.position.experiment_id, self.position.run, outbox.run_id)
             self._move(offset=offset, done=True, status=end["status"])
         elif offset != before:

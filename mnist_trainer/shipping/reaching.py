@@ -1,6 +1,6 @@
 """Whether a store takes what it is sent: `python -m mnist_trainer.shipping.reaching URI EXPERIMENT FOLDER SECONDS`.
 
-Started by `process.require_store`. It tries for so many seconds, and ends with status 0, or with 1 and a line on the
+Started by `shipper.require_store`. It tries for so many seconds, and ends with status 0, or with 1 and a line on the
 standard output that says what is wrong. The experiment is there then; FOLDER is for its artifacts.
 """
 

@@ -12,7 +12,7 @@ from mnist_trainer.journal.reading import is_running
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.delivery import Delivery
 from mnist_trainer.shipping.patience import one_line
-from mnist_trainer.shipping.report import Report, ShippedRun
+from mnist_trainer.shipping.shipment import Report, ShippedRun
 from mnist_trainer.shipping.store import is_store_s
 
 log = logging.getLogger(__name__)

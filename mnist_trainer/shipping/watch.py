@@ -11,7 +11,7 @@ from mnist_trainer.journal.reading import is_alive
 from mnist_trainer.shipping.delivery import Delivery
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.position import served_folders
-from mnist_trainer.shipping.report import Report
+from mnist_trainer.shipping.shipment import Report
 from mnist_trainer.shipping.store import is_store_s
 from mnist_trainer.shipping.sync import send_all
 

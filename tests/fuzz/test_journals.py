@@ -16,7 +16,7 @@ from mnist_trainer.journal.journal import FILE, Journal, RunRecord
 from mnist_trainer.journal.reading import read_events, read_history, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
-from mnist_trainer.shipping import ends
+from mnist_trainer.shipping import mlflow_run
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.pictures import pairs_of
 from mnist_trainer.shipping.sync import sync
@@ -199,7 +199,7 @@ def store(tmp_path_factory):
 
         connect(f"sqlite:///{path}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ends, "draw", lambda folder: [])
+        patch.setattr(mlflow_run, "draw", lambda folder: [])
         yield path
 
 

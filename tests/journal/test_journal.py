@@ -132,7 +132,7 @@ def test_reading_in_any_pieces_gives_each_event_once(texts, cut, limit):
 
 def test_the_training_side_loads_nothing_heavy():
     code = (
-        "import sys; import mnist_trainer.journal.journal, mnist_trainer.shipping.process\n"
+        "import sys; import mnist_trainer.journal.journal, mnist_trainer.shipping.shipper\n"
         "print([m for m in ('numpy', 'mlflow', 'matplotlib', 'pandas') if m in sys.modules])"
     )
     source = str(Path(__file__).parents[2])

@@ -15,7 +15,7 @@ from mnist_trainer.runs import cutting
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.delivery import Delivery
-from mnist_trainer.shipping.ends import SILENT_DEATH
+from mnist_trainer.shipping.mlflow_run import SILENT_DEATH
 from mnist_trainer.shipping.sync import sync
 
 

@@ -17,7 +17,7 @@ from mnist_trainer.journal.locks import locked
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.shipping.position import LOCK, load
-from mnist_trainer.shipping.process import Shipper
+from mnist_trainer.shipping.shipper import Shipper
 from mnist_trainer.shipping.sync import sync
 from mnist_trainer.shipping.watch import Watch
 
@@ -27,7 +27,7 @@ WRITER = textwrap.dedent(
     import sys, time, uuid
     from pathlib import Path
     from mnist_trainer.journal.journal import Journal, RunRecord
-    from mnist_trainer.shipping.process import Shipper
+    from mnist_trainer.shipping.shipper import Shipper
     folder, root, ends = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "ends"
     shipper = Shipper(folder)
     journal = Journal(folder)

@@ -6,7 +6,7 @@ import pytest
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import read_events
-from mnist_trainer.shipping import ends
+from mnist_trainer.shipping import mlflow_run
 from mnist_trainer.shipping.position import count_left, load
 from mnist_trainer.shipping.sync import sync
 
@@ -26,7 +26,7 @@ TABLES = (
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     """They take half a second a run; `test_delivery.py` has them."""
-    monkeypatch.setattr(ends, "draw", lambda folder: [])
+    monkeypatch.setattr(mlflow_run, "draw", lambda folder: [])
 
 
 @pytest.fixture
