@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
 from mnist_trainer.files import write_whole
-from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.journal.events import JOURNAL
 from mnist_trainer.runs.folder import OUTCOME, outcome_of
 
 log = logging.getLogger(__name__)

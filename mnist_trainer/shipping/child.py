@@ -1,39 +1,38 @@
-"""The shipper: a child process that sends a run's journal, or a sweep's with those of its runs, to MLflow.
+"""The processes beside training, started by `shipper.py`: `python -m mnist_trainer.shipping.child WORD ...`.
 
-`python -m mnist_trainer.shipping.child --watch FOLDER`, started by `shipper.Shipper`. Its
-standard input is a pipe whose other end closes when the parent is done, or dead. At its exit it
-writes one line of JSON, a `Report`. All else goes to `shipper.log` in the folder. SIGTERM ends it
-after the batch that it is sending, or a second later, if the store doesn't answer; SIGINT is the parent's.
+`ship FOLDER DEADLINE` is the shipper. Its standard input is a pipe whose other end closes when the parent is done, or
+dead. At its exit it writes one line of JSON, a `Shipment`. All else goes to `shipper.log` in the folder. SIGTERM ends
+it after the batch that it is sending, or a second later, if the store doesn't answer; SIGINT is the parent's.
+
+`reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
+ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
+artifacts.
 """
 
-import argparse
 import logging
 import os
 import signal
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import NoReturn
 
 from mnist_trainer.credentials import hidden
-from mnist_trainer.shipping.shipment import Report
+from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.shipping.shipper import LOG
+from mnist_trainer.shipping.store import connect
 from mnist_trainer.shipping.watch import Watch
 
 NICENESS = 10
 STOP_SECONDS = 1.0
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Serve the folder until the parent is gone and all is sent."""
-    parser = argparse.ArgumentParser(prog="python -m mnist_trainer.shipping.child", description=__doc__)
-    parser.add_argument("--watch", type=Path, required=True, help="a run's or a sweep's folder")
-    parser.add_argument("--deadline", type=float, default=60.0, help="seconds to try after the parent's end")
-    options = parser.parse_args(arguments)
-    folder: Path = options.watch.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    report_to = _redirect_output(folder / LOG)
-    watch = Watch(folder, options.deadline, sys.stdin.fileno())
+def ship(folder: str, deadline: str) -> None:
+    """Serve the folder until the parent is gone and all is sent, or for so many seconds after that."""
+    report_to = _redirect_output(Path(folder, LOG))
+    watch = Watch(Path(folder), float(deadline), sys.stdin.fileno())
 
     def stop(*_: object) -> None:
         watch.stop()
@@ -41,19 +40,47 @@ def main(arguments: list[str] | None = None) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGALRM, lambda *_: leave(watch.report(), report_to))
+    signal.signal(signal.SIGALRM, lambda *_: report(watch.shipment(), report_to))
     os.nice(NICENESS)
-    leave(watch.run(), report_to)
+    report(watch.run(), report_to)
 
 
-def leave(report: Report, report_to: int) -> NoReturn:
-    """End this process at once, with a report to the parent."""
+def report(shipment: Shipment, report_to: int) -> NoReturn:
+    """End this process at once, and tell the parent what was sent."""
     try:
-        os.write(report_to, (report.as_json() + "\n").encode())
+        leave(shipment.as_json() + "\n", report_to)
     except BrokenPipeError:  # the parent died
-        logging.getLogger(__name__).info("%s", report.as_json())
+        logging.getLogger(__name__).info("%s", shipment.as_json())
+    leave()
+
+
+def reach(uri: str, experiment: str, folder: str, seconds: str) -> None:
+    """Try until the store has taken a tag, or can't."""
+    patience = Patience()
+
+    def fail(*_: object) -> NoReturn:
+        leave(patience.error or f"{uri}: no answer within {seconds} s", status=1)
+
+    signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
+    while True:
+        if patience.due:
+            try:
+                connect(uri).touch(experiment, Path(folder))
+            except Exception as error:
+                patience.failed(error, uri)
+            else:
+                leave()
+        if patience.lasting:
+            fail()
+        time.sleep(POLL_SECONDS)
+
+
+def leave(told: str = "", report_to: int = 1, status: int = 0) -> NoReturn:
+    """End this process: the interpreter would take 0.6 s to take MLflow apart, and the user is waiting."""
+    os.write(report_to, told.encode())
     logging.shutdown()
-    os._exit(0)  # the interpreter would take 0.6 s to take MLflow apart, and the user is waiting
+    os._exit(status)
 
 
 class WithoutPasswords(logging.Formatter):
@@ -81,4 +108,5 @@ def _redirect_output(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    word, *arguments = sys.argv[1:]
+    (ship if word == "ship" else reach)(*arguments)

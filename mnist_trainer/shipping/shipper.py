@@ -1,17 +1,19 @@
-"""The training process's side of the shipper: start it, and wait for it at the end. Standard library only."""
+"""The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import is_server, resolve_uri
 from mnist_trainer.shipping.position import count_left, served_folders
-from mnist_trainer.shipping.shipment import Report
+from mnist_trainer.shipping.shipment import Shipment
 
 LOG = "shipper.log"
+CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
 GRACE_SECONDS = 2.0  # more than the shipper takes to stop
 
 
@@ -24,13 +26,11 @@ class Shipper:
 
     def __init__(self, folder: Path, *, python: str = sys.executable, deadline: float = 60.0) -> None:
         self.folder = folder.absolute()
-        command = [python, "-P", "-m", "mnist_trainer.shipping.child", "--watch", str(self.folder)]
-        command += ["--deadline", str(deadline)]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / LOG).open("ab") as log:
                 self._child = subprocess.Popen(
-                    command,
+                    [python, *CHILD, "ship", str(self.folder), str(deadline)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -41,7 +41,7 @@ class Shipper:
         except OSError as error:
             raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
 
-    def finish(self, wait_seconds: float, *, leave: bool = False) -> Report | None:
+    def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
 
         With `leave`, it goes on without this process instead, for up to its own deadline; None is returned.
@@ -58,12 +58,11 @@ class Shipper:
             timed_out = True
             output = self._stop()
         try:
-            report = Report.from_json(output)
+            return replace(Shipment.from_json(output), timed_out=timed_out)
         except ValueError:
             left = sum(count_left(folder) for folder in served_folders(self.folder))
             why = "took too long" if timed_out else f"ended with status {self._child.returncode}"
-            return Report(left=left, error=f"the shipper {why}; see {self.folder / LOG}", timed_out=timed_out)
-        return Report(report.runs, report.left, report.error, timed_out)
+            return Shipment(left=left, error=f"the shipper {why}; see {self.folder / LOG}", timed_out=timed_out)
 
     def _stop(self) -> str:
         self._child.terminate()
@@ -76,11 +75,9 @@ class Shipper:
 
 def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
     """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
-    command = [sys.executable, "-P", "-m", "mnist_trainer.shipping.reaching"]
-    command += [uri, experiment, str(store_folder), f"{wait_seconds:g}"]
     try:
         asked = subprocess.run(
-            command,
+            [sys.executable, *CHILD, "reach", uri, experiment, str(store_folder), f"{wait_seconds:g}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

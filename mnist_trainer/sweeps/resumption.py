@@ -11,8 +11,7 @@ from omegaconf import DictConfig
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
-from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
+from mnist_trainer.journal.events import JOURNAL, Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
@@ -29,7 +28,7 @@ class SweepResumption:
 
     folder: Path
     journal: Journal
-    start: Event | None
+    start: Start | None
     run: str
     overrides: list[str]
     """The sweep's, with the values that the command line adds."""
@@ -62,7 +61,7 @@ class SweepResumption:
     def finished(self) -> bool:
         """Whether nothing is left to do, and the sweep has said so."""
         end = read_history(self.folder).end
-        over = end is not None and end["status"] == "FINISHED"
+        over = end is not None and end.status == "FINISHED"
         return over and not self.new and all(job.finished for job in read_jobs(self.folder))
 
     def configuration(self, config: DictConfig) -> DictConfig:
@@ -126,11 +125,11 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
     found: list[tuple[int, Path]] = []
     for folder in (path.parent for path in outputs.absolute().glob(f"*/*/{JOURNAL}")):
         start = read_start(folder)
-        if start is None or start["kind"] != "sweep" or is_alive(folder) or content_of(folder).get("jobs") is None:
+        if start is None or start.kind != "sweep" or is_alive(folder) or content_of(folder).get("jobs") is None:
             continue
         left = any(not (job.finished or job.diverged) for job in read_jobs(folder))
         if left or read_history(folder).end is None:
-            found.append((start["start_time"], folder))
+            found.append((start.start_time, folder))
     return [folder for _, folder in sorted(found)]
 
 

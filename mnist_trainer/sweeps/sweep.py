@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from mnist_trainer.errors import DiskError
 from mnist_trainer.files import write_whole
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.journal import Journal, RunRecord, Status
+from mnist_trainer.journal.events import Start, Status
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.resumption import same_run
@@ -55,7 +56,7 @@ class Sweep:
         self,
         journal: Journal,
         tracked: Tracked,
-        record: RunRecord,
+        record: Start,
         overrides: Sequence[str],
         jobs: Sequence[Sequence[str]] | None,
         *,
