@@ -41,7 +41,7 @@ ROOMS = {
     "journal": {"training"},
     "shipping": {"journal", "figures"},
     "config": set(),
-    "composition": {"config"},
+    "composition": {"config", "build"},
     "build": BUILT - {"composition", "build"},
     "runs": RUNS - {"runs"},
     "analysis": RUNS | {"figures"},

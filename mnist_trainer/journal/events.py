@@ -12,8 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 from mnist_trainer.files import parse_object
 
-JOURNAL = "journal.jsonl"
-"""The file that they are written to, in a run's folder."""
 TIMED = ("samples_per_second", "epoch_seconds")
 """The metrics that come out otherwise when the same updates are done again."""
 

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.errors import DiskError, TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.journal.appender import Appender
 from mnist_trainer.journal.events import (
-    JOURNAL,
     Artifact,
     End,
     Event,

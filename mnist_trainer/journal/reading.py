@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mnist_trainer.files import open_file
+from mnist_trainer.files import JOURNAL, open_file
 from mnist_trainer.journal.events import (
-    JOURNAL,
     WRITER,
     Artifact,
     Confusion,

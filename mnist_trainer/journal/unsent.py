@@ -6,8 +6,7 @@ shipper was killed along with it is found by the next command.
 
 from pathlib import Path
 
-from mnist_trainer.files import read_text
-from mnist_trainer.journal.events import JOURNAL
+from mnist_trainer.files import JOURNAL, read_text
 
 FOLDER = ".unsent"
 

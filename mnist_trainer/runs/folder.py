@@ -9,16 +9,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import MOST_YAML, read_object, read_text
-from mnist_trainer.journal.events import JOURNAL, Start
+from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
+from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
 from mnist_trainer.words import shown
 
-CONFIG = "config.yaml"
 LATEST = "latest"
-
-OUTCOME = "outcome.json"
-OVERRIDES = Path(".hydra", "overrides.yaml")
 
 
 def run_folder(resume: str, outputs: Path) -> Path:

@@ -4,7 +4,8 @@ import logging
 import os
 from pathlib import Path
 
-from mnist_trainer.journal.events import JOURNAL, End, Start
+from mnist_trainer.files import JOURNAL
+from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.position import Position

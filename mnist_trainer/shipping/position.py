@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object, write_whole
+from mnist_trainer.files import JOURNAL, read_object, write_whole
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.address import sqlite_path
-from mnist_trainer.journal.events import JOURNAL
 from mnist_trainer.journal.reading import read_events
 
 SHIPPED = "shipped.json"

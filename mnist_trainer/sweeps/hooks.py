@@ -21,9 +21,9 @@ from mnist_trainer.composition import explain, key_of
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus, usable_cpus
-from mnist_trainer.runs.folder import OUTCOME
 from mnist_trainer.runs.resumption import tracked_as_before
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.sweeps.jobs import job_folders

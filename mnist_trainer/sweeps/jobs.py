@@ -10,12 +10,10 @@ import numpy as np
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object
+from mnist_trainer.files import OUTCOME, SWEEP, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.runs.folder import OUTCOME, Ending, has_diverged, planned
+from mnist_trainer.runs.folder import Ending, has_diverged, planned
 from mnist_trainer.words import table as table  # where others look for it
-
-SWEEP = "sweep.json"
 
 
 @dataclass(frozen=True)

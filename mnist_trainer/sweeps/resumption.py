@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
-from mnist_trainer.journal.events import JOURNAL, Start
+from mnist_trainer.files import JOURNAL
+from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mnist_trainer.errors import DiskError
-from mnist_trainer.files import write_whole
+from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Start, Status
 from mnist_trainer.journal.journal import Journal
@@ -20,7 +20,7 @@ from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.resumption import same_run
 from mnist_trainer.runs.tracked import Tracked, shipped
-from mnist_trainer.sweeps.jobs import SWEEP, Job, content_of, read_jobs, unusable
+from mnist_trainer.sweeps.jobs import Job, content_of, read_jobs, unusable
 from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.journal.events import JOURNAL, Start
+from mnist_trainer.files import JOURNAL
+from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_events, read_history, read_start
 from mnist_trainer.runs.cutting import cut_back

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.journal.events import JOURNAL, End, Tags
+from mnist_trainer.files import JOURNAL
+from mnist_trainer.journal.events import End, Tags
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_events, read_history, read_start
 

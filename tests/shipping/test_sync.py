@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from mnist_trainer.errors import TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
-from mnist_trainer.journal.events import JOURNAL
 from mnist_trainer.journal.reading import read_events
 from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.position import Position, count_left
