@@ -6,6 +6,7 @@ import signal
 import sys
 from concurrent.futures import BrokenExecutor
 
+from mnist_trainer import __version__
 from mnist_trainer.errors import MnistTrainerError, in_words
 from mnist_trainer.training.interruption import Interrupted, leave_on_signals, raise_on_signals
 
@@ -16,6 +17,9 @@ LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
+    if "--version" in sys.argv[1:]:  # Hydra would tell its own
+        sys.stdout.write(f"mnist_trainer {__version__}\n")
+        return
     leave_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra

@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.journal.journal import TIMED
-from mnist_trainer.shipping.position import load
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
+from mnist_trainer.journal.events import TIMED
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.training.checkpoint import Checkpoint
 
 OVERRIDES = ("data=digits", "epochs=60", "trainer.progress=false", "trainer.checkpoint_minutes=0.005")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -82,7 +83,7 @@ class Soak:
     def send(self, outputs):
         """Send what is left where the kill came after the run's end, and wait for a shipper that goes on alone."""
         until = time.monotonic() + SEND_SECONDS
-        while any(not (position := load(run)) or not position.done for run in runs(outputs)):
+        while any(not (position := Position.load(run)) or not position.done for run in runs(outputs)):
             if time.monotonic() > until:
                 self.problems.append(f"{outputs}: not all is sent after {SEND_SECONDS:.0f} s")
                 return
@@ -124,7 +125,7 @@ class Soak:
     def check_left(self, outputs):
         """Note if a kill left no whole checkpoint where there was one."""
         for run in runs(outputs):
-            paths = [run / name for name in (FILE, PREVIOUS) if (run / name).exists()]
+            paths = [run / name for name in (CHECKPOINT, PREVIOUS) if (run / name).exists()]
             whole = 0
             for path in paths:
                 with contextlib.suppress(DataError):

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from mnist_trainer import __version__
 from mnist_trainer.analysis.comparison.files import ComparisonFiles
 from mnist_trainer.runs import tracked
 from mnist_trainer.training.trainer import Trainer
@@ -186,6 +187,12 @@ def test_looking_at_the_configuration_leaves_no_folder(command):
     assert done.code == 0
     assert "name: mlp-fused-sgd-b128-s0" in done.output
     assert list(done.folder.iterdir()) == []
+
+
+def test_the_version_that_is_told_is_this_programs(spawn):
+    process = spawn("--version")
+    output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, f"mnist_trainer {__version__}\n")
 
 
 def test_a_bug_is_told_with_its_traceback_and_exit_code_1(command, tmp_path, monkeypatch):

@@ -1,30 +1,66 @@
-"""The package as users get it: a wheel, from any directory."""
+"""The package as users get it: an sdist, and a wheel that works from any directory."""
 
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
+import mnist_trainer
+
 ROOT = Path(__file__).parents[1]
+
+
+def build(target, folder):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.iterdir()
+    return path
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    return path
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    """The files of the sdist, by their paths in it."""
+    with tarfile.open(build("sdist", tmp_path_factory.mktemp("sdist"))) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def below(*folders, pattern):
+    return {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob(pattern)}
 
 
 def test_the_wheel_carries_every_configuration_file_and_the_type_marker(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"mnist_trainer/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    expected = {f"mnist_trainer/{path}" for path in below("conf", pattern="*.yaml")}
     assert expected
     assert expected | {"mnist_trainer/py.typed"} <= inside
+
+
+def test_the_wheel_carries_the_licence_the_readme_and_the_one_version(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (licence,) = [name for name in archive.namelist() if name.endswith("dist-info/licenses/LICENSE")]
+    assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+    (name,) = [name for name in archive.namelist() if name.endswith("dist-info/METADATA")]
+    metadata = message_from_bytes(archive.read(name))
+    assert (metadata["Version"], metadata["License-Expression"]) == (mnist_trainer.__version__, "MIT")
+    assert metadata.get_payload(decode=True).strip() == (ROOT / "README.md").read_bytes().strip()
+
+
+def test_the_sdist_carries_what_a_clone_has(sdist):
+    code = below("mnist_trainer", "tests", pattern="*.py") | below("conf", pattern="*.yaml")
+    read = {"LICENSE", "README.md", "pyproject.toml"} | below("conf", "mnist_trainer", "tests", pattern="README.md")
+    drawn = below(".github/images", pattern="*.png")
+    assert drawn
+    assert code | read | drawn | {".ci/run", "outputs/.gitkeep"} <= sdist
 
 
 def test_an_installed_wheel_trains_from_any_directory(wheel, tmp_path):

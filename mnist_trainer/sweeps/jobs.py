@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object
+from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.runs.folder import OUTCOME, Ending, has_diverged, planned
+from mnist_trainer.runs.folder import Ending, has_diverged, planned
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""

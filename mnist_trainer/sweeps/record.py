@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object, write_whole
+from mnist_trainer.files import SWEEP, read_object, write_whole
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.sweeps.pairs import Comparison
-
-SWEEP = "sweep.json"
 
 
 @dataclass(frozen=True)

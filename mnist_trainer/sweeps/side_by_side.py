@@ -12,9 +12,9 @@ from types import FrameType
 from omegaconf import DictConfig, read_write
 
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus, usable_cpus
-from mnist_trainer.runs.folder import OUTCOME
 from mnist_trainer.sweeps.jobs import job_folders
 from mnist_trainer.training.interruption import SIGNALS, Interrupted, raise_on_signals
 
@@ -64,6 +64,6 @@ def part_gently(folder: Path) -> None:
 def hand_on(job: Path, number: int) -> None:
     """Send the signal to the process that runs the job, if it is one of this host."""
     start = read_start(job)
-    if start is not None and start["host"] == socket.gethostname():
+    if start is not None and start.host == socket.gethostname():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(start["pid"], number)
+            os.kill(start.pid, number)
