@@ -285,7 +285,7 @@ def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now
     stopped()
     uris = []
     monkeypatch.setattr(
-        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder)["uri"]))
+        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder).uri))
     )
     assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
     assert uris == ["sqlite:////elsewhere/mlflow.db"]
