@@ -23,20 +23,18 @@ def main() -> None:
     leave_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
-    from hydra._internal.hydra import Hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
     from mnist_trainer.credentials import hide_in
+    from mnist_trainer.sweeps.replaced import spare_a_composition
     from mnist_trainer.sweeps.sweep import Sweep, finish
     from mnist_trainer.tasks import dispatch
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
     sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
-    if not any("hydra.mode" in argument for argument in sys.argv):
-        # Hydra would compose everything twice, the first time only to see whether the key hydra.mode asks for a sweep
-        Hydra.get_mode = lambda self, config_name, overrides: None  # type: ignore[method-assign]
+    spare_a_composition(sys.argv[1:])
     try:
         raise_on_signals()
         check_nesting(sys.argv[1:])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.composition import TOKEN, compose
+from mnist_trainer.composition import TOKEN, compose, key_of
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.layers.layer import Layer
@@ -54,9 +54,11 @@ def train(*given: str) -> Result:
     Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`.
     """
     overrides = hide_in(given)
+    # Beside a run's own values, which are not known yet, the others need not make a whole configuration
+    where = compose([each for each in overrides if key_of(each) in ("resume", "outputs", "experiment")])
+    if where.resume is not None:
+        return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides)
     config = compose(overrides)
-    if config.resume is not None:
-        return resume(config.resume, run_folder(config.resume, Path(config.outputs)), overrides)
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
     folder.mkdir(parents=True)

@@ -1,14 +1,9 @@
 """From configurations to objects: the only place where a configuration's names meet classes."""
 
-import importlib
 import math
 import os
 import re
-import sys
-import traceback
 from collections.abc import Sequence
-from dataclasses import fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +23,8 @@ from mnist_trainer.config import (
     ScheduleConfig,
 )
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.data.dataset import KINDS, Dataset, load, load_idx
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.loading import KINDS, load, load_idx
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.errors import ConfigError, under
@@ -50,8 +46,11 @@ EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
 
 
 def check_config(config: Config) -> None:
-    """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems."""
-    import_plugins(config.plugins)
+    """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems.
+
+    It is for who makes a configuration: whoever is given one may rely on it.
+    """
+    registry.import_plugins(config.plugins)
     found = problems(config)
     if not isinstance(config.trainer.threads, int | str) or isinstance(config.trainer.threads, bool):
         found.append(f"trainer.threads={config.trainer.threads}: must be auto or a whole number")
@@ -71,28 +70,6 @@ def check_config(config: Config) -> None:
             found += error.problems
     if found:
         raise ConfigError(*found)
-
-
-def import_plugins(modules: Sequence[str]) -> None:
-    """Import the users' modules, which register their own; the working directory counts as a place of modules."""
-    if modules and "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
-            ) from error
-        except Exception as error:  # the user's own code may raise anything
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            if isinstance(error, SyntaxError):
-                where = f"{error.filename}:{error.lineno}"
-            else:
-                where = f"{place.filename}:{place.lineno}"
-            raise ConfigError(
-                f"plugins: {module!r} fails on import, at {where}: {str(error) or type(error).__name__}"
-            ) from error
 
 
 def build_data(config: DataConfig) -> Dataset:
@@ -116,11 +93,11 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
     layers = build_layers(config.model, classes)
     with under("model."):
         check_no_softmax_at_end(layers)
-        tail = registry.tail_layers(config.loss.name)
+        layers += registry.tail_layers(config.loss.name)
         rng = stream(config.seed, "initialization")
         try:
-            check_memory(build_layers(config.model, classes), in_shape, max_batch, config.dtype)
-            model = Sequential([*layers, *tail], in_shape, max_batch, config.dtype, rng)
+            check_memory(layers, in_shape, max_batch, config.dtype)
+            model = Sequential(layers, in_shape, max_batch, config.dtype, rng)
         except (MemoryError, OverflowError, ValueError) as error:  # the latter two of more than NumPy can count
             raise ConfigError(f"layers need more memory than there is: {error}") from error
         if model.parameters.size == 0:
@@ -134,9 +111,9 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
 
 
 def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:
-    """Raise `ConfigError` if a model takes more than the machine's memory; the layers are there for this alone."""
+    """Raise `ConfigError` if a model takes more than the machine's memory."""
     stack = Stack(layers)
-    out_shape = stack.build(in_shape, 1, dtype)
+    out_shape = stack.build(in_shape, 1, dtype)  # which tells the shapes, and takes next to nothing
     parameters = sum(map(math.prod, stack.parameter_shapes().values()))
     values = max_batch * sum(map(math.prod, [*stack.shapes, out_shape]))
     # parameters, their gradients, and the best so far; each layer's output, and its gradient
@@ -164,55 +141,55 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
 
 def build_loss(config: LossConfig) -> Loss:
     """Make the loss."""
-    with under("loss.name: "):
-        cls = registry.losses.named(config.name)
-    return _construct(cls, config, "loss")
+    return _built(registry.losses, config, "loss")
 
 
 def build_optimizer(config: OptimizerConfig) -> Optimizer:
     """Make the optimizer; its state comes with the trainer."""
-    with under("optimizer.name: "):
-        cls = registry.optimizers.named(config.name)
-    return _construct(cls, config, "optimizer")
+    return _built(registry.optimizers, config, "optimizer")
 
 
 def build_schedule(config: ScheduleConfig) -> Schedule:
     """Make the schedule; its length comes with the trainer."""
-    with under("schedule.name: "):
-        cls = registry.schedules.named(config.name)
-    return _construct(cls, config, "schedule")
+    return _built(registry.schedules, config, "schedule")
 
 
-def _construct(cls: type[T], config: Any, group: str) -> T:
+def _built(classes: registry.Registry[T], config: Any, group: str) -> T:
+    with under(f"{group}.name: "):
+        cls = classes.named(config.name)
     if isinstance(config, CustomLossConfig | CustomOptimizerConfig):
         with under(f"{group}.parameters."):
             return construct(cls, config.parameters)
-    own = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in ("name", "lr")}
+    own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
     with under(f"{group}."):
         return construct(cls, own)
 
 
-def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
-    """Split the data and build the model and all that trains it; return the trainer and the test set's batches."""
-    check_config(config)  # `train` has done so before it looked for the data; a notebook comes straight here
+def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, Batches]:
+    """Split and scale the data; return the batches to train on, to validate on, and of the test set."""
     size = config.data.validation_size
     size = dataset.default_validation_size if size is None else size
-    settings = config.trainer
     for key in ("patience", "restore_best"):
-        if size == 0 and getattr(settings, key):
+        if size == 0 and getattr(config.trainer, key):
             raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
-    splitting = stream(config.seed, "splitting")
-    indices, validation_indices = stratified_split(dataset.labels, size, splitting, dataset.classes)
-    standard = config.data.standardize
-    scaling = Scaling.standardised(dataset.images, indices) if standard else Scaling.unit()
-    evaluation_batch = max(config.batch_size, EVALUATION_BATCH)
-    shuffling = stream(config.seed, "shuffling")
     images, labels, dtype = dataset.images, dataset.labels, config.dtype
-    train = Batches(images, labels, indices, config.batch_size, dtype, scaling=scaling, rng=shuffling)
-    validation = Batches(images, labels, validation_indices, evaluation_batch, dtype, scaling=scaling)
+    chosen, held_out = stratified_split(labels, size, stream(config.seed, "splitting"), dataset.classes)
     everything = np.arange(len(dataset.test_labels))
-    test = Batches(dataset.test_images, dataset.test_labels, everything, evaluation_batch, dtype, scaling=scaling)
-    max_batch = min(evaluation_batch, max(train.samples, validation.samples, test.samples))
+    scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
+    large = max(config.batch_size, EVALUATION_BATCH)
+    shuffling = stream(config.seed, "shuffling")
+    return (
+        Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
+        Batches(images, labels, held_out, large, dtype, scaling=scaling),
+        Batches(dataset.test_images, dataset.test_labels, everything, large, dtype, scaling=scaling),
+    )
+
+
+def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
+    """Build the model and all that trains it; return the trainer and the test set's batches."""
+    train, validation, test = build_batches(config, dataset)
+    settings = config.trainer
+    max_batch = min(test.batch_size, max(train.samples, validation.samples, test.samples))
     trainer = Trainer(
         model=build_model(config, dataset.image_shape, dataset.classes, max_batch),
         loss=build_loss(config.loss),

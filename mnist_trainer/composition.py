@@ -1,4 +1,4 @@
-"""From the files in `conf/` and overrides to the typed configuration."""
+"""From the files in `conf/` and overrides, or from a run's own values, to a configuration that is checked."""
 
 import re
 import secrets
@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from mnist_trainer.build import check_config
 from mnist_trainer.config import SCHEMAS, CommandConfig, Config
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
@@ -83,7 +84,7 @@ def typed(composed: DictConfig) -> Config:
     if command.sweep.resume is not None:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
     command.tracking.uri = command.tracking.uri and hide(command.tracking.uri)
-    return _checked(Config(**{field.name: getattr(command, field.name) for field in fields(Config)}))
+    return _checked({field.name: getattr(command, field.name) for field in fields(Config)})
 
 
 def restored(values: Mapping[str, Any]) -> Config:
@@ -108,13 +109,18 @@ def restored(values: Mapping[str, Any]) -> Config:
     except RecursionError as error:
         raise ConfigError("nested too deeply: not a configuration of this version") from error
     assert isinstance(config, Config)
-    return _checked(config)
+    return _checked(vars(config))
 
 
-def _checked(config: Config) -> Config:
-    """Return it if all values have their types: in the place of a list, OmegaConf takes what an interpolation finds."""
-    own = vars(config)
-    return construct(Config, {key: construct(type(v), vars(v)) if is_dataclass(v) else v for key, v in own.items()})
+def _checked(values: Mapping[str, Any]) -> Config:
+    """Make the configuration of these values and groups; raises `ConfigError` for all that can't be run.
+
+    The types are checked again: in the place of a list, OmegaConf takes what an interpolation finds.
+    """
+    groups = {key: construct(type(group), vars(group)) for key, group in values.items() if is_dataclass(group)}
+    config = construct(Config, {**values, **groups})
+    check_config(config)
+    return config
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

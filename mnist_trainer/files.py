@@ -9,6 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+# In a run's folder
+CONFIG = "config.yaml"  # as it was resolved
+JOURNAL = "journal.jsonl"
+OUTCOME = "outcome.json"
+LAST, BEST = "last.npz", "best.npz"
+CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
+# In a sweep's
+SWEEP = "sweep.json"
+
 MOST_BYTES = 1 << 24  # of a file that is read as a whole
 MOST_YAML = 1 << 18  # which takes two seconds to parse
 

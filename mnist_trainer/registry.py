@@ -6,10 +6,14 @@ A plugin's module registers its classes with a decorator:
     @dataclass(eq=False)
     class Swish(Layer): ...
 
-Registering a name again replaces it, so that a notebook's cell can be run twice.
+Registering a name again replaces it, so that a notebook's cell can be run twice. `import_plugins` imports such modules.
 """
 
+import importlib
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from mnist_trainer.errors import ConfigError
@@ -148,3 +152,25 @@ def tail_layers(name: str) -> list[Layer]:
     """Make the layers that the loss of a name puts behind the model."""
     default: Sequence[type[Layer]] = [Softmax] if losses.named(name).expects == "probabilities" else []
     return [cls() for cls in tails.get(name, default)]
+
+
+def import_plugins(modules: Sequence[str]) -> None:
+    """Import the users' modules, which register their own; the working directory counts as a place of modules."""
+    if modules and "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
+            ) from error
+        except Exception as error:  # the user's own code may raise anything
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            if isinstance(error, SyntaxError):
+                where = f"{error.filename}:{error.lineno}"
+            else:
+                where = f"{place.filename}:{place.lineno}"
+            raise ConfigError(
+                f"plugins: {module!r} fails on import, at {where}: {str(error) or type(error).__name__}"
+            ) from error

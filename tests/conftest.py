@@ -81,7 +81,6 @@ class Done:
 @pytest.fixture
 def command(tmp_path, monkeypatch, capfd):
     """Run `python -m mnist_trainer ARGUMENTS` in a new folder, but in this process: it takes 0.4 s instead of 1.5."""
-    from hydra._internal.core_plugins import basic_sweeper
     from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
@@ -104,8 +103,6 @@ def command(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(dispatch, "exit_code", 0)
         monkeypatch.setattr(dispatch, "error", None)
         monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back
-        expand = staticmethod(basic_sweeper.BasicSweeper.split_arguments)
-        monkeypatch.setattr(basic_sweeper.BasicSweeper, "split_arguments", expand)  # as above
         monkeypatch.setattr(Sweep, "failed_jobs", 0)
         monkeypatch.setattr(Sweep, "current", None)
         for name, value in {"HYDRA_FULL_ERROR": "1", STORES: ""}.items():

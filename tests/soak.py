@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.journal import TIMED
 from mnist_trainer.shipping.position import load
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 
 OVERRIDES = ("data=digits", "epochs=60", "trainer.progress=false", "trainer.checkpoint_minutes=0.005")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -125,7 +126,7 @@ class Soak:
     def check_left(self, outputs):
         """Note if a kill left no whole checkpoint where there was one."""
         for run in runs(outputs):
-            paths = [run / name for name in (FILE, PREVIOUS) if (run / name).exists()]
+            paths = [run / name for name in (CHECKPOINT, PREVIOUS) if (run / name).exists()]
             whole = 0
             for path in paths:
                 with contextlib.suppress(DataError):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mnist_trainer.data.dataset import Part
+from mnist_trainer.data.idx import Bytes
 from mnist_trainer.data.known_files import expanded, read_copy, read_known
 from mnist_trainer.data.sources import KnownFile, KnownSet
 from mnist_trainer.errors import DataError
@@ -24,9 +23,7 @@ def cache_folder(cache: str | Path | None) -> Path:
     return user_cache_path("mnist_trainer")
 
 
-def from_cache(
-    known: KnownSet, folder: Path, *, download: bool, progress: bool
-) -> list[tuple[Path, NDArray[np.uint8]]]:
+def from_cache(known: KnownSet, folder: Path, *, download: bool, progress: bool) -> list[Part]:
     """Read the four files of `known`, each with its path, from `folder`; what it lacks is downloaded into it.
 
     A damaged file counts as missing. Raises DataError when one can't be had.
@@ -52,7 +49,7 @@ def from_cache(
     return parts
 
 
-def _read_sound(known: KnownSet, file: KnownFile, folder: Path) -> NDArray[np.uint8] | None:
+def _read_sound(known: KnownSet, file: KnownFile, folder: Path) -> Bytes | None:
     array = read_copy(file, folder)
     path = folder / file.packed_name
     try:

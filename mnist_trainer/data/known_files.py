@@ -6,10 +6,8 @@ import hashlib
 import logging
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnist_trainer.data import idx
+from mnist_trainer.data.idx import Bytes
 from mnist_trainer.data.sources import KNOWN_SETS, KnownFile, KnownSet
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import replacing
@@ -40,7 +38,7 @@ def find(file: KnownFile, folder: Path) -> Path:
     raise DataError(f"{folder / file.packed_name}: no such file, nor {file.name} without .gz")
 
 
-def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> NDArray[np.uint8]:
+def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> Bytes:
     """Read `file` of `known` from `path`, bare or gzipped: images (n, h, w, c) or labels (n,).
 
     Unpacking MNIST's training images takes 0.16 s, so an unpacked copy is kept in the folder `copies`; it is
@@ -61,7 +59,7 @@ def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> ND
     return array
 
 
-def read_copy(file: KnownFile, copies: Path) -> NDArray[np.uint8] | None:
+def read_copy(file: KnownFile, copies: Path) -> Bytes | None:
     """Read the unpacked copy in `copies`, if there is one and it has the SHA-256 of the unpacked content."""
     path = copies / file.name
     try:
@@ -73,7 +71,7 @@ def read_copy(file: KnownFile, copies: Path) -> NDArray[np.uint8] | None:
     return array if idx.content_sha256(array) == file.content else None
 
 
-def _read(file: KnownFile, path: Path) -> NDArray[np.uint8]:
+def _read(file: KnownFile, path: Path) -> Bytes:
     return idx.read_labels(path) if "labels" in file.name else idx.read_images(path)
 
 
@@ -106,7 +104,7 @@ def _refuse(path: Path, known: KnownSet, file: KnownFile, content: str, *, packe
     raise DataError(f"{path}: not the official {known.title} file ({found}); data=idx takes any IDX files")
 
 
-def _keep(array: NDArray[np.uint8], copy: Path) -> None:
+def _keep(array: Bytes, copy: Path) -> None:
     """Write the unpacked copy; without room or permission, go without."""
     try:
         with replacing(copy) as file:

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Literal
 
 from mnist_trainer.errors import DiskError, TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.journal.appender import Appender
 from mnist_trainer.journal.events import WRITER, Event
 from mnist_trainer.journal.locks import lock_descriptor
 
-FILE = "journal.jsonl"
 BEGINNINGS = ("start", "resume")
 WAITING_BYTES = 1 << 25
 """How much may wait in memory for a full disk; metrics beyond that are lost."""
@@ -78,7 +78,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, reopened: bool = False) -> None:
         self.folder = folder.absolute()
-        self.path = self.folder / FILE
+        self.path = self.folder / JOURNAL
         self.before: Mapping[Told, Event] = {}
         self._lost = 0  # metrics events
         self._failing = False  # as far as the user was told

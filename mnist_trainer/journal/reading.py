@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mnist_trainer.files import open_file
+from mnist_trainer.files import JOURNAL, open_file
 from mnist_trainer.journal.events import WRITER, Event, parse
-from mnist_trainer.journal.journal import FILE, now_ms
+from mnist_trainer.journal.journal import now_ms
 from mnist_trainer.journal.locks import is_locked
 
 CHUNK_BYTES = 1 << 16
@@ -47,7 +47,7 @@ def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[
 
 def read_start(folder: Path) -> Event | None:
     """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
-    with open_file(folder / FILE) as file:
+    with open_file(folder / JOURNAL) as file:
         lines = whole_lines(file)
         start = parse(next(lines, (b"", 0))[0])
         if start is None or start["event"] != "start":
@@ -59,9 +59,9 @@ def read_start(folder: Path) -> Event | None:
 
 def read_end(folder: Path) -> Event | None:
     """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
-    if not (folder / FILE).exists():
+    if not (folder / JOURNAL).exists():
         return None
-    with open_file(folder / FILE) as file:
+    with open_file(folder / JOURNAL) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
         *_, last = [b"", *file.read().splitlines(keepends=True)]
     event = parse(last) if last.endswith(b"\n") else None
@@ -70,7 +70,7 @@ def read_end(folder: Path) -> Event | None:
 
 def is_alive(folder: Path) -> bool:
     """Whether a process on this host is writing the folder's journal."""
-    return is_locked(folder / FILE)
+    return is_locked(folder / JOURNAL)
 
 
 def whole_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -101,7 +101,7 @@ class History:
 def read_history(folder: Path) -> History:
     """Return the folder's journal, as far as it is written; raises FileNotFoundError if there is none."""
     history = History()
-    for event in read_events(folder / FILE)[0]:
+    for event in read_events(folder / JOURNAL)[0]:
         history.last_time = max(history.last_time, event.get("time", 0))
         match event["event"]:
             case "start":
@@ -127,5 +127,5 @@ def is_running(folder: Path, start: Event) -> bool:
     """
     if is_alive(folder):
         return True
-    silence = now_ms() / 1000 - (folder / FILE).stat().st_mtime
+    silence = now_ms() / 1000 - (folder / JOURNAL).stat().st_mtime
     return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)

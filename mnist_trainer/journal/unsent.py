@@ -6,7 +6,7 @@ shipper was killed along with it is found by the next command.
 
 from pathlib import Path
 
-from mnist_trainer.files import read_text
+from mnist_trainer.files import JOURNAL, read_text
 
 FOLDER = ".unsent"
 
@@ -32,7 +32,7 @@ def listed(store_folder: Path) -> dict[str, Path]:
             folder = Path(read_text(path).strip())
         except (OSError, ValueError):  # struck off by another process just now, or no entry at all
             continue
-        if (folder / "journal.jsonl").exists():
+        if (folder / JOURNAL).exists():
             found.append((entered, path.name, folder))
         else:
             strike(store_folder, path.name)

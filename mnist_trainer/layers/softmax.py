@@ -1,6 +1,6 @@
 """Softmax as a layer of its own, with its true vector-Jacobian product."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -8,8 +8,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import buffer
-from mnist_trainer.kernels import softmax
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, probability_floor
 from mnist_trainer.layers.layer import Initializer, Layer
 
 
@@ -25,32 +24,24 @@ class Softmax(Layer):
     samplewise: ClassVar[bool] = True
     suits: ClassVar[Initializer | None] = "lecun"
 
-    _floor: float = field(default=0.0, init=False, repr=False)
     _p: Array = buffer()
-    _output: Array = buffer()
-    _scratch: Array = buffer()
-    _row: Array = buffer()
-    _ones: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
-        """Make the buffers; the input must be flat."""
+        """Check that the input is flat."""
         if len(in_shape) != 1:
             raise ConfigError(f"expects a flat input, and gets one of shape {in_shape}: put a `flatten` before it")
-        order = softmax.layout(in_shape[0])
-        self._floor = softmax.probability_floor(dtype)
-        self._output = np.empty((max_batch, *in_shape), dtype, order)
-        self._scratch = np.empty((max_batch, *in_shape), dtype, order)
-        self._row = np.empty((max_batch, 1), dtype)
-        self._ones = np.ones((*in_shape, 1), dtype)
         return in_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the probabilities of logits x (N, C)."""
-        self._p = softmax.softmax(x, ones=self._ones, row=self._row[: len(x)], out=self._output[: len(x)])
-        return softmax.raise_to_floor(self._p, self._floor, out=self._p)
+        p = self._p = x.copy("F")  # classes as columns: sums over the classes run along the batch
+        p -= p.max(axis=1, keepdims=True)  # each row by its own: nothing overflows, softmax stays the same
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        return np.maximum(p, probability_floor(p.dtype), out=p)
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return p ⊙ (dy − Σ_c dy_c p_c)."""
-        n = len(dy)
-        row, scratch = self._row[:n], self._scratch[:n]
-        return softmax.softmax_backward(self._p, dy, ones=self._ones, row=row, scratch=scratch, out=dy)
+        dz: Array = dy - (dy * self._p).sum(axis=1, keepdims=True)
+        dz *= self._p
+        return dz

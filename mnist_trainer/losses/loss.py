@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeGuard
 
-from numpy.typing import DTypeLike
+import numpy as np
 
 from mnist_trainer.hyperparameters import check
 from mnist_trainer.kernels.arrays import Array, Indices
@@ -15,7 +15,7 @@ class Loss(ABC):
     """A mean loss of a batch of predictions (N, C), and its gradients; hyperparameters are the dataclass's fields.
 
     Targets are class indices (N,), or an array (N, C) of which rows may be soft and need not sum to 1. `forward`
-    comes first; the gradients are of that batch, in storage that the loss owns, valid until their next call.
+    comes first; the gradients are of that batch.
     """
 
     expects: ClassVar[Literal["logits", "probabilities"]] = "logits"
@@ -35,13 +35,6 @@ class Loss(ABC):
         """Check the hyperparameters' ranges; raises `ConfigError`."""
         check(self)
 
-    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:  # noqa: B027
-        """Make the buffers for batches of up to `max_batch`; where they grow on demand instead, this does nothing.
-
-        How far apart a gradient's columns lie can decide its products' last bits. A trainer reserves room before it
-        begins, so that these don't depend on the batches that came before, which a resumed run has not seen.
-        """
-
     @abstractmethod
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss over the batch."""
@@ -53,6 +46,24 @@ class Loss(ABC):
     def targets_gradient(self, upstream: float = 1.0) -> Array:
         """Return upstream · dL/d targets, of shape (N, C), the targets taken as an array."""
         raise TypeError(f"{type(self).__name__} has no gradient with respect to its targets")
+
+
+def target_rows(targets: Array | Indices, predictions: Array, smoothing: float = 0.0) -> Array:
+    """Return (1 − ε) t + ε/C (N, C) in the predictions' type; class indices are one-hot rows.
+
+    Raises `ValueError`, or NumPy's `IndexError` for an index that is no class, where they don't fit the predictions.
+    """
+    check_targets(predictions, targets)
+    n, classes = predictions.shape
+    if are_indices(targets):
+        t = np.zeros((n, classes), predictions.dtype, "F")
+        t[np.arange(n), targets] = 1
+    else:
+        t = np.array(targets, predictions.dtype, order="F")
+    if smoothing:
+        t *= 1 - smoothing
+        t += smoothing / classes
+    return t
 
 
 def are_indices(targets: Array | Indices) -> TypeGuard[Indices]:

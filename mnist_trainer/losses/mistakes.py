@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels import cross_entropy
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.cross_entropy import CrossEntropy
-from mnist_trainer.losses.loss import Loss, check_targets
+from mnist_trainer.losses.loss import Loss, target_rows
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 
 
@@ -38,8 +36,7 @@ class PostedCrossEntropy(Loss):
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss of probabilities (N, C); inf or NaN where one of them is 0, as posted."""
-        check_targets(predictions, targets)
-        self._p, self._targets = predictions, dense(predictions, targets)
+        self._p, self._targets = predictions, target_rows(targets, predictions)
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.mean(-np.sum(self._targets * np.log(self._p), axis=1)))
 
@@ -115,10 +112,6 @@ class SumForMean(Loss):
     _right: SoftmaxLoss = field(default_factory=SoftmaxLoss, init=False, repr=False)
     _batch: int = field(default=0, init=False, repr=False)
 
-    def reserve(self, max_batch: int, classes: int, dtype: DTypeLike) -> None:
-        """Make the right loss's buffers."""
-        self._right.reserve(max_batch, classes, dtype)
-
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the mean loss of logits (N, C)."""
         self._batch = len(predictions)
@@ -152,8 +145,7 @@ class Clipped(Loss):
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return mean_n(−t_n · log clip(p_n)) of probabilities (N, C)."""
-        check_targets(predictions, targets)
-        self._p, self._targets = predictions, dense(predictions, targets)
+        self._p, self._targets = predictions, target_rows(targets, predictions)
         self._clipped = np.clip(predictions, self.epsilon, 1 - self.epsilon)
         self.clamped_rows = int(np.count_nonzero(((predictions < self.epsilon) & (self._targets > 0)).any(axis=1)))
         return float(-np.sum(self._targets * np.log(self._clipped)) / len(predictions))
@@ -166,8 +158,3 @@ class Clipped(Loss):
     def targets_gradient(self, upstream: float = 1.0) -> Array:
         """Return dL/dt = −u log clip(p) / N."""
         return -upstream * np.log(self._clipped) / len(self._p)
-
-
-def dense(predictions: Array, targets: Array | Indices) -> Array:
-    """Return the targets as an array (N, C) of the predictions' type; class indices as one-hot rows."""
-    return cross_entropy.dense_targets(targets, 0, rows=np.arange(len(predictions)), out=np.empty_like(predictions))

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import check
+from mnist_trainer.hyperparameters import buffer, check
+from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Counts
 
 
@@ -23,6 +25,9 @@ class Optimizer(ABC):
     decayed: int = field(default=0, init=False, repr=False)
     """Weight decay applies to the vector's first `decayed` entries."""
 
+    _scratch: Array = buffer()
+    """Of a block's length, for `updates.in_blocks`."""
+
     def __init_subclass__(cls) -> None:
         """Let every class say for itself whether it is elementwise: one that is derived may do otherwise."""
         cls.elementwise = vars(cls).get("elementwise", False)
@@ -33,12 +38,21 @@ class Optimizer(ABC):
 
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Make the state for `size` parameters, of which weight decay applies to the first `decayed` (None: all)."""
-        del dtype
         self.decayed = size if decayed is None else decayed
+        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
 
     def state(self) -> Mapping[str, Array | Counts]:
         """Give the arrays that one step leaves to the next, known after `build`; restored in place by a resume."""
         return {}
+
+    def flush(self) -> None:
+        """Set the state's subnormal numbers to 0.
+
+        A momentum whose gradient stays 0 decays to 7e-45, and stays there: nine tenths of it, rounded, are 7e-45.
+        """
+        for array in self.state().values():
+            if array.dtype.kind == "f":
+                updates.flush(array)
 
     @abstractmethod
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 
 
@@ -27,13 +27,11 @@ class RMSprop(Optimizer):
     weight_decay: float = hyperparameter(0.0, minimum=0)
 
     _squares: Array = buffer()
-    _scratch: Array = buffer()
 
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Start from s = 0."""
         super().build(size, dtype, decayed)
         self._squares = np.zeros(size, dtype)
-        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
 
     def state(self) -> Mapping[str, Array]:
         """Give s."""
@@ -42,12 +40,15 @@ class RMSprop(Optimizer):
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update the parameters in place."""
         if self.weight_decay:
-            updates.add_scaled(
-                gradients[: self.decayed],
-                parameters[: self.decayed],
-                self.weight_decay,
-                scratch=self._scratch,
-            )
-        updates.rmsprop(
-            parameters, gradients, self._squares, learning_rate, self.rho, self.epsilon, scratch=self._scratch
-        )
+            decayed, weights = gradients[: self.decayed], parameters[: self.decayed]
+            add_scaled(decayed, weights, self.weight_decay, scratch=self._scratch)
+        for w, g, squares, scratch in in_blocks(parameters, gradients, self._squares, scratch=self._scratch):
+            np.square(g, out=scratch)
+            scratch *= 1 - self.rho
+            squares *= self.rho
+            squares += scratch
+            np.sqrt(squares, out=scratch)
+            scratch += self.epsilon
+            g /= scratch
+            g *= learning_rate
+            w -= g

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 
 
@@ -29,13 +29,11 @@ class SGD(Optimizer):
     decay: Literal["l2", "decoupled"] = hyperparameter("l2", choices=("l2", "decoupled"))
 
     _velocity: Array = buffer()
-    _scratch: Array = buffer()
 
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Start from v = 0."""
         super().build(size, dtype, decayed)
         self._velocity = np.zeros(size, dtype)
-        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
 
     def state(self) -> Mapping[str, Array]:
         """Give v."""
@@ -46,15 +44,15 @@ class SGD(Optimizer):
         if self.weight_decay:
             weights = parameters[: self.decayed]
             if self.decay == "decoupled":
-                updates.scale(weights, 1 - learning_rate * self.weight_decay)
+                weights *= 1 - learning_rate * self.weight_decay
             else:
-                updates.add_scaled(gradients[: self.decayed], weights, self.weight_decay, scratch=self._scratch)
-        updates.momentum(
-            parameters,
-            gradients,
-            self._velocity,
-            learning_rate,
-            self.momentum,
-            self.nesterov,
-            scratch=self._scratch,
-        )
+                add_scaled(gradients[: self.decayed], weights, self.weight_decay, scratch=self._scratch)
+        for w, g, v, scratch in in_blocks(parameters, gradients, self._velocity, scratch=self._scratch):
+            v *= self.momentum
+            v += g
+            if self.nesterov:
+                g += np.multiply(v, self.momentum, out=scratch)
+                g *= learning_rate
+            else:
+                np.multiply(v, learning_rate, out=g)
+            w -= g

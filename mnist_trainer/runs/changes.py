@@ -1,5 +1,6 @@
 """What a command line that resumes a run asks for, beside what the run was told at its beginning."""
 
+import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,11 +20,11 @@ MAY_CHANGE = {"epochs", *MEANS}
 NOT_COMPARED = {"task.label", "journal", "resume"}
 
 
-def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[list[str], dict[str, object]]:
-    """Give `config`, which the overrides `own` led to, the values that the overrides `given` ask for.
+def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[Config, list[str], dict[str, object]]:
+    """Change a run's configuration, which the overrides `own` led to, as the overrides `given` ask for.
 
-    Returns all overrides, and the values that were changed by key. Raises one `ConfigError` with all keys whose value
-    differs from the run's, but may not.
+    Returns the new one, all overrides, and the values that are others than before, by key. Raises one `ConfigError`
+    with all keys whose value differs from the run's, but may not.
     """
     given = [override for override in given if key_of(override) != "resume"]
     kept = [override for override in own if not belongs_to_another_choice(override, config, own, given)]
@@ -48,10 +49,11 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[l
         problems = [f"{key}: the run has no such key; start a new run" for key in unknown]
     if problems:
         raise ConfigError(*problems)
+    config = copy.deepcopy(config)
     for key in changes:
         *path, last = key.split(".")
         setattr(functools.reduce(getattr, path, config), last, functools.reduce(getattr, key.split("."), wanted))
-    return together, changes
+    return config, together, changes
 
 
 def belongs_to_another_choice(override: str, config: Config, own: Sequence[str], given: Sequence[str]) -> bool:

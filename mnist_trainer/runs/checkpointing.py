@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.errors import ConfigError, DataError, in_words
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.training.callbacks import Callback
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord
 from mnist_trainer.training.state import Place, place_of, snapshot
 from mnist_trainer.training.trainer import Trainer
@@ -95,7 +96,7 @@ def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Chec
     if named is not None and named.name.endswith(".npz"):
         return named, Checkpoint.load(named)
     problem: DataError | None = None
-    for path in (folder / FILE, folder / PREVIOUS):
+    for path in (folder / CHECKPOINT, folder / PREVIOUS):
         if path.exists() or path.is_symlink():
             try:
                 checkpoint = Checkpoint.load(path)

@@ -9,17 +9,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import MOST_YAML, read_object, read_text
+from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
 from mnist_trainer.words import shown
 
-CONFIG = "config.yaml"
 LATEST = "latest"
-
-OUTCOME = "outcome.json"
-OVERRIDES = Path(".hydra", "overrides.yaml")
 
 
 def run_folder(resume: str, outputs: Path) -> Path:
@@ -61,7 +56,7 @@ def unfinished(outputs: Path) -> list[Path]:
     for journal in outputs.absolute().glob(f"*/*/{JOURNAL}"):
         try:
             start = read_start(journal.parent)
-            over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent))
+            over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent).get("reason"))
             if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
                 found.append((start["start_time"], journal.parent))
         except OSError:  # none that could go on
@@ -105,11 +100,12 @@ class Ending:
     status: str
     reason: str | None
     overrides: list[str]
+    exit_code: int | None = None  # of what failed
 
 
-def has_diverged(outcome: Mapping[str, Any]) -> bool:
-    """Tell whether a run ended because its loss or gradient was no longer finite: it would again."""
-    return str(outcome.get("reason", "")).startswith("diverged")
+def has_diverged(reason: object) -> bool:
+    """Tell whether a run ended for the reason that its loss or gradient was no longer finite: it would again."""
+    return str(reason).startswith("diverged")
 
 
 def planned(job_folder: Path) -> list[str]:

@@ -12,9 +12,8 @@ from mnist_trainer import registry
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError, MnistTrainerError
-from mnist_trainer.files import write_whole
+from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
 from mnist_trainer.journal.journal import Journal, RunRecord, Status
-from mnist_trainer.runs.folder import CONFIG
 from mnist_trainer.runs.provenance import flattened, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
@@ -61,7 +60,7 @@ def journaled(
         raise
     finally:
         try:
-            for name in ("last.npz", "best.npz"):
+            for name in (LAST, BEST):
                 if (folder / name).exists():
                     journal.artifact(name)
             journal.end(status, reason)
@@ -126,7 +125,7 @@ def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: i
         schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
         profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
     )
-    journal.artifact("config.yaml")
+    journal.artifact(CONFIG)
 
 
 def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
-from mnist_trainer.files import write_whole
-from mnist_trainer.journal.journal import FILE as JOURNAL
-from mnist_trainer.runs.folder import OUTCOME, outcome_of
+from mnist_trainer.files import JOURNAL, OUTCOME, write_whole
+from mnist_trainer.runs.folder import outcome_of
 
 log = logging.getLogger(__name__)
 

@@ -12,20 +12,19 @@ from mnist_trainer.composition import restored
 from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.files import MOST_YAML, read_text
+from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, MOST_YAML, OUTCOME, PREVIOUS, read_text
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.journal import Journal, RunRecord
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.checkpointing import read_checkpoint, told
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import CONFIG, OUTCOME, planned
+from mnist_trainer.runs.folder import planned
 from mnist_trainer.runs.tracked import Tracked
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.state import Place, restore
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
@@ -55,7 +54,7 @@ class Resumption:
         `given` are the command line's overrides. Raises `ConfigError` if they contradict the run's configuration,
         `DataError` if the checkpoint can't be used, and `TrackingError` if the run is still running.
         """
-        if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in (FILE, PREVIOUS)):
+        if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in (CHECKPOINT, PREVIOUS)):
             raise DataError(f"{folder / JOURNAL}: missing; a checkpoint can't go on without it: start a new run")
         journal = Journal(folder, reopened=True)
         try:
@@ -71,7 +70,7 @@ class Resumption:
                 if start is None or about.run != start["run"]:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
             config = config_of(path or folder / CONFIG, values)
-            overrides, changes = changed(config, own, given)
+            config, overrides, changes = changed(config, own, given)
             if place is not None:
                 check_epochs(config, place)
             return cls(journal, start, path, checkpoint, config, overrides, changes)
@@ -138,7 +137,7 @@ class Resumption:
 
     def _keep(self, path: Path, checkpoint: Checkpoint, processes: int) -> None:
         """See that it is the folder's newest, as the run goes on from now on: it may die before its first own one."""
-        newest = self.journal.folder / FILE
+        newest = self.journal.folder / CHECKPOINT
         if path.resolve() != newest.resolve():
             newest.unlink(missing_ok=True)  # it lies beyond the journal's end
         elif not self.changes:

@@ -5,10 +5,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
 from mnist_trainer.shipping import ends

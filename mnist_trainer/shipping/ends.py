@@ -4,8 +4,8 @@ import logging
 import os
 from pathlib import Path
 
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.position import Position

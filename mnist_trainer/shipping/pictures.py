@@ -11,7 +11,7 @@ from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.curves import learning_curves
 from mnist_trainer.figures.sweep_modes import mode_curves
 from mnist_trainer.figures.sweep_pairs import paired_differences
-from mnist_trainer.files import read_object
+from mnist_trainer.files import SWEEP, read_object
 from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.position import served_folders
 
@@ -19,7 +19,6 @@ CURVES = "learning_curves.png"
 CONFUSION = "confusion_matrix.png"
 COMPARISON = "loss_modes.png"
 PAIRED = "paired_differences.png"
-SWEEP = "sweep.json"
 
 
 def draw_folder(folder: Path) -> list[Path]:

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import read_object
+from mnist_trainer.files import JOURNAL, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.address import sqlite_path
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.reading import read_events
 
 FILE = "shipped.json"

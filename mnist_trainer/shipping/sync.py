@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import ARTIFACTS
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.reading import is_running
 from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.delivery import Delivery

@@ -5,13 +5,11 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
-from mnist_trainer.build import check_config
 from mnist_trainer.composition import key_of, typed
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.changes import MEANS
@@ -62,17 +60,6 @@ def is_means(key: str) -> bool:
     return key_of(key) in {*MEANS, "tracking"}
 
 
-def hand_over(jobs: Sequence[Sequence[str]]) -> None:
-    """Let Hydra's basic sweeper launch these jobs: left to itself, it knows all combinations only."""
-    sweeper = basic_sweeper.BasicSweeper  # looked up late: Hydra's search for plugins makes the class anew
-
-    def batches(overrides: Sequence[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        listed = [list(each) for each in jobs]
-        return list(sweeper.split_overrides_to_chunks(listed, max_batch_size)) if listed else []
-
-    sweeper.split_arguments = staticmethod(batches)  # type: ignore[method-assign]
-
-
 def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     """Raise `ConfigError` for what is wrong in every job: it lies in a group, or key, that the sweep doesn't vary."""
     swept = {key.partition(".")[0] for key in swept_keys(overrides)}
@@ -83,7 +70,7 @@ def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     with open_dict(job):
         job.pop("hydra")
     try:
-        check_config(typed(job))
+        typed(job)
     except ConfigError as error:
         wrong = [problem for problem in error.problems if re.split(r"\W", problem, maxsplit=1)[0] in given]
         if wrong:

@@ -1,59 +1,19 @@
-"""Paired differences: jobs of a sweep that differ in nothing but the loss, and Student's interval over such pairs.
+"""Paired differences: jobs of a sweep that differ in nothing but the loss, and what the pairs tell.
 
 Two runs of a seed have the same initial weights and the same batches, so what the seed does to both falls out of
 their difference. Over seeds it scatters much less than the runs do, and shows smaller effects.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import numpy as np
+from dataclasses import dataclass
 
 from mnist_trainer.composition import key_of
-from mnist_trainer.sweeps.jobs import Job, settings
+from mnist_trainer.sweeps.estimate import Estimate, estimate, estimate_ratio
+from mnist_trainer.sweeps.groups import settings
+from mnist_trainer.sweeps.jobs import Figures, Job
 
 REFERENCE = "fused"
 LOSS_KEYS = ("loss", "loss.name")
-CONFIDENCE = 0.95
-ROUNDING = 1e-9  # relative: (k + 1)/n − k/n comes out a little different for each k
-
-Verdict = Literal["none", "single", "equal", "constant", "unclear", "less", "more"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95 % confidence interval, mean ± t · s / √n, where t has n − 1 degrees of freedom.
-
-    `deviation` is the sample standard deviation s. What n values can't tell is None: all of it for none, s and
-    the interval for one. Values without any spread have no interval either.
-
-    Of ratios, whose `null` is 1, all this is taken of their logarithms: `mean` is the geometric mean, `deviation` the
-    factor e^s, which is at least 1, and the interval goes from mean ÷ to mean × e^(t · s / √n): it is above 0.
-    """
-
-    values: tuple[float, ...]
-    null: float  # what it would be if there were no difference
-    mean: float | None
-    deviation: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def verdict(self) -> Verdict:
-        """What can be said of the mean: `less` and `more` than `null` if the interval leaves that out."""
-        if not self.values:
-            return "none"
-        if len(self.values) == 1:
-            return "single"
-        if all(value == self.null for value in self.values):
-            return "equal"
-        if self.low is None or self.high is None:
-            return "constant"
-        if self.low <= self.null <= self.high:
-            return "unclear"
-        return "more" if self.low > self.null else "less"
 
 
 @dataclass(frozen=True)
@@ -73,38 +33,6 @@ class Comparison:
     def pairs(self) -> int:
         """How many pairs there are."""
         return len(self.seeds)
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """Estimate the mean that independent values come from."""
-    taken = tuple(float(value) for value in values)
-    mean = float(np.mean(taken)) if taken else None
-    if mean is None or len(taken) < 2:
-        return Estimate(taken, 0.0, mean, None, None, None)
-    if max(taken) - min(taken) <= ROUNDING * max(map(abs, taken)):
-        return Estimate(taken, 0.0, mean, 0.0, None, None)
-    deviation = float(np.std(taken, ddof=1))
-    half = quantile(len(taken)) * deviation / math.sqrt(len(taken))
-    return Estimate(taken, 0.0, mean, deviation, mean - half, mean + half)
-
-
-def estimate_ratio(values: Sequence[float]) -> Estimate:
-    """Estimate the geometric mean that independent ratios come from; all must be above 0."""
-    taken = tuple(float(value) for value in values)
-    logs = estimate([math.log(value) for value in taken])
-    if len(taken) > 1 and max(taken) - min(taken) <= ROUNDING * max(taken):
-        return Estimate(taken, 1.0, taken[0], 1.0, None, None)
-    mean, deviation, low, high = (
-        None if value is None else math.exp(value) for value in (logs.mean, logs.deviation, logs.low, logs.high)
-    )
-    return Estimate(taken, 1.0, mean, deviation, low, high)
-
-
-def quantile(count: int) -> float:
-    """Return Student's t: the mean of so many normal values lies within t standard errors in 95 % of all cases."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped]  # slow to load: sweeps alone pay for it
-
-    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
 
 
 def compare_modes(jobs: Sequence[Job]) -> list[Comparison]:
@@ -131,20 +59,15 @@ def compare_modes(jobs: Sequence[Job]) -> list[Comparison]:
 
 def loss_modes(jobs: Sequence[Job]) -> list[str | None]:
     """Return each job's `loss.name`; of one without a result it follows from its overrides, or isn't known."""
-    names: dict[str | None, str] = {job.value_of("loss"): str(job.outcome["loss"]) for job in jobs if job.finished}
+    names = {job.value_of("loss"): job.figures.loss for job in jobs if job.figures is not None}
 
     def mode(job: Job) -> str | None:
-        if job.finished:
-            return str(job.outcome["loss"])
+        if job.figures is not None:
+            return job.figures.loss
         choice = job.value_of("loss")
         return job.value_of("loss.name") or names.get(choice) or (choice and choice.rpartition("/")[2])
 
     return [mode(job) if job.overrides or job.finished else None for job in jobs]
-
-
-def as_records(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Return the comparisons as what JSON can hold."""
-    return [asdict(comparison) for comparison in comparisons]
 
 
 def as_metrics(comparisons: Sequence[Comparison]) -> dict[str, float]:
@@ -181,20 +104,20 @@ def _compare(
     of_mode: dict[tuple[str, ...], Job],
     of_reference: dict[tuple[str, ...], Job],
 ) -> Comparison:
-    complete = []
+    complete: list[tuple[Figures, Figures]] = []
     for key in of_mode.keys() & of_reference.keys():
-        job, other = of_mode[key], of_reference[key]
-        if job.finished and other.finished and job.outcome["data"] == other.outcome["data"]:
-            complete.append((job.outcome, other.outcome))
-    complete.sort(key=lambda pair: pair[0]["seed"])
-    seconds = [(a["training_seconds"], b["training_seconds"]) for a, b in complete]
+        one, other = of_mode[key].figures, of_reference[key].figures
+        if one is not None and other is not None and one.data == other.data:
+            complete.append((one, other))
+    complete.sort(key=lambda pair: pair[0].seed)
+    seconds = [(one.training_seconds, other.training_seconds) for one, other in complete]
     return Comparison(
         setting=setting,
         mode=mode,
         reference=reference,
-        seeds=tuple(a["seed"] for a, _ in complete),
+        seeds=tuple(one.seed for one, _ in complete),
         left_out=len(of_mode.keys() | of_reference.keys()) - len(complete),
-        test_accuracy=estimate([a["test_accuracy"] - b["test_accuracy"] for a, b in complete]),
-        test_loss=estimate([a["test_loss"] - b["test_loss"] for a, b in complete]),
-        training_seconds=estimate_ratio([a / b for a, b in seconds if a > 0 and b > 0]),
+        test_accuracy=estimate([one.test_accuracy - other.test_accuracy for one, other in complete]),
+        test_loss=estimate([one.test_loss - other.test_loss for one, other in complete]),
+        training_seconds=estimate_ratio([one / other for one, other in seconds if one > 0 and other > 0]),
     )

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from mnist_trainer.sweeps.jobs import Job, summarize, varied
-from mnist_trainer.sweeps.pairs import Comparison, Estimate, quantile
+from mnist_trainer.sweeps.estimate import Estimate, quantile
+from mnist_trainer.sweeps.groups import summarize, varied
+from mnist_trainer.sweeps.jobs import Job
+from mnist_trainer.sweeps.pairs import Comparison
 from mnist_trainer.words import form_for, number, plus_minus, signed, table
 
 LEGEND = (
@@ -43,21 +45,21 @@ def runs_table(jobs: Sequence[Job]) -> list[str]:
     rows = []
     for job, overrides in zip(jobs, varied(jobs), strict=True):
         own = " ".join(overrides) or job.folder.name
-        outcome = job.outcome
-        if job.finished:
-            numbers = [f"{outcome['test_accuracy']:.2%}", f"{outcome['test_loss']:.4f}"]
-            rows.append([str(job.number), own, *numbers, f"{outcome['training_seconds']:.1f}"])
+        figures = job.figures
+        if figures is None:
+            told = [job.ending.status, "", ""]
         else:
-            rows.append([str(job.number), own, outcome["status"], "", ""])
+            told = [f"{figures.test_accuracy:.2%}", f"{figures.test_loss:.4f}", f"{figures.training_seconds:.1f}"]
+        rows.append([str(job.number), own, *told])
     return table(["job", "overrides", "test accuracy", "test loss", "training, s"], rows)
 
 
 def reasons(jobs: Sequence[Job]) -> list[str]:
     """Write why jobs have no result, each reason once."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    by_reason: dict[tuple[str, str | None], list[str]] = {}
     for job in jobs:
         if not job.finished:
-            by_reason.setdefault((job.outcome["status"], job.outcome["reason"]), []).append(str(job.number))
+            by_reason.setdefault((job.ending.status, job.ending.reason), []).append(str(job.number))
     return [
         f"Job{'s' if len(numbers) > 1 else ''} {', '.join(numbers)} {status}: {reason}"
         for (status, reason), numbers in by_reason.items()

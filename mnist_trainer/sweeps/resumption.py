@@ -11,13 +11,14 @@ from omegaconf import DictConfig
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import FILE as JOURNAL
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
-from mnist_trainer.sweeps.jobs import Job, content_of, read_jobs
+from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
@@ -27,17 +28,14 @@ log = logging.getLogger(__name__)
 class SweepResumption:
     """A sweep to go on with; `start` is None if it was killed before its journal's."""
 
-    folder: Path
     journal: Journal
     start: Event | None
-    run: str
-    overrides: list[str]
+    record: SweepRecord
     """The sweep's, with the values that the command line adds."""
-    means: list[str]
-    """What the command line says of how jobs are done."""
     jobs: list[list[str]]
     """All jobs' overrides: those of before by their numbers, then the new ones."""
-    new: int
+    means: list[str]
+    """What the command line says of how jobs are done."""
 
     @classmethod
     def prepared(cls, resume: str, outputs: Path, given: Sequence[str]) -> "SweepResumption":
@@ -47,52 +45,54 @@ class SweepResumption:
         it, and `TrackingError` if the sweep, or a job of it, is still running.
         """
         folder = sweep_folder(resume, outputs)
-        content = content_of(folder)
+        record, before = read_listed(folder, resume)
         given = [override for override in given if key_of(override) != "sweep.resume"]
-        choices, means = extended(choices_of(content["overrides"]), choices_of(given))
-        before = content["jobs"]
-        new = [own for own in combinations(choices) if own not in before]
+        choices, means = extended(choices_of(record.overrides), choices_of(given))
+        jobs = [*before, *(own for own in combinations(choices) if own not in before)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
-        check_stopped(folder)
+        check_stopped(folder, before)
         journal = Journal(folder, reopened=True)
         start = read_start(folder)
-        return cls(folder, journal, start, content["run"], overrides, means, [*before, *new], len(new))
+        return cls(journal, start, SweepRecord(record.run, overrides, jobs), jobs, means)
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's own."""
+        return self.journal.folder
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do, and the sweep has said so."""
         end = read_history(self.folder).end
         over = end is not None and end["status"] == "FINISHED"
-        return over and not self.new and all(job.finished for job in read_jobs(self.folder))
+        return over and all(job.finished for job in read_jobs(self.folder, self.jobs))
 
     def configuration(self, config: DictConfig) -> DictConfig:
         """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
-        overrides = [*config.hydra.overrides.hydra, *replaced(self.overrides, self.means)]
+        overrides = [*config.hydra.overrides.hydra, *replaced(self.record.overrides, self.means)]
         loader = GlobalHydra.instance().config_loader()
         return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
 
     def launched(self) -> list[list[str]]:
         """Return the overrides of what is to run: the jobs without a result, but for those that would diverge again."""
-        jobs = read_jobs(self.folder)
-        added = range(len(self.jobs) - self.new, len(self.jobs))
-        left = [job.number for job in jobs if not job.finished and not job.diverged]
-        folders = {job.number: job.folder for job in jobs}
-        self._describe(jobs, [*left, *added])
-        return [self._launched(number, folders.get(number)) for number in [*left, *added]]
+        jobs = read_jobs(self.folder, self.jobs)
+        left = [job for job in jobs if not job.finished and not job.diverged]
+        self._describe(jobs, left)
+        return [self._launched(job) for job in left]
 
-    def _launched(self, number: int, folder: Path | None) -> list[str]:
-        own = replaced(self.jobs[number], self.means)
-        place = f"{number}-${{name}}"
-        if folder is not None and folder.exists():
-            place = folder.name
-            if (folder / JOURNAL).exists():
-                own = [*own, f"resume={quoted(shown(folder))}"]
+    def _launched(self, job: Job) -> list[str]:
+        own = replaced(job.overrides, self.means)
+        place = f"{job.number}-${{name}}"
+        if job.folder.exists():
+            place = job.folder.name
+            if (job.folder / JOURNAL).exists():
+                own = [*own, f"resume={quoted(shown(job.folder))}"]
         return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={quoted(place)}"]
 
-    def _describe(self, jobs: Sequence[Job], running: Sequence[int]) -> None:
+    def _describe(self, jobs: Sequence[Job], left: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
-        numbers = f"; to run: {', '.join(map(str, running))}" if running else "; none is to run"
-        log.info(f"{shown(self.folder)}: {finished} of {len(self.jobs)} jobs are finished{numbers}")
+        numbers = f"; to run: {', '.join(str(job.number) for job in left)}" if left else "; none is to run"
+        log.info(f"{shown(self.folder)}: {finished} of {len(jobs)} jobs are finished{numbers}")
         if diverged := [str(job.number) for job in jobs if job.diverged]:
             log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
 
@@ -110,15 +110,20 @@ def sweep_folder(resume: str, outputs: Path) -> Path:
     folder = Path(resume).absolute()
     if not folder.is_dir():
         raise ConfigError(f"sweep.resume={resume}: no such folder; name a sweep's folder, or latest")
-    content = content_of(folder)
-    if "run" not in content:
+    return folder
+
+
+def read_listed(folder: Path, resume: str) -> tuple[SweepRecord, list[list[str]]]:
+    """Read a sweep's file, and the jobs that it lists; raises `ConfigError` if there is none, or if it lists none."""
+    record = SweepRecord.read(folder)
+    if record is None:
         raise ConfigError(f"sweep.resume={resume}: no sweep in there; name a sweep's folder, or latest")
-    if content.get("jobs") is None:
+    if record.jobs is None:
         raise ConfigError(
             f"sweep.resume={resume}: its jobs were not known beforehand, as another sweeper than Hydra's basic one "
             "chose them; resume=... goes on with a single one of them"
         )
-    return folder
+    return record, record.jobs
 
 
 def unfinished_sweeps(outputs: Path) -> list[Path]:
@@ -126,19 +131,20 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
     found: list[tuple[int, Path]] = []
     for folder in (path.parent for path in outputs.absolute().glob(f"*/*/{JOURNAL}")):
         start = read_start(folder)
-        if start is None or start["kind"] != "sweep" or is_alive(folder) or content_of(folder).get("jobs") is None:
+        record = SweepRecord.read(folder)
+        if start is None or start["kind"] != "sweep" or is_alive(folder) or record is None or record.jobs is None:
             continue
-        left = any(not (job.finished or job.diverged) for job in read_jobs(folder))
+        left = any(not (job.finished or job.diverged) for job in read_jobs(folder, record.jobs))
         if left or read_history(folder).end is None:
             found.append((start["start_time"], folder))
     return [folder for _, folder in sorted(found)]
 
 
-def check_stopped(folder: Path) -> None:
+def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
     """Raise `TrackingError` if the sweep is running, or a job of it that outlived it."""
     if is_alive(folder):
         raise TrackingError(f"{shown(folder)}: this sweep is still running; wait for its end")
-    running = [job for job in read_jobs(folder) if is_alive(job.folder)]
+    running = [job for job in read_jobs(folder, listed) if is_alive(job.folder)]
     if running:
         names = ", ".join(str(job.number) for job in running)
         raise TrackingError(f"{shown(folder)}: still running: job {names}; wait for its end")

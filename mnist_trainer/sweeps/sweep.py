@@ -1,6 +1,5 @@
 """A multirun as one thing: a parent run, one shipper for all its jobs, a table and a picture at its end."""
 
-import json
 import logging
 import os
 import subprocess
@@ -9,18 +8,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mnist_trainer.errors import DiskError
-from mnist_trainer.files import write_whole
+from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.journal import Journal, RunRecord, Status
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.resumption import same_run
 from mnist_trainer.runs.tracked import Tracked, shipped
-from mnist_trainer.sweeps.jobs import SWEEP, Job, content_of, read_jobs, unusable
-from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
+from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.words import shown
@@ -29,12 +29,6 @@ log = logging.getLogger(__name__)
 
 REPORT = "sweep.md"
 PICTURES = {"loss_modes.png": "the loss modes' curves", "paired_differences.png": "their paired differences"}
-
-
-def parent_of(sweep_folder: Path) -> str | None:
-    """Return the run of the sweep whose folder it is; None if it has none."""
-    run = content_of(sweep_folder).get("run")
-    return None if run is None else str(run)
 
 
 def finish(status: Status, reason: str | None = None) -> list[str]:
@@ -55,55 +49,46 @@ class Sweep:
         self,
         journal: Journal,
         tracked: Tracked,
-        record: RunRecord,
-        overrides: Sequence[str],
-        jobs: Sequence[Sequence[str]] | None,
+        run: RunRecord,
+        record: SweepRecord,
         *,
         resumed: bool = False,
     ) -> None:
-        """Begin; `jobs` are the overrides of each, None if they aren't known beforehand."""
         self.folder = journal.folder
         self.tracked = tracked
+        self.record = record
         self._journal = journal
-        self._content: dict[str, Any] = {"run": record.run, "overrides": overrides, "jobs": jobs}
-        self._write_content()
+        record.write(self.folder)
         if resumed:
-            journal.resume(record, 0)
+            journal.resume(run, 0)
         else:
-            journal.start(record)
+            journal.start(run)
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))  # it reads once where the sweep goes
-        journal.tags({"sweep.overrides": " ".join(overrides), "data.name": record.experiment, **machine_tags()})
+        journal.tags({"sweep.overrides": " ".join(record.overrides), "data.name": run.experiment, **machine_tags()})
 
     @classmethod
     def begun(
-        cls,
-        folder: Path,
-        tracked: Tracked,
-        experiment: str,
-        overrides: Sequence[str],
-        jobs: Sequence[Sequence[str]] | None,
+        cls, folder: Path, tracked: Tracked, experiment: str, overrides: list[str], jobs: list[list[str]] | None
     ) -> "Sweep":
-        """Begin a sweep in a new folder."""
-        name = f"sweep {' '.join(overrides)}".strip()
-        record = tracked.record("sweep", experiment=experiment, name=name, parent=None)
-        return cls(Journal(folder), tracked, record, overrides, jobs)
+        """Begin a sweep in a new folder; `jobs` are the overrides of each, None if they aren't known beforehand."""
+        run = new_run(tracked, experiment, overrides)
+        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs))
 
     @classmethod
     def resumed(cls, resumption: SweepResumption, tracked: Tracked, experiment: str) -> "Sweep":
         """Go on with a sweep, in its own folder and run."""
-        journal, start, overrides = resumption.journal, resumption.start, resumption.overrides
+        journal, start, record = resumption.journal, resumption.start, resumption.record
         cut_back(journal, None, resolve_uri(tracked.config.uri, tracked.store_folder))
         if start is None:
-            record = tracked.record("sweep", experiment=experiment, name=f"sweep {' '.join(overrides)}", parent=None)
-            record = replace(record, run=resumption.run)
+            run = replace(new_run(tracked, experiment, record.overrides), run=record.run)
         else:
-            record = same_run(start, tracked)
-        return cls(journal, tracked, record, overrides, resumption.jobs, resumed=start is not None)
+            run = same_run(start, tracked)
+        return cls(journal, tracked, run, record, resumed=start is not None)
 
     def finish(self, status: Status, reason: str | None = None) -> list[str]:
         """Write the report, end the parent run, and wait for the shipper; see the function `finish`."""
-        jobs = read_jobs(self.folder)
+        jobs = read_jobs(self.folder, self.record.jobs)
         failed = [job for job in jobs if not job.finished]
         Sweep.failed_jobs = len(failed)
         if failed and reason is None:
@@ -127,10 +112,9 @@ class Sweep:
     def _report(self, jobs: Sequence[Job]) -> None:
         comparisons = compare_modes(jobs)
         report = as_markdown(jobs, comparisons)
-        (self.folder / REPORT).write_text(report, encoding="utf-8")
+        write_whole(self.folder / REPORT, report)
         log.info(f"\n{report}")
-        self._content["pairs"] = as_records(comparisons)  # before the journal's end: the shipper draws it then
-        self._write_content()
+        self.record.write(self.folder, comparisons)  # before the journal's end: the shipper draws them then
         if metrics := as_metrics(comparisons):
             # A sweep that goes on comes to others: they stand behind these, not beside them
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
@@ -144,12 +128,14 @@ class Sweep:
         for name, what in {REPORT: "this report", **pictures}.items():
             log.info(f"    {name:<{max(map(len, [REPORT, *pictures]))}}  {what}")
         left = [job for job in jobs if not job.finished and not job.diverged]
-        if left and self._content["jobs"] is not None and not unusable(jobs):
+        if left and self.record.jobs is not None and not unusable(jobs):
             log.info("to run what has no result:")
             log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
 
-    def _write_content(self) -> None:
-        write_whole(self.folder / SWEEP, json.dumps(self._content, indent=2) + "\n")
+
+def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> RunRecord:
+    """Return what a new sweep's journal starts with."""
+    return tracked.record("sweep", experiment=experiment, name=f"sweep {' '.join(overrides)}".strip(), parent=None)
 
 
 def draw(folder: Path) -> None:

@@ -1,1 +1,7 @@
-"""What the command can do, a thin file a task."""
+"""The words of the command, a thin file a task: each takes a `Config` and the run's folder to those who do the work.
+
+In comes a job of Hydra's; out come an exit code and, but of `sync`, an `outcome.json`. `dispatch` makes the
+configuration and chooses: `train`, and `resume` for a run that goes on, by `runs/`; `compare`, `gradcheck`, `explain`
+and `profile` by `analysis/`, each imported when it is asked for; `sync` by `shipping/`. `loss_modes` has the loss
+configurations that `compare` and `explain` put beside each other, `terminal` what is printed in colours.
+"""

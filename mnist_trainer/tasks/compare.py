@@ -8,11 +8,11 @@ from pathlib import Path
 from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.comparison.differences import compared
+from mnist_trainer.analysis.comparison.copies import Probe
 from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
-from mnist_trainer.analysis.comparison.probe import Probe
 from mnist_trainer.analysis.comparison.progress import Progress
+from mnist_trainer.analysis.comparison.summary import compared
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError

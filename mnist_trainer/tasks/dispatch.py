@@ -19,7 +19,7 @@ from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
-from mnist_trainer.sweeps.sweep import parent_of
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
@@ -49,7 +49,8 @@ def run_job(job: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
-    parent = parent_of(folder.parent) if in_sweep else None
+    sweep = SweepRecord.read(folder.parent) if in_sweep else None
+    parent = None if sweep is None else sweep.run
     try:
         hide_passwords(folder)
         if job.resume is not None:

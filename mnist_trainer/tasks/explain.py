@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.explanation.handout import as_markdown
+from mnist_trainer.analysis.explanation.lecture import INTRODUCTION, lecture
 from mnist_trainer.analysis.explanation.numbers import (
     Explanation,
     Floats,
@@ -17,7 +18,6 @@ from mnist_trainer.analysis.explanation.numbers import (
     most_images,
     most_instructive,
 )
-from mnist_trainer.analysis.explanation.steps import INTRODUCTION, lecture
 from mnist_trainer.analysis.explanation.terminal import print_lecture
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig

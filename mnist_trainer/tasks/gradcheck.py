@@ -11,8 +11,8 @@ from rich.text import Text
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
-from mnist_trainer.analysis.gradcheck.report import HEAD, Report
-from mnist_trainer.build import build_data, build_trainer, check_config
+from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_threads
@@ -32,7 +32,6 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     """
     settings = config.task
     assert isinstance(settings, GradcheckConfig)
-    check_config(config)
     dataset = build_data(config.data)
     config = replace(config, dtype="float64")
     trainer, _ = build_trainer(config, dataset)
@@ -51,7 +50,7 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
 
-def show(report: Report) -> None:
+def show(report: Findings) -> None:
     """Print the table, the verdict and what is wrong."""
     screen = console()
     table = Table(box=None, pad_edge=False, header_style="bold")

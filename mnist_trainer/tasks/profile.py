@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.profile.report import HEAD, KERNEL_HEAD, Profile
+from mnist_trainer.analysis.profile.profile import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
-from mnist_trainer.build import build_data, build_trainer, check_config
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_threads
@@ -30,7 +30,6 @@ def profile(config: Config, folder: Path) -> Answer:
     """
     settings = config.task
     assert isinstance(settings, ProfileConfig)
-    check_config(config)
     dataset = build_data(config.data)
     trainer, _ = build_trainer(config, dataset)
     what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"

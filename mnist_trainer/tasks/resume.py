@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, DataError
+from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
-from mnist_trainer.runs.folder import CONFIG, OUTCOME, Ending, is_finished, outcome_of
+from mnist_trainer.runs.folder import Ending, is_finished, outcome_of
 from mnist_trainer.runs.outcome import write_failure
 from mnist_trainer.runs.resumption import Resumption, config_of, read_config
 from mnist_trainer.runs.run import Result
@@ -60,10 +61,9 @@ def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     if {key_of(override) for override in given} <= {"resume"}:
         return
     config = config_of(folder / CONFIG, read_config(folder / CONFIG))
-    epochs = config.epochs
-    _, changes = changed(config, own, given)
+    _, _, changes = changed(config, own, given)
     if "epochs" in changes:
         raise ConfigError(
-            f"epochs={changes['epochs']}: the run is finished, with epochs={epochs}, and can't go on; "
+            f"epochs={changes['epochs']}: the run is finished, with epochs={config.epochs}, and can't go on; "
             "leave epochs out for its result, or start a new run"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.build import build_data, build_trainer, check_config
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.runs.journaling import describe
@@ -35,7 +35,6 @@ def train(
     are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
-    check_config(config)
     tracked = resumption.tracked if resumption else tracked_in(folder.parent if parent else None, config)
     tracked.check()
     dataset = build_data(config.data)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 from tqdm import tqdm
 
 from mnist_trainer.errors import DiskError, in_words
+from mnist_trainer.files import BEST, LAST
 from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
 
 if TYPE_CHECKING:
     from mnist_trainer.training.trainer import Trainer
 
-LAST, BEST = "last.npz", "best.npz"
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.files import parse_object
+from mnist_trainer.files import BEST, CHECKPOINT, LAST, PREVIOUS, parse_object
 from mnist_trainer.training.parameter_files import read_arrays, write_arrays
 
-FILE = "checkpoint.npz"
-PREVIOUS = "checkpoint.previous.npz"
 FORMAT = 1
 
 DOCUMENT, CHECKSUM = "document", "sha256"
@@ -37,14 +35,14 @@ class Checkpoint:
         document = json.dumps({"format": FORMAT, **self.document})
         arrays = {**self.arrays, DOCUMENT: np.frombuffer(document.encode(), np.uint8)}
         arrays[CHECKSUM] = np.frombuffer(_checksum(arrays), np.uint8)
-        write_arrays(folder / FILE, arrays, previous=folder / PREVIOUS)
+        write_arrays(folder / CHECKPOINT, arrays, previous=folder / PREVIOUS)
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
         """Read a file; raises `DataError` naming it if it is anything but a whole checkpoint of this format."""
         arrays = read_arrays(path, "checkpoint")
         if not {DOCUMENT, CHECKSUM} <= arrays.keys():
-            raise DataError(f"{path}: no checkpoint: it has no {DOCUMENT} and {CHECKSUM} (last.npz and best.npz don't)")
+            raise DataError(f"{path}: no checkpoint: it has no {DOCUMENT} and {CHECKSUM} ({LAST} and {BEST} don't)")
         if arrays.pop(CHECKSUM).tobytes() != _checksum(arrays):
             raise DataError(f"{path}: damaged: its content doesn't fit its checksum")
         try:

@@ -145,6 +145,11 @@ class Team:
         """Update the parameters by gradients that `norm` has added up."""
         self._do(STEP, rate=rate, scale=scale)
 
+    def flush(self) -> None:
+        """Set the subnormal numbers of the sections' optimizers to 0, while all are at rest."""
+        for optimizer in self._optimizers:
+            optimizer.flush()
+
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
         for section, optimizer in zip(self._sections, self._optimizers, strict=True):
@@ -218,7 +223,7 @@ class Team:
         section = self._sections[number]
         gradients = self._gradients[0, section]
         if scale != 1:
-            updates.scale(gradients, scale)
+            gradients *= scale
         if len(gradients):
             self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mnist_trainer.kernels import cross_entropy, updates
+from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
@@ -32,6 +32,9 @@ class Worker(Protocol):
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters, by `scale` times the gradients."""
 
+    def flush(self) -> None:
+        """Set the subnormal numbers of the optimizer's state to 0."""
+
     def collect(self) -> None:
         """Bring all of the optimizer's state into this process."""
 
@@ -44,17 +47,13 @@ class Alone:
     loss: Loss
     optimizer: Optimizer
 
-    def __post_init__(self) -> None:
-        """Make room for the predicted classes."""
-        self._predicted = np.empty(self.model.max_batch, np.intp)
-
     def gradients(self, x: Array, labels: Indices, weight: float = 1.0) -> Measures:
         """Compute the gradients of `weight` times the mean loss."""
         predictions = self.model.forward(x, training=True)
         loss = float(self.loss.forward(predictions, labels))  # a user's may be of NumPy's types
-        correct = cross_entropy.correct(predictions, labels, out=self._predicted[: len(labels)])
+        right = correct(predictions, labels)
         self.model.backward(self.loss.backward(weight))
-        return Measures(loss, correct, self.loss.clamped_rows)
+        return Measures(loss, right, self.loss.clamped_rows)
 
     def norm(self) -> float:
         """Return the Euclidean norm of the gradients."""
@@ -62,10 +61,19 @@ class Alone:
 
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters."""
-        parameters = self.model.parameters
+        gradients = self.model.parameters.gradients
         if scale != 1:
-            updates.scale(parameters.gradients, scale)
-        self.optimizer.step(parameters.values, parameters.gradients, rate)
+            gradients *= scale
+        self.optimizer.step(self.model.parameters.values, gradients, rate)
+
+    def flush(self) -> None:
+        """Set the subnormal numbers of the optimizer's state to 0."""
+        self.optimizer.flush()
 
     def collect(self) -> None:
         """Nothing is elsewhere."""
+
+
+def correct(predictions: Array, labels: Indices) -> int:
+    """Count the rows whose (first) largest prediction is at the label."""
+    return int(np.count_nonzero(predictions.argmax(axis=1) == labels))

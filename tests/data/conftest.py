@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnist_trainer.data import dataset, known_files
+from mnist_trainer.data import known_files, loading
 from mnist_trainer.data.sources import KnownFile, KnownSet
 
 _FOLDERS = (os.environ.get("MNIST_ROOT"), Path(__file__).parents[3] / "shared" / "mnist")
@@ -65,7 +65,9 @@ def tiny(tiny_files, tmp_path, monkeypatch):
         "MNIST",
         (),
         "sha256",
-        *(KnownFile(name, _sha256(packed[name]), len(packed[name]), _sha256(tiny_files[name])) for name in tiny_files),
+        tuple(
+            KnownFile(name, _sha256(packed[name]), len(packed[name]), _sha256(tiny_files[name])) for name in tiny_files
+        ),
         class_names=("zero", "one", "two"),
         default_validation_size=6,
     )
@@ -75,13 +77,13 @@ def tiny(tiny_files, tmp_path, monkeypatch):
         "KMNIST",
         (),
         "md5",
-        *(KnownFile(name, digest) for name, digest in zip(tiny_files, md5, strict=True)),
+        tuple(KnownFile(name, digest) for name, digest in zip(tiny_files, md5, strict=True)),
         class_names=("o", "ki", "su"),
     )
 
     def register(*sets: KnownSet) -> None:
         known = {one.name: one for one in sets}
-        monkeypatch.setattr(dataset, "KNOWN_SETS", known)
+        monkeypatch.setattr(loading, "KNOWN_SETS", known)
         monkeypatch.setattr(known_files, "KNOWN_SETS", known)
 
     register(mnist, kmnist)

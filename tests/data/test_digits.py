@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer.data import digits
-from mnist_trainer.data.dataset import load
+from mnist_trainer.data.loading import load
 from mnist_trainer.errors import DataError
 
 
@@ -62,7 +62,7 @@ def test_the_bytes_never_change(loaded):
 
 def test_scikit_learn_is_not_imported():
     code = (
-        "import sys; from mnist_trainer.data.dataset import load; load('digits')\n"
+        "import sys; from mnist_trainer.data.loading import load; load('digits')\n"
         "print([m for m in ('sklearn', 'scipy', 'pandas') if m in sys.modules])"
     )
     root = Path(__file__).parents[2]

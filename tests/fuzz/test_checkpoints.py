@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from mnist_trainer.api import train
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.runs import changes
 from mnist_trainer.runs.folder import outcome_of, run_folder
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, FILE, PREVIOUS, Checkpoint, _checksum
+from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, Checkpoint, _checksum
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.parameter_files import load_parameters, read_arrays
 from mnist_trainer.training.trainer import Trainer
@@ -259,7 +260,7 @@ def whole(tmp_path_factory):
         with pytest.raises(Interrupted):
             train(*TINY, f"outputs={root}")
         patch.setattr(Trainer, "update", update)
-        (folder,) = (path.parent for path in root.glob(f"*/*/{FILE}"))
+        (folder,) = (path.parent for path in root.glob(f"*/*/{CHECKPOINT}"))
         (folder / ".hydra").mkdir()
         (folder / ".hydra" / "overrides.yaml").write_text(json.dumps(TINY))
         yield folder
@@ -305,9 +306,9 @@ def goes_on(folder, digits, named):
 @given(SEEDS)
 @cases(5)
 def test_a_damaged_or_foreign_file_is_refused_by_name_or_changes_nothing(harmless, whole, emptied, rng):
-    path = emptied() / FILE
-    sound = (whole / FILE).read_bytes()
-    expected = Checkpoint.load(whole / FILE)
+    path = emptied() / CHECKPOINT
+    sound = (whole / CHECKPOINT).read_bytes()
+    expected = Checkpoint.load(whole / CHECKPOINT)
     path.write_bytes(damaged(rng, sound, [DOCUMENT, CHECKSUM, "model/1.weights"]))
     with harmless(path.parent) as told:
         found = Checkpoint.load(path)
@@ -343,7 +344,7 @@ def test_a_parameter_file_is_loaded_as_a_whole_or_not_at_all(harmless, whole, em
 @cases(5)
 def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, digits, rng):
     folder = copied()
-    checkpoint = Checkpoint.load(folder / FILE)
+    checkpoint = Checkpoint.load(folder / CHECKPOINT)
     arrays, document = dict(checkpoint.arrays), dict(checkpoint.document)
     if rng.random() < 0.3:
         misshapen(rng, arrays)
@@ -355,8 +356,8 @@ def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, 
         text = rng.choice(
             [b"", b"[" * 100000, b"null", b"[]", b"{}", b"\xff", text[:-5], b"1" * 9999, b'{"format": 1}']
         )
-    write(folder / FILE, arrays, text)
-    named = rng.choice([folder, folder / FILE])
+    write(folder / CHECKPOINT, arrays, text)
+    named = rng.choice([folder, folder / CHECKPOINT])
     if rng.random() < 0.7:
         (folder / PREVIOUS).unlink()
     with harmless(folder) as told:
@@ -368,7 +369,7 @@ def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, 
 @cases(2)
 def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmless, copied, digits, rng):
     folder = copied()
-    for name in (FILE, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS):
         (folder / name).unlink()
     name = rng.choice(["config.yaml", "config.yaml", ".hydra/overrides.yaml", "outcome.json"])
     path = folder / name
@@ -404,12 +405,12 @@ def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmles
 
 
 @pytest.mark.parametrize("place", ["folder", "pipe", "/dev/zero", "/dev/null", "loop"])
-@pytest.mark.parametrize("name", [FILE, "journal.jsonl", "config.yaml", "outcome.json", "shipped.json"])
+@pytest.mark.parametrize("name", [CHECKPOINT, "journal.jsonl", "config.yaml", "outcome.json", "shipped.json"])
 def test_what_is_no_file_in_a_file_s_place_is_told_or_does_no_harm(harmless, copied, digits, name, place):
     folder = copied()
     (folder / PREVIOUS).unlink()
     if name == "config.yaml":
-        (folder / FILE).unlink()
+        (folder / CHECKPOINT).unlink()
     path = folder / name
     path.unlink(missing_ok=True)
     match place:
@@ -423,4 +424,4 @@ def test_what_is_no_file_in_a_file_s_place_is_told_or_does_no_harm(harmless, cop
             path.symlink_to(device)
     with harmless(folder) as told:
         goes_on(folder, digits, folder)
-    assert bool(told) == (name in (FILE, "journal.jsonl", "config.yaml"))
+    assert bool(told) == (name in (CHECKPOINT, "journal.jsonl", "config.yaml"))

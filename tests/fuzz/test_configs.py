@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.build import build_data, build_trainer, check_config
+from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.config import IdxConfig
 
@@ -284,7 +284,6 @@ def folder(tmp_path_factory):
 def built(arguments):
     """Do what a command line does before it begins."""
     config = compose(arguments)
-    check_config(config)
     data = config.data if isinstance(config.data, IdxConfig) else replace(config.data, download=False)
     build_trainer(config, build_data(data))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mnist_trainer.build import build_trainer
 from mnist_trainer.composition import compose
-from mnist_trainer.data.dataset import load, load_idx
+from mnist_trainer.data.loading import load, load_idx
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SIZES = (0, 1, 2, 3, 28, 255, 65536, 1 << 20, 1 << 24, 1 << 29, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)

@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 import warnings
+from dataclasses import asdict
 
 import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from mnist_trainer.journal.journal import FILE, Journal, RunRecord
+from mnist_trainer.files import JOURNAL
+from mnist_trainer.journal.journal import Journal, RunRecord
 from mnist_trainer.journal.reading import read_events, read_history, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
@@ -21,9 +23,9 @@ from mnist_trainer.shipping import position as positions
 from mnist_trainer.shipping.pictures import pairs_of
 from mnist_trainer.shipping.sync import sync
 from mnist_trainer.sweeps.jobs import read_jobs
-from mnist_trainer.sweeps.pairs import as_metrics, as_records, compare_modes
+from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
-from mnist_trainer.sweeps.sweep import parent_of
 
 SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
 
@@ -154,14 +156,14 @@ def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmles
     outputs = emptied()
     run = outputs / "2026-01-01" / "a"
     run.mkdir(parents=True)
-    put(rng, run / FILE, journal_of(rng, outputs))
+    put(rng, run / JOURNAL, journal_of(rng, outputs))
     if rng.random() < 0.5:
         put(rng, run / positions.FILE, position_of(rng, outputs))
     with harmless(outputs) as told:
-        found = run_folder(str(rng.choice([run, run / FILE, LATEST])), outputs)
+        found = run_folder(str(rng.choice([run, run / JOURNAL, LATEST])), outputs)
         start, history = read_start(found), read_history(found)
-        events, offset = read_events(found / FILE, 0, 100)
-        assert offset <= (found / FILE).stat().st_size
+        events, offset = read_events(found / JOURNAL, 0, 100)
+        assert offset <= (found / JOURNAL).stat().st_size
         assert start is None or start["event"] == "start"
         assert positions.count_left(found) >= 0
         assert len(history.artifacts) + len(events) >= 0
@@ -175,7 +177,7 @@ def test_cutting_back_refuses_or_leaves_a_beginning_of_the_journal(harmless, emp
     run = emptied() / "a"
     run.mkdir()
     data = journal_of(rng, run.parent)
-    (run / FILE).write_bytes(data)
+    (run / JOURNAL).write_bytes(data)
     if rng.random() < 0.5:
         (run / "journal.cut.jsonl").write_bytes(journal_of(rng, run.parent))
     (run / positions.FILE).write_bytes(position_of(rng, run.parent))
@@ -184,7 +186,7 @@ def test_cutting_back_refuses_or_leaves_a_beginning_of_the_journal(harmless, emp
         cut_back(journal, rng.choice([None, 0, 300, 700, len(data), 1 << 40]), f"sqlite:///{run.parent / 'mlflow.db'}")
         journal.metrics(3, {"train/loss": 1 / 3})
     journal.close()
-    left = (run / FILE).read_bytes()
+    left = (run / JOURNAL).read_bytes()
     event("refused" if told else "cut")
     assert left == data if told else data.startswith(left[: left.rfind(b'{"event":"metrics"')])
 
@@ -212,20 +214,20 @@ def test_sync_sends_what_it_can_and_says_what_it_cannot(harmless, emptied, store
     run.mkdir(parents=True)
     (run / "model.txt").write_text("weights")
     data = journal_of(rng, store.parent)
-    put(rng, run / FILE, data)
+    put(rng, run / JOURNAL, data)
     if rng.random() < 0.3:
         put(rng, run / positions.FILE, position_of(rng, store.parent))
-    os.utime(run / FILE, (0, 0), follow_symlinks=False)  # its writer, on another host, has been silent for long
+    os.utime(run / JOURNAL, (0, 0), follow_symlinks=False)  # its writer, on another host, has been silent for long
     (store.parent / ".unsent").mkdir(exist_ok=True)
     report = None
     with harmless(run, unchanged=False) as told, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = sync([rng.choice([run, run / FILE, outputs])], store_folder=store.parent, uri=f"sqlite:///{store}")
+        report = sync([rng.choice([run, run / JOURNAL, outputs])], store_folder=store.parent, uri=f"sqlite:///{store}")
     event("refused" if told else str(report.summary()))
     assert all(str(outputs) in line for line in told)
     assert (outputs / "precious").read_text() == "not to be lost"
-    if (run / FILE).is_file() and not (run / FILE).is_symlink():
-        assert (run / FILE).read_bytes() == data
+    if (run / JOURNAL).is_file() and not (run / JOURNAL).is_symlink():
+        assert (run / JOURNAL).read_bytes() == data
 
 
 OUTCOME = {"status": "FINISHED", "reason": None, "overrides": ["loss=fused", "seed=0"], "run": RUN, "name": "a"}
@@ -262,16 +264,17 @@ def test_a_sweep_s_report_is_written_whatever_its_jobs_left(harmless, emptied, r
         if rng.random() < 0.3:
             data = rng.choice([b"- seed=1\n", b"- [", b"a: &a [*a]", b"[" * 3000, b"\xff", b"- {a: 1}\n- 3\n- null\n"])
             put(rng, job / ".hydra" / "overrides.yaml", data)
-    pairs = [{"seeds": [0]}, {}, 3, {"seeds": 1}]
-    for name, content in (("sweep.json", {"run": RUN, "pairs": rng.sample(pairs, 2)}),):
-        changed(rng, content)
-        put(rng, sweep / name, rng.choice([json.dumps(content).encode(), b"", b"[]", b"[" * 99999]))
+    pairs = rng.sample([{"seeds": [0]}, {}, 3, {"seeds": 1}], 2)
+    content = {"run": RUN, "overrides": ["seed=0,1"], "jobs": [["seed=0"], ["seed=1"]], "pairs": pairs}
+    changed(rng, content)
+    put(rng, sweep / "sweep.json", rng.choice([json.dumps(content).encode(), b"", b"[]", b"[" * 99999]))
     with harmless(sweep) as told, warnings.catch_warnings():
-        jobs = read_jobs(sweep)
+        record = SweepRecord.read(sweep)
+        assert record is None or isinstance(record.run, str)
+        jobs = read_jobs(sweep, None if record is None else record.jobs)
         comparisons = compare_modes(jobs)
         assert as_markdown(jobs, comparisons)
-        json.dumps(as_records(comparisons))
+        json.dumps([asdict(each) for each in comparisons])
         assert all(isinstance(value, int | float) for value in as_metrics(comparisons).values())
-        assert isinstance(parent_of(sweep), str | None)
         pairs_of(sweep)
     assert not told

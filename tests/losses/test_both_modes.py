@@ -61,6 +61,16 @@ def test_the_fused_loss_is_the_true_one_at_any_gap(gap, dtype):
     assert loss.clamped_rows == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("gap", GAPS)
+def test_the_fused_targets_gradient_is_finite_where_p_underflows(gap, dtype):
+    z, labels = gapped(gap, 10, dtype)
+    loss, exact = SoftmaxLoss(), z.astype(np.float64)
+    loss.forward(z, labels)
+    eps = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(loss.targets_gradient(), (log_sum_exp(exact) - exact) / 3, rtol=eps, atol=eps)
+
+
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize(("dtype", "cap"), [(np.float32, 69.0776), (np.float64, 690.7755)])
 @pytest.mark.parametrize("gap", GAPS)

@@ -81,6 +81,18 @@ def test_every_batch_may_have_its_own_kind_of_targets(cls):
         np.testing.assert_array_equal(loss.backward(), fresh.backward())
 
 
+@pytest.mark.parametrize("kind", [bool, np.int8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-14), (np.float32, 1e-6)])
+def test_smoothed_rows_of_any_type_are_as_exact_as_the_predictions(cls, dense, kind, dtype, tolerance):
+    x, t, loss = predictions_for(cls, 7, dtype=dtype), np.eye(10)[:7].astype(kind), cls(label_smoothing=0.1)
+    exact = dense(t.astype(np.float64), 10, 0.1)
+    assert loss.forward(x, t) == pytest.approx(reference(cls, x, exact), rel=tolerance)
+    fresh = cls()
+    fresh.forward(x, exact)
+    assert loss.backward().dtype == dtype
+    np.testing.assert_allclose(loss.backward(), fresh.backward(), rtol=tolerance, atol=tolerance)
+
+
 def test_labels_and_their_one_hot_rows_are_the_same_targets(cls):
     x, labels, loss = predictions_for(cls, 9), np.arange(9, dtype=np.uint8), cls()
     hard = loss.forward(x, labels), loss.backward().copy(), loss.targets_gradient().copy()

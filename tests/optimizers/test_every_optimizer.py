@@ -77,7 +77,7 @@ def test_every_registered_optimizer_has_a_reference():
 
 @pytest.mark.parametrize(("make", "formula"), CASES, ids=IDS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-14), (np.float32, 1e-5)])
-@pytest.mark.parametrize("block", [4, updates.BLOCK])
+@pytest.mark.parametrize("block", [1, 4, 10, 11, updates.BLOCK])
 def test_twenty_steps_follow_the_formula_with_decay_on_the_first_entries_only(
     monkeypatch, make, formula, dtype, tolerance, block
 ):

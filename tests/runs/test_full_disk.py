@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
 pytestmark = pytest.mark.long
@@ -71,7 +72,7 @@ def test_a_disk_that_is_full_for_some_epochs_costs_nothing_and_is_told_once(comm
     assert done.output.count("mnist_trainer.log: No space left") <= 1  # its last block may have had room enough
     (run,) = disk.glob("2*/*")
     assert recorded(events_of, run) == list(range(1, 8 * UPDATES + 1))
-    assert Checkpoint.load(run / FILE).document["trainer"]["step"] == 8 * UPDATES
+    assert Checkpoint.load(run / CHECKPOINT).document["trainer"]["step"] == 8 * UPDATES
     assert json.loads((run / "outcome.json").read_text())["status"] == "FINISHED"
     assert list(run.glob(".*.npz*")) == []
 
@@ -86,7 +87,7 @@ def test_a_disk_that_stays_full_ends_in_one_line_a_file_and_leaves_what_was_ther
     told = recorded(events_of, run)
     assert told == list(range(1, len(told) + 1))
     assert f"metrics from step {len(told) + 1} on, the run's end" in done.output
-    for name, step in ((FILE, 2 * UPDATES), (PREVIOUS, UPDATES)):
+    for name, step in ((CHECKPOINT, 2 * UPDATES), (PREVIOUS, UPDATES)):
         document = Checkpoint.load(run / name).document
         assert document["trainer"]["step"] == step
         assert document["journal"] <= (run / "journal.jsonl").stat().st_size

@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from mnist_trainer.api import train
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
 from mnist_trainer.runs import checkpointing
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.parameter_files import save_parameters
 from mnist_trainer.training.trainer import Trainer
 
@@ -103,7 +104,7 @@ def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     stopped, command, content, whole, step, number, code
 ):
     first = stopped("model.dropout=0.2", "optimizer=adam", step=step, number=number)
-    assert Checkpoint.load(first.run / FILE).document["trainer"]["step"] == step
+    assert Checkpoint.load(first.run / CHECKPOINT).document["trainer"]["step"] == step
     done = command("resume=latest")
     assert done.code == 0, done.output
     assert f"goes on after update {step}, in epoch" in done.output
@@ -131,7 +132,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(killed, command,
     folder = killed(step=step)
     before = {(event["step"], *event["metrics"]): event for event in events_of(folder, "metrics")}
     run = events_of(folder, "start")[0]["run"]
-    assert (folder / FILE).exists() == (step > 11)
+    assert (folder / CHECKPOINT).exists() == (step > 11)
     done = command(f"resume={folder}")
     assert done.code == 0, done.output
     assert ("starts again" if step < 11 else "goes on after update 22, in epoch 3 of 3") in done.output
@@ -251,8 +252,8 @@ def killed_on_resume(spawn, stopped):
 
 @pytest.mark.long
 def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(killed_on_resume, command, events_of):
-    folder = killed_on_resume(FILE, "epochs=4", "trainer.threads=2", step=26)
-    assert Checkpoint.load(folder / FILE).document["processes"] == 2
+    folder = killed_on_resume(CHECKPOINT, "epochs=4", "trainer.threads=2", step=26)
+    assert Checkpoint.load(folder / CHECKPOINT).document["processes"] == 2
     done = command("resume=latest")
     assert done.code == 0, done.output
     assert "goes on after update 25, in epoch 3 of 4" in done.output
@@ -265,7 +266,7 @@ def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(kille
 @pytest.mark.long
 def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(killed_on_resume, command, content, whole):
     folder = killed_on_resume(PREVIOUS, step=23)
-    assert [Checkpoint.load(folder / name).document["trainer"]["step"] for name in (FILE, PREVIOUS)] == [22, 22]
+    assert [Checkpoint.load(folder / name).document["trainer"]["step"] for name in (CHECKPOINT, PREVIOUS)] == [22, 22]
     done = command("resume=latest")
     assert done.code == 0, done.output
     assert "goes on after update 22" in done.output
@@ -297,7 +298,7 @@ def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now
 def test_a_finished_run_says_so_and_is_left_alone(command):
     first = command(*TINY)
     before = files(first.run)
-    for named in (first.run, first.run / FILE):
+    for named in (first.run, first.run / CHECKPOINT):
         done = command(f"resume={named}")
         assert done.code == 0
         assert "this run is finished, after 3 epochs" in done.output
@@ -385,9 +386,9 @@ def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, second
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(stopped, command, content, whole, damage):
     first = stopped()
-    content_of = bytearray((first.run / FILE).read_bytes())
+    content_of = bytearray((first.run / CHECKPOINT).read_bytes())
     content_of[len(content_of) // 2] ^= 0xFF
-    (first.run / FILE).write_bytes(content_of[:-20] if damage == "truncated" else content_of)
+    (first.run / CHECKPOINT).write_bytes(content_of[:-20] if damage == "truncated" else content_of)
     done = command("resume=latest")
     assert done.code == 0, done.output
     assert "taking the one before" in done.output
@@ -397,18 +398,18 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(stopped, command,
 
 def test_two_damaged_checkpoints_end_it_and_change_nothing(stopped, command):
     first = stopped()
-    for name in (FILE, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS):
         (first.run / name).write_bytes(b"PK")
     before = files(first.run)
     done = command("resume=latest")
     assert done.code == 2
-    assert f"{FILE}: not a readable checkpoint" in done.output
+    assert f"{CHECKPOINT}: not a readable checkpoint" in done.output
     assert files(first.run) == before
 
 
 def test_other_data_are_refused(stopped, command):
     first = stopped()
-    read = Checkpoint.load(first.run / FILE)
+    read = Checkpoint.load(first.run / CHECKPOINT)
     Checkpoint(read.arrays, {**read.document, "data": "0123"}).save(first.run)
     done = command("resume=latest")
     assert done.code == 2
@@ -427,7 +428,7 @@ def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(sto
 def test_a_checkpoint_of_another_run_is_refused(stopped, command):
     first = stopped("name=first").run
     second = next(path for path in stopped("name=second").folders if path != first)
-    (first / FILE).write_bytes((second / FILE).read_bytes())
+    (first / CHECKPOINT).write_bytes((second / CHECKPOINT).read_bytes())
     done = command(f"resume={first}")
     assert done.code == 2
     assert "a checkpoint of another run" in done.output
@@ -459,15 +460,15 @@ def test_sweeps_and_comparisons_can_not_be_resumed(command):
 @pytest.mark.long
 def test_a_sweep_s_jobs_have_checkpoints(command):
     sweep = command("--multirun", *TINY, "seed=0,1").run
-    jobs = sorted(path.parent for path in sweep.glob(f"*/{FILE}"))
+    jobs = sorted(path.parent for path in sweep.glob(f"*/{CHECKPOINT}"))
     assert [path.name[0] for path in jobs] == ["0", "1"]
-    assert [Checkpoint.load(path / FILE).document["config"]["seed"] for path in jobs] == [0, 1]
+    assert [Checkpoint.load(path / CHECKPOINT).document["config"]["seed"] for path in jobs] == [0, 1]
 
 
 def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path):
     process = spawn(*TINY, "epochs=100000")
     (journal,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/journal.jsonl")), process)
-    wait_for(lambda: (journal.parent / FILE).exists(), process)
+    wait_for(lambda: (journal.parent / CHECKPOINT).exists(), process)
     done = command(f"resume={journal.parent}")
     assert done.code == 2
     assert "another process is writing this journal; wait for its end" in done.output
@@ -490,7 +491,7 @@ def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, t
 
 def test_a_full_disk_costs_the_checkpoint_and_not_the_run(command, monkeypatch):
     def full(self, folder):
-        raise OSError(28, "No space left on device", str(folder / FILE))
+        raise OSError(28, "No space left on device", str(folder / CHECKPOINT))
 
     monkeypatch.setattr(Checkpoint, "save", full)
     done = command(*TINY)
@@ -510,7 +511,7 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(command, monkeypatch
     monkeypatch.setattr(Trainer, "update", poisoned)
     done = command(*TINY)
     assert done.code == 1
-    good = Checkpoint.load(done.run / FILE)
+    good = Checkpoint.load(done.run / CHECKPOINT)
     assert good.document["trainer"]["step"] == 11
     assert np.isfinite(good.arrays["model/1.weights"]).all()
 

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from mnist_trainer.sweeps.jobs import Job, read_jobs
+from mnist_trainer.hyperparameters import picked
+from mnist_trainer.runs.folder import Ending
+from mnist_trainer.sweeps.jobs import Figures, Job, read_jobs
 
 BASE = {"status": "FINISHED", "reason": None, "overrides": [], "seed": 0, "training_seconds": 2.0, "test_loss": 0.1}
 
@@ -29,7 +31,7 @@ def sweep(tmp_path):
             if each is not None:
                 content = {**BASE, "name": f"run-{number}", **each}
                 (folder / "outcome.json").write_text(json.dumps(content))
-        return read_jobs(tmp_path)
+        return read_jobs(tmp_path, None)
 
     return write
 
@@ -40,10 +42,16 @@ def job():
 
     def make(loss, seed, accuracy=None, *others, choice=None, **more):
         overrides = [f"loss={choice or loss}", f"seed={seed}", *others]
-        found = {"status": "FAILED", "reason": "diverged", "overrides": overrides}
-        if accuracy is not None:
-            result = {"loss": loss, "seed": seed, "data": "mnist", "test_accuracy": accuracy}
-            found = {**BASE, "overrides": overrides, **result, **more}
-        return Job(0, Path(f"{loss}-{seed}"), found)
+        folder = Path(f"{loss}-{seed}")
+        if accuracy is None:
+            return Job(0, folder, Ending("FAILED", "diverged", overrides), None)
+        result = {**BASE, "loss": loss, "seed": seed, "data": "mnist", "test_accuracy": accuracy, **more}
+        return Job(0, folder, Ending("FINISHED", None, overrides), picked(Figures, result))
 
     return make
+
+
+@pytest.fixture
+def no_picture(monkeypatch):
+    """Drawing takes 2 s."""
+    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw", lambda folder: None)

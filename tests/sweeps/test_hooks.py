@@ -4,20 +4,13 @@ import json
 
 import pytest
 
-from mnist_trainer.data import dataset as datasets
+from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
-from mnist_trainer.sweeps import sweep as sweeps
 from mnist_trainer.tasks import dispatch
 
 TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
 PICTURES = ("loss_modes.png", "paired_differences.png")
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def _no_picture(monkeypatch):
-    """Drawing takes 2 s."""
-    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
 
 
 def outcomes(sweep):
@@ -54,7 +47,7 @@ def test_a_sweep_over_modes_and_seeds_reports_mean_and_deviation_for_each_mode(c
     assert parents == {start["run"]}
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_journal(command, metrics_of):
     done = command(*TINY, "loss=fused,separate", "seed=0,1,2", "optimizer.lr=0.05")
     assert done.code == 0
@@ -67,7 +60,7 @@ def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_jo
     assert "- Over 3 seeds the test accuracy of separate " in (done.run / "sweep.md").read_text()
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0", "hydra.sweep.subdir=x"])
 def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
     done = command(*TINY, wrong, "loss=fused,separate", "seed=0,1")
@@ -77,14 +70,14 @@ def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_what_some_jobs_can_run_is_left_to_the_jobs(command):
     done = command(*TINY, "optimizer.lr=0.1,-1", "optimizer=sgd")
     assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]
     assert done.code == 1
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(command, events_of):
     done = command(*TINY, "model.hidden=[8],[0],[4]")
     assert done.code == 1
@@ -99,7 +92,7 @@ def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(com
     assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_a_diverging_job_is_reported_with_its_reason(command):
     done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
     assert done.code == 1
@@ -107,7 +100,7 @@ def test_a_diverging_job_is_reported_with_its_reason(command):
     assert "FAILED: diverged at step " in (done.run / "sweep.md").read_text()
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_a_bug_in_one_job_lets_the_others_go_on(command, monkeypatch):
     train = dispatch.train
 
@@ -132,7 +125,7 @@ def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [
@@ -149,7 +142,7 @@ def test_a_sweep_that_cannot_be_composed_ends_with_code_2_and_no_open_journal(co
     assert [folder for folder in done.folders if not events_of(folder, "end")] == []
 
 
-@pytest.mark.usefixtures("_no_picture")
+@pytest.mark.usefixtures("no_picture")
 def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise DataError("the default data set is not in this sweep")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mnist_trainer.sweeps.jobs import summarize
+from mnist_trainer.sweeps.groups import summarize
 from mnist_trainer.sweeps.pairs import compare_modes
 from mnist_trainer.sweeps.report import as_markdown, sentences
 

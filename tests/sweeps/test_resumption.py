@@ -8,10 +8,10 @@ import pytest
 
 from mnist_trainer.api import train
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.sweeps import sweep as sweeps
 from mnist_trainer.tasks import dispatch
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "trainer.progress=false", "trainer.log_every=4")
@@ -21,6 +21,9 @@ DYING = """
 import os
 from mnist_trainer.training.trainer import Trainer
 update, steps = Trainer.update, 0
+pytestmark = pytest.mark.usefixtures("no_picture")
+
+
 def dying(self, x, labels):
     global steps
     found, steps = update(self, x, labels), steps + 1
@@ -31,12 +34,6 @@ Trainer.update = dying
 from mnist_trainer.__main__ import main
 main()
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_picture(monkeypatch):
-    """Drawing takes 2 s."""
-    monkeypatch.setattr(sweeps, "draw", lambda folder: None)
 
 
 @pytest.fixture
@@ -224,7 +221,7 @@ def test_how_jobs_are_done_may_change_without_parting_the_pairs(stopped, command
     assert tags["changed.trainer.checkpoint_minutes"] == "None"
     (pairs,) = json.loads((sweep / "sweep.json").read_text())["pairs"]
     assert (pairs["seeds"], pairs["left_out"]) == ([0, 1], 0)
-    documents = [Checkpoint.load(job / FILE).document for job in jobs_of(sweep)]
+    documents = [Checkpoint.load(job / CHECKPOINT).document for job in jobs_of(sweep)]
     assert not any("resume" in override for document in documents for override in document["overrides"])
     assert not any(document["config"]["resume"] or "sweep" in document["config"] for document in documents)
 
@@ -273,12 +270,13 @@ def test_jobs_that_were_resumed_one_by_one_end_the_sweep(stopped, command, asser
 
 def test_a_job_that_cannot_go_on_says_why_in_the_report(stopped, command):
     sweep = stopped("seed=0,1", after=15)
-    for name in (FILE, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS):
         (jobs_of(sweep)[0] / name).write_bytes(b"PK")
     done = command("--multirun", "sweep.resume=latest")
     assert done.code == 1
     assert [job["status"] for job in outcomes(sweep)] == ["FAILED", "FINISHED"]
-    assert f"Job 0 FAILED: {jobs_of(sweep)[0] / FILE}: not a readable checkpoint" in (sweep / "sweep.md").read_text()
+    report = (sweep / "sweep.md").read_text()
+    assert f"Job 0 FAILED: {jobs_of(sweep)[0] / CHECKPOINT}: not a readable checkpoint" in report
     assert "Traceback" not in done.output
 
 

@@ -10,7 +10,7 @@ TINY = ("task=profile", "data=digits", "model.hidden=[8]", "task.updates=2", "tr
 def test_it_prints_where_the_time_goes_and_leaves_the_tables(command):
     done = command(*TINY, "optimizer=adam")
     assert done.code == 0, done.output
-    for words in ("1 Linear 8", "SoftmaxLoss", "Adam", "updates.adam", "affine.weights_gradient", "A step takes"):
+    for words in ("1 Linear 8", "SoftmaxLoss", "Adam", "Adam.step", "affine.weights_gradient", "A step takes"):
         assert words in done.output
     assert "\x1b[" not in done.output  # piped
     report = (done.run / "profile.md").read_text()

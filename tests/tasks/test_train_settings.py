@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import IdxConfig, ScheduleConfig
-from mnist_trainer.data import dataset as datasets
+from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
 
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.training import parameter_files
-from mnist_trainer.training.checkpoint import FILE, PREVIOUS, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 
 
 def checkpoint(step=1):
@@ -33,7 +34,7 @@ def same(one, other):
 
 def test_what_is_read_is_what_was_written(tmp_path):
     checkpoint().save(tmp_path)
-    read = Checkpoint.load(tmp_path / FILE)
+    read = Checkpoint.load(tmp_path / CHECKPOINT)
     same(read, checkpoint())
     assert read.document["trainer"]["order"]["state"] == 2**127 + 1
     assert np.isnan(read.document["trainer"]["order"]["loss"])
@@ -42,9 +43,9 @@ def test_what_is_read_is_what_was_written(tmp_path):
 def test_the_one_before_is_kept_and_nothing_else(tmp_path):
     for step in (1, 2, 3):
         checkpoint(step).save(tmp_path)
-    same(Checkpoint.load(tmp_path / FILE), checkpoint(3))
+    same(Checkpoint.load(tmp_path / CHECKPOINT), checkpoint(3))
     same(Checkpoint.load(tmp_path / PREVIOUS), checkpoint(2))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([FILE, PREVIOUS])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([CHECKPOINT, PREVIOUS])
 
 
 def test_a_full_disk_leaves_both_as_they_were(tmp_path, monkeypatch):
@@ -58,7 +59,7 @@ def test_a_full_disk_leaves_both_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setattr(parameter_files.np, "savez", fails)
     with pytest.raises(OSError, match=r"No space left on device.*checkpoint\.npz"):
         checkpoint(3).save(tmp_path)
-    same(Checkpoint.load(tmp_path / FILE), checkpoint(2))
+    same(Checkpoint.load(tmp_path / CHECKPOINT), checkpoint(2))
     same(Checkpoint.load(tmp_path / PREVIOUS), checkpoint(1))
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -67,7 +68,7 @@ def test_a_full_disk_leaves_both_as_they_were(tmp_path, monkeypatch):
 def content(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     checkpoint().save(folder)
-    return (folder / FILE).read_bytes()
+    return (folder / CHECKPOINT).read_bytes()
 
 
 @given(st.data())
@@ -76,7 +77,7 @@ def test_flipped_bytes_are_found_or_change_nothing(tmp_path_factory, content, da
     mutated = bytearray(content)
     for _ in range(data.draw(st.integers(1, 3))):
         mutated[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("flipped") / FILE
+    path = tmp_path_factory.mktemp("flipped") / CHECKPOINT
     path.write_bytes(mutated)
     with contextlib.suppress(DataError):
         same(Checkpoint.load(path), checkpoint())
@@ -84,7 +85,7 @@ def test_flipped_bytes_are_found_or_change_nothing(tmp_path_factory, content, da
 
 @given(st.data())
 def test_truncated_files_are_refused(tmp_path_factory, content, data):
-    path = tmp_path_factory.mktemp("truncated") / FILE
+    path = tmp_path_factory.mktemp("truncated") / CHECKPOINT
     path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     with pytest.raises(DataError, match=r"checkpoint\.npz: not a readable checkpoint"):
         Checkpoint.load(path)
@@ -116,7 +117,7 @@ def foreign():
 @pytest.mark.parametrize("kind", foreign())
 def test_foreign_files_are_refused_and_no_pickle_is_read(tmp_path, kind):
     content, message = foreign()[kind]
-    path = tmp_path / FILE
+    path = tmp_path / CHECKPOINT
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
         Checkpoint.load(path)
@@ -127,34 +128,34 @@ def test_foreign_files_are_refused_and_no_pickle_is_read(tmp_path, kind):
 def test_a_checkpoint_of_another_format_is_refused(tmp_path):
     Checkpoint({}, {"format": 2}).save(tmp_path)
     with pytest.raises(DataError, match="format 2; this version reads 1"):
-        Checkpoint.load(tmp_path / FILE)
+        Checkpoint.load(tmp_path / CHECKPOINT)
 
 
 def test_changed_content_does_not_fit_the_checksum(tmp_path):
     checkpoint().save(tmp_path)
-    with np.load(tmp_path / FILE, allow_pickle=False) as file:
+    with np.load(tmp_path / CHECKPOINT, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     arrays["model/1.weights"][0, 0] += 1
-    np.savez(tmp_path / FILE, **arrays)
+    np.savez(tmp_path / CHECKPOINT, **arrays)
     with pytest.raises(DataError, match="damaged"):
-        Checkpoint.load(tmp_path / FILE)
+        Checkpoint.load(tmp_path / CHECKPOINT)
 
 
 def test_an_archive_that_is_packed_is_refused_before_it_is_unpacked(tmp_path):
-    np.savez_compressed(tmp_path / FILE, document=np.zeros(100 << 20, np.uint8), sha256=np.zeros(32, np.uint8))
+    np.savez_compressed(tmp_path / CHECKPOINT, document=np.zeros(100 << 20, np.uint8), sha256=np.zeros(32, np.uint8))
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="bytes are packed"):
-            Checkpoint.load(tmp_path / FILE)
+            Checkpoint.load(tmp_path / CHECKPOINT)
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
 
 
 def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / FILE)
+    os.mkfifo(tmp_path / CHECKPOINT)
     with pytest.raises(DataError, match="not a file"):
-        Checkpoint.load(tmp_path / FILE)
+        Checkpoint.load(tmp_path / CHECKPOINT)
 
 
 @pytest.mark.parametrize("text", [b"[1]", b"{", b"[" * 100_000, b"\xff"], ids=["list", "half", "deep", "bytes"])
@@ -162,11 +163,11 @@ def test_a_document_that_is_none_is_told_though_its_checksum_is_right(tmp_path, 
     monkeypatch.setattr("mnist_trainer.training.checkpoint.json.dumps", lambda document: text.decode("latin-1"))
     checkpoint().save(tmp_path)
     with pytest.raises(DataError, match=r"checkpoint\.npz: its document can't be read"):
-        Checkpoint.load(tmp_path / FILE)
+        Checkpoint.load(tmp_path / CHECKPOINT)
 
 
 @pytest.mark.parametrize("dtype", ["M8[s]", "U3", "c8", [("a", "f4")]], ids=str)
 def test_arrays_of_something_else_than_numbers_are_refused(tmp_path, dtype):
-    np.savez(tmp_path / FILE, document=np.zeros(3, dtype), sha256=np.zeros(32, np.uint8))
+    np.savez(tmp_path / CHECKPOINT, document=np.zeros(3, dtype), sha256=np.zeros(32, np.uint8))
     with pytest.raises(DataError, match="document is no array of numbers"):
-        Checkpoint.load(tmp_path / FILE)
+        Checkpoint.load(tmp_path / CHECKPOINT)

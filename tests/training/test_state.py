@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.errors import DataError
+from mnist_trainer.files import CHECKPOINT
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.normalization import BatchNorm
@@ -18,7 +19,7 @@ from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine, OneCycle
 from mnist_trainer.training.callbacks import Callback
-from mnist_trainer.training.checkpoint import FILE, Checkpoint
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.state import restore, snapshot
 
 UPDATES = 15  # 3 epochs of 5
@@ -86,7 +87,7 @@ def gone_on(tiny, recorder, run, folder):
     """Restore the folder's checkpoint into a new trainer, and train it to its end."""
     heard = recorder()
     trainer = trainer_of(tiny, run, callbacks=[heard])
-    restore(trainer, Checkpoint.load(folder / FILE))
+    restore(trainer, Checkpoint.load(folder / CHECKPOINT))
     trainer.fit()
     return trainer, heard
 
@@ -138,12 +139,21 @@ class Noise(Dropout):
         super().bind(parameters, gradients, np.random.Generator(self.kind(3)))
 
 
+@pytest.mark.parametrize("mode", ["fused", "separate"])
+def test_the_bits_do_not_depend_on_the_batches_that_came_before(tiny, mode):
+    fresh, seasoned = (tiny.trainer(mode=mode, batch_size=7) for _ in range(2))
+    seasoned.evaluate(seasoned.validation)  # in batches of 16
+    for trainer in (fresh, seasoned):
+        trainer.fit()
+    np.testing.assert_array_equal(fresh.model.parameters.values, seasoned.model.parameters.values)
+
+
 @pytest.mark.parametrize("kind", [np.random.Philox, np.random.MT19937, np.random.SFC64, np.random.PCG64DXSM])
 def test_generators_of_every_kind_go_on_where_they_were(tmp_path, tiny, kind):
     whole = tiny.trainer(before=[Noise(kind)], callbacks=[Saves(tmp_path, 1)])
     whole.fit()
     resumed = tiny.trainer(before=[Noise(kind)])
-    restore(resumed, Checkpoint.load(tmp_path / FILE))
+    restore(resumed, Checkpoint.load(tmp_path / CHECKPOINT))
     resumed.fit()
     assert whole.model.parameters.values.tobytes() == resumed.model.parameters.values.tobytes()
 
@@ -152,7 +162,7 @@ def test_the_best_parameters_come_back_too(tmp_path, tiny):
     whole = trainer_of(tiny, "sgd", callbacks=[Saves(tmp_path, 2)])
     whole.fit()
     resumed = trainer_of(tiny, "sgd")
-    restore(resumed, Checkpoint.load(tmp_path / FILE))
+    restore(resumed, Checkpoint.load(tmp_path / CHECKPOINT))
     resumed.fit()
     for trainer in (whole, resumed):
         trainer.restore_best()
@@ -174,7 +184,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path, ti
     other = tiny.trainer(**changes)
     before = other.model.parameters.values.tobytes()
     with pytest.raises(DataError, match=message):
-        restore(other, Checkpoint.load(tmp_path / FILE))
+        restore(other, Checkpoint.load(tmp_path / CHECKPOINT))
     assert (other.model.parameters.values.tobytes(), other.step) == (before, 0)
 
 

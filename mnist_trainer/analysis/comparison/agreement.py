@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mnist_trainer.analysis.comparison.probe import BOUNDS, Difference
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Difference
 
 
 @dataclass(frozen=True)

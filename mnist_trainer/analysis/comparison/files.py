@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.analysis.comparison import verdict
-from mnist_trainer.analysis.comparison.differences import Comparison
+from mnist_trainer.analysis.comparison.markdown import Picture, Report, as_json
 from mnist_trainer.analysis.comparison.progress import prefix_of
-from mnist_trainer.analysis.comparison.report import Picture, Report, as_json
+from mnist_trainer.analysis.comparison.summary import Comparison
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import LossTiming

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.comparison.probe import Difference, Probe, distance, norm
+from mnist_trainer.analysis.comparison.copies import Difference, Probe, distance, norm
 from mnist_trainer.errors import DivergedError, MistakeError
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Trainer

@@ -3,8 +3,8 @@
 import math
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
-from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
-from mnist_trainer.analysis.comparison.probe import BOUNDS
+from mnist_trainer.analysis.comparison.copies import BOUNDS
+from mnist_trainer.analysis.comparison.summary import FAR, Comparison, Outcome, Pair
 from mnist_trainer.words import counted
 
 

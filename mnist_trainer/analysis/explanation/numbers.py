@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.reference import cross_entropy, softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
+from mnist_trainer.kernels.arrays import Array
 
 Floats = NDArray[np.float64]
 
@@ -112,12 +114,12 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
         fused_loss=fused.forward(z, label),
         dp=dp,
         jacobian=jacobian,
-        numeric_jacobian=central_differences(plain_softmax, z[0]),
+        numeric_jacobian=central_differences(softmax, z[0]),
         product=jacobian.T @ dp,
         shortcut=gradient(separate, z, label)[0],
         p_minus_t=p - targets,
         fused=gradient(fused, z, label)[0],
-        numeric=central_differences(lambda one: plain_loss(one, subject.label), z[0]),
+        numeric=central_differences(lambda one: cross_entropy(one[np.newaxis], label).losses, z[0]),
         posted=gradient(posted, z, label)[0],
         diagonal=gradient(diagonal, z, label)[0],
         saturation=[saturate(z, subject.label, p_true) for p_true in SATURATED],
@@ -171,8 +173,7 @@ def saturate(z: Floats, label: int, p_true: float) -> Saturation:
 
 def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
     """Choose the row (N, C) whose numbers show most: p(true) near 0.35, a rival's near 0.45, few that round to 0."""
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
+    p = softmax(logits)
     rows = np.arange(len(labels))
     p_true = p[rows, labels]
     others = p.copy()
@@ -199,19 +200,7 @@ def largest(one: Floats, other: Floats) -> float:
     return float(np.abs(one - other).max())
 
 
-def plain_softmax(z: Floats) -> Floats:
-    """Return softmax(z) of one vector, in plain NumPy."""
-    e: Floats = np.exp(z - z.max())
-    return np.asarray(e / e.sum(), np.float64)
-
-
-def plain_loss(z: Floats, label: int) -> Floats:
-    """Return −log softmax(z)_label of one vector by log-sum-exp, in plain NumPy, as an array of one entry."""
-    shifted = z - z.max()
-    return np.atleast_1d(np.log(np.exp(shifted).sum()) - shifted[label])
-
-
-def central_differences(function: Callable[[Floats], Floats], z: Floats) -> Floats:
+def central_differences(function: Callable[[Array], Array], z: Floats) -> Floats:
     """Return d function_i / d z_j by moving one entry of z at a time; (C,) if the function has a single output."""
     columns = []
     for step in DIFFERENCE_STEP * np.eye(len(z)):

@@ -6,31 +6,28 @@ either way.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import Held, Settings, attempt, cannot_run, fold
 from mnist_trainer.analysis.gradcheck.diagnosis import explain_cap, explain_forward
-from mnist_trainer.analysis.gradcheck.layers import Found
+from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt, cannot_run
+from mnist_trainer.analysis.gradcheck.findings import Check, Findings, fold
+from mnist_trainer.analysis.gradcheck.held import Held
 from mnist_trainer.analysis.gradcheck.probes import (
     GAPS,
     ORDINARY,
     SHIFTED,
     WRONG,
-    Answers,
     Probe,
-    ask,
     gap_of,
+    label_smoothing,
     ordinary_probes,
-    reference,
     saturated_probes,
-    smoothing,
 )
-from mnist_trainer.analysis.gradcheck.report import Check, Verdict
 from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import cross_entropy, softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.kernels.arrays import Array
 
@@ -38,161 +35,164 @@ PRECISION = 1e-12
 ABSOLUTE = 1e-15  # what rounding leaves where the truth is nearly 0
 MEANT = 1e-3  # a loss this near the cross-entropy is meant as one
 
-QUANTITIES = {"loss": "L = cross-entropy", "logits": "dL/dz = (p − t)/N", "targets": "dL/dt = −log p / N"}
+LOSS = "L = cross-entropy"
 
 
-def check_mode(config: LossConfig, classes: int, batches: Sequence[int], settings: Settings) -> Found:
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The mean loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
+
+    loss: float
+    logits: Array
+    targets: Array | None
+
+
+def check_mode(config: LossConfig, classes: int, batches: Sequence[int], settings: Settings) -> Findings:
     """Hold a mode against the reference and the invariants, at batches of these sizes and at saturated probes."""
-    node = f"loss={config.name}"
-    found, mode = Found(), Mode(config, classes, 1, np.float64)
-    ordinary = list(ordinary_probes(classes, batches, settings))
-    if is_random(mode, ordinary[0]):
+    node, found = f"loss={config.name}", Findings()
+    probes = [*ordinary_probes(classes, batches, settings), *saturated_probes(classes, settings)]
+    most = max(len(probe.logits) for probe in probes)
+    mode = Mode(config, classes, most, np.float64)
+    ours = type(mode.loss).__module__.startswith("mnist_trainer.")
+    if is_random(mode, probes[0]):
         where = "it draws random numbers: there is no reference to hold it against"
-        found.checks.append(Check(node, f"{QUANTITIES['loss']}, {ORDINARY}", "not judged", where=where))
+        found.note(Check(node, f"{LOSS}, {ORDINARY}", "not judged", where=where))
         return found
-    if not is_meant(config, classes, ordinary[0]):
-        return of_its_own(config, node, classes, ordinary, found)
-    answered: dict[tuple[str, str], tuple[Probe, Answers]] = {}
-    rows: dict[tuple[str, str], list[Check]] = {}
-    for probe in [*ordinary, *saturated_probes(classes, settings)]:
-        answers = attempt(partial(ask, config, classes, probe))
+    if not ours and not is_meant(mode, probes[0]):
+        found.note(*of_its_own(mode, node, max(probes, key=lambda probe: len(probe.logits))))
+        return found
+    other = "separate" if config.name == "fused" else "fused"
+    twin_config = SoftmaxCrossEntropyConfig(other, label_smoothing=label_smoothing(mode.loss))
+    twin = Mode(twin_config, classes, most, np.float64)
+    losses: list[tuple[Probe, float, float]] = []
+    rows: dict[str, list[Check]] = {}
+    for probe in probes:
+        answers = attempt(partial(ask, mode, probe))
         if isinstance(answers, str):
-            if not is_ours(mode) and probe.targets.ndim == 2:  # it takes class indices only
-                continue
-            rows.setdefault((probe.kind, "can't run"), []).append(cannot_run(node, "", answers))
+            if ours or probe.targets.ndim == 1:  # else it takes class indices only
+                rows.setdefault(f"backward, {probe.kind}", []).append(cannot_run(node, "", answers))
             continue
-        answered[probe.kind, probe.where] = probe, answers
-        right = reference(config, probe, answers.targets is not None)
-        for quantity, check in held_against(node, probe, answers, right):
-            rows.setdefault((probe.kind, quantity), []).append(check)
+        right = truth(mode, probe)
+        losses.append((probe, answers.loss, right.loss))
+        checks = [*held_against(node, probe, answers, right)]
         if probe.kind == ORDINARY:
-            for what, check in invariants(config, node, classes, probe, answers):
-                rows.setdefault((probe.kind, what), []).append(check)
-    for (kind, quantity), checks in rows.items():
-        what = f"{QUANTITIES[quantity]}, {kind}" if quantity in QUANTITIES else quantity
-        found.checks.append(fold(checks, f"backward, {kind}" if quantity == "can't run" else what))
-    found.faults += explain(config, node, classes, answered, found)
+            checks += invariants(node, probe, answers.logits, twin)
+        for check in checks:
+            rows.setdefault(check.what, []).append(check)
+    for what, checks in rows.items():
+        found.checks.append(fold(checks, what))
+    found.blame(explain(mode, node, losses))
     return found
 
 
-def held_against(node: str, probe: Probe, answers: Answers, right: Answers) -> Iterator[tuple[str, Check]]:
+def ask(mode: Mode, probe: Probe) -> Answers:
+    """Return what the mode says of a probe."""
+    loss = mode.forward(probe.logits.copy(), probe.targets)
+    dz = np.array(mode.backward(), np.float64)
+    try:
+        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
+    except TypeError:  # it has none
+        return Answers(loss, dz, None)
+
+
+def truth(mode: Mode, probe: Probe) -> Answers:
+    """Return what is right for a probe, computed in NumPy's longest floating-point numbers."""
+    right, n = (
+        cross_entropy(probe.logits.astype(np.longdouble), probe.targets, label_smoothing(mode.loss)),
+        len(probe.logits),
+    )
+    return Answers(
+        loss=float(right.losses.sum() / n),
+        logits=(right.logits / n).astype(np.float64),
+        targets=(right.targets / n).astype(np.float64),
+    )
+
+
+def held_against(node: str, probe: Probe, answers: Answers, right: Answers) -> Iterator[Check]:
     """Compare a mode's answers with the reference's."""
-    for quantity, got, true in (
-        ("loss", np.array([answers.loss]), np.array([right.loss])),
-        ("logits", answers.logits, right.logits),
-        ("targets", answers.targets, right.targets),
+    for what, got, true in (
+        (LOSS, np.array([answers.loss]), np.array([right.loss])),
+        ("dL/dz = (p − t)/N", answers.logits, right.logits),
+        ("dL/dt = −log p / N", answers.targets, right.targets),
     ):
-        if got is None or true is None:
-            continue
-        error = relative(got, true)
-        numbers = f": {answers.loss:.4g} for {right.loss:.4g}" if quantity == "loss" and error > PRECISION else ""
-        yield quantity, Check(node, quantity, judged(error), error, probe.where + numbers, got.size)
+        if got is not None and true is not None:
+            error = relative(got, true)
+            numbers = f": {answers.loss:.4g} for {right.loss:.4g}" if what == LOSS and error > PRECISION else ""
+            yield judged(node, f"{what}, {probe.kind}", error, probe.where + numbers, got.size)
 
 
-def invariants(
-    config: LossConfig, node: str, classes: int, probe: Probe, answers: Answers
-) -> Iterator[tuple[str, Check]]:
+def invariants(node: str, probe: Probe, dz: Array, twin: Mode) -> Iterator[Check]:
     """Check that rows of dL/dz sum to 0, and that fused and separate agree on the same logits."""
-    norm = float(np.linalg.norm(answers.logits))
-    error = float(np.abs(answers.logits.sum(axis=1)).max()) / (norm + ABSOLUTE / PRECISION)
-    yield "rows of dL/dz sum to 0", Check(node, "", judged(error), error, probe.where, len(answers.logits))
-    other = "separate" if config.name == "fused" else "fused"
-    twin = ask(SoftmaxCrossEntropyConfig(other, label_smoothing=smoothing(config)), classes, probe)
-    error = relative(answers.logits, twin.logits)
-    yield f"dL/dz equals that of {other}", Check(node, "", judged(error), error, probe.where, answers.logits.size)
+    error = float(np.abs(dz.sum(axis=1)).max() / (np.linalg.norm(dz) + ABSOLUTE / PRECISION))
+    yield judged(node, "rows of dL/dz sum to 0", error, probe.where, len(dz))
+    error = relative(dz, ask(twin, probe).logits)
+    yield judged(node, f"dL/dz equals that of {twin.name}", error, probe.where, dz.size)
 
 
-def explain(
-    config: LossConfig,
-    node: str,
-    classes: int,
-    answered: dict[tuple[str, str], tuple[Probe, Answers]],
-    found: Found,
-) -> Iterator[str]:
-    """Say in words what is wrong with the forward, from ordinary probes first, or else from saturated ones."""
-    off = []
-    for probe, answers in answered.values():
-        right = reference(config, probe)
-        if relative(np.array([answers.loss]), np.array([right.loss])) > PRECISION:
-            off.append((probe, answers.loss, right.loss))
+def explain(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]]) -> str | None:
+    """Say in words what is wrong with the forward, from ordinary probes first, or else from saturated ones.
+
+    `losses` are the mode's and the right one of each probe.
+    """
+    off = [one for one in losses if relative(np.array([one[1]]), np.array([one[2]])) > PRECISION]
     if not off:
-        return
-    for probe, loss, right_loss in off:
-        if probe.kind == ORDINARY:
-            doubled = reference(config, replace(probe, logits=softmax(probe.logits))).loss
-            if words := explain_forward(loss, right_loss, doubled, len(probe.logits)):
-                yield f"{node}: {words}"
-                return
-    far = answered.get((WRONG, gap_of(GAPS[-1])))
-    if far is not None:
-        farther = replace(far[0], logits=far[0].logits * 1.2)
-        answers_there = attempt(partial(ask, config, classes, farther))
-        if not isinstance(answers_there, str) and (words := explain_cap(far[1].loss, answers_there.loss)):
-            yield f"{node}: {words}"
-            return
-    probe, loss, right_loss = off[0]
+        return None
+    for probe, loss, right in off:
+        if probe.kind == ORDINARY and (words := explain_forward(loss, right, doubled(mode, probe), len(probe.logits))):
+            return f"{node}: {words}"
+    for probe, loss, _ in losses:
+        if (probe.kind, probe.where) == (WRONG, gap_of(GAPS[-1])):
+            farther = attempt(partial(ask, mode, replace(probe, logits=probe.logits * 1.2)))
+            if not isinstance(farther, str) and (words := explain_cap(loss, farther.loss)):
+                return f"{node}: {words}"
+    probe, loss, right = off[0]
     if not np.isfinite(loss) and probe.kind == SHIFTED:
-        yield f"{node}: the loss is {loss} for logits near ±1000: softmax isn't shifted by the maximum of its own row"
-    else:
-        yield (
-            f"{node}: the forward is not the cross-entropy of the logits: {loss:.6g} for {right_loss:.6g}, "
-            f"{probe.kind}, {probe.where}"
-        )
+        return f"{node}: the loss is {loss} for logits near ±1000: softmax isn't shifted by the maximum of its own row"
+    return (
+        f"{node}: the forward is not the cross-entropy of the logits: {loss:.6g} for {right:.6g}, {probe.kind}, "
+        f"{probe.where}"
+    )
 
 
-def is_meant(config: LossConfig, classes: int, probe: Probe) -> bool:
-    """Tell whether a loss is to be the cross-entropy of the logits: this project's own are, and what comes near it."""
-    mode = Mode(config, classes, len(probe.logits), np.float64)
-    if is_ours(mode):
-        return True
-    loss = attempt(lambda: mode.forward(probe.logits.copy(), probe.targets))
-    right = reference(config, probe).loss
+def doubled(mode: Mode, probe: Probe) -> float:
+    """Return the cross-entropy of softmax(softmax(z))."""
+    return truth(mode, replace(probe, logits=softmax(probe.logits))).loss
+
+
+def is_meant(mode: Mode, probe: Probe) -> bool:
+    """Tell whether a user's loss is to be the cross-entropy of the logits: what comes near it is."""
+    loss, right = attempt(partial(mode.forward, probe.logits.copy(), probe.targets)), truth(mode, probe).loss
     return not isinstance(loss, str) and abs(loss - right) <= MEANT * right
 
 
 def is_random(mode: Mode, probe: Probe) -> bool:
     """Tell whether a loss draws random numbers: its own generator's, or others."""
     held = Held(mode.loss)
-    one = probe.logits[:1].copy()
 
     def value() -> float:
-        return mode.forward(one.copy(), probe.targets[:1])
+        return mode.forward(probe.logits[:1].copy(), probe.targets[:1])
 
-    repeats = attempt(lambda: held.repeats(value))
+    repeats = attempt(partial(held.repeats, value))
     return not isinstance(repeats, str) and (held.used or not repeats)
 
 
-def is_ours(mode: Mode) -> bool:
-    """Tell this project's losses from users' own."""
-    return type(mode.loss).__module__.startswith("mnist_trainer.")
-
-
-def of_its_own(config: LossConfig, node: str, classes: int, probes: Sequence[Probe], found: Found) -> Found:
+def of_its_own(mode: Mode, node: str, probe: Probe) -> tuple[Check, str | None]:
     """Say that a user's loss is something else than the cross-entropy, unless it is a known mistake."""
-    what = f"{QUANTITIES['loss']}, {ORDINARY}"
-    probe = max(probes, key=lambda probe: len(probe.logits))
-    mode = Mode(config, classes, len(probe.logits), np.float64)
-    loss = attempt(lambda: mode.forward(probe.logits.copy(), probe.targets))
+    what = f"{LOSS}, {ORDINARY}"
+    loss = attempt(partial(mode.forward, probe.logits.copy(), probe.targets))
     if isinstance(loss, str):
-        found.checks.append(Check(node, what, "can't run", where=loss))
-        return found
-    right = reference(config, probe).loss
-    doubled = reference(config, replace(probe, logits=softmax(probe.logits))).loss
-    error = relative(np.array([loss]), np.array([right]))
-    words = explain_forward(loss, right, doubled, len(probe.logits))
-    numbers = f"{loss:.4g} for {right:.4g}"
-    if words:
-        found.checks.append(Check(node, what, "wrong", error, numbers, 1))
-        found.faults.append(f"{node}: {words}")
-    else:
-        where = f"{numbers}: not the cross-entropy of the logits, but a loss of your own"
-        found.checks.append(Check(node, what, "not judged", error, where, 1))
-    return found
+        return Check(node, what, "can't run", where=loss), None
+    right = truth(mode, probe).loss
+    error, numbers = relative(np.array([loss]), np.array([right])), f"{loss:.4g} for {right:.4g}"
+    if words := explain_forward(loss, right, doubled(mode, probe), len(probe.logits)):
+        return Check(node, what, "wrong", error, numbers, 1), f"{node}: {words}"
+    where = f"{numbers}: not the cross-entropy of the logits, but a loss of your own"
+    return Check(node, what, "not judged", error, where, 1), None
 
 
-def judged(error: float) -> Verdict:
-    """Return the verdict on a relative error."""
-    return "exact" if error <= PRECISION else "wrong"
+def judged(node: str, what: str, error: float, where: str, comparisons: int) -> Check:
+    """Return the row of a relative error."""
+    return Check(node, what, "exact" if error <= PRECISION else "wrong", error, where, comparisons)
 
 
 def relative(got: Array, right: Array) -> float:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,8 @@ DIRECTIONS = 4
 TINY = float(np.finfo(np.float64).tiny)
 SHRINKING = (1.0, 0.1, 0.01)
 TOO_SMALL = 0.01  # a gradient under a hundred times the rounding is not measured
+
+Entry: TypeAlias = tuple[int, ...]
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Measured:
     indices: Indices
     numeric: Array
     error: float  # the worst of entries and directions
-    worst: tuple[tuple[int, ...] | None, float, float]  # entry (None: a direction), claimed and measured slope
+    worst: tuple[Entry | None, float, float]  # None: a direction; claimed and measured slope
     lines: int  # compared
     kinks: int  # left out
     asked: int  # lines that should have been compared
@@ -78,67 +81,63 @@ def measure(
     the numbers that `value` adds up: rounding is relative to it.
     """
     start, base = x.copy(), value()
-    chosen = choose(analytic, samples, rng)
-    lines = kinks = 0
-    error, worst = -1.0, ((), 0.0, 0.0)
-    found: tuple[tuple[int, ...] | None, float, float] = worst
-    indices, numeric = [], []
+    flat = choose(analytic, samples, rng)
     norm = float(np.linalg.norm(analytic))
     directions = 1 if x.size == 1 else directions
     step_of_direction = STEP / x.size**0.25  # all entries move at once: less of each, so that fewer kinks are crossed
-
-    def note(slope: Slope, entry: tuple[int, ...] | None, claimed: float) -> None:
-        nonlocal lines, kinks, error, found
-        if slope.kink:
-            kinks += 1
-            return
-        lines += 1
-        if slope.error > error:
-            error, found = slope.error, (entry, claimed, slope.numeric)
-
+    entries = [tuple(int(i) for i in np.unravel_index(index, x.shape)) for index in flat]
+    lines: list[tuple[Slope, Entry | None, float]] = []
     try:
-        for _ in range(directions):
+        for entry in (*[None] * directions, *entries):
             if budget.spent:
                 break
-            direction = rng.standard_normal(x.shape)
-            claimed = float(np.vdot(analytic, direction))
-
-            def along(s: float, direction: Array = direction) -> float:
-                np.multiply(direction, s, out=x)
-                np.add(x, start, out=x)
-                return value()
-
-            note(compare(along, base, claimed, norm, scale, step_of_direction), None, claimed)
-        x[...] = start
-        for flat in chosen:
-            if budget.spent:
-                break
-            entry = tuple(int(i) for i in np.unravel_index(flat, x.shape))
-            claimed = float(analytic[entry])
-
-            def along_entry(s: float, entry: tuple[int, ...] = entry) -> float:
-                x[entry] = start[entry] + s
-                return value()
-
-            slope = compare(along_entry, base, claimed, None, scale, STEP)
-            x[entry] = start[entry]
-            note(slope, entry, claimed)
-            if not slope.kink:
-                indices.append(int(flat))
-                numeric.append(slope.numeric)
+            if entry is None:
+                direction = rng.standard_normal(x.shape)
+                claimed = float(np.vdot(analytic, direction))
+                slope = compare(along(value, x, start, direction), base, claimed, norm, scale, step_of_direction)
+            else:
+                claimed = float(analytic[entry])
+                slope = compare(at_entry(value, x, start, entry), base, claimed, None, scale, STEP)
+            x[...] = start
+            lines.append((slope, entry, claimed))
     finally:
         x[...] = start
+    compared = [line for line in lines if not line[0].kink]
+    slope, entry, claimed = max(compared, key=lambda line: line[0].error, default=(Slope(0.0, 0.0), (), 0.0))
+    of_entries = zip(flat, [slope for slope, entry, _ in lines if entry is not None], strict=False)
+    numeric = {index: slope.numeric for index, slope in of_entries if not slope.kink}
     return Measured(
         analytic=analytic,
-        indices=np.array(indices, np.intp),
-        numeric=np.array(numeric, np.float64),
-        error=max(error, 0.0),
-        worst=found,
-        lines=lines,
-        kinks=kinks,
-        asked=directions + len(chosen),
+        indices=np.array(list(numeric), np.intp),
+        numeric=np.array(list(numeric.values()), np.float64),
+        error=slope.error,
+        worst=(entry, claimed, slope.numeric),
+        lines=len(compared),
+        kinks=len(lines) - len(compared),
+        asked=directions + len(entries),
         too_small=norm > 0 and rounding(scale, step_of_direction) > TOO_SMALL * norm,
     )
+
+
+def along(value: Callable[[], float], x: Array, start: Array, direction: Array) -> Callable[[float], float]:
+    """Return `value` as a function of how far x lies from the start in a direction."""
+
+    def at(s: float) -> float:
+        np.multiply(direction, s, out=x)
+        np.add(x, start, out=x)
+        return value()
+
+    return at
+
+
+def at_entry(value: Callable[[], float], x: Array, start: Array, entry: Entry) -> Callable[[float], float]:
+    """Return `value` as a function of how far an entry of x lies from the start."""
+
+    def at(s: float) -> float:
+        x[entry] = start[entry] + s
+        return value()
+
+    return at
 
 
 def compare(

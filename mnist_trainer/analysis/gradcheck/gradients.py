@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from copy import deepcopy
 
-from mnist_trainer.analysis.gradcheck.derivative import Settings, unique
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.layers import Found, check_elsewhere, check_layer, checked_shape, name_of, nested
+from mnist_trainer.analysis.gradcheck.examiner import Settings
+from mnist_trainer.analysis.gradcheck.findings import Findings
+from mnist_trainer.analysis.gradcheck.layers import check_elsewhere, check_layer, checked_shape, name_of, nested
 from mnist_trainer.analysis.gradcheck.losses import check_loss, sizes
-from mnist_trainer.analysis.gradcheck.report import Report
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 
@@ -21,7 +21,7 @@ def check_gradients(
     samples: int = 24,
     seconds: float | None = None,
     seed: int = 0,
-) -> Report:
+) -> Findings:
     """Hold the backward of a layer for inputs of `in_shape`, or of a loss of so many `classes`, against differences.
 
         print(check_gradients(Swish(), in_shape=(5,)))
@@ -42,17 +42,16 @@ def check_gradients(
     """
     settings = Settings(samples, seed, Budget(seconds))
     if isinstance(function, Loss):
-        of_loss = check_loss(deepcopy(function), classes, sizes(classes, batch_size), settings)
-        return Report(of_loss.checks, unique(of_loss.faults))
+        return check_loss(deepcopy(function), classes, sizes(classes, batch_size), settings).found
     if not isinstance(function, Layer):
         hint = f"make one: {function.__name__}()" if isinstance(function, type) else f"not {type(function).__name__}"
         raise TypeError(f"check_gradients takes a layer or a loss: {hint}")
     if in_shape is None:
         raise TypeError("check_gradients of a layer needs in_shape, the input's shape without the batch axis: (784,)")
-    found = Found()
+    found = Findings()
     for path, layer, shape in nested([function], checked_shape(in_shape)):
         inner = path.removeprefix("0").removeprefix(".")
         node = f"{inner} {name_of(layer)}".strip()
         if found.add(check_layer(layer, shape, node, settings)):
             found.add(check_elsewhere(layer, shape, node, settings, batch_size))
-    return Report(found.checks, unique(found.faults))
+    return found

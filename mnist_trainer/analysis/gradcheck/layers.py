@@ -3,47 +3,26 @@
 import math
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import (
-    TIME,
-    Held,
-    Settings,
-    attempt,
-    cannot_run,
-    derivative,
-    fold,
-    scatter,
-)
 from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
-from mnist_trainer.analysis.gradcheck.report import Check
+from mnist_trainer.analysis.gradcheck.differences import Measured
+from mnist_trainer.analysis.gradcheck.examiner import TIME, Examiner, Settings
+from mnist_trainer.analysis.gradcheck.findings import Check, Findings
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.stack import Stack
 from mnist_trainer.model import Sequential
+from mnist_trainer.parameters import Parameters
 
 BATCH = 5
 SCALES = (10, 30)  # of inputs, beside 1: where activations saturate, or are capped
 FEW = 2  # random directions, where no entries are moved
 MOST_IMAGES, MOST_NUMBERS = 128, 2**17  # of a batch, beside small ones
-
-
-@dataclass
-class Found:
-    """The rows and the faults of one function."""
-
-    checks: list[Check] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-    def add(self, other: "Found") -> bool:
-        """Take in what another function's check found; return whether that is free of faults."""
-        self.checks += other.checks
-        self.faults += other.faults
-        return not other.faults
 
 
 def nested(layers: Sequence[Layer], in_shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape]]:
@@ -61,15 +40,23 @@ def shapes_of(layers: Sequence[Layer], in_shape: Shape) -> list[Shape]:
     return stack.shapes
 
 
+def scatter(parameters: Parameters, rng: np.random.Generator) -> None:
+    """Move the parameters that begin all alike (biases at 0): there nothing would show, and kinks lie at 0."""
+    for view in parameters.views.values():
+        if view.size and np.ptp(view) == 0:
+            view += 0.1 * rng.standard_normal(view.shape)
+
+
 def check_layer(
     layer: Layer, in_shape: Shape, node: str, settings: Settings, *, batch: int = BATCH, scale: int = 1
-) -> Found:
+) -> Findings:
     """Check a copy of a layer, newly initialised, in training, on normal inputs of this scale, kept away from 0."""
     place = "".join([f", {images(batch)}" if batch != BATCH else "", f", inputs ×{scale}" if scale != 1 else ""])
-    rng, found = settings.stream(), Found()
+    rng = settings.stream()
     model = Sequential([deepcopy(layer)], in_shape, batch, np.float64, settings.stream())
     scatter(model.parameters, rng)
-    held = Held(model.stack)
+    examiner = Examiner(node, settings, model.stack, note="masks held fixed")
+    found, held = examiner.found, examiner.held
     x = rng.standard_normal((batch, *in_shape))
     x += np.copysign(0.05, x)
     x *= scale
@@ -89,40 +76,42 @@ def check_layer(
         dx = model.backward(weights.copy(), need_dx=True)
         return y, weights, None if dx is None else np.array(dx, np.float64)
 
-    done = attempt(run)
-    if isinstance(done, str):
-        return refused(node, f"backward, {images(batch)}", done)
+    what = f"backward, {images(batch)}"
+    done = examiner.attempt(what, run, f"{what}: ")
+    if done is None:
+        return found
     y, dy, dx = done
     if scale != 1 and not np.isfinite(y).all():
-        return Found([Check(node, f"forward{place}", "not judged", where="overflows")])
+        return Findings([Check(node, f"forward{place}", "not judged", where="overflows")])
+    why = None
     if not np.array_equal(x, kept):
-        return refused(node, "forward", "writes into its input, which belongs to someone else")
-    random = held.used
-    if not held.repeats(value):
+        why = "writes into its input, which belongs to someone else"
+    elif not held.repeats(value):
         why = "is not the same twice: random numbers must come from a numpy Generator that the layer holds"
-        return refused(node, "forward", why)
+    if why is not None:
+        examiner.refuse("forward", why, f"forward: {why}")
+        return found
     size = float(np.linalg.norm(dy * y)) + abs(float(np.vdot(dy, y)))
     gradients = {name: view.copy() for name, view in model.parameters.gradient_views.items()}
     arrays: list[tuple[str, Array, Array | None]] = [("x", x, dx)]
     arrays += [(name.removeprefix("0."), view, gradients[name]) for name, view in model.parameters.views.items()]
     for name, array, analytic in arrays:
-        what = "dL/dx" if name == "x" else f"dL/d {name}"
-        notes = ["masks held fixed"] if random else []
-        check, measured = derivative(node, what + place, value, array, analytic, size, settings, notes=notes)
-        found.checks.append(check)
-        if check.verdict == "wrong":
-            case = None if measured is None else LayerCase(node + place, name, kept, y, dy, measured)
-            found.faults.append(f"{node}: {check.what} {check.where}" if case is None else explain_layer(case))
+
+        def explain(measured: Measured, name: str = name) -> str:
+            return explain_layer(LayerCase(node + place, name, kept, y, dy, measured))
+
+        what = ("dL/dx" if name == "x" else f"dL/d {name}") + place
+        examiner.derivative(what, value, array, analytic, size, explain=explain)
     return found
 
 
-def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings, batch_size: int) -> Found:
+def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings, batch_size: int) -> Findings:
     """Check a layer along random directions where mistakes may hide from `check_layer`.
 
     In batches of 1 and of up to `batch_size`, and at inputs of larger scale, a row each. A layer may refuse a single
     image, and what saturates may have a gradient that is too small to measure: neither makes it wrong.
     """
-    found, few = Found(), replace(settings, samples=0, directions=FEW)
+    found, few = Findings(), replace(settings, samples=0, directions=FEW)
     largest = max(1, min(batch_size, MOST_IMAGES, MOST_NUMBERS // math.prod(in_shape)))
     batches, scales = sorted({1, largest}), " and ".join(f"×{scale}" for scale in SCALES)
     places = {
@@ -130,28 +119,21 @@ def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings
         f"all, inputs {scales}": [(BATCH, scale) for scale in SCALES],
     }
     for what, those in places.items():
-        rows: list[Check] = []
-        for batch, scale in those:
-            of_place = check_layer(layer, in_shape, node, few, batch=batch, scale=scale)
-            rows += (located(check) for check in of_place.checks)
-            if batch == 1 and rows[-1].verdict == "can't run":
-                rows[-1] = replace(rows[-1], verdict="not judged")
-            elif of_place.faults:
-                found.faults += of_place.faults
-                break  # the next would say the same again
-        judged = [check for check in rows if check.verdict != "not judged"]
-        found.checks.append(fold(judged or rows, what))
+        with found.one_row(what):
+            for batch, scale in those:
+                of_place = check_layer(layer, in_shape, node, few, batch=batch, scale=scale)
+                rows = [located(check) for check in of_place.checks]
+                if batch == 1 and rows[-1].verdict == "can't run":
+                    rows[-1] = replace(rows[-1], verdict="not judged")
+                    of_place.faults.clear()
+                if not found.add(Findings(rows, of_place.faults)):
+                    break  # the next would say the same again
     return found
 
 
 def located(check: Check) -> Check:
     """Put what was checked before where its worst is: the row is one of many, that become one."""
     return check if check.where == TIME else replace(check, where=f"{check.what}: {check.where}")
-
-
-def refused(node: str, what: str, why: str) -> Found:
-    """Return what can't be checked, with the reason as its fault."""
-    return Found([cannot_run(node, what, why)], [f"{node}: {what}: {why}"])
 
 
 def images(n: int) -> str:

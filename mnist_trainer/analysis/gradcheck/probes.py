@@ -1,16 +1,13 @@
-"""Probes of a loss mode: logits and targets, ordinary and saturated, and what is right for them by log-sum-exp."""
+"""Probes of a loss: logits and targets, ordinary and saturated, drawn at random."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.derivative import Settings
+from mnist_trainer.analysis.gradcheck.examiner import Settings
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import softmax
-from mnist_trainer.build import build_loss
-from mnist_trainer.config import LossConfig
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -29,45 +26,6 @@ class Probe:
     where: str
     logits: Array
     targets: Array | Indices
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """The loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
-
-    loss: float
-    logits: Array
-    targets: Array | None
-
-
-def ask(config: LossConfig, classes: int, probe: Probe) -> Answers:
-    """Return what the mode says of a probe."""
-    mode = Mode(config, classes, len(probe.logits), np.float64)
-    loss = mode.forward(probe.logits.copy(), probe.targets)
-    dz = np.array(mode.backward(), np.float64)
-    try:
-        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
-    except TypeError:  # it has none
-        return Answers(loss, dz, None)
-
-
-def reference(config: LossConfig, probe: Probe, with_targets: bool = True) -> Answers:
-    """Compute all by log-sum-exp, in NumPy's longest floating-point numbers."""
-    z = probe.logits.astype(np.longdouble)
-    n, classes = z.shape
-    epsilon = smoothing(config)
-    t = np.eye(classes, dtype=np.longdouble)[probe.targets] if probe.targets.ndim == 1 else probe.targets
-    t = (1 - epsilon) * t.astype(np.longdouble) + np.longdouble(epsilon) / classes
-    shifted = z - z.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    others = exponentials.copy()
-    others[np.arange(n), z.argmax(axis=1)] = 0
-    surprise = np.log1p(others.sum(axis=1, keepdims=True)) - shifted  # lse(z) − z = −log p
-    p = exponentials / exponentials.sum(axis=1, keepdims=True)
-    loss = float((t * surprise).sum() / n)
-    dz = ((p * t.sum(axis=1, keepdims=True) - t) / n).astype(np.float64)
-    dt = ((1 - epsilon) * surprise / n).astype(np.float64)
-    return Answers(loss, dz, dt if with_targets else None)
 
 
 def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) -> Iterator[Probe]:
@@ -104,9 +62,9 @@ def gap_of(gap: float) -> str:
     return f"gap {gap:g}"
 
 
-def smoothing(config: LossConfig) -> float:
-    """Return the label smoothing of a loss, 0 if it has none."""
-    return float(getattr(build_loss(config), "label_smoothing", 0.0))
+def label_smoothing(loss: Loss) -> float:
+    """Return a loss's label smoothing, 0 if it has none."""
+    return float(getattr(loss, "label_smoothing", 0.0))
 
 
 def draw_predictions(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
@@ -124,10 +82,3 @@ def draw_soft(n: int, classes: int, rng: np.random.Generator) -> Array:
 def draw_unequal(n: int, classes: int, rng: np.random.Generator) -> Array:
     """Draw targets (N, C) whose rows sum to anything between 1.5 and 3."""
     return draw_soft(n, classes, rng) * (1.5 + 1.5 * rng.random((n, 1)))
-
-
-def smoothed(loss: Loss, targets: Array | Indices, classes: int) -> Array:
-    """Return the targets as an array (N, C), smoothed as the loss's `label_smoothing` says, if it has one."""
-    epsilon = float(getattr(loss, "label_smoothing", 0.0))
-    dense = np.eye(classes)[targets] if targets.ndim == 1 else targets
-    return np.asarray((1 - epsilon) * dense + epsilon / classes)

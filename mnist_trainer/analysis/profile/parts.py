@@ -12,7 +12,6 @@ from mnist_trainer.kernels import (
     activations,
     affine,
     convolution,
-    cross_entropy,
     elementwise,
     normalization,
     pixels,
@@ -20,13 +19,13 @@ from mnist_trainer.kernels import (
     pooled_winograd,
     pooling,
     random,
-    softmax,
     updates,
     winograd,
 )
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.stack import Stack
+from mnist_trainer.training import worker
 from mnist_trainer.training.trainer import Trainer
 
 KERNELS: tuple[ModuleType, ...] = (
@@ -41,8 +40,6 @@ KERNELS: tuple[ModuleType, ...] = (
     normalization,
     elementwise,
     random,
-    softmax,
-    cross_entropy,
     updates,
 )
 
@@ -117,19 +114,24 @@ def step_parts(trainer: Trainer, found: Sequence[Place]) -> list[StepPart]:
         StepPart("batch", "gather", trainer.train, "gather"),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
-        StepPart("right predictions", "count", cross_entropy, "correct"),
+        StepPart("right predictions", "count", worker, "correct"),
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
     ]
 
 
-def kernel_parts() -> list[Part]:
-    """List the kernels' functions that others call by their module, as in `affine.weights_gradient`."""
-    return [
+def kernel_parts(trainer: Trainer) -> list[Part]:
+    """List the kernels' functions that others call by their module, as in `affine.weights_gradient`.
+
+    And the loss and the optimizer, which have their formulas in themselves.
+    """
+    kernels = [
         Part(f"{module.__name__.rpartition('.')[2]}.{name}", module, name)
         for module in KERNELS
         for name, function in vars(module).items()
         if inspect.isfunction(function) and not inspect.isgeneratorfunction(function) and name[0] != "_"
         if function.__module__ == module.__name__
     ]
+    formulas = [(trainer.loss, "forward"), (trainer.loss, "backward"), (trainer.optimizer, "step")]
+    return kernels + [Part(f"{type(owner).__name__}.{name}", owner, name) for owner, name in formulas]

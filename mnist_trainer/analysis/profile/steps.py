@@ -9,7 +9,7 @@ import numpy as np
 from mnist_trainer.analysis.profile.meter import Meter
 from mnist_trainer.analysis.profile.parts import kernel_parts, places, step_parts
 from mnist_trainer.analysis.profile.products import Peak
-from mnist_trainer.analysis.profile.report import Profile, Row
+from mnist_trainer.analysis.profile.profile import Profile, Row
 from mnist_trainer.analysis.studies.stopwatch import without_gc
 from mnist_trainer.data.batches import Batches, Inputs, Targets
 from mnist_trainer.training.trainer import Trainer
@@ -27,7 +27,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     layers timed, and with their kernels timed. Raises `DivergedError`.
     """
     size = min(trainer.train.samples, trainer.train.batch_size)
-    parts, kernel_functions = step_parts(trainer, list(places(trainer.model.stack, size))), kernel_parts()
+    parts, kernel_functions = step_parts(trainer, list(places(trainer.model.stack, size))), kernel_parts(trainer)
     total = 3 * updates + WARM_UP
     trainer.schedule.build(max(trainer.epochs * len(trainer.train), total), len(trainer.train))
     source, meter, peak = full_batches(trainer.train, size), Meter(), Peak(trainer.model.dtype)

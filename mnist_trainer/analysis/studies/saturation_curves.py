@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -31,9 +32,7 @@ class Textbook:
 
     def forward(self, logits: Array, labels: Indices) -> float:
         """Return the mean loss of logits (N, C) and class indices (N,)."""
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        self.probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-        self._labels = labels
+        self.probabilities, self._labels = softmax(logits), labels
         return float(np.mean(-np.log(self.probabilities[np.arange(len(labels)), labels])))
 
     def backward(self) -> Array:
@@ -42,8 +41,7 @@ class Textbook:
         true = np.arange(n), self._labels
         dp = np.zeros_like(p)
         dp[true] = -1 / (n * p[true])
-        gradient: Array = p * (dp - np.sum(dp * p, axis=1, keepdims=True))
-        return gradient
+        return softmax_backward(p, dp)
 
 
 Node: TypeAlias = Mode | Textbook
@@ -94,8 +92,9 @@ def curve(node: Node, rows: Rows, scales: Array, classes: int, seed: int) -> Cur
 
 def point(node: Node, logits: Array, labels: Indices) -> tuple[float, ...]:
     """Return the numbers of a `Curve` at one scale; NaN where the loss can't run."""
-    true_losses, true_gradient = reference(logits, labels)
-    true_loss, norm = float(true_losses.mean()), float(np.linalg.norm(true_gradient))
+    truth = cross_entropy(logits.astype(np.float64), labels)
+    true_loss, true_gradient = float(truth.losses.mean()), truth.logits
+    norm = float(np.linalg.norm(true_gradient))
     true = np.arange(len(labels)), labels
     try:
         loss = node.forward(logits.copy(), labels)
@@ -121,22 +120,3 @@ def probabilities(node: Node, logits: Array) -> Array:
     if node.loss.expects == "logits":
         return np.full_like(logits, math.nan)
     return node.tail.forward(logits.copy(), training=True)
-
-
-def reference(logits: Array, labels: Indices) -> tuple[Array, Array]:
-    """Return each row's loss (N,) and its d/dz (N, C), in float64, with full relative precision at any gap.
-
-    L = (max z − z_y) + log1p(Σ_c≠top e^(z_c − max z)), and at the true class −Σ_c≠y p_c: no 1 is added to or
-    subtracted from what is much smaller.
-    """
-    z, rows = logits.astype(np.float64), np.arange(len(logits))
-    top = z.argmax(axis=1)
-    largest = z[rows, top]
-    exponentials = np.exp(z - largest[:, None])
-    others = exponentials.copy()
-    others[rows, top] = 0
-    rest = others.sum(axis=1)
-    gradient = exponentials / (1 + rest)[:, None]
-    gradient[rows, labels] = 0
-    gradient[rows, labels] = -gradient.sum(axis=1)
-    return largest - z[rows, labels] + np.log1p(rest), gradient

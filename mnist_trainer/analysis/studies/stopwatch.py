@@ -1,12 +1,13 @@
-"""Samples of the time that a loss mode takes, undisturbed by the garbage collector."""
+"""Samples of the time that losses take, in turns, undisturbed by the garbage collector."""
 
 import gc
 import math
-import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.errors import MistakeError
@@ -17,17 +18,17 @@ SHORTEST_SAMPLE = 200e-6  # seconds; what is quicker is repeated within a sample
 
 @dataclass(frozen=True)
 class Samples:
-    """Seconds of a mode's forward and backward at one size, of as many samples as there was time for."""
+    """Seconds of forward and backward at one size, of as many samples as there was time for."""
 
     forward: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
 
 
 class Sampler:
-    """Samples a mode at one size; the mode is warm, and its `loops` are 0 if it can't run."""
+    """Samples a loss mode, or what goes forward and backward like one; its `loops` are 0 if it can't run."""
 
-    def __init__(self, mode: Mode, logits: Array, labels: Indices, samples: Samples) -> None:
-        self._mode, self._logits, self._labels, self._samples = mode, logits, labels, samples
+    def __init__(self, loss: Mode, logits: Array, labels: Indices, samples: Samples) -> None:
+        self._loss, self._logits, self._labels, self._samples = loss, logits, labels, samples
         self.loops = 1
         try:
             self._times()
@@ -45,14 +46,34 @@ class Sampler:
 
     def _times(self) -> tuple[float, float]:
         """Time `loops` forwards, then as many backwards of the last one; return the seconds of one."""
-        mode, logits, labels, loops = self._mode, self._logits, self._labels, range(self.loops)
+        loss, logits, labels, loops = self._loss, self._logits, self._labels, range(self.loops)
         started = time.perf_counter()
         for _ in loops:
-            mode.forward(logits, labels)
+            loss.forward(logits, labels)
         between = time.perf_counter()
         for _ in loops:
-            mode.backward()
+            loss.backward()
         return (between - started) / self.loops, (time.perf_counter() - between) / self.loops
+
+
+def draw(batch_size: int, classes: int) -> tuple[Array, Indices]:
+    """Draw float32 logits of standard deviation 3, as those of a network in training, and labels."""
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((batch_size, classes), np.float32)
+    logits *= 3
+    return logits, rng.integers(0, classes, batch_size)
+
+
+def in_turns(
+    functions: Sequence[Callable[[], object]], *, seconds: float, least: int = 1, most: float = math.inf
+) -> None:
+    """Call all once a round, another one first each time, for so many seconds and at least so many rounds."""
+    ends, round_ = time.perf_counter() + seconds, 0
+    with without_gc():
+        while functions and round_ < most and (round_ < least or time.perf_counter() <= ends):
+            for index in range(len(functions)):
+                functions[(index + round_) % len(functions)]()
+            round_ += 1
 
 
 @contextmanager
@@ -65,8 +86,3 @@ def without_gc() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the median; NaN of nothing."""
-    return statistics.median(values) if values else math.nan

@@ -5,11 +5,12 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, median, without_gc
+from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, draw, in_turns
 from mnist_trainer.config import LossConfig
 from mnist_trainer.words import table
 
@@ -33,6 +34,11 @@ class LossTiming:
     def seconds(self) -> float:
         """Forward and backward together."""
         return self.forward_seconds + self.backward_seconds
+
+    @property
+    def cells(self) -> list[str]:
+        """The three in µs, for a table."""
+        return [micro(self.forward_seconds), micro(self.backward_seconds), micro(self.seconds)]
 
 
 def time_losses(
@@ -67,40 +73,32 @@ def take_samples(
     modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[Samples], *, seconds: float
 ) -> None:
     """Take samples at one size, in rounds of one a mode, with another mode first each time."""
-    ends = time.perf_counter() + seconds
-    rng = np.random.default_rng(0)
-    logits = rng.standard_normal((batch_size, classes), np.float32)
-    logits *= 3
-    labels = rng.integers(0, classes, batch_size)
+    logits, labels = draw(batch_size, classes)
     samplers = [
         Sampler(Mode(config, classes, batch_size, np.float32), logits, labels, into)
         for config, into in zip(modes, samples, strict=True)
     ]
-    able = [sampler for sampler in samplers if sampler.loops]
-    with without_gc():
-        for round_ in range(MOST_ROUNDS if able else 0):
-            for index in range(len(able)):
-                able[(index + round_) % len(able)].sample()
-            if time.perf_counter() > ends:
-                break
+    in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
 
 
 def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0) -> dict[str, float]:
     """Return the median seconds of each training step, called in turns for so long, after 3 calls to warm up."""
-    names = list(steps)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[float]] = {name: [] for name in steps}
+
+    def timed(name: str) -> None:
+        started = time.perf_counter()
+        steps[name]()
+        times[name].append(time.perf_counter() - started)
+
     for step in list(steps.values()) * 3:
         step()
-    ends, round_ = time.perf_counter() + seconds, 0
-    with without_gc():
-        while round_ < PASSES or time.perf_counter() < ends:
-            for index in range(len(names)):
-                name = names[(index + round_) % len(names)]
-                started = time.perf_counter()
-                steps[name]()
-                times[name].append(time.perf_counter() - started)
-            round_ += 1
+    in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
     return {name: median(of_step) for name, of_step in times.items()}
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median; NaN of nothing."""
+    return statistics.median(values) if values else math.nan
 
 
 def as_markdown(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> list[str]:
@@ -110,10 +108,7 @@ def as_markdown(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> li
     modes = [timing.mode for timing in next(iter(by_size.values()))]
     heads = ["batch size", *(f"{mode} {part}" for mode in modes for part in ("forward", "backward", "both"))]
     rows = [
-        [
-            f"{batch_size:,}",
-            *(micro(time_) for one in found for time_ in (one.forward_seconds, one.backward_seconds, one.seconds)),
-        ]
+        [f"{batch_size:,}", *(cell for one in found for cell in one.cells)]
         for (batch_size, classes), found in by_size.items()
         if classes == fewest
     ]
@@ -122,7 +117,7 @@ def as_markdown(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> li
         lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *ratios(by_size, index)]
     if steps:
         first = next(iter(steps.values()))
-        cells = [[name, micro(time_), ratio(time_, first)] for name, time_ in steps.items()]
+        cells = [[name, micro(time_), ratio(time_ / first)] for name, time_ in steps.items()]
         lines += ["", "A whole training step:", "", *table(["loss", "µs", f"÷ {next(iter(steps))}"], cells)]
     return lines
 
@@ -131,11 +126,16 @@ def ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) 
     """Write the table of a mode's time over the first one's, a line a batch size, a column a number of classes."""
     batch_sizes = sorted({batch_size for batch_size, _ in by_size})
     class_counts = sorted({classes for _, classes in by_size})
-    rows = []
-    for batch_size in batch_sizes:
-        found = [by_size[batch_size, classes] for classes in class_counts]
-        rows.append([f"{batch_size:,}", *(ratio(one[other].seconds, one[0].seconds) for one in found)])
+    rows = [
+        [f"{batch_size:,}", *(ratio(times_as_long(by_size[batch_size, classes], other)) for classes in class_counts)]
+        for batch_size in batch_sizes
+    ]
     return table(["batch size", *(f"{classes:,} classes" for classes in class_counts)], rows)
+
+
+def times_as_long(found: Sequence[LossTiming], other: int) -> float:
+    """Return a mode's time over the first one's."""
+    return found[other].seconds / found[0].seconds
 
 
 def group(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTiming]]:
@@ -154,9 +154,8 @@ def micro(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def ratio(seconds: float, first: float) -> str:
+def ratio(value: float) -> str:
     """Write how many times as long as the first."""
-    value = seconds / first
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
@@ -166,8 +165,7 @@ def sentences(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> list
     first, *others = [timing.mode for timing in next(iter(by_size.values()))]
     told = []
     for index, other in enumerate(others, start=1):
-        found = [one[index].seconds / one[0].seconds for one in by_size.values()]
-        found = [value for value in found if not math.isnan(value)]
+        found = [value for one in by_size.values() if not math.isnan(value := times_as_long(one, index))]
         if not found:
             continue
         sentence = (

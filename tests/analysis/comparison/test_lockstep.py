@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Probe
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
-from mnist_trainer.analysis.comparison.probe import BOUNDS, Probe
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import DivergedError, MistakeError

@@ -13,8 +13,8 @@ from rich.console import Console
 from mnist_trainer.analysis.explanation.answers import CORRECTED
 from mnist_trainer.analysis.explanation.blocks import Verdict, amount, number, shown_classes
 from mnist_trainer.analysis.explanation.handout import as_markdown, escaped
+from mnist_trainer.analysis.explanation.lecture import INTRODUCTION, lecture
 from mnist_trainer.analysis.explanation.numbers import Subject, explain_gradient
-from mnist_trainer.analysis.explanation.steps import INTRODUCTION, lecture
 from mnist_trainer.analysis.explanation.terminal import print_lecture
 
 LOGITS = [-0.071, -1.263, 1.057, -1.492, 2.561, -0.562, 2.376, 0.854, -1.214, -0.277]

@@ -189,7 +189,7 @@ def test_blank_pixels_do_not_hide_a_gradient_that_is_wrongly_0(check, digits, mo
         return dx
 
     monkeypatch.setattr(Linear, "backward", backward)
-    monkeypatch.setattr(gradcheck, "check_layers", lambda *args, **kwargs: gradcheck.Found())
+    monkeypatch.setattr(gradcheck, "check_layers", lambda *args, **kwargs: gradcheck.Findings())
     assert not digits.images[:, 0, 0].any()
     report = check("model=linear", "data.standardize=false")
     assert [check.what for check in report.wrong] == ["dL/d 1.weights"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.analysis.gradcheck.derivative import judge
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE, Budget, choose, compare, measure
+from mnist_trainer.analysis.gradcheck.examiner import judge
 
 
 def measured(value, x, gradient, *, samples=24, budget=None):

@@ -7,8 +7,8 @@ import pytest
 
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
-from mnist_trainer.analysis.gradcheck.derivative import Settings
 from mnist_trainer.analysis.gradcheck.differences import Budget
+from mnist_trainer.analysis.gradcheck.examiner import Settings
 from mnist_trainer.api import Loss, check_gradients, register_loss
 from mnist_trainer.config import CustomLossConfig
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss

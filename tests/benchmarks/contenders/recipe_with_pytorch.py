@@ -11,7 +11,7 @@ import torch
 from contenders.with_pytorch import network
 from torch import nn
 
-from mnist_trainer.data.dataset import load
+from mnist_trainer.data.loading import load
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.schedules import OneCycle
 

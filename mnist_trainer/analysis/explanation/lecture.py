@@ -7,8 +7,8 @@ from mnist_trainer.analysis.explanation.blocks import (
     short_names,
     shown_classes,
 )
-from mnist_trainer.analysis.explanation.mistakes import mistakes
 from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.explanation.posted import mistakes
 
 INTRODUCTION = (
     "A student's homework joins softmax and cross-entropy in one node. Its backward is "

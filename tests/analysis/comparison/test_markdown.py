@@ -8,8 +8,8 @@ import pytest
 
 from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.agreement import Agreement
-from mnist_trainer.analysis.comparison.differences import Comparison, Outcome, Pair
-from mnist_trainer.analysis.comparison.report import Picture, Report, as_json
+from mnist_trainer.analysis.comparison.markdown import Picture, Report, as_json
+from mnist_trainer.analysis.comparison.summary import Comparison, Outcome, Pair
 
 SINGLE = Agreement("float32", 4300, 4300, None, 0.02, 3.3e-6, 1e-7, 3.7e-6, 1.4e-7, 1.8e-7, 0, 0, 0)
 DOUBLE = replace(SINGLE, dtype="float64", updates=430, within=430, logits_largest=8.3e-15)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.comparison.probe import BOUNDS, Probe, norm
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Probe, norm
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import ConfigError
 

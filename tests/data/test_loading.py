@@ -12,16 +12,12 @@ import numpy as np
 import pytest
 
 from mnist_trainer.data import cache as cache_module
-from mnist_trainer.data import dataset, idx
-from mnist_trainer.data.dataset import load, load_idx
+from mnist_trainer.data import idx, loading
+from mnist_trainer.data.loading import load, load_idx
+from mnist_trainer.data.sources import KNOWN_SETS
 from mnist_trainer.errors import ConfigError, DataError
 
-NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+NAMES = tuple(file.name for file in KNOWN_SETS["mnist"].files)
 IMAGES_24 = np.ones((24, 5, 3, 2))
 DEAD = ("http://127.0.0.1:9/",)  # the discard port: refused at once
 
@@ -286,7 +282,7 @@ def test_real_mnist_from_its_folder_and_from_the_copies(real_mnist, tmp_path):
 
 def test_loading_from_a_warm_cache_imports_no_more_than_it_needs(real_mnist, tmp_path):
     code = (
-        "import sys; from mnist_trainer.data.dataset import load; load('mnist', cache=sys.argv[1])\n"
+        "import sys; from mnist_trainer.data.loading import load; load('mnist', cache=sys.argv[1])\n"
         "print([m for m in ('tqdm', 'urllib.request', 'ssl', 'gzip', 'sklearn') if m in sys.modules])"
     )
     load("mnist", root=real_mnist, cache=tmp_path)
@@ -301,4 +297,4 @@ def test_loading_from_a_warm_cache_imports_no_more_than_it_needs(real_mnist, tmp
 
 
 def test_the_known_kinds_are_all_there():
-    assert set(dataset.KNOWN_SETS) | {"auto", "digits"} == set(dataset.KINDS)
+    assert set(loading.KNOWN_SETS) | {"auto", "digits"} == set(loading.KINDS)

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest, relative
+from mnist_trainer.analysis.comparison.copies import BOUNDS
 from mnist_trainer.analysis.comparison.lockstep import Differences, Entrant, Lockstep
-from mnist_trainer.analysis.comparison.probe import BOUNDS
 
 FAR = 1e-3
 """Relative differences of gradients and parameters, and differences of losses, are called large above it."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
-from mnist_trainer.analysis.comparison.differences import FAR, Comparison, Outcome, Pair
-from mnist_trainer.analysis.comparison.probe import BOUNDS
+from mnist_trainer.analysis.comparison.copies import BOUNDS
+from mnist_trainer.analysis.comparison.summary import FAR, Comparison, Outcome, Pair
 from mnist_trainer.analysis.comparison.verdict import number
 from mnist_trainer.words import counted, table
 

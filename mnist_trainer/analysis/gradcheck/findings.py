@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from mnist_trainer.words import table
 
 Verdict = Literal["exact", "wrong", "can't run", "not checked", "not judged"]
 
+SEVERITY: Sequence[Verdict] = ("not judged", "exact", "not checked", "wrong", "can't run")
 HEAD = ("what", "worst relative error", "where", "verdict")
 
 
@@ -35,12 +37,34 @@ class Check:
         return f"  {self.what}", error, self.where, self.verdict
 
 
-@dataclass(frozen=True)
-class Report:
-    """All checks of a function, or of a whole configuration, and what is wrong in words."""
+@dataclass
+class Findings:
+    """The checks of a function, or of a whole configuration, and what is wrong in words."""
 
-    checks: Sequence[Check]
-    faults: Sequence[str] = ()
+    checks: list[Check] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def note(self, check: Check, fault: str | None = None) -> None:
+        """Add a row, and in words what is wrong there."""
+        self.checks.append(check)
+        self.blame(fault)
+
+    def blame(self, *faults: str | None) -> None:
+        """Add what is wrong, unless it has been said before."""
+        self.faults += dict.fromkeys(fault for fault in faults if fault and fault not in self.faults)
+
+    def add(self, other: "Findings") -> bool:
+        """Take in what another check found; return whether that is free of faults."""
+        self.checks += other.checks
+        self.blame(*other.faults)
+        return not other.faults
+
+    @contextmanager
+    def one_row(self, what: str) -> Iterator[None]:
+        """Make one row of all that are added within the block."""
+        before = len(self.checks)
+        yield
+        self.checks[before:] = [fold(self.checks[before:], what)]
 
     @property
     def exact(self) -> bool:
@@ -119,3 +143,10 @@ class Report:
             "faults": list(self.faults),
             "rows": checks,
         }
+
+
+def fold(checks: Sequence[Check], what: str) -> Check:
+    """Make one row of several: the worst of those that were judged, with the comparisons of all of these."""
+    judged = [check for check in checks if check.verdict != "not judged"] or checks
+    worst = max(judged, key=lambda check: (SEVERITY.index(check.verdict), check.error or 0))
+    return replace(worst, what=what, comparisons=sum(check.comparisons for check in judged))

@@ -1,6 +1,6 @@
 """When modes part, by the number of the update."""
 
-from mnist_trainer.analysis.comparison.differences import first_update
+from mnist_trainer.analysis.comparison.summary import first_update
 
 
 def test_updates_count_from_one():

@@ -1,0 +1,35 @@
+"""`sweep.json`: which run a sweep is, and the overrides of all its jobs; a frozen record as soon as it is read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import SWEEP, read_object, write_whole
+from mnist_trainer.hyperparameters import picked
+from mnist_trainer.sweeps.pairs import Comparison
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """What the file says of a sweep; the comparisons beside it are for the pictures alone."""
+
+    run: str
+    """The parent run's, in MLflow the tag mnist_trainer.run."""
+    overrides: list[str]
+    jobs: list[list[str]] | None
+    """The overrides of each, by number; None if they weren't known beforehand."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "SweepRecord | None":
+        """Read that of a sweep's folder; None if there is none that can be used."""
+        try:
+            return picked(cls, read_object(folder / SWEEP))
+        except (OSError, ValueError, ConfigError):
+            return None
+
+    def write(self, folder: Path, comparisons: Sequence[Comparison] = ()) -> None:
+        """Write the file, whole or not at all."""
+        content = {**asdict(self), "pairs": [asdict(each) for each in comparisons]}
+        write_whole(folder / SWEEP, json.dumps(content, indent=2) + "\n")
