@@ -62,6 +62,7 @@ class Soak:
         self.seconds = time.monotonic() - started
         if code:
             sys.exit(f"the undisturbed run failed: see {self.folder / 'output.txt'}")
+        self.send(self.folder / "whole")
 
     def disturbed(self, number, kills):
         """Train with up to so many kills, resuming after each; return how many there were."""

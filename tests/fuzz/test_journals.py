@@ -162,6 +162,7 @@ def store(tmp_path_factory):
         yield path
 
 
+@pytest.mark.long
 @given(SEEDS)
 @cases(1)
 def test_sync_sends_what_it_can_and_says_what_it_cannot(harmless, emptied, store, rng):
@@ -197,6 +198,7 @@ OUTCOME |= {
 }
 
 
+@pytest.mark.long
 @given(SEEDS)
 @cases(3)
 def test_a_sweep_s_report_is_written_whatever_its_jobs_left(harmless, emptied, rng):

@@ -75,6 +75,7 @@ def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, wr
     assert "missing.txt" in log
 
 
+@pytest.mark.long
 def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, start_writer, client):
     writer = start_writer(outputs / "a", outputs, "stays")
     writer.stdout.readline()
@@ -86,6 +87,7 @@ def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, start_writer, cli
     assert len(client.get_metric_history(run.info.run_id, "learning_rate")) == 500
 
 
+@pytest.mark.long
 def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs, start_writer, begin, write, client):
     early, late = (start_writer(outputs / name, outputs, "stays") for name in ("a", "b"))
     os.kill(int(early.stdout.readline()), signal.SIGKILL)  # before MLflow has heard of the run
@@ -106,6 +108,7 @@ def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs
     assert sync([], store_folder=outputs).runs == ()
 
 
+@pytest.mark.long
 def test_a_sweep_is_served_by_one_shipper(outputs, begin, write, client):
     shipper = Shipper(outputs / "sweep")
     sweep = begin("sweep", kind="sweep", run="5" * 32)
@@ -121,6 +124,7 @@ def test_a_sweep_is_served_by_one_shipper(outputs, begin, write, client):
     assert len(children) == 3
 
 
+@pytest.mark.long
 def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, begin, write):
     shipper = Shipper(outputs / "sweep")
     sweep = begin("sweep", kind="sweep", run="5" * 32)
@@ -140,6 +144,7 @@ def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, b
     assert sync([], store_folder=outputs).summary() == "sent 1 run"
 
 
+@pytest.mark.long
 def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin, write, client):
     shipper = Shipper(outputs / "sweep")
     sweep = begin("sweep", kind="sweep", run="5" * 32)
@@ -196,6 +201,7 @@ def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(
     os.close(writing)
 
 
+@pytest.mark.long
 def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, start_writer, client):
     root = outputs / "new"
     writers = [start_writer(root / str(index), root, "ends") for index in range(8)]

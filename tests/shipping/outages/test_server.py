@@ -5,7 +5,10 @@ import pytest
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.sync import sync
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 @pytest.fixture
