@@ -8,11 +8,10 @@ The map of the house. Imports only point up this list (`tests/test_imports.py` r
 | `hyperparameters` | dataclass fields that know the range that fits |
 | `credentials` | passwords in the URIs of tracking stores, hidden from all but MLflow |
 | `kernels/` | stateless array functions with a mandatory `out=`: all the cleverness that speed needs |
-| `parameters` | one flat parameter vector, one flat gradient vector, and the views that layers get |
 | `layers/` | a forward function and its vector-Jacobian product, one concept a file; `Stack` runs a list of them |
 | `losses/` | `SoftmaxLoss` (fused: of logits), `CrossEntropy` (separate: of probabilities), the gallery of mistakes |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
-| `model` | `Sequential`: a stack over one flat vector; shape inference, summary |
+| `model` | `Sequential`: a stack over one flat parameter vector, and one of gradients; shape inference, summary |
 | `data/` | IDX files, verified download, data sets, split, batches |
 | `training/` | `Trainer`, the loop; its records and callbacks; `Team`, processes that share an update; checkpoints, |
 | | interruption, divergence |

@@ -19,7 +19,7 @@ FILES = {
 }
 
 LEAVES = {"errors", "files", "hyperparameters", "credentials"}  # all may import these
-NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
+NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILDING = NUMERICS | {"registry", "training", "build", "config"}
 # each room, and the rooms that it may import
 ROOMS = {
@@ -29,13 +29,12 @@ ROOMS = {
     "hyperparameters": set(),
     "credentials": set(),
     "kernels": set(),
-    "parameters": {"kernels"},
     "layers": {"kernels"},
     "losses": {"kernels"},
     "optimizers": {"kernels"},
     "schedules": set(),
     "registry": {"layers", "losses", "optimizers", "schedules"},
-    "model": {"kernels", "layers", "parameters"},
+    "model": {"kernels", "layers"},
     "data": {"kernels"},
     "training": NUMERICS,
     "figures": set(),
@@ -49,7 +48,7 @@ ROOMS = {
     "api": BUILDING | {"composition", "analysis", "tracking", "tasks"},
     "__main__": {"composition", "config_errors", "tasks", "training"},
 }
-NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry"}
+NUMPY_ONLY = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "registry"}
 # modules that the training process loads never import mlflow, not even within a function
 MLFLOW = {"mnist_trainer.tracking.store", "mnist_trainer.tracking.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import buffer
 from mnist_trainer.kernels import softmax
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, buffer
 from mnist_trainer.layers.layer import Initializer, Layer
 
 

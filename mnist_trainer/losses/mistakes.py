@@ -14,9 +14,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import cross_entropy
-from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.arrays import Array, Indices, buffer
 from mnist_trainer.losses.cross_entropy import CrossEntropy
 from mnist_trainer.losses.loss import Loss, check_targets
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss

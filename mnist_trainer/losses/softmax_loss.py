@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import cross_entropy, softmax
-from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.arrays import Array, Indices, buffer
 from mnist_trainer.losses.loss import Loss, are_indices, check_targets
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from mnist_trainer.analysis.profile.parts import places
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.tasks.cpus import affordable, own_cpus
 from mnist_trainer.training.team import can_share
@@ -52,4 +51,4 @@ def product_threads(settings: TrainerConfig) -> int:
 
 def operations(trainer: Trainer, rows: int) -> float:
     """Count the operations of an update's matrix products, forward and backward, in a batch of so many rows."""
-    return 3 * sum(place.operations for place in places(trainer.model.stack, rows))
+    return 3.0 * rows * sum(step.operations() for step in trainer.model.steps)

@@ -17,7 +17,7 @@ from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
-from mnist_trainer.parameters import Parameters
+from mnist_trainer.model import Parameters
 
 T = TypeVar("T")
 
