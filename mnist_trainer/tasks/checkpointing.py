@@ -9,10 +9,9 @@ from typing import Any
 
 from mnist_trainer.errors import in_words
 from mnist_trainer.tracking.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord
 from mnist_trainer.training.state import snapshot
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 

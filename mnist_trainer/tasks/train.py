@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer import __version__
@@ -26,10 +25,10 @@ from mnist_trainer.tasks.resumption import Resumption, tracked_in
 from mnist_trainer.tasks.shipping import shipped
 from mnist_trainer.tracking.callback import JournalCallback
 from mnist_trainer.tracking.journal import Journal, RunRecord
-from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
+from mnist_trainer.training.callbacks import Console, ParameterFiles
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import Update
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -187,7 +186,6 @@ class Run:
         )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
 def completed(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:

@@ -1,8 +1,8 @@
 """The trainer's events, written to the journal."""
 
 from mnist_trainer.tracking.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord, Evaluation, UpdateRecord
+from mnist_trainer.training.trainer import Callback
 
 
 class JournalCallback(Callback):

@@ -10,9 +10,9 @@ from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.records import Evaluation
+from mnist_trainer.training.trainer import Callback
 
 
 class Seen(Callback):
