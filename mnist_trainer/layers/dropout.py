@@ -39,7 +39,7 @@ class Dropout(Layer):
         shape = (max_batch, *in_shape)
         self._random = np.empty(shape, dtype)
         self._output = np.empty(shape, dtype)
-        self._mask = np.ones(shape, np.bool_)
+        self._mask = np.empty(shape, np.bool_)
         return in_shape
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
