@@ -19,7 +19,7 @@ FILES = {
 }
 
 LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
-NUMERICS = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "data"}
+NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "build"}
 RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
@@ -27,12 +27,11 @@ ROOMS = {
     "__init__": set(),
     **{leaf: set() for leaf in LEAVES},
     "kernels": set(),
-    "parameters": {"kernels"},
     "layers": {"kernels"},
     "losses": {"kernels"},
     "optimizers": {"kernels"},
     "schedules": set(),
-    "model": {"kernels", "layers", "parameters"},
+    "model": {"kernels", "layers"},
     "registry": {"layers", "losses", "optimizers", "schedules"},
     "layer_list": {"layers", "registry"},
     "data": {"kernels"},
@@ -50,7 +49,7 @@ ROOMS = {
     "api": RUNS | {"analysis", "tasks"},
     "__main__": {"composition", "sweeps", "tasks", "training"},
 }
-NUMPY_ONLY = {"kernels", "parameters", "layers", "losses", "optimizers", "schedules", "model", "registry", "layer_list"}
+NUMPY_ONLY = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "registry", "layer_list"}
 # modules that the training process loads never import mlflow, not even within a function
 MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}

@@ -21,9 +21,9 @@ from mnist_trainer.runs.checkpoints import Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
-from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import Update
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")

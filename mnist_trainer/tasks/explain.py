@@ -117,13 +117,12 @@ def train_for(trainer: Trainer, updates: int) -> None:
     """Do so many updates of the configured run; a run that is shorter is made longer."""
     per_epoch = len(trainer.train)
     trainer.schedule.build(max(trainer.epochs * per_epoch, updates), per_epoch)
-    with np.errstate(over="ignore", invalid="ignore"):  # `update` looks at every loss
-        while trainer.step < updates:
-            for x, labels in trainer.train:
-                if trainer.step == updates:
-                    break
-                trainer.update(x, labels)
-        trainer.check_finite("the parameters' norm", trainer.parameters_norm())
+    while trainer.step < updates:
+        for x, labels in trainer.train:
+            if trainer.step == updates:
+                break
+            trainer.update(x, labels)
+    trainer.check_finite("the parameters' norm", trainer.parameters_norm())
 
 
 def describe(config: Config, settings: ExplainConfig, accuracy: float) -> str:

@@ -103,14 +103,14 @@ class Lockstep(Generic[R]):
         """Train to the end of all runs; yield the number of updates done after each, and once more at the end."""
         while any(entrant.running for entrant in self.entrants):
             running = [entrant for entrant in self.entrants if entrant.running]
-            with np.errstate(over="ignore", invalid="ignore"):  # the trainers look at every loss
-                advanced = {entrant.name: entrant.advance() for entrant in running}
-                updates = {name: update for name, update in advanced.items() if update is not None}
-                self.step += bool(updates)
-                if self.first.name in updates:
-                    self._measure(updates)
+            advanced = {entrant.name: entrant.advance() for entrant in running}
+            updates = {name: update for name, update in advanced.items() if update is not None}
+            self.step += bool(updates)
+            if self.first.name in updates:
+                self._measure(updates)
             yield self.step
 
+    @np.errstate(over="ignore", invalid="ignore")  # the trainers look at every loss
     def _measure(self, updates: Mapping[str, Update]) -> None:
         names = list(updates)
         x, labels, *_ = updates[names[0]]
