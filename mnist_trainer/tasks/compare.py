@@ -8,11 +8,11 @@ from pathlib import Path
 from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.comparison.copies import Probe
+from mnist_trainer.analysis.comparison.copies import Copies
 from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.analysis.comparison.progress import Progress
-from mnist_trainer.analysis.comparison.summary import compared
+from mnist_trainer.analysis.comparison.summary import summed_up
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
@@ -59,8 +59,8 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     ]
     lockstep = Lockstep(
         [Entrant(run.config.loss.name, run.trainer, run.updates()) for run in runs],
-        build_probe(runs, config.dtype),
-        build_probe(runs, "float64") if config.dtype != "float64" else None,
+        build_copies(runs, config.dtype),
+        build_copies(runs, "float64") if config.dtype != "float64" else None,
         shadow_every=task.shadow_every,
     )
     if alone:
@@ -103,19 +103,19 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
     for run, entrant in zip(runs, lockstep.entrants, strict=True):
         if entrant.result is not None:
             run.tell(entrant.result)
-    comparison = compared(lockstep)
+    comparison = summed_up(lockstep)
     journal.metrics(lockstep.step, closing_metrics(comparison))
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files
 
 
-def build_probe(runs: Sequence[Run], dtype: DTypeLike) -> Probe:
-    """Make the probe of the runs' modes, for their training batches."""
+def build_copies(runs: Sequence[Run], dtype: DTypeLike) -> Copies:
+    """Make a copy of the network for each run's mode, for their training batches."""
     config, dataset, train = runs[0].config, runs[0].dataset, runs[0].trainer.train
     max_batch = min(config.batch_size, train.samples)
     losses = [run.config.loss for run in runs]
-    return Probe(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
+    return Copies(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
 
 
 def tags_of(runs: Sequence[Run]) -> dict[str, str]:
