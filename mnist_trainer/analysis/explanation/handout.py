@@ -1,6 +1,6 @@
 """The lecture as a Markdown file to hand out, with a program that computes the same numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -9,17 +9,26 @@ from mnist_trainer.analysis.explanation.blocks import (
     Cell,
     Code,
     Drawing,
+    Equality,
     Formula,
     Reply,
-    Step,
+    Section,
     Table,
     Tone,
-    Verdict,
 )
 from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.explanation.subject import Floats
 from mnist_trainer.words import table
 
 SIGNS: dict[Tone, str] = {"right": " ✅", "wrong": " ❌"}
+# what the program prints: its name, its code, and the same number of the explanation's
+PRINTED: Sequence[tuple[str, str, Callable[[Explanation], Floats]]] = (
+    ("p", "p", lambda e: e.p),
+    ("J.T @ dL/dp", "J.T @ g", lambda e: e.product),
+    ("p - t", "p - t", lambda e: e.p_minus_t),
+    ("posted answer", "(p - t) * p * (1 - p)", lambda e: e.posted),
+    ("diagonal only", "g * p * (1 - p)", lambda e: e.diagonal),
+)
 PROGRAM = """\
 import numpy as np
 
@@ -30,16 +39,12 @@ p = np.exp(z - z.max())
 p /= p.sum()  # softmax
 J = np.diag(p) - np.outer(p, p)  # its Jacobian
 g = 0 - t / p  # dL/dp
-print("p              ", p)
-print("J.T @ dL/dp    ", J.T @ g)
-print("p - t          ", p - t)
-print("posted answer  ", (p - t) * p * (1 - p))
-print("diagonal only  ", g * p * (1 - p))
+{prints}
 print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, rtol=0, atol=1e-14))
 """
 
 
-def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Step], picture: str) -> str:
+def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Section], picture: str) -> str:
     """Write the whole lecture; `picture` is the link to the figure, relative to the file."""
     lines = [f"# {title}", "", escaped(introduction), "", f"![The derivation in one picture]({picture})", ""]
     for index, step in enumerate(steps, start=1):
@@ -74,7 +79,7 @@ def written(block: Block) -> list[str]:
             return fenced(text, "text")
         case Code(text):
             return fenced(text, "python")
-        case Verdict(holds=holds, text=text):
+        case Equality(holds=holds, text=text):
             return [f"{'✅' if holds else '❌'} **{block.says}:** {escaped(text)}"]
         case Reply(who, quote, right, answer):
             sign = {None: "❓ **Asked**", True: "✅ **Right**", False: "❌ **Wrong**"}[right]
@@ -111,20 +116,14 @@ def program(explanation: Explanation) -> str:
         classes=len(subject.logits),
         label=subject.label,
         name=subject.class_names[subject.label],
+        prints="\n".join(f'print("{name:<15}", {code})' for name, code, _ in PRINTED),
     )
 
 
 def output(explanation: Explanation) -> str:
     """Return what the program prints, from the explanation's own numbers."""
     e = explanation
-    rows = [
-        ("p              ", e.p),
-        ("J.T @ dL/dp    ", e.product),
-        ("p - t          ", e.p_minus_t),
-        ("posted answer  ", e.posted),
-        ("diagonal only  ", e.diagonal),
-    ]
     with np.printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120):
-        lines = [f"{name} {values}" for name, values in rows]
+        lines = [f"{name:<15} {of(e)}" for name, _, of in PRINTED]
     same = np.allclose(e.product, e.p_minus_t, rtol=0, atol=1e-14)
     return "\n".join([*lines, f"J.T @ dL/dp is p - t: {same}"])
