@@ -1,19 +1,26 @@
 """The parting of ways: what becomes of each loss mode in float32 as the gap between the logits grows."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator
 
-from mnist_trainer.figures.style import color, label_ends, picture
-
-Record: TypeAlias = Mapping[str, Any]
-Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
-Words: TypeAlias = Callable[[Record, Mapping[str, float], float], str]
+from mnist_trainer.figures.style import (
+    GREY,
+    LARGE,
+    LARGER,
+    LARGEST,
+    Floats,
+    Record,
+    color,
+    label_ends,
+    major_ticks_only,
+    picture,
+    whole_numbers,
+)
 
 # What float32 and the modes' constants predict: rows, gap, words, and on which side of the line they stand. Drawn where
 # something was measured there.
@@ -25,9 +32,7 @@ THRESHOLDS = (
 )
 FURTHEST = {"wrong": 1000.0, "right": 60.0}  # nothing new happens from there to 1e4
 LEAST_ERROR, GREATEST_ERROR = 1e-9, 30.0
-GREY = "#555555"
 WIDTHS = (11.0, 6.5, 4.4, 2.6)
-LARGE, LARGER, LARGEST = 13, 15, 18
 
 
 def saturation(record: Record, path: Path) -> None:
@@ -75,7 +80,7 @@ def parting_of_ways(record: Record, path: Path) -> None:
             if last.size < at_true.size:
                 gradient.plot(record["scales"][max(last.size - 1, 0)], place, "X", color=color(index), markersize=12)
         loss.set(yscale="log", ylim=(1, FURTHEST["wrong"]))
-        loss.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        whole_numbers(loss.yaxis)
         gradient.set(ylim=(-1.15, 0.15))
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
         for axes, title, labels in (
@@ -167,8 +172,7 @@ def _gaps(axes: Axes, record: Record, rows: str, height: float) -> None:
             fontsize=11,
         )
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 300, 1000]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    major_ticks_only(axes.xaxis)
+    whole_numbers(axes.xaxis)
     axes.tick_params(labelsize=12)
     axes.set_xlabel("gap between the two logits", fontsize=LARGE)
