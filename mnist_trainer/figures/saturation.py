@@ -45,15 +45,15 @@ def saturation(record: Record, path: Path) -> None:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
-            for axes, (of, words) in zip(
-                panels[line], (("loss", loss_words), ("gradient", gradient_words)), strict=True
-            ):
+            for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
                 labels = []
                 for index, curve, events in modes(record, rows):
                     errors = largest_nearby(curve[f"{of}_error"])
                     _line(axes, record, rows, np.clip(errors, LEAST_ERROR, 1e3), index)
                     end = _end(record, rows, errors)
-                    labels.append((f"{curve['mode']}: {words(curve, events, record['scales'][0])}", end, color(index)))
+                    labels.append(
+                        (f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", end, color(index))
+                    )
                 axes.set(yscale="log", ylim=(LEAST_ERROR, GREATEST_ERROR))
                 axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
                 label_ends(axes, labels, fontsize=LARGE)
@@ -73,10 +73,10 @@ def parting_of_ways(record: Record, path: Path) -> None:
             _line(loss, record, "wrong", np.where(np.isfinite(of_loss), of_loss, 1e6), index)
             _line(gradient, record, "wrong", at_true, index)
             end = _end(record, "wrong", np.where(np.isfinite(of_loss), of_loss, math.inf))
-            losses.append((f"{curve['mode']}: {loss_words(curve, events, start)}", end, color(index)))
+            losses.append((f"{curve['mode']}: {fate('loss', curve, events, start)}", end, color(index)))
             last = at_true[np.isfinite(at_true)]
             place = float(last[-1]) if last.size else math.nan
-            gradients.append((f"{curve['mode']}: {gradient_words(curve, events, start)}", place, color(index)))
+            gradients.append((f"{curve['mode']}: {fate('gradient', curve, events, start)}", place, color(index)))
             if last.size < at_true.size:
                 gradient.plot(record["scales"][max(last.size - 1, 0)], place, "X", color=color(index), markersize=12)
         loss.set(yscale="log", ylim=(1, FURTHEST["wrong"]))
@@ -102,28 +102,21 @@ def modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, flo
     return found
 
 
-def loss_words(curve: Record, events: Mapping[str, float], start: float) -> str:
-    """Say what becomes of a mode's loss."""
-    if events.get("loss off by 0.1 %") == start:
-        return "another loss"
-    if "loss is inf or nan" in events:
-        return f"{first_not_finite(curve['loss'])} from {events['loss is inf or nan']:.0f}"
-    if "loss stays the same" in events:
-        return f"stuck at {curve['loss'][-1]:.3g}"
-    if "loss is 0" in events:
-        return f"0 from {events['loss is 0']:.0f}"
-    return f"off from {events['loss off by 0.1 %']:.0f}" if "loss off by 0.1 %" in events else "only rounding"
-
-
-def gradient_words(curve: Record, events: Mapping[str, float], start: float) -> str:
-    """Say what becomes of a mode's gradient."""
-    if events.get("gradient off by 0.1 %") == start:
-        return "another gradient"
-    if "gradient is inf or nan" in events:
-        return f"{first_not_finite(curve['gradient_at_true'])} from {events['gradient is inf or nan']:.0f}"
-    if "gradient at the true class vanishes" in events:
-        return f"0 from {events['gradient at the true class vanishes']:.0f}"
-    return f"off from {events['gradient off by 0.1 %']:.0f}" if "gradient off by 0.1 %" in events else "only rounding"
+def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> str:
+    """Say what becomes of a mode's loss, or of its gradient."""
+    values, vanishes = curve["gradient_at_true"], events.get("gradient at the true class vanishes")
+    if of == "loss":
+        values, vanishes = curve["loss"], events.get("loss is 0")
+    off, broken = events.get(f"{of} off by 0.1 %"), events.get(f"{of} is inf or nan")
+    if off == start:
+        return f"another {of}"
+    if broken is not None:
+        return f"{first_not_finite(values)} from {broken:.0f}"
+    if of == "loss" and "loss stays the same" in events:
+        return f"stuck at {values[-1]:.3g}"
+    if vanishes is not None:
+        return f"0 from {vanishes:.0f}"
+    return "only rounding" if off is None else f"off from {off:.0f}"
 
 
 def first_not_finite(values: Sequence[float]) -> str:

@@ -5,12 +5,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.comparison.copies import Copies
+from mnist_trainer.analysis.comparison.entrants import describe, lockstep_of, tags_of
 from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
-from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.analysis.comparison.lockstep import Lockstep
 from mnist_trainer.analysis.comparison.progress import Progress
 from mnist_trainer.analysis.comparison.summary import summed_up
 from mnist_trainer.build import build_data, build_trainer
@@ -18,7 +17,7 @@ from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_threads
-from mnist_trainer.runs.journaling import describe_data, journaled
+from mnist_trainer.runs.journaling import journaled
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
@@ -57,12 +56,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
         )
         for number, own in enumerate(configs)
     ]
-    lockstep = Lockstep(
-        [Entrant(run.config.loss.name, run.trainer, run.updates()) for run in runs],
-        build_copies(runs, config.dtype),
-        build_copies(runs, "float64") if config.dtype != "float64" else None,
-        shadow_every=task.shadow_every,
-    )
+    lockstep = lockstep_of(runs, shadow_every=task.shadow_every)
     if alone:
         describe(runs)
     held = runs[0].trainer.validation.samples
@@ -108,37 +102,3 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files
-
-
-def build_copies(runs: Sequence[Run], dtype: DTypeLike) -> Copies:
-    """Make a copy of the network for each run's mode, for their training batches."""
-    config, dataset, train = runs[0].config, runs[0].dataset, runs[0].trainer.train
-    max_batch = min(config.batch_size, train.samples)
-    losses = [run.config.loss for run in runs]
-    return Copies(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
-
-
-def tags_of(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the parent run's tags that tell the modes, and which of them are exact."""
-    modes = ", ".join(run.config.loss.name for run in runs)
-    exact = ", ".join(str(run.trainer.loss.exact).lower() for run in runs)
-    return {"modes": modes, "loss.mode": modes, "loss.exact": exact}
-
-
-def describe(runs: Sequence[Run]) -> None:
-    """Log what is about to happen."""
-    config, trainer = runs[0].config, runs[0].trainer
-    first, *_ = names = [run.config.loss.name for run in runs]
-    describe_data(runs[0].dataset, trainer)
-    log.info(trainer.model.summary())
-    mistakes = [run.config.loss.name for run in runs if not run.trainer.loss.exact]
-    if mistakes:
-        log.warning(f"mistakes, wrong on purpose: {', '.join(mistakes)}")
-    log.info(
-        f"in lockstep: {', '.join(names)}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
-    )
-    log.info(
-        f"Δg/g: the epoch's largest relative difference of the logits' gradient to {first}, at the same parameters"
-    )
-    log.info(f"Δθ/θ: the relative difference of the trained parameters to those of {first}")

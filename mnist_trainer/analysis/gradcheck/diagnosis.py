@@ -47,7 +47,7 @@ def explain_layer(case: LayerCase) -> str:
     if of_x and is_softmax(case.x, case.y):
         for candidate, words in wrong_softmaxes(case.y, case.dy):
             if near(found, candidate):
-                return f"{case.node}: {words}; {SOFTMAX_RIGHT}"
+                return f"{case.node}: the backward of softmax {words}; {SOFTMAX_RIGHT}"
     what = f"{case.node}: backward's dL/d{'x' if of_x else ' ' + case.name}"
     if of_x and case.dy.shape == case.x.shape and near(found, case.dy):
         return f"{what} is dL/dy, passed through unchanged: the layer's own derivative is missing"
@@ -56,27 +56,31 @@ def explain_layer(case: LayerCase) -> str:
 
 def explain_loss(case: LossCase) -> str:
     """Say what a loss's wrong derivative is."""
-    found, n = case.measured.analytic, len(case.predictions)
-    p, t = case.predictions, case.targets
+    n, t = len(case.predictions), case.targets
+    p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
+    of_logits, of_probabilities = (p - t) / n, -t / (n * p)
+    right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
+    known = (
+        (
+            *("probabilities", of_logits, of_probabilities),
+            "(p − t)/N: the derivative with respect to the logits, with the softmax in it already; right is the "
+            "derivative with respect to the probabilities, −t/(N p)",
+        ),
+        (
+            *("logits", of_logits, right_of_logits),
+            "(p − t)/N, which is right only for targets whose rows sum to 1: right is (p Σ_c t_c − t)/N",
+        ),
+        (
+            *("logits", of_probabilities, of_logits),
+            "−t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, which is "
+            "inside this loss, is missing: right is (p − t)/N",
+        ),
+    )
     what = f"{case.node}: {'backward' if case.name == 'predictions' else 'targets_gradient'}"
-    if case.name == "predictions" and case.expects == "probabilities":
-        right = -t / (n * p)
-        if near(found, (p - t) / n) and agrees(case.measured, right):
-            return (
-                f"{what} is (p − t)/N: the derivative with respect to the logits, with the softmax in it already; "
-                "right is the derivative with respect to the probabilities, −t/(N p)"
-            )
-    if case.name == "predictions" and case.expects == "logits":
-        p, total = softmax(case.predictions), t.sum(axis=1, keepdims=True)
-        if near(found, (p - t) / n) and agrees(case.measured, (p * total - t) / n):
-            return (
-                f"{what} is (p − t)/N, which is right only for targets whose rows sum to 1: right is (p Σ_c t_c − t)/N"
-            )
-        if near(found, -t / (n * p)) and agrees(case.measured, (p - t) / n):
-            return (
-                f"{what} is −t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, "
-                "which is inside this loss, is missing: right is (p − t)/N"
-            )
+    for expects, candidate, right, words in known:
+        alike = near(case.measured.analytic, candidate) and agrees(case.measured, right)
+        if case.name == "predictions" and case.expects == expects and alike:
+            return f"{what} is {words}"
     return f"{what} {in_general(case.measured, n, 'loss')}"
 
 
@@ -96,34 +100,25 @@ def explain_chain(wrong: Sequence[LossCase], *, tail_exact: bool) -> str | None:
 def wrong_softmaxes(p: Array, dp: Array) -> Iterator[tuple[Array, str]]:
     """List the known wrong backwards of p = softmax(z) (N, C), each with its words."""
     n, classes = p.shape
+    weighted = (dp * p).sum(axis=1, keepdims=True)
     if n == classes:
         yield (
             dp * (p * (np.eye(n) - p)),
-            "the backward of softmax is dp ⊙ (p ⊙ (I_N − p)): the identity has the size of the batch where the number "
-            "of classes belongs (it runs here since N = C), and it is multiplied entry by entry, where each row's "
-            "Jacobian has to be applied to that row's dp",
+            "is dp ⊙ (p ⊙ (I_N − p)): the identity has the size of the batch where the number of classes belongs (it "
+            "runs here since N = C), and it is multiplied entry by entry, where each row's Jacobian has to be applied "
+            "to that row's dp",
         )
     yield (
         dp * p * (1 - p),
-        "the backward of softmax keeps only the diagonal of the Jacobian, dp ⊙ p(1 − p): the off-diagonal terms "
-        "−p_i p_j are missing",
+        "keeps only the diagonal of the Jacobian, dp ⊙ p(1 − p): the off-diagonal terms −p_i p_j are missing",
     )
-    yield p * (1 - p), "the backward of softmax is p(1 − p): only the Jacobian's diagonal, and dp is not in it"
-    yield dp * p, "the backward of softmax is dp ⊙ p: the term −p Σ_c dp_c p_c is missing"
-    yield dp, "the backward of softmax passes dp through unchanged: the derivative of softmax is missing"
-    yield -p * (dp - (dp * p).sum(axis=1, keepdims=True)), "the backward of softmax has the wrong sign"
-    yield (
-        p * (dp - (dp * p).sum()),
-        "the backward of softmax sums over the whole batch where each row has a sum of its own",
-    )
-    yield (
-        p * (dp - dp.sum(axis=1, keepdims=True)),
-        "the backward of softmax subtracts Σ_c dp_c where Σ_c dp_c p_c belongs",
-    )
-    yield (
-        p * dp - (dp * p).sum(axis=1, keepdims=True),
-        "the backward of softmax is p ⊙ dp − Σ_c dp_c p_c: the sum has to be multiplied by p, too",
-    )
+    yield p * (1 - p), "is p(1 − p): only the Jacobian's diagonal, and dp is not in it"
+    yield dp * p, "is dp ⊙ p: the term −p Σ_c dp_c p_c is missing"
+    yield dp, "passes dp through unchanged: the derivative of softmax is missing"
+    yield -p * (dp - weighted), "has the wrong sign"
+    yield p * (dp - (dp * p).sum()), "sums over the whole batch where each row has a sum of its own"
+    yield p * (dp - dp.sum(axis=1, keepdims=True)), "subtracts Σ_c dp_c where Σ_c dp_c p_c belongs"
+    yield p * dp - weighted, "is p ⊙ dp − Σ_c dp_c p_c: the sum has to be multiplied by p, too"
 
 
 def in_general(measured: Measured, n: int, kind: str) -> str:
