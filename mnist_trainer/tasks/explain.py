@@ -5,10 +5,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.explanation.handout import as_markdown
+from mnist_trainer.analysis.explanation.handout import as_markdown, draw
 from mnist_trainer.analysis.explanation.lecture import INTRODUCTION, TITLE, lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
-from mnist_trainer.analysis.explanation.picture import draw
 from mnist_trainer.analysis.explanation.subject import observe
 from mnist_trainer.analysis.explanation.terminal import print_lecture
 from mnist_trainer.config import Config, ExplainConfig

@@ -1,6 +1,7 @@
-"""The lecture as a Markdown file to hand out, with a program that computes the same numbers."""
+"""The lecture to hand out: a Markdown file, with a program that computes the same numbers, and a figure."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from mnist_trainer.analysis.explanation.blocks import (
     Section,
     Table,
     Tone,
+    short_names,
+    shown_classes,
 )
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.subject import Floats
@@ -127,3 +130,33 @@ def output(explanation: Explanation) -> str:
         lines = [f"{name:<15} {of(e)}" for name, _, of in PRINTED]
     same = np.allclose(e.product, e.p_minus_t, rtol=0, atol=1e-14)
     return "\n".join([*lines, f"J.T @ dL/dp is p - t: {same}"])
+
+
+def draw(e: Explanation, path: Path) -> None:
+    """Draw the figure to `path`; only what is drawn needs matplotlib."""
+    from mnist_trainer.figures.explanation import Numbers, explanation_picture
+
+    shown, names, subject, differences = shown_classes(e), short_names(e), e.subject, e.differences
+    explanation_picture(
+        Numbers(
+            image=subject.image,
+            title=f"{subject.data}, test image {subject.index}",
+            names=[names[i] for i in shown],
+            true=shown.index(subject.label),
+            predicted=shown.index(e.predicted),
+            label=subject.class_names[subject.label],
+            taken_for=subject.class_names[e.predicted],
+            logits=subject.logits[shown],
+            p=e.p[shown],
+            dp=e.dp[shown],
+            jacobian=e.jacobian[np.ix_(shown, shown)],
+            product=e.product[shown],
+            p_minus_t=e.p_minus_t[shown],
+            posted=e.posted[shown],
+            diagonal=e.diagonal[shown],
+            difference=differences["jacobian_product"],
+            posted_difference=differences["posted_answer"],
+            diagonal_difference=differences["diagonal"],
+        ),
+        path,
+    )
