@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from mnist_trainer import __version__
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
@@ -138,7 +136,6 @@ class Run:
         )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
 def completed(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:
