@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: tests share the processors among themselves
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -18,6 +20,13 @@ from hypothesis import settings
 from mnist_trainer.credentials import STORES
 
 pytest_plugins = ["tests.fixtures.runs", "tests.fixtures.journals"]
+
+
+def pytest_xdist_auto_num_workers():
+    """As many processes as there are processors to use: `-n auto` would count cores, which are fewer."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return min(len(usable), 8)  # what some tests take of memory, or of disks
+
 
 settings.register_profile("mnist_trainer", deadline=None, derandomize=True, database=None, max_examples=15)
 settings.load_profile("mnist_trainer")

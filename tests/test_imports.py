@@ -139,7 +139,7 @@ HEAVY = ["mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "
 
 @pytest.mark.parametrize(
     "module",
-    ["mnist_trainer", "mnist_trainer.tasks.train", "mnist_trainer.journal.callback", "mnist_trainer.shipping.process"],
+    ["mnist_trainer", "mnist_trainer.tasks.train", "mnist_trainer.journal.callback", "mnist_trainer.shipping.shipper"],
 )
 def test_the_training_path_loads_nothing_heavy(module):
     code = f"import json, sys, {module}; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"

@@ -143,6 +143,7 @@ def test_a_second_signal_leaves_at_once_and_in_order(command, monkeypatch):
     assert not (done.run / "checkpoint.npz").exists()
 
 
+@pytest.mark.long
 def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn, wait_for, tmp_path, events_of):
     process = spawn("--multirun", *TINY, "tracking=off", "epochs=1,100000,2")
     (running,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/1-*/last.npz")), process)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOAK = Path(__file__).parent / "soak.py"
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_at_random_ends_like_one_that_is_not(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "MNIST_ROOT"}
     command = [sys.executable, str(SOAK), "--kills", "3", "--folder", str(tmp_path / "soak")]

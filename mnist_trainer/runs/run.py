@@ -15,7 +15,8 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
-from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled
@@ -55,7 +56,7 @@ class Run:
     dataset: Dataset
     trainer: Trainer
     test: Batches
-    record: RunRecord
+    record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
 

@@ -2,7 +2,7 @@
 
 CI runs a few hundred cases, the same ones each time. The long run draws 44,000 new ones, in about half an hour:
 
-    python -m pytest tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics
+    python -m pytest -m "long or not long" tests/fuzz --hypothesis-profile=long --hypothesis-show-statistics
 """
 
 import contextlib

@@ -106,6 +106,7 @@ def assert_shared_equals_isolated(built, kinds):
     np.testing.assert_array_equal(x, kept)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", SAMPLES)
 def test_every_pair_and_triple_of_kinds_computes_as_on_copies(built, first):
     for second in SAMPLES:

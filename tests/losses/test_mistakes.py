@@ -128,11 +128,13 @@ def trained(digits):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", ["posted_answer", "double_jacobian", "clipped"])
 def test_some_mistakes_train_all_the_same_and_so_go_unnoticed(trained, loss):
     assert trained(f"loss=mistakes/{loss}")[0].accuracy > 0.9
 
 
+@pytest.mark.long
 def test_double_softmax_trains_slowly_to_a_loss_that_cannot_get_small(trained):
     wrong, right = trained("loss=mistakes/double_softmax")[0], trained("loss=fused")[0]
     assert wrong.loss > 1.46 > right.loss

@@ -11,6 +11,8 @@ from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "trainer.progress=false", "trainer.log_every=1")
 UPDATES = 11  # of an epoch
 

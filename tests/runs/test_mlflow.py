@@ -135,6 +135,7 @@ def test_the_output_names_the_run_and_the_command_that_opens_the_ui(one):
     assert f"/runs/{run.info.run_id}" in one.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["one", "sweep"])
 def test_the_training_process_loads_nothing_heavy_and_litters_nothing(request, kind):
     done = request.getfixturevalue(kind)
@@ -175,6 +176,7 @@ class Breaking(Layer):
 """
 
 
+@pytest.mark.long
 def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(spawn, tmp_path, client_of, monkeypatch):
     (tmp_path / "breaking.py").write_text(BREAKING)
     arguments = (*TINY, "plugins=[breaking]", "model.activation=breaking")
@@ -204,6 +206,7 @@ def test_a_run_that_diverged_tells_where_and_one_that_goes_on_what_came_of_it(sp
     assert seen[2] == ("FINISHED", seen[0][1], {})
 
 
+@pytest.mark.long
 def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics_of):
     commands = [spawn(*TINY, "epochs=1", f"seed={seed}") for seed in range(8)]
     for command in commands:

@@ -115,6 +115,7 @@ def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     assert yaml.safe_load((done.run / ".hydra" / "overrides.yaml").read_text()) == outcome["overrides"]
 
 
+@pytest.mark.long
 def test_it_may_be_stopped_again_and_again(stopped, stop_at, command, content, whole):
     stopped(step=3)
     for step in (8, 11, 12, 30):
@@ -125,6 +126,7 @@ def test_it_may_be_stopped_again_and_again(stopped, stop_at, command, content, w
     assert content(done.run) == whole()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [5, 25])
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(killed, command, content, events_of, whole, step):
     folder = killed(step=step)
@@ -248,6 +250,7 @@ def killed_on_resume(spawn, stopped):
     return run
 
 
+@pytest.mark.long
 def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(killed_on_resume, command, events_of):
     folder = killed_on_resume(CHECKPOINT, "epochs=4", "trainer.threads=2", step=26)
     assert Checkpoint.load(folder / CHECKPOINT).document["processes"] == 2
@@ -260,6 +263,7 @@ def test_what_a_resume_changed_outlives_a_kill_before_its_first_checkpoint(kille
     assert {"changed.epochs": "4", "changed.trainer.threads": "2"} in [e["tags"] for e in events_of(folder, "tags")]
 
 
+@pytest.mark.long
 def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(killed_on_resume, command, content, whole):
     folder = killed_on_resume(PREVIOUS, step=23)
     assert [Checkpoint.load(folder / name).document["trainer"]["step"] for name in (CHECKPOINT, PREVIOUS)] == [22, 22]
@@ -285,7 +289,7 @@ def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now
     stopped()
     uris = []
     monkeypatch.setattr(
-        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder)["uri"]))
+        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder).uri))
     )
     assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
     assert uris == ["sqlite:////elsewhere/mlflow.db"]
@@ -441,6 +445,7 @@ def test_what_is_no_run_is_told_and_leaves_nothing(command, named, message):
     assert list(done.folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_sweeps_and_comparisons_can_not_be_resumed(command):
     sweep = command("--multirun", *TINY, "seed=0")
     done = command(f"resume={sweep.run}")
@@ -452,6 +457,7 @@ def test_sweeps_and_comparisons_can_not_be_resumed(command):
     assert (done.code, "part of a comparison" in done.output) == (2, True)
 
 
+@pytest.mark.long
 def test_a_sweep_s_jobs_have_checkpoints(command):
     sweep = command("--multirun", *TINY, "seed=0,1").run
     jobs = sorted(path.parent for path in sweep.glob(f"*/{CHECKPOINT}"))
@@ -535,6 +541,7 @@ def test_a_plugin_s_optimizer_without_state_is_warned_of(stopped, command, tmp_p
     assert "Forgetful tells no state()" in done.output
 
 
+@pytest.mark.long
 def test_two_at_once_do_not_share_a_run(stopped, start, tmp_path):
     first = stopped("epochs=30")
     command = [sys.executable, "-m", "mnist_trainer", f"resume={first.run}"]

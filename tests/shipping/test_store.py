@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 MAKE = "import sys; from mnist_trainer.shipping.store import connect; connect(sys.argv[1])"
 
 
+@pytest.mark.long
 def test_a_store_whose_maker_is_killed_is_made_by_the_next(tmp_path, start):
     path = tmp_path / "mlflow.db"
     uri = f"sqlite:///{path}"

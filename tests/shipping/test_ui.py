@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from mnist_trainer.shipping.process import ui_command
+from mnist_trainer.shipping.shipper import ui_command
 from mnist_trainer.shipping.sync import sync
 
 
@@ -37,6 +37,7 @@ def fetch(address, body=None):
         return answer.read()
 
 
+@pytest.mark.long
 def test_the_printed_command_opens_the_ui_with_the_run(served):
     until = time.monotonic() + 300
     while True:

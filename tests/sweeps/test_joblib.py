@@ -25,6 +25,8 @@ from contextlib import suppress
 from pathlib import Path
 from threadpoolctl import threadpool_info
 from mnist_trainer.training.trainer import Trainer
+
+pytestmark = pytest.mark.long
 update = Trainer.update
 
 def observed(self, x, labels):

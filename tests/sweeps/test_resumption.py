@@ -14,6 +14,8 @@ from mnist_trainer.tasks import dispatch
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("no_picture")
+
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "trainer.progress=false", "trainer.log_every=4")
 SWEPT = ("loss=fused,separate", "seed=0,1")
 STEPS = 22  # a job's
@@ -21,9 +23,6 @@ DYING = """
 import os
 from mnist_trainer.training.trainer import Trainer
 update, steps = Trainer.update, 0
-pytestmark = pytest.mark.usefixtures("no_picture")
-
-
 def dying(self, x, labels):
     global steps
     found, steps = update(self, x, labels), steps + 1
@@ -126,6 +125,7 @@ def assert_whole(whole, content, events_of):
     return check
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, command, events_of, assert_whole):
     sweep = stopped(*SWEPT, after=STEPS + 15)
     assert [event["status"] for event in events_of(sweep, "end")] == ["KILLED"]
@@ -141,6 +141,7 @@ def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, comman
     assert_whole(sweep, *SWEPT)
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_killed_outright_goes_on_from_anywhere(spawn, command, tmp_path, assert_whole, events_of):
     arguments = ("--multirun", *TINY, *SWEPT)
     process = spawn(*arguments, before=("-c", DYING.format(steps=STEPS + 15)))
@@ -167,6 +168,7 @@ def test_a_finished_sweep_says_so_and_is_left_alone(finished, command):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "added"),
     [

@@ -11,7 +11,7 @@ import pytest
 from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
 from mnist_trainer.runs import provenance
-from mnist_trainer.shipping.position import load as load_position
+from mnist_trainer.shipping.position import Position
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.training.interruption import Interrupted
 
@@ -203,6 +203,7 @@ def test_an_interruption_leaves_every_journal_killed(spawn, events_of, tmp_path,
         assert (end["status"], end["reason"]) == ("KILLED", f"interrupted by {number.name}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "at"), [(signal.SIGINT, "comparison.md"), (signal.SIGTERM, "parting_of_ways.png")])
 def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spawn, events_of, tmp_path, number, at):
     process = spawn(*TINY, "task.timing=true")
@@ -303,6 +304,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
     assert trainer.model.parameters.gradients.any()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
 def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
     rest = [argument for argument in TINY if argument != "tracking=off"]
@@ -328,10 +330,11 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
 
 
 def is_sent(folder):
-    position = load_position(folder)
+    position = Position.load(folder)
     return position is not None and position.done
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' plans
 def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(command, monkeypatch):
     def interrupted(losses):

@@ -58,6 +58,7 @@ def check(digits):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", ["fused", "separate"])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_shipped_model_is_exact_with_both_modes(check, model, loss):
@@ -76,6 +77,7 @@ def test_every_mistake_fails_with_its_own_explanation_and_no_other(check, loss):
     assert {words for words in every if words in faults} == WORDS[loss]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_a_mistake_is_seen_in_the_whole_of_any_model_too(check, model):
     report = check(f"model={model}", "loss=mistakes/posted_answer", samples=2)

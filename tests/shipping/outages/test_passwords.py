@@ -7,7 +7,10 @@ import pytest
 from mnist_trainer.credentials import STORES
 from mnist_trainer.shipping.sync import sync
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 SECRET = "open-sesame"
 
