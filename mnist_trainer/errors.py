@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class MnistTrainerError(Exception):
@@ -66,3 +67,12 @@ def under(prefix: str) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(*(prefix + problem for problem in error.problems)) from None
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Let what is wrong with a file's content be a `DataError` that names the file."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise DataError(f"{path}: {error}") from error

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
-from mnist_trainer.build import build_data, build_layers, build_model, build_trainer, check_config
+from mnist_trainer.build import build_data, build_model, build_trainer, check_config
 from mnist_trainer.composition import compose
 from mnist_trainer.config import LayersConfig, MLPConfig
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.layers.dropout import Dropout
-from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten
 from mnist_trainer.layers.softmax import Softmax
 
@@ -46,18 +44,6 @@ def listed(*entries):
     return LayersConfig("custom", list(entries))
 
 
-def test_an_mlp_is_linear_activation_dropout_for_each_width_and_a_linear_to_the_classes():
-    layers = build_layers(mlp(5, 3, dropout=0.1), classes=4)
-    assert kinds(layers) == ["Flatten", *["Linear", "Tanh", "Dropout"] * 2, "Linear"]
-    assert [layer.units for layer in layers if isinstance(layer, Linear)] == [5, 3, 4]
-    assert {layer.rate for layer in layers if isinstance(layer, Dropout)} == {0.1}
-
-
-def test_an_mlp_without_hidden_layers_is_softmax_regression_and_without_dropout_has_no_such_layer():
-    assert kinds(build_layers(mlp(), classes=10)) == ["Flatten", "Linear"]
-    assert kinds(build_layers(mlp(5), classes=10)) == ["Flatten", "Linear", "Tanh", "Linear"]
-
-
 @pytest.mark.parametrize(("loss", "tail"), [("fused", []), ("separate", ["Softmax"])])
 def test_the_loss_alone_decides_whether_a_softmax_layer_ends_the_model(config, loss, tail):
     config.loss.name = loss
@@ -71,25 +57,12 @@ def test_a_loss_takes_the_layers_it_was_registered_with(config, monkeypatch):
     assert kinds(model.stack.layers)[-2:] == ["Flatten", "Softmax"]
 
 
-@pytest.mark.parametrize("after", [[], [{"kind": "flatten"}], [{"kind": "dropout"}]])
 @pytest.mark.parametrize("loss", ["fused", "separate"])
-def test_a_softmax_of_the_models_own_at_its_end_is_refused_also_when_hidden(config, loss, after):
+def test_a_softmax_of_the_models_own_at_its_end_is_refused_in_both_modes(config, loss):
     config.loss.name = loss
-    config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, {"kind": "softmax"}, *after)
+    config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, {"kind": "softmax"})
     with pytest.raises(ConfigError, match=r"^model\.layers\.2 is a softmax"):
         build_model(config, IMAGE, classes=10, max_batch=4)
-
-
-def test_a_softmax_within_a_residual_block_at_the_end_is_none_of_the_output(config):
-    block = {"kind": "residual", "layers": [{"kind": "softmax"}]}
-    config.model = listed({"kind": "flatten"}, {"kind": "linear", "units": 10}, block)
-    build_model(config, IMAGE, classes=10, max_batch=4)  # x + softmax(x) is no softmax
-
-
-def test_a_softmax_in_the_middle_is_the_users_choice(config):
-    config.model = listed({"kind": "flatten"}, {"kind": "softmax"}, {"kind": "linear", "units": 10})
-    model = build_model(config, IMAGE, classes=10, max_batch=4)
-    assert kinds(model.stack.layers) == ["Flatten", "Softmax", "Linear"]
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,20 @@
-"""When a run's checkpoints are written, and what they hold besides the trainer's state."""
+"""A run's checkpoints: when they are written, what they say of the run, and which one it goes on from."""
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mnist_trainer.errors import ConfigError, DataError, in_words
+from mnist_trainer.composition import restored
+from mnist_trainer.config import Config
+from mnist_trainer.errors import DataError, in_file, in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord
-from mnist_trainer.training.state import Place, place_of, snapshot
+from mnist_trainer.training.state import State, snapshot
 from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
@@ -21,15 +22,44 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class About:
-    """What a checkpoint's document says of the run."""
+    """What a checkpoint says of the run, beside the trainer's state."""
 
     run: str
     config: dict[str, Any]
     overrides: list[str]
     data: str  # the data set's digest
-    processes: int  # that share every update: the last bits depend on it
     version: str
-    journal: int  # its size in bytes
+    processes: int = hyperparameter(minimum=1)  # that share every update: the last bits depend on it
+    journal: int = hyperparameter(minimum=0)  # its size in bytes
+
+    def __post_init__(self) -> None:
+        """Check the ranges; raises `ConfigError`."""
+        check(self)
+
+
+@dataclass(frozen=True)
+class RunCheckpoint:
+    """A run as it was when its checkpoint was taken."""
+
+    path: Path
+    about: About
+    state: State
+
+    @classmethod
+    def load(cls, path: Path) -> "RunCheckpoint":
+        """Read a file; raises `DataError` naming it if it is anything but a run's whole checkpoint."""
+        checkpoint = Checkpoint.load(path)
+        with in_file(path):
+            return cls(path, picked(About, checkpoint.document), State.of(checkpoint))
+
+    def config(self) -> Config:
+        """Return the run's configuration; raises `DataError` naming the file if it is none of this version."""
+        with in_file(self.path):
+            return restored(self.about.config)
+
+    def save(self) -> None:
+        """Write it, and keep the one before; raises `OSError`."""
+        self.state.checkpoint(**asdict(self.about)).save(self.path.parent)
 
 
 class Checkpoints(Callback):
@@ -39,10 +69,9 @@ class Checkpoints(Callback):
     It has to come after the callback that writes the journal.
     """
 
-    def __init__(
-        self, folder: Path, journal: Journal, about: Mapping[str, object], *, minutes: float | None = None
-    ) -> None:
-        self._folder, self._journal, self._about = folder, journal, about
+    def __init__(self, journal: Journal, about: About, *, minutes: float | None = None) -> None:
+        self._journal, self._about = journal, about
+        self._path = journal.folder / CHECKPOINT
         self._seconds = None if minutes is None else 60 * minutes
         self._trainer: Trainer | None = None
         self._saved: tuple[int, int] | None = None  # epoch, batch
@@ -78,7 +107,7 @@ class Checkpoints(Callback):
         trainer, self._saved_at = self._trainer, time.monotonic()
         try:
             self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
-            snapshot(trainer, **self._about, journal=self._journal.size).save(self._folder)
+            RunCheckpoint(self._path, replace(self._about, journal=self._journal.size), snapshot(trainer)).save()
         except OSError as error:
             if not self._failed:
                 log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")
@@ -87,32 +116,24 @@ class Checkpoints(Callback):
             self._saved, self._failed = (trainer.epoch, trainer.batch), False
 
 
-def read_checkpoint(folder: Path, named: Path | None) -> tuple[Path | None, Checkpoint | None]:
+def read_checkpoint(folder: Path, named: Path | None) -> RunCheckpoint | None:
     """Read the checkpoint named, or the folder's newest that is whole; None if there is none.
 
     Raises `DataError` if there are some, but none is whole.
     """
     if named is not None and named.name.endswith(".npz"):
-        return named, Checkpoint.load(named)
+        return RunCheckpoint.load(named)
     problem: DataError | None = None
     for path in (folder / CHECKPOINT, folder / PREVIOUS):
         if path.exists() or path.is_symlink():
             try:
-                checkpoint = Checkpoint.load(path)
+                found = RunCheckpoint.load(path)
             except DataError as error:
                 problem = problem or error
                 continue
             if problem is not None:
                 log.warning(f"{problem}; taking the one before")
-            return path, checkpoint
+            return found
     if problem is not None:
         raise problem
-    return None, None
-
-
-def told(path: Path | None, checkpoint: Checkpoint) -> tuple[About, Place]:
-    """Return what a checkpoint's document says of the run, and where in it it was taken; raises `DataError`."""
-    try:
-        return picked(About, checkpoint.document), place_of(checkpoint.document)
-    except (ConfigError, DataError) as error:
-        raise DataError(f"{path}: {error}") from error
+    return None

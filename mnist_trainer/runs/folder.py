@@ -8,7 +8,9 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.composition import restored
+from mnist_trainer.config import Config
+from mnist_trainer.errors import ConfigError, DataError, in_file
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
@@ -115,3 +117,25 @@ def planned(job_folder: Path) -> list[str]:
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     return [str(override) for override in found] if isinstance(found, list) else []
+
+
+def read_config(path: Path) -> Config:
+    """Read a run's resolved configuration; raises `DataError` naming the file."""
+    try:
+        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: not a readable configuration: {error}") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: not a configuration")
+    with in_file(path):
+        return restored(values)
+
+
+class PlainLoader(yaml.SafeLoader):
+    """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node; raises a `YAMLError` for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases")
+        return super().compose_node(parent, index)

@@ -4,15 +4,11 @@ import logging
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from mnist_trainer.composition import restored
 from mnist_trainer.config import Config, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, MOST_YAML, OUTCOME, PREVIOUS, read_text
+from mnist_trainer.errors import ConfigError, DataError, in_file
+from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, OUTCOME, PREVIOUS
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Start
@@ -20,12 +16,11 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.checkpoints import read_checkpoint, told
+from mnist_trainer.runs.checkpoints import RunCheckpoint, read_checkpoint
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import planned
+from mnist_trainer.runs.folder import planned, read_config
 from mnist_trainer.runs.tracked import Tracked
-from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.state import Place, restore
+from mnist_trainer.training.state import State, restore
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
 
@@ -38,8 +33,7 @@ class Resumption:
 
     journal: Journal
     start: Start | None
-    path: Path | None  # of the checkpoint
-    checkpoint: Checkpoint | None
+    checkpoint: RunCheckpoint | None
     config: Config
     overrides: Sequence[str]
     changes: Mapping[str, object]
@@ -60,20 +54,17 @@ class Resumption:
         try:
             start = read_start(folder)
             named = Path(resume)
-            path, checkpoint = read_checkpoint(folder, named if named.is_file() else None)
-            place: Place | None = None
+            checkpoint = read_checkpoint(folder, named if named.is_file() else None)
             if checkpoint is None:
-                values, own = read_config(folder / CONFIG), planned(folder)
+                config, own = read_config(folder / CONFIG), planned(folder)
+            elif start is None or checkpoint.about.run != start.run:
+                raise DataError(f"{checkpoint.path}: a checkpoint of another run than the journal beside it")
             else:
-                about, place = told(path, checkpoint)
-                values, own = about.config, about.overrides
-                if start is None or about.run != start.run:
-                    raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
-            config = config_of(path or folder / CONFIG, values)
+                config, own = checkpoint.config(), checkpoint.about.overrides
             config, overrides, changes = changed(config, own, given)
-            if place is not None:
-                check_epochs(config, place)
-            return cls(journal, start, path, checkpoint, config, overrides, changes)
+            if checkpoint is not None:
+                check_epochs(config, checkpoint.state)
+            return cls(journal, start, checkpoint, config, overrides, changes)
         except BaseException:
             journal.close()
             raise
@@ -81,14 +72,14 @@ class Resumption:
     @property
     def step(self) -> int:
         """How many updates are done."""
-        return 0 if self.checkpoint is None else int(self.checkpoint.document["trainer"]["step"])
+        return 0 if self.checkpoint is None else self.checkpoint.state.step
 
     @property
     def processes(self) -> int | None:
         """How many processes shared the updates, on which their last bits depend; None if that is anew to be told."""
         if self.checkpoint is None or "trainer.threads" in self.changes:
             return None
-        return int(self.checkpoint.document["processes"])
+        return self.checkpoint.about.processes
 
     @property
     def tracked(self) -> Tracked:
@@ -105,13 +96,11 @@ class Resumption:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
         if self.checkpoint is None:
             return
-        then = self.checkpoint.document["data"]
-        if dataset.digest != then:
-            raise DataError(f"{self.path}: the run was on other data: their digest was {then}, and is {dataset.digest}")
-        try:
-            restore(trainer, self.checkpoint)
-        except DataError as error:
-            raise DataError(f"{self.path}: {error}") from error
+        with in_file(self.checkpoint.path):
+            then = self.checkpoint.about.data
+            if dataset.digest != then:
+                raise DataError(f"the run was on other data: their digest was {then}, and is {dataset.digest}")
+            restore(trainer, self.checkpoint.state)
         if type(trainer.optimizer).state is Optimizer.state:
             log.warning(f"{type(trainer.optimizer).__name__} tells no state(): if it has any, it begins anew")
 
@@ -120,7 +109,7 @@ class Resumption:
 
         A shipper that is started after that knows where the run goes from now on. `processes` share the updates.
         """
-        size = None if self.checkpoint is None else int(self.checkpoint.document["journal"])
+        size = None if self.checkpoint is None else self.checkpoint.about.journal
         cut_back(self.journal, size, resolve_uri(self.tracked.config.uri, self.tracked.store_folder))
         self.begun = True
         for path in (self.journal.folder / OUTCOME, *self.journal.folder.glob(".*.npz.*")):
@@ -132,24 +121,25 @@ class Resumption:
             self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
             if record.mode == "off" or record.store_folder != self.start.store_folder:
                 unsent.strike(Path(self.start.store_folder), record.run)  # where it was entered before
-        if self.checkpoint is not None and self.path is not None:
-            self._keep(self.path, self.checkpoint, processes)
+        if self.checkpoint is not None:
+            self._keep(self.checkpoint, processes)
 
-    def _keep(self, path: Path, checkpoint: Checkpoint, processes: int) -> None:
+    def _keep(self, checkpoint: RunCheckpoint, processes: int) -> None:
         """See that it is the folder's newest, as the run goes on from now on: it may die before its first own one."""
         newest = self.journal.folder / CHECKPOINT
-        if path.resolve() != newest.resolve():
+        if checkpoint.path.resolve() != newest.resolve():
             newest.unlink(missing_ok=True)  # it lies beyond the journal's end
         elif not self.changes:
             return
         self.journal.sync()
-        now = {
-            "config": asdict(self.config),
-            "overrides": list(self.overrides),
-            "processes": processes,
-            "journal": self.journal.size,
-        }
-        Checkpoint(checkpoint.arrays, {**checkpoint.document, **now}).save(self.journal.folder)
+        about = replace(
+            checkpoint.about,
+            config=asdict(self.config),
+            overrides=list(self.overrides),
+            processes=processes,
+            journal=self.journal.size,
+        )
+        replace(checkpoint, path=newest, about=about).save()
 
     def describe(self, trainer: Trainer) -> None:
         """Log where the run goes on."""
@@ -185,37 +175,8 @@ def same_run(start: Start, tracked: Tracked) -> Start:
     return replace(start, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
 
 
-def check_epochs(config: Config, place: Place) -> None:
+def check_epochs(config: Config, state: State) -> None:
     """Raise `ConfigError` if the run has done more epochs than it is to have."""
-    begun = place.epoch + bool(place.batch)
+    begun = state.epoch + bool(state.batch)
     if config.epochs < begun:
         raise ConfigError(f"epochs={config.epochs}: the run is in its epoch {begun} already")
-
-
-def read_config(path: Path) -> Mapping[str, Any]:
-    """Read a run's resolved configuration; raises `DataError` naming the file."""
-    try:
-        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: not a readable configuration: {error}") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: not a configuration")
-    return values
-
-
-def config_of(path: Path, values: Mapping[str, Any]) -> Config:
-    """Return the configuration that a run's file holds; raises `DataError` naming it if that isn't one."""
-    try:
-        return restored(values)
-    except ConfigError as error:
-        raise DataError(f"{path}: {error}") from error
-
-
-class PlainLoader(yaml.SafeLoader):
-    """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Compose a node; raises a `YAMLError` for an alias."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has aliases")
-        return super().compose_node(parent, index)

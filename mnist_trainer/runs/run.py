@@ -15,7 +15,7 @@ from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.checkpoints import Checkpoints
+from mnist_trainer.runs.checkpoints import About, Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
@@ -113,15 +113,16 @@ class Run:
         return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
-        about = {
-            "run": self.record.run,
-            "config": asdict(self.config),
-            "overrides": list(self.overrides),
-            "data": self.dataset.digest,
-            "processes": self.trainer.processes,
-            "version": __version__,
-        }
-        checkpoints = Checkpoints(self.folder, journal, about, minutes=self.config.trainer.checkpoint_minutes)
+        about = About(
+            run=self.record.run,
+            config=asdict(self.config),
+            overrides=list(self.overrides),
+            data=self.dataset.digest,
+            version=__version__,
+            processes=self.trainer.processes,
+            journal=journal.size,
+        )
+        checkpoints = Checkpoints(journal, about, minutes=self.config.trainer.checkpoint_minutes)
         self.trainer.callbacks = [*self.trainer.callbacks, checkpoints]
         with closing(self.trainer.updates()) as updates:
             for update in updates:

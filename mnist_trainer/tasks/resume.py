@@ -10,9 +10,9 @@ from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
-from mnist_trainer.runs.folder import Ending, is_finished, outcome_of
+from mnist_trainer.runs.folder import Ending, is_finished, outcome_of, read_config
 from mnist_trainer.runs.outcome import write_failure
-from mnist_trainer.runs.resumption import Resumption, config_of, read_config
+from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
 from mnist_trainer.words import shown
@@ -60,7 +60,7 @@ def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     """Raise `ConfigError` for what a finished run's result is no answer to."""
     if {key_of(override) for override in given} <= {"resume"}:
         return
-    config = config_of(folder / CONFIG, read_config(folder / CONFIG))
+    config = read_config(folder / CONFIG)
     _, _, changes = changed(config, own, given)
     if "epochs" in changes:
         raise ConfigError(

@@ -1,11 +1,11 @@
-"""A trainer's state as arrays and plain values, and back: what it takes to go on bit for bit.
+"""A trainer's state, and back: what it takes to go on bit for bit.
 
 The order of an epoch's batches follows from the state of their generator before the epoch, and the schedule from the
-number of updates, so that neither is kept.
+number of updates, so that neither is kept. In a checkpoint the state's arrays are arrays, and the rest is the document.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,33 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import check, construct, hyperparameter, picked
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean
+from mnist_trainer.training.streams import check_state, from_plain, plain
 from mnist_trainer.training.trainer import Trainer, state_of
 
+DOCUMENT = "trainer"
+"""The state's key in a checkpoint's document."""
 CONFUSION = "confusion"
-DTYPE = "dtype"
+NUMBERS = ("step", "epoch", "batch", "seconds", "epoch_seconds")
+SUMS = ("means", "since_record")
+RECORDS = ("best", "last")
 MISFITS = (KeyError, TypeError, ValueError, ArithmeticError, RecursionError, ConfigError)
 """What content that isn't a trainer's leads to."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a trainer is in its run: the trainer's own attributes."""
+class State:
+    """What a trainer's attributes of the same names are at a moment; generators' states are plain values here."""
 
+    arrays: Mapping[str, NDArray[Any]]
+    """The model's, those of its best validation, and the optimizer's: `model/0.weights`."""
+    generators: Mapping[str, Any]
+    """The states of the model's."""
     order: Mapping[str, Any] | None
+    means: tuple[Any, ...]
+    """`Mean.sums`."""
+    since_record: tuple[Any, ...]
+    best: EpochRecord | None
+    last: EpochRecord | None
     step: int = hyperparameter(minimum=0)
     epoch: int = hyperparameter(minimum=0)
     batch: int = hyperparameter(minimum=0)
@@ -38,16 +52,73 @@ class Place:
         """Check the ranges; raises `ConfigError`."""
         check(self)
 
+    def checkpoint(self, **more: object) -> Checkpoint:
+        """Return what is to be written; `more` goes into the document as it is."""
+        arrays = dict(self.arrays)
+        document: dict[str, Any] = {name: getattr(self, name) for name in (*NUMBERS, *SUMS, "order", "generators")}
+        for name in RECORDS:
+            record: EpochRecord | None = getattr(self, name)
+            document[name] = None
+            if record is not None:
+                document[name] = asdict(replace(record, validation=None))
+                if record.validation is not None:
+                    arrays[f"{name}/{CONFUSION}"] = record.validation.confusion
+                    document[name]["validation"] = [record.validation.loss, record.validation.accuracy]
+        return Checkpoint(arrays, {DOCUMENT: document, **more})
 
-NOW = tuple(field.name for field in fields(Place))
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "State":
+        """Return the state that a checkpoint holds; raises `DataError` if it holds none."""
+        try:
+            values: Mapping[str, Any] = checkpoint.document[DOCUMENT]
+            made = {name: _sums(values[name]) for name in SUMS} | {
+                name: _record(values[name], checkpoint.arrays.get(f"{name}/{CONFUSION}")) for name in RECORDS
+            }
+            arrays = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(f"/{CONFUSION}")}
+            return picked(cls, {**values, **made, "arrays": arrays})
+        except MISFITS as error:
+            raise _misfit(error) from error
 
 
-def place_of(document: Mapping[str, Any]) -> Place:
-    """Return where the trainer was, as a checkpoint's document says; raises `DataError`."""
+def snapshot(trainer: Trainer) -> State:
+    """Take the state of a trainer that is at rest, or tells of an epoch's end; the arrays are its own, not copies."""
+    trainer.worker.collect()
+    return State(
+        arrays=dict(_arrays(trainer)),
+        generators={name: plain(state_of(generator)) for name, generator in trainer.model.generators.items()},
+        order=plain(trainer.order),
+        **{name: getattr(trainer, name).sums for name in SUMS},
+        **{name: getattr(trainer, name) for name in (*RECORDS, *NUMBERS)},
+    )
+
+
+def restore(trainer: Trainer, state: State) -> None:
+    """Bring a trainer that was built from the same configuration to where the state was taken.
+
+    Raises `DataError` if the state is that of another model or optimizer; the trainer is as it was then.
+    """
+    _check_arrays(trainer, state.arrays)
+    _check_place(trainer, state)
     try:
-        return picked(Place, document["trainer"])
+        order = from_plain(state.order)
+        states = {name: from_plain(state.generators[name]) for name in trainer.model.generators}
+        for name, generator in trainer.model.generators.items():
+            check_state(generator, states[name])
+        if trainer.train.generator is not None:
+            check_state(trainer.train.generator, order)
     except MISFITS as error:
         raise _misfit(error) from error
+    for name in (*NUMBERS, *RECORDS):
+        setattr(trainer, name, getattr(state, name))
+    for name in SUMS:
+        setattr(trainer, name, Mean(*getattr(state, name)))
+    for name, generator in trainer.model.generators.items():
+        generator.bit_generator.state = states[name]
+    trainer.order = order
+    if trainer.train.generator is not None:
+        trainer.train.generator.bit_generator.state = order
+    for name, array in _arrays(trainer):
+        np.copyto(array, state.arrays[name])
 
 
 def _misfit(error: Exception) -> DataError:
@@ -55,72 +126,23 @@ def _misfit(error: Exception) -> DataError:
     return DataError(f"its content doesn't fit this version of mnist_trainer: {reason}")
 
 
-def snapshot(trainer: Trainer, **more: object) -> Checkpoint:
-    """Take the state of a trainer that is at rest, or tells of an epoch's end; the arrays are its own, not copies.
-
-    `more` goes into the document as it is.
-    """
-    trainer.worker.collect()
-    arrays = dict(_arrays(trainer))
-    document: dict[str, Any] = {name: _plain(getattr(trainer, name)) for name in NOW}
-    document |= {"means": trainer.means.sums, "since_record": trainer.since_record.sums}
-    document["generators"] = {name: _plain(state_of(generator)) for name, generator in trainer.model.generators.items()}
-    for name in ("best", "last"):
-        record: EpochRecord | None = getattr(trainer, name)
-        document[name] = None
-        if record is not None:
-            document[name] = asdict(replace(record, validation=None))
-            if record.validation is not None:
-                arrays[f"{name}/{CONFUSION}"] = record.validation.confusion
-                document[name]["validation"] = [record.validation.loss, record.validation.accuracy]
-    return Checkpoint(arrays, {"trainer": document, **more})
+def _sums(values: Any) -> tuple[Any, ...]:
+    samples, clamped_rows, loss, correct = values
+    if not all(type(each) is int and each >= 0 for each in (samples, clamped_rows, correct)) or type(loss) is not float:
+        raise ValueError(f"{values} are no sums over samples")
+    return samples, clamped_rows, loss, correct
 
 
-def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Bring a trainer that was built from the same configuration to where the checkpoint was taken.
-
-    Raises `DataError` if the checkpoint is that of another model or optimizer; the trainer is as it was then.
-    """
-    place = place_of(checkpoint.document)
-    _check(trainer, checkpoint, place)
-    try:
-        document = checkpoint.document["trainer"]
-        records = {name: _record(name, document, checkpoint.arrays, trainer) for name in ("best", "last")}
-        generators = {name: _unplain(document["generators"][name]) for name in trainer.model.generators}
-        now = {name: _unplain(getattr(place, name)) for name in NOW}
-        means = {name: _mean(document[name]) for name in ("means", "since_record")}
-        for name, generator in trainer.model.generators.items():
-            _check_generator(generator, generators[name])
-        if trainer.train.generator is not None:
-            _check_generator(trainer.train.generator, now["order"])
-    except MISFITS as error:
-        raise _misfit(error) from error
-    for name, value in {**now, **means, **records}.items():
-        setattr(trainer, name, value)
-    for name, generator in trainer.model.generators.items():
-        generator.bit_generator.state = generators[name]
-    if trainer.train.generator is not None:
-        trainer.train.generator.bit_generator.state = now["order"]
-    for name, array in _arrays(trainer):
-        np.copyto(array, checkpoint.arrays[name])
-
-
-def _plain(value: Any) -> Any:
-    """Return a generator's state as JSON has it: that of most kinds, but for PCG64, holds arrays."""
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return {DTYPE: value.dtype.str, "values": value.tolist()} if isinstance(value, np.ndarray) else value
-
-
-def _unplain(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    if DTYPE in value:
-        dtype = np.dtype(value[DTYPE])
-        if dtype.kind not in "iu":  # one of text, say, could ask for any size
-            raise ValueError(f"no generator's state holds {dtype}")
-        return np.array(value["values"], dtype)
-    return {key: _unplain(part) for key, part in value.items()}
+def _record(values: Any, confusion: NDArray[Any] | None) -> EpochRecord | None:
+    if values is None:
+        return None
+    validation = None
+    if values["validation"] is not None:
+        loss, accuracy = values["validation"]
+        if confusion is None or confusion.dtype != np.int64 or confusion.ndim != 2:
+            raise ValueError(f"no {CONFUSION} counts of a validation")
+        validation = Evaluation(float(loss), float(accuracy), confusion)
+    return construct(EpochRecord, {**values, "validation": validation})
 
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
@@ -128,9 +150,8 @@ def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
     return [(f"{group}/{name}", array) for group, arrays in groups.items() for name, array in arrays.items()]
 
 
-def _check(trainer: Trainer, checkpoint: Checkpoint, place: Place) -> None:
+def _check_arrays(trainer: Trainer, found: Mapping[str, NDArray[Any]]) -> None:
     own = dict(_arrays(trainer))
-    found = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(f"/{CONFUSION}")}
     if own.keys() != found.keys():
         missing, unknown = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
         raise DataError(f"a checkpoint of another model or optimizer: missing {missing}, unknown {unknown}")
@@ -143,40 +164,16 @@ def _check(trainer: Trainer, checkpoint: Checkpoint, place: Place) -> None:
         usable = ~np.isnan(array) if name.startswith("optimizer/") else np.isfinite(array)  # a moment may overflow
         if not usable.all():
             raise DataError(f"{name} holds values that are not finite")
+
+
+def _check_place(trainer: Trainer, state: State) -> None:
     batches = len(trainer.train)
-    if place.batch > batches or place.step != place.epoch * batches + place.batch:
+    if state.batch > batches or state.step != state.epoch * batches + state.batch:
         raise DataError(
-            f"its place, update {place.step:,} in epoch {place.epoch} after batch {place.batch}, is none in epochs of "
+            f"its place, update {state.step:,} in epoch {state.epoch} after batch {state.batch}, is none in epochs of "
             f"{batches:,} batches"
         )
-
-
-def _check_generator(generator: np.random.Generator, state: Mapping[str, Any] | None) -> None:
-    """Raise one of `MISFITS` if it can't have this state."""
-    other = type(generator.bit_generator)()
-    other.state = state  # type: ignore[assignment]
-    if _plain(other.state) != _plain(state):
-        raise ValueError(f"{state} is no state of a {type(other).__name__}")
-
-
-def _mean(sums: Any) -> Mean:
-    samples, clamped_rows, loss, correct = sums
-    if not all(type(each) is int and each >= 0 for each in (samples, clamped_rows, correct)) or type(loss) is not float:
-        raise ValueError(f"{sums} are no sums over samples")
-    return Mean(samples, clamped_rows, loss, correct)
-
-
-def _record(
-    name: str, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], trainer: Trainer
-) -> EpochRecord | None:
-    values = document[name]
-    if values is None:
-        return None
-    validation = None
-    if values["validation"] is not None:
-        loss, accuracy = values["validation"]
-        confusion = arrays[f"{name}/{CONFUSION}"]
-        if confusion.dtype != np.int64 or confusion.shape != 2 * trainer.model.out_shape:
-            raise ValueError(f"{name}/{CONFUSION} is of shape {confusion.shape} and type {confusion.dtype}")
-        validation = Evaluation(float(loss), float(accuracy), confusion)
-    return construct(EpochRecord, {**values, "validation": validation})
+    for name in RECORDS:
+        validation = getattr(getattr(state, name), "validation", None)
+        if validation is not None and validation.confusion.shape != 2 * trainer.model.out_shape:
+            raise DataError(f"{name}/{CONFUSION} is of shape {validation.confusion.shape}")

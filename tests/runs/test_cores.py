@@ -1,4 +1,6 @@
-"""`trainer.threads`: a rule on sizes."""
+"""`trainer.threads`: a rule on sizes; and how many CPUs a job has."""
+
+import os
 
 import pytest
 
@@ -70,3 +72,50 @@ def test_tasks_that_train_in_one_process_give_the_products_what_a_number_says():
 def test_what_is_no_number_of_cores_is_told(dataset, value):
     with pytest.raises(ConfigError, match=r"trainer\.threads"):
         cores(dataset, f"trainer.threads={value}")
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine with eight CPUs, and no quota."""
+    for name in rule.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(rule, "QUOTA", tmp_path / "cpu.max")
+    return tmp_path / "cpu.max"
+
+
+@pytest.mark.parametrize(
+    ("quota", "usable"),
+    [("max 100000", 8), ("300000 100000", 3), ("50000 100000", 1), ("9900000 100000", 8), ("nonsense", 8)],
+)
+def test_a_container_s_quota_counts(machine, quota, usable):
+    machine.write_text(f"{quota}\n")
+    assert rule.usable_cpus() == usable
+
+
+@pytest.mark.parametrize(("jobs", "own"), [(1, 8), (2, 4), (3, 2), (8, 1), (20, 1)])
+def test_jobs_side_by_side_have_equal_shares(machine, jobs, own, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    rule.share_cpus(jobs)
+    assert rule.own_cpus() == own
+    assert {os.environ[name] for name in rule.THREADS} == {str(own)}
+
+
+@pytest.mark.parametrize(("granted", "own"), [("3", 3), ("100", 8), ("", 8), ("0", 1), ("2,1", 8)])
+def test_what_the_environment_grants_counts_up_to_what_there_is(machine, monkeypatch, granted, own):
+    monkeypatch.setenv("OMP_NUM_THREADS", granted)
+    assert rule.own_cpus() == own
+
+
+def test_a_share_is_no_larger_than_what_the_user_granted(machine, monkeypatch):
+    monkeypatch.setattr(os, "environ", {**os.environ, "OMP_NUM_THREADS": "1"})
+    rule.share_cpus(2)
+    assert rule.own_cpus() == 1
+
+
+def test_threads_beyond_the_share_are_told_and_not_taken(machine, monkeypatch, caplog):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert [rule.affordable(threads) for threads in (1, 2)] == [1, 2]
+    assert caplog.text == ""
+    assert rule.affordable(4) == 2
+    assert "trainer.threads=4: beside the sweep's other jobs this one has 2 CPUs" in caplog.text

@@ -19,7 +19,7 @@ from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine, OneCycle
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.state import restore, snapshot
+from mnist_trainer.training.state import State, restore, snapshot
 from mnist_trainer.training.trainer import Callback
 
 UPDATES = 15  # 3 epochs of 5
@@ -60,7 +60,7 @@ class Saves(Callback):
 
     def on_epoch(self, record):
         if record.epoch == self.epoch:
-            snapshot(self.trainer).save(self.folder)
+            snapshot(self.trainer).checkpoint().save(self.folder)
 
 
 def told(heard, after):
@@ -75,7 +75,7 @@ def told(heard, after):
 
 
 def bits(trainer):
-    state = snapshot(trainer)
+    state = snapshot(trainer).checkpoint()
     numbers = {key: value for key, value in state.document["trainer"].items() if "seconds" not in key}
     for name in ("best", "last"):
         if numbers[name] is not None:
@@ -87,7 +87,7 @@ def gone_on(tiny, recorder, run, folder):
     """Restore the folder's checkpoint into a new trainer, and train it to its end."""
     heard = recorder()
     trainer = trainer_of(tiny, run, callbacks=[heard])
-    restore(trainer, Checkpoint.load(folder / CHECKPOINT))
+    restore(trainer, State.of(Checkpoint.load(folder / CHECKPOINT)))
     trainer.fit()
     return trainer, heard
 
@@ -103,7 +103,7 @@ def test_a_run_that_goes_on_after_any_update_has_the_same_bits_and_tells_the_sam
     broken = trainer_of(tiny, run)
     for _ in zip(range(stop), broken.updates(), strict=False):
         pass
-    snapshot(broken).save(folder)
+    snapshot(broken).checkpoint().save(folder)
     resumed, heard_then = gone_on(tiny, recorder, run, folder)
     assert bits(resumed) == bits(whole)
     at_an_end = broken.batch == len(broken.train)  # whose validation is still to come
@@ -153,7 +153,7 @@ def test_generators_of_every_kind_go_on_where_they_were(tmp_path, tiny, kind):
     whole = tiny.trainer(before=[Noise(kind)], callbacks=[Saves(tmp_path, 1)])
     whole.fit()
     resumed = tiny.trainer(before=[Noise(kind)])
-    restore(resumed, Checkpoint.load(tmp_path / CHECKPOINT))
+    restore(resumed, State.of(Checkpoint.load(tmp_path / CHECKPOINT)))
     resumed.fit()
     assert whole.model.parameters.values.tobytes() == resumed.model.parameters.values.tobytes()
 
@@ -162,7 +162,7 @@ def test_the_best_parameters_come_back_too(tmp_path, tiny):
     whole = trainer_of(tiny, "sgd", callbacks=[Saves(tmp_path, 2)])
     whole.fit()
     resumed = trainer_of(tiny, "sgd")
-    restore(resumed, Checkpoint.load(tmp_path / CHECKPOINT))
+    restore(resumed, State.of(Checkpoint.load(tmp_path / CHECKPOINT)))
     resumed.fit()
     for trainer in (whole, resumed):
         trainer.restore_best()
@@ -180,11 +180,11 @@ def test_the_best_parameters_come_back_too(tmp_path, tiny):
 def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path, tiny, changes, message):
     trainer = tiny.trainer()
     trainer.fit()
-    snapshot(trainer).save(tmp_path)
+    snapshot(trainer).checkpoint().save(tmp_path)
     other = tiny.trainer(**changes)
     before = other.model.parameters.values.tobytes()
     with pytest.raises(DataError, match=message):
-        restore(other, Checkpoint.load(tmp_path / CHECKPOINT))
+        restore(other, State.of(Checkpoint.load(tmp_path / CHECKPOINT)))
     assert (other.model.parameters.values.tobytes(), other.step) == (before, 0)
 
 
@@ -224,10 +224,10 @@ def test_a_checkpoint_of_nonsense_is_refused_and_changes_nothing(tiny, key, valu
     trainer, other = tiny.trainer(), tiny.trainer()
     for _ in zip(range(3), trainer.updates(), strict=False):
         pass
-    found = snapshot(trainer)
+    found = snapshot(trainer).checkpoint()
     before = bits(other)
     with pytest.raises(DataError, match=message):
-        restore(other, Checkpoint(found.arrays, {"trainer": {**found.document["trainer"], key: value}}))
+        restore(other, State.of(Checkpoint(found.arrays, {"trainer": {**found.document["trainer"], key: value}})))
     assert bits(other) == before
 
 

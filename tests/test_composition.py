@@ -6,6 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+
+from mnist_trainer.composition import compose, conf_folder, typed
+from mnist_trainer.errors import ConfigError
 
 TINY = ("data=digits", "tracking=off", "epochs=1")
 LAYERS = "model=custom model.layers="
@@ -162,3 +167,26 @@ def test_a_truncated_file_of_the_named_folder_is_told_by_name(command, tmp_path)
         (tmp_path / name).write_bytes(images if "images" in name else content[:1000])
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(content[:1000])
     refused(command(*TINY, "data=mnist", f"data.root={tmp_path}"), ["ubyte", "data.root"])
+
+
+@pytest.mark.parametrize("override", ["loss=custom", "loss=fusd", "epochs=many", "batchsize=32", "data=idx"])
+def test_compose_tells_every_mistake_as_a_config_error(override):
+    with pytest.raises(ConfigError) as error:
+        compose([override])
+    assert override.partition("=")[0] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"), [("+unknown.key=1", "unknown"), ("+optimizer.momentm=1", "optimizer.momentm"), ("+a=1", "a")]
+)
+def test_a_plus_does_not_smuggle_in_keys_that_nothing_reads(override, key):
+    with pytest.raises(ConfigError, match=rf"^{key} is unknown"):
+        compose([override])
+
+
+@pytest.mark.parametrize("key", ["epochs", "data.name", "trainer.log_every"])
+def test_a_key_left_without_a_value_is_told_by_its_name(key):
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        composed = hydra_compose("config", [f"{key}=???"])
+    with pytest.raises(ConfigError, match=f"^{key} is missing"):
+        typed(composed)
