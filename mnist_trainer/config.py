@@ -1,16 +1,36 @@
 """The configuration's schemas: every key, its type and the range that fits; the values are in `conf/`.
 
-The dataclasses of optimizers, losses and schedules have the types only: their ranges are those of the classes that
-the names stand for. `register` tells Hydra of all schemas.
+Those of losses, optimizers and schedules are made from the classes that they configure. They have the types only: the
+classes know which values fit. `register` tells Hydra of all schemas.
 """
 
+import dataclasses
+import typing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.losses.mistakes import Clipped
+from mnist_trainer.losses.softmax_loss import SoftmaxLoss
+from mnist_trainer.optimizers.adam import Adam
+from mnist_trainer.optimizers.rmsprop import RMSprop
+from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.schedules import Cosine, OneCycle, Step
+
+
+def schema_of(cls: type, name: str, base: type) -> type[Any]:
+    """Make the schema that configures a class: a dataclass with the base's keys, and one for each hyperparameter."""
+    hints = typing.get_type_hints(cls)
+    keys = [
+        (key.name, str if typing.get_origin(hints[key.name]) is Literal else hints[key.name], MISSING)
+        for key in dataclasses.fields(cls)
+        if key.init
+    ]
+    namespace = {"__doc__": f"The hyperparameters of {cls.__name__}.", "__module__": __name__}
+    return dataclasses.make_dataclass(name, keys, bases=(base,), namespace=namespace)
 
 
 @dataclass
@@ -105,18 +125,8 @@ class LossConfig:
     name: str = MISSING
 
 
-@dataclass
-class SoftmaxCrossEntropyConfig(LossConfig):
-    """Softmax and cross-entropy, fused or separate."""
-
-    label_smoothing: float = MISSING
-
-
-@dataclass
-class ClippedConfig(LossConfig):
-    """The mistake `clipped`."""
-
-    epsilon: float = MISSING
+SoftmaxCrossEntropyConfig = schema_of(SoftmaxLoss, "SoftmaxCrossEntropyConfig", LossConfig)
+ClippedConfig = schema_of(Clipped, "ClippedConfig", LossConfig)
 
 
 @dataclass
@@ -134,33 +144,9 @@ class OptimizerConfig:
     lr: float = hyperparameter(MISSING, above=0)
 
 
-@dataclass
-class SGDConfig(OptimizerConfig):
-    """Stochastic gradient descent with momentum."""
-
-    momentum: float = MISSING
-    nesterov: bool = MISSING
-    weight_decay: float = MISSING
-    decay: str = MISSING
-
-
-@dataclass
-class RMSpropConfig(OptimizerConfig):
-    """RMSprop."""
-
-    rho: float = MISSING
-    epsilon: float = MISSING
-    weight_decay: float = MISSING
-
-
-@dataclass
-class AdamConfig(OptimizerConfig):
-    """Adam, or AdamW."""
-
-    beta1: float = MISSING
-    beta2: float = MISSING
-    epsilon: float = MISSING
-    weight_decay: float = MISSING
+SGDConfig = schema_of(SGD, "SGDConfig", OptimizerConfig)
+RMSpropConfig = schema_of(RMSprop, "RMSpropConfig", OptimizerConfig)
+AdamConfig = schema_of(Adam, "AdamConfig", OptimizerConfig)
 
 
 @dataclass
@@ -177,27 +163,9 @@ class ScheduleConfig:
     name: str = MISSING
 
 
-@dataclass
-class StepConfig(ScheduleConfig):
-    """A factor every few epochs."""
-
-    every: int = MISSING
-    gamma: float = MISSING
-
-
-@dataclass
-class CosineConfig(ScheduleConfig):
-    """Half a cosine down, after a linear warm-up."""
-
-    warmup: float = MISSING
-    final: float = MISSING
-
-
-@dataclass
-class OneCycleConfig(CosineConfig):
-    """Half a cosine up, half a cosine down."""
-
-    initial: float = MISSING
+StepConfig = schema_of(Step, "StepConfig", ScheduleConfig)
+CosineConfig = schema_of(Cosine, "CosineConfig", ScheduleConfig)
+OneCycleConfig = schema_of(OneCycle, "OneCycleConfig", ScheduleConfig)
 
 
 @dataclass

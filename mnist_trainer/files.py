@@ -62,23 +62,49 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file to write: renamed to `target` when the block ends well, else removed. Raises OSError."""
+def replacing(target: Path, *, durable: bool = False, previous: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a file to write: renamed to `target` when the block ends well, else removed. Raises OSError.
+
+    A `durable` one is on the disk by then, where it survives a power failure. What was at `target` is kept as
+    `previous`, if that is given.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The random part is for hosts that share a home folder, where process ids can meet.
+    # The random part is for hosts that share a folder, where process ids can meet.
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
     try:
         with temporary.open("xb") as file:
             yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if previous is not None and target.exists():
+            target.replace(previous)
         temporary.replace(target)
+        if durable:
+            sync_names(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def sync_names(folder: Path) -> None:
+    """Put the names of a folder's files on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an `OSError` from within name this file: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file, whole or not at all; raises `OSError` naming it."""
-    try:
-        with replacing(path) as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # that of a full disk names no file
+    with naming(path), replacing(path) as file:
+        file.write(text.encode())

@@ -25,8 +25,8 @@ import numpy as np
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
-from mnist_trainer.journal.journal import TIMED
-from mnist_trainer.shipping.position import load
+from mnist_trainer.journal.events import TIMED
+from mnist_trainer.shipping.position import Position
 from mnist_trainer.training.checkpoint import Checkpoint
 
 OVERRIDES = ("data=digits", "epochs=60", "trainer.progress=false", "trainer.checkpoint_minutes=0.005")
@@ -84,7 +84,7 @@ class Soak:
     def send(self, outputs):
         """Send what is left where the kill came after the run's end, and wait for a shipper that goes on alone."""
         until = time.monotonic() + SEND_SECONDS
-        while any(not (position := load(run)) or not position.done for run in runs(outputs)):
+        while any(not (position := Position.load(run)) or not position.done for run in runs(outputs)):
             if time.monotonic() > until:
                 self.problems.append(f"{outputs}: not all is sent after {SEND_SECONDS:.0f} s")
                 return

@@ -1,8 +1,9 @@
 """The trainer's events, written to the journal."""
 
+from mnist_trainer.journal.events import Confusion
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord, Evaluation, UpdateRecord
+from mnist_trainer.training.trainer import Callback
 
 
 class JournalCallback(Callback):
@@ -37,4 +38,4 @@ class JournalCallback(Callback):
     def test(self, step: int, evaluation: Evaluation, class_names: list[str]) -> None:
         """Append the final test."""
         self._journal.metrics(step, {"test/loss": evaluation.loss, "test/accuracy": evaluation.accuracy})
-        self._journal.confusion(evaluation.confusion.tolist(), class_names)
+        self._journal.write(Confusion(evaluation.confusion.tolist(), class_names))

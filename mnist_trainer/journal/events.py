@@ -1,111 +1,247 @@
-"""What the events of a journal hold: each kind's keys, and what fits there. A line that doesn't is no event."""
+"""The events of a journal: a class for each kind of line. What doesn't fit the class's fields is no event."""
 
 import json
+import os
 import re
+import socket
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from mnist_trainer.files import parse_object
 
-Event = dict[str, Any]
+TIMED = ("samples_per_second", "epoch_seconds")
+"""The metrics that come out otherwise when the same updates are done again."""
+
 Check = Callable[[Any], bool]
+Told = tuple[int, tuple[str, ...]]
 
 
-def _text(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value  # it may be, or become, a path
 
 
-def _text_or_none(value: object) -> bool:
-    return value is None or _text(value)
-
-
-def _whole(value: object) -> bool:
+def _is_whole(value: object) -> bool:
     return type(value) is int and 0 <= value < 1 << 63  # MLflow's databases hold no more
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return type(value) is float or (type(value) is int and abs(value) < 1 << 63)
 
 
-def _mapping(value: object) -> bool:
+def _is_mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _numbers(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_number, value.values()))
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
-def _words(value: object) -> bool:
+def _are_words(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
-def _names(value: object) -> bool:
-    return isinstance(value, list) and all(map(_text, value))
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
 
 
-def _square(value: object) -> bool:
+def _is_square(value: object) -> bool:
     rows = value if isinstance(value, list) else [None]
-    return all(isinstance(row, list) and len(row) == len(rows) and all(map(_whole, row)) for row in rows)
+    return all(isinstance(row, list) and len(row) == len(rows) and all(map(_is_whole, row)) for row in rows)
 
 
-def _id(value: object) -> bool:
+def _is_id(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[\w-]+", value) is not None  # it names a file, too
 
 
-def _id_or_none(value: object) -> bool:
-    return value is None or _id(value)
-
-
-def _inside(value: object) -> bool:
+def _is_inside(value: object) -> bool:
     """Whether a path stays in the run's folder: a journal from elsewhere must not send other files to MLflow."""
     return isinstance(value, str) and not re.search(r"^/|\0|(^|/)\.\.(/|$)", value)
 
 
-def _one_of(*words: str) -> Check:
-    return lambda value: isinstance(value, str) and value in words
+Text = Annotated[str, _is_text]
+Whole = Annotated[int, _is_whole]
+Id = Annotated[str, _is_id]
+PathInside = Annotated[str, _is_inside]
+Content = Annotated[Mapping[str, Any], _is_mapping]
+Kind = Literal["run", "sweep", "comparison"]
+"""A run, or a parent of the runs in the folders below its own."""
+Mode = Literal["mlflow", "off"]
+Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
-WRITER: Mapping[str, Check] = {
-    "uri": _text_or_none,
-    "mode": _one_of("mlflow", "off"),
-    "store_folder": _text,
-    "pid": _whole,
-    "process_start": _whole,
-    "host": _text,
+def now_ms() -> int:
+    """Milliseconds since the epoch, MLflow's unit of time."""
+    return time.time_ns() // 1_000_000
+
+
+def process_start() -> int:
+    """When this process started, in clock ticks since the boot: with the pid and host, it names a process."""
+    try:
+        return int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A line, written at `time`, in ms."""
+
+    event: ClassVar[str]
+    time: Whole = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """Who writes from now on, and where it is sent to."""
+
+    uri: Text | None  # None, before it is written: what the environment names, else `mlflow.db` in `store_folder`
+    mode: Mode
+    store_folder: Text
+    pid: Whole = field(default_factory=os.getpid)
+    process_start: Whole = field(default_factory=process_start)
+    host: Text = field(default_factory=socket.gethostname)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Writer, Event):
+    """What a journal starts with: which run it is."""
+
+    event = "start"
+    run: Id  # a uuid's hex digits, made by the caller
+    kind: Kind
+    experiment: Text
+    name: Text
+    parent: Id | None  # the `run` of the sweep or comparison
+    start_time: Whole = field(default_factory=now_ms)
+    resumed: bool = field(default=False, metadata={"in_line": False})  # as a later line says
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume(Writer, Event):
+    """The run goes on after `step` updates."""
+
+    event = "resume"
+    step: Whole
+
+
+@dataclass(frozen=True)
+class Params(Event):
+    """The resolved configuration, flat: `{"optimizer.lr": 0.1}`."""
+
+    event = "params"
+    params: Content
+
+
+@dataclass(frozen=True)
+class Tags(Event):
+    """Words, for MLflow's tags."""
+
+    event = "tags"
+    tags: Annotated[Mapping[str, str], _are_words]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEvent(Event):
+    """The training data set."""
+
+    event = "dataset"
+    name: Text
+    digest: Text  # of at most 36 characters
+    source: Text  # a URL or a folder
+    schema: Content
+    profile: Content
+
+
+@dataclass(frozen=True)
+class Metrics(Event):
+    """Numbers after `step` updates; NaN and infinities are kept."""
+
+    event = "metrics"
+    step: Whole
+    metrics: Annotated[Mapping[str, float], _are_numbers]
+
+    @property
+    def told(self) -> Told:
+        """What it tells of."""
+        return self.step, tuple(sorted(self.metrics))
+
+    def same_but_for_time(self, other: "Metrics") -> bool:
+        """Whether another that tells of the same has the same values, NaN being NaN, apart from `TIMED`."""
+        pairs = [(value, other.metrics[key]) for key, value in self.metrics.items() if key not in TIMED]
+        return all(a == b or (a != a and b != b) for a, b in pairs)
+
+
+@dataclass(frozen=True)
+class Confusion(Event):
+    """Counts (true class, predicted class) on the test images."""
+
+    event = "confusion"
+    matrix: Annotated[list[list[int]], _is_square]
+    class_names: Annotated[list[str], _are_names]
+
+
+@dataclass(frozen=True)
+class Artifact(Event):
+    """A file of the run, `name` relative to its folder; sent at the end, to MLflow's `folder`."""
+
+    event = "artifact"
+    name: PathInside
+    folder: PathInside | None = None
+
+
+@dataclass(frozen=True)
+class End(Event):
+    """The run's status, and the reason if it is a bad one."""
+
+    event = "end"
+    status: Status
+    reason: Text | None = None
+
+
+def _check(hint: Any) -> Check:
+    """Return whether a value fits a type of those above."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        fits: Check = hint.__metadata__[0]
+        return fits
+    if origin is Literal:
+        return lambda value: isinstance(value, str) and value in arguments
+    some = _check(arguments[0])  # or None
+    return lambda value: value is None or some(value)
+
+
+def _checks(kind: type[Event]) -> Mapping[str, Check]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {each.name: _check(hints[each.name]) for each in fields(kind) if each.metadata.get("in_line", True)}
+
+
+WRITER = tuple(each.name for each in fields(Writer))
+KINDS: Mapping[str, type[Event]] = {
+    kind.event: kind for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, End)
 }
-"""Who writes, and where it is sent to: what a `resume` event says anew."""
-
-KINDS: Mapping[str, Mapping[str, Check]] = {
-    "start": {
-        "run": _id,
-        "kind": _one_of("run", "sweep", "comparison"),
-        "experiment": _text,
-        "name": _text,
-        "parent": _id_or_none,
-        "start_time": _whole,
-        **WRITER,
-    },
-    "resume": {"step": _whole, **WRITER},
-    "params": {"params": _mapping},
-    "tags": {"tags": _words},
-    "dataset": {"name": _text, "digest": _text, "source": _text, "schema": _mapping, "profile": _mapping},
-    "metrics": {"step": _whole, "metrics": _numbers},
-    "confusion": {"matrix": _square, "class_names": _names},
-    "artifact": {"name": _inside, "folder": lambda value: value is None or _inside(value)},
-    "end": {"status": _one_of("FINISHED", "FAILED", "KILLED"), "reason": _text_or_none},
-}
+CHECKS = {kind: _checks(kind) for kind in KINDS.values()}
+"""What lines of a kind hold, and what fits there."""
 
 
 def parse(line: bytes) -> Event | None:
     """Return the event of a line; None if it is anything else."""
     try:
-        event = parse_object(line)
+        content = parse_object(line)
         if b"\\ud" in line.lower():  # half a pair of surrogates, which no file's name and no database takes
-            json.dumps(event, ensure_ascii=False).encode()
+            json.dumps(content, ensure_ascii=False).encode()
     except ValueError:
         return None
-    kind = event.get("event")
-    checks = KINDS.get(kind) if isinstance(kind, str) else None
-    if checks is None or not _whole(event.get("time")):
+    word = content.get("event")
+    kind = KINDS.get(word) if isinstance(word, str) else None
+    if kind is None or not all(name in content and fits(content[name]) for name, fits in CHECKS[kind].items()):
         return None
-    return event if all(key in event and fits(event[key]) for key, fits in checks.items()) else None
+    return kind(**{name: content[name] for name in CHECKS[kind]})
+
+
+def line_of(event: Event) -> bytes:
+    """Return the event's line, with its newline."""
+    content = {name: getattr(event, name) for name in CHECKS[type(event)]}
+    return json.dumps({"event": event.event, **content}, separators=(",", ":"), default=str).encode() + b"\n"

@@ -7,67 +7,38 @@ file's lock for as long as it lives: a started journal without an `end` whose lo
 of a dead process. An open journal that is forked (not spawned) keeps the lock in the child too.
 """
 
-import json
 import logging
 import os
-import socket
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from mnist_trainer.errors import DiskError, TrackingError
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import DEFAULT_STORE, chosen_uri
 from mnist_trainer.journal.appender import Appender
-from mnist_trainer.journal.events import WRITER, Event
+from mnist_trainer.journal.events import (
+    Artifact,
+    End,
+    Event,
+    Metrics,
+    Params,
+    Resume,
+    Start,
+    Status,
+    Tags,
+    Told,
+    line_of,
+    now_ms,
+    parse,
+)
 from mnist_trainer.journal.locks import lock_descriptor
 
-BEGINNINGS = ("start", "resume")
 WAITING_BYTES = 1 << 25
 """How much may wait in memory for a full disk; metrics beyond that are lost."""
-TIMED = ("samples_per_second", "epoch_seconds")
-"""The metrics that come out otherwise when the same updates are done again."""
-
-Told = tuple[int, tuple[str, ...]]
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-Kind = Literal["run", "sweep", "comparison"]
-"""A run, or a parent of the runs in the folders below its own."""
 
 log = logging.getLogger(__name__)
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch, MLflow's unit of time."""
-    return time.time_ns() // 1_000_000
-
-
-def process_start() -> int:
-    """When this process started, in clock ticks since the boot: with the pid and host, it names a process."""
-    try:
-        return int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What a journal starts with; `uri` None: what the environment names, else `mlflow.db` in `store_folder`."""
-
-    run: str  # a uuid's hex digits, made by the caller
-    kind: Kind
-    experiment: str
-    name: str
-    uri: str | None
-    mode: Literal["mlflow", "off"]
-    parent: str | None  # the `run` of the sweep or comparison
-    store_folder: str
-    pid: int = field(default_factory=os.getpid)
-    process_start: int = field(default_factory=process_start)
-    host: str = field(default_factory=socket.gethostname)
-    start_time: int = field(default_factory=now_ms)
 
 
 class Journal:
@@ -79,7 +50,7 @@ class Journal:
     def __init__(self, folder: Path, *, reopened: bool = False) -> None:
         self.folder = folder.absolute()
         self.path = self.folder / JOURNAL
-        self.before: Mapping[Told, Event] = {}
+        self.before: Mapping[Told, Metrics] = {}
         self._lost = 0  # metrics events
         self._failing = False  # as far as the user was told
         try:
@@ -115,18 +86,18 @@ class Journal:
         """Cut the journal back."""
         self._lines.truncate(size)
 
-    def start(self, record: RunRecord) -> None:
+    def start(self, start: Start) -> None:
         """Write the first event; in mode `mlflow`, enter the run into the outputs root's unsent ones.
 
         Raises `TrackingError` if it can't be written: nothing is lost yet.
         """
-        self._write("start", **asdict(self._entered(record)))
+        self.write(replace(self._entered(start), time=now_ms()))
         self._check_begun()
 
-    def resume(self, record: RunRecord, step: int) -> None:
-        """Write that the run goes on after `step` updates, by whom, and where it is sent to from now on; as `start`."""
-        content = asdict(self._entered(record))
-        self._write("resume", step=step, **{name: content[name] for name in WRITER})
+    def resume(self, start: Start, step: int) -> None:
+        """Write that the run goes on after `step` updates, here, and where it is sent to from now on; as `start`."""
+        run = self._entered(start)
+        self.write(Resume(step=step, uri=run.uri, mode=run.mode, store_folder=run.store_folder))
         self._check_begun()
 
     def _check_begun(self) -> None:
@@ -134,58 +105,48 @@ class Journal:
             self._lines.waiting = b""
             raise TrackingError(f"{self.path}: can't be written: {self._lines.failure.strerror}")
 
-    def _entered(self, record: RunRecord) -> RunRecord:
+    def _entered(self, start: Start) -> Start:
         # Absolute, since `task=sync` may run elsewhere
-        folder = str(Path(record.store_folder).absolute())
-        record = replace(record, uri=chosen_uri(record.uri) or DEFAULT_STORE, store_folder=folder)
-        if record.mode == "mlflow":
+        folder = str(Path(start.store_folder).absolute())
+        if start.mode == "mlflow":
             try:
-                unsent.enter(Path(record.store_folder), record.run, self.folder)
+                unsent.enter(Path(folder), start.run, self.folder)
             except OSError as error:
-                raise TrackingError(f"{record.store_folder}: can't be written: {error.strerror}") from error
-        return record
+                raise TrackingError(f"{folder}: can't be written: {error.strerror}") from error
+        return replace(start, uri=chosen_uri(start.uri) or DEFAULT_STORE, store_folder=folder)
 
     def params(self, params: Mapping[str, object]) -> None:
-        """Write the resolved configuration, flat: `{"optimizer.lr": 0.1}`."""
-        self._write("params", params=dict(params))
+        """Write parameters; see `Params`."""
+        self.write(Params(dict(params)))
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Write tags, for MLflow's."""
-        self._write("tags", tags=dict(tags))
-
-    def dataset(
-        self,
-        *,
-        name: str,
-        digest: str,
-        source: str,
-        schema: Mapping[str, object],
-        profile: Mapping[str, object],
-    ) -> None:
-        """Write the training data set; `source` is a URL or a folder, `digest` has at most 36 characters."""
-        self._write("dataset", name=name, digest=digest, source=source, schema=dict(schema), profile=dict(profile))
+        """Write tags."""
+        self.write(Tags(dict(tags)))
 
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write numbers after `step` updates; NaN and infinities are kept."""
-        values = {key: float(value) for key, value in metrics.items()}
-        before = self.before.get(told(step, values))
-        if before is not None and same_but_for_time(before["metrics"], values):
-            self._write("metrics", time=before["time"], step=int(step), metrics=before["metrics"])
-        else:
-            self._write("metrics", step=int(step), metrics=values)
-
-    def confusion(self, matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> None:
-        """Write counts (true class, predicted class) on the test images."""
-        rows = [[int(count) for count in row] for row in matrix]
-        self._write("confusion", matrix=rows, class_names=list(class_names))
+        now = Metrics(int(step), {key: float(value) for key, value in metrics.items()})
+        before = self.before.get(now.told)
+        self.write(now if before is None or not before.same_but_for_time(now) else before)
 
     def artifact(self, name: str, folder: str | None = None) -> None:
-        """Declare a file of the run, `name` relative to its folder; sent at the end, to MLflow's `folder`."""
-        self._write("artifact", name=name, folder=folder)
+        """Declare a file of the run; see `Artifact`."""
+        self.write(Artifact(name, folder))
 
     def end(self, status: Status, reason: str | None = None) -> None:
-        """Write the last event; the run's status, and the reason if it is a bad one."""
-        self._write("end", status=status, reason=reason)
+        """Write the last event."""
+        self.write(End(status, reason))
+
+    def write(self, event: Event) -> None:
+        """Append the event's line; one that can't be written waits, or is lost, if it is metrics and too many wait."""
+        if len(self._lines.waiting) > WAITING_BYTES:
+            self._lines.try_again()
+        if isinstance(event, Metrics) and len(self._lines.waiting) > WAITING_BYTES:
+            self._lost += 1
+            return
+        self._lines.append(line_of(event))
+        if not isinstance(event, Start | Resume):  # which raise
+            self._tell()
 
     def close(self) -> None:
         """Give the lock back; a started journal without an end then counts as that of a dead process.
@@ -201,17 +162,6 @@ class Journal:
             why = self._lines.failure.strerror if self._lines.failure else "the disk was full for too long"
             raise DiskError(f"{self.path}: {why}; {missing(self._lines.waiting, self._lost)}")
 
-    def _write(self, event: str, /, **content: object) -> None:
-        if len(self._lines.waiting) > WAITING_BYTES:
-            self._lines.try_again()
-        if event == "metrics" and len(self._lines.waiting) > WAITING_BYTES:
-            self._lost += 1
-            return
-        line = json.dumps({"event": event, "time": now_ms(), **content}, separators=(",", ":"), default=str)
-        self._lines.append(f"{line}\n".encode())
-        if event not in BEGINNINGS:  # which raise
-            self._tell()
-
     def _tell(self) -> None:
         failure, self._failing, before = self._lines.failure, self._lines.failure is not None, self._failing
         if failure is not None and not before:
@@ -222,21 +172,10 @@ class Journal:
 
 def missing(lines: bytes, lost: int) -> str:
     """Say what journal lines that were not written would have told, beside so many metrics events that are lost."""
-    events: list[Event] = [json.loads(line) for line in lines.splitlines()]
-    kinds = {event["event"] for event in events}
-    steps = [event["step"] for event in events if event["event"] == "metrics"]
+    events = [parse(line) for line in lines.splitlines()]
+    kinds = {event.event for event in events if event is not None}
+    steps = [event.step for event in events if isinstance(event, Metrics)]
     what = [f"metrics from step {min(steps):,} on"] if steps else []
     what += [f"{lost:,} records of metrics, for want of memory"] if lost else []
-    what += ["the run's end"] if "end" in kinds else []
+    what += ["the run's end"] if End.event in kinds else []
     return f"it lacks {len(events) + lost:,} events: {', '.join(what) or ', '.join(sorted(kinds))}"
-
-
-def told(step: int, metrics: Mapping[str, float]) -> Told:
-    """Say what a metrics event tells of."""
-    return int(step), tuple(sorted(metrics))
-
-
-def same_but_for_time(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Whether metrics of the same names have the same values, NaN being NaN, apart from `TIMED`."""
-    pairs = [(one[key], other[key]) for key in one if key not in TIMED]
-    return all(a == b or (a != a and b != b) for a, b in pairs)

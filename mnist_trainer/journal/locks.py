@@ -12,16 +12,13 @@ PROBE_SECONDS = 0.02
 
 def try_lock(path: Path) -> int | None:
     """Take the lock file `path` (made if missing): the descriptor that holds it, None if another does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor, held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        held = lock_descriptor(descriptor, wait_seconds=0.0)
+    finally:
+        if not held:
+            os.close(descriptor)
+    return descriptor if held else None
 
 
 def is_locked(path: Path) -> bool:

@@ -5,24 +5,33 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mnist_trainer.files import JOURNAL, open_file
-from mnist_trainer.journal.events import WRITER, Event, parse
-from mnist_trainer.journal.journal import now_ms
+from mnist_trainer.journal.events import (
+    WRITER,
+    Artifact,
+    Confusion,
+    End,
+    Event,
+    Metrics,
+    Params,
+    Resume,
+    Start,
+    now_ms,
+    parse,
+)
 from mnist_trainer.journal.locks import is_locked
 
 CHUNK_BYTES = 1 << 16
-
-log = logging.getLogger(__name__)
-
 LONGEST_LINE = 1 << 22  # bytes; the confusion matrix of 256 classes has a tenth of that
+SILENT_SECONDS = 3600.0
 
 Series = list[tuple[int, float]]  # (step, value)
 
-SILENT_SECONDS = 3600.0
+log = logging.getLogger(__name__)
 
 
 def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Event], int]:
@@ -45,19 +54,21 @@ def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[
     return events, end
 
 
-def read_start(folder: Path) -> Event | None:
+def read_start(folder: Path) -> Start | None:
     """Return a journal's first event, `resumed` or not, with what the last `resume` changed; None without a start."""
     with open_file(folder / JOURNAL) as file:
         lines = whole_lines(file)
         start = parse(next(lines, (b"", 0))[0])
-        if start is None or start["event"] != "start":
+        if not isinstance(start, Start):
             return None
-        resumes = [event for line, _ in lines if line.startswith(b'{"event":"resume"') and (event := parse(line))]
-    last = {name: resumes[-1][name] for name in WRITER} if resumes else {}
-    return start | {"resumed": bool(resumes)} | last
+        events = (parse(line) for line, _ in lines if line.startswith(b'{"event":"resume"'))
+        resumes = [event for event in events if isinstance(event, Resume)]
+    if not resumes:
+        return start
+    return replace(start, resumed=True, **{name: getattr(resumes[-1], name) for name in WRITER})
 
 
-def read_end(folder: Path) -> Event | None:
+def read_end(folder: Path) -> End | None:
     """Return a journal's last event if it is the end; None if it has none, or there is no journal."""
     if not (folder / JOURNAL).exists():
         return None
@@ -65,7 +76,7 @@ def read_end(folder: Path) -> Event | None:
         file.seek(max(0, file.seek(0, os.SEEK_END) - CHUNK_BYTES))
         *_, last = [b"", *file.read().splitlines(keepends=True)]
     event = parse(last) if last.endswith(b"\n") else None
-    return event if event is not None and event["event"] == "end" else None
+    return event if isinstance(event, End) else None
 
 
 def is_alive(folder: Path) -> bool:
@@ -89,38 +100,38 @@ def whole_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 class History:
     """All that a journal says about its run."""
 
-    start: Event = field(default_factory=dict)
+    start: Start | None = None
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Series] = field(default_factory=lambda: defaultdict(list))
-    confusion: Event | None = None
-    artifacts: list[tuple[str, str | None]] = field(default_factory=list)  # (name, folder)
+    confusion: Confusion | None = None
+    artifacts: list[Artifact] = field(default_factory=list)
     last_time: int = 0  # of the last event, in ms
-    end: Event | None = None
+    end: End | None = None
 
 
 def read_history(folder: Path) -> History:
     """Return the folder's journal, as far as it is written; raises FileNotFoundError if there is none."""
     history = History()
     for event in read_events(folder / JOURNAL)[0]:
-        history.last_time = max(history.last_time, event.get("time", 0))
-        match event["event"]:
-            case "start":
+        history.last_time = max(history.last_time, event.time)
+        match event:
+            case Start():
                 history.start = event
-            case "params":
-                history.params.update(event["params"])
-            case "metrics":
-                for key, value in event["metrics"].items():
-                    history.metrics[key].append((event["step"], value))
-            case "confusion":
+            case Params():
+                history.params.update(event.params)
+            case Metrics():
+                for key, value in event.metrics.items():
+                    history.metrics[key].append((event.step, value))
+            case Confusion():
                 history.confusion = event
-            case "artifact":
-                history.artifacts.append((event["name"], event["folder"]))
-            case "end":
+            case Artifact():
+                history.artifacts.append(event)
+            case End():
                 history.end = event
     return history
 
 
-def is_running(folder: Path, start: Event) -> bool:
+def is_running(folder: Path, start: Start) -> bool:
     """Whether the journal's writer lives: it holds the lock, or is another host's and wrote within the hour.
 
     Locks of one host need not be seen on another that shares the folder.
@@ -128,4 +139,4 @@ def is_running(folder: Path, start: Event) -> bool:
     if is_alive(folder):
         return True
     silence = now_ms() / 1000 - (folder / JOURNAL).stat().st_mtime
-    return bool(start["host"] != socket.gethostname() and silence < SILENT_SECONDS)
+    return start.host != socket.gethostname() and silence < SILENT_SECONDS

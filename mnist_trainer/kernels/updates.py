@@ -25,8 +25,9 @@ def blocks(size: int, block: int) -> Iterator[slice]:
 
 def in_blocks(*vectors: Array, scratch: Array) -> Iterator[tuple[Array, ...]]:
     """Walk along vectors side by side: yield their next parts, as long as `scratch` or shorter, and as much of it."""
-    for block in blocks(len(vectors[0]), len(scratch)):
-        parts = [vector[block] for vector in vectors]
+    block = len(scratch)
+    for start in range(0, len(vectors[0]), block):
+        parts = [vector[start : start + block] for vector in vectors]
         yield *parts, scratch[: len(parts[0])]
 
 

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels.arrays import Array, Indices, probability_floor
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.kernels.arrays import Array, Indices, buffer, probability_floor
 from mnist_trainer.losses.loss import Loss, target_rows
 
 
@@ -34,7 +34,10 @@ class CrossEntropy(Loss):
         t = self._t = target_rows(targets, predictions, self.label_smoothing)
         floor = probability_floor(predictions.dtype)
         p = self._p = np.maximum(predictions, floor)
-        self.clamped_rows = int(np.count_nonzero(((p <= floor) & (t > 0)).any(axis=1)))
+        on_floor = p <= floor
+        self.clamped_rows = 0
+        if on_floor.any():  # it seldom is, and a look costs less than a count
+            self.clamped_rows = int(np.count_nonzero((on_floor & (t > 0)).any(axis=1)))
         return -float(np.vdot(t.T, np.log(p).T)) / len(t)
 
     def backward(self, upstream: float = 1.0) -> Array:

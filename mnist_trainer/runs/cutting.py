@@ -6,7 +6,6 @@ metrics that are cut off are kept in `journal.cut.jsonl` until the run has ended
 come again as they were: with their time, and with the speed that was measured then.
 """
 
-import json
 import logging
 import os
 from collections.abc import Iterable
@@ -15,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import Journal, Told, told
+from mnist_trainer.files import replacing
+from mnist_trainer.journal.events import Metrics, Told, line_of
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.locks import locked
 from mnist_trainer.journal.reading import read_events
-from mnist_trainer.shipping import position as positions
+from mnist_trainer.shipping.position import LOCK, SHIPPED, Position
 
 CUT = "journal.cut.jsonl"
 PATIENCE_SECONDS = 75.0  # longer than a shipper tries to reach a store after its run's end
@@ -34,7 +34,7 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
     Waits for the dead run's shipper to leave; raises TrackingError if it doesn't, or if the journal is shorter.
     """
     with ExitStack() as stack:
-        lock = journal.folder / positions.LOCK
+        lock = journal.folder / LOCK
         try:
             try:
                 stack.enter_context(locked(lock, 1.0))
@@ -52,9 +52,9 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
             _keep(journal.folder / CUT, before.values())
         journal.truncate(size)
         journal.before = before
-        position = positions.load(journal.folder)
+        position = Position.load(journal.folder)
         if position is not None and position.uri != uri:
-            (journal.folder / positions.FILE).unlink()
+            (journal.folder / SHIPPED).unlink()
         elif position is not None:
             replace(position, offset=min(position.offset, size), done=False, status="RUNNING").save(journal.folder)
 
@@ -65,22 +65,18 @@ def _first_event(path: Path) -> int:
     return len(line) if line.endswith(b"\n") and b'"event":"start"' in line else 0
 
 
-def _metrics(path: Path, offset: int = 0) -> dict[Told, Event]:
+def _metrics(path: Path, offset: int = 0) -> dict[Told, Metrics]:
     if not path.exists():
         return {}
     events, _ = read_events(path, offset)
-    return {told(event["step"], event["metrics"]): event for event in events if event["event"] == "metrics"}
+    return {event.told: event for event in events if isinstance(event, Metrics)}
 
 
-def _keep(path: Path, events: Iterable[Event]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def _keep(path: Path, events: Iterable[Metrics]) -> None:
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(event) + "\n" for event in events)
+        with replacing(path) as file:
+            file.writelines(map(line_of, events))
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            os.fsync(file.fileno())  # before the journal is cut
     except OSError as error:
         raise TrackingError(f"{path}: can't be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

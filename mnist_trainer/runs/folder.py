@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
-from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
 from mnist_trainer.words import shown
 
@@ -35,11 +35,11 @@ def run_folder(resume: str, outputs: Path) -> Path:
         start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
     except OSError as error:
         raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
-    if start is not None and start["kind"] == "sweep":
+    if start is not None and start.kind == "sweep":
         raise ConfigError(f"resume={resume}: the folder of a sweep; --multirun sweep.resume={resume} goes on with it")
-    if start is not None and start["kind"] != "run":
-        raise ConfigError(f"resume={resume}: the folder of a {start['kind']}; only single runs can be resumed")
-    if above is not None and above["kind"] == "comparison":
+    if start is not None and start.kind != "run":
+        raise ConfigError(f"resume={resume}: the folder of a {start.kind}; only single runs can be resumed")
+    if above is not None and above.kind == "comparison":
         raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
     if start is None and not (folder / CONFIG).exists():
         raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
@@ -57,14 +57,14 @@ def unfinished(outputs: Path) -> list[Path]:
         try:
             start = read_start(journal.parent)
             over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent).get("reason"))
-            if start is not None and start["kind"] == "run" and not over and not runs_now(journal.parent, start):
-                found.append((start["start_time"], journal.parent))
+            if start is not None and start.kind == "run" and not over and not runs_now(journal.parent, start):
+                found.append((start.start_time, journal.parent))
         except OSError:  # none that could go on
             continue
     return [folder for _, folder in sorted(found)]
 
 
-def runs_now(folder: Path, start: Event) -> bool:
+def runs_now(folder: Path, start: Start) -> bool:
     """Whether a process may be at this run: it has written no end, and its writer lives."""
     return is_alive(folder) or (read_end(folder) is None and is_running(folder, start))
 
@@ -72,7 +72,7 @@ def runs_now(folder: Path, start: Event) -> bool:
 def is_finished(folder: Path) -> bool:
     """Whether the run's journal says so: its result was written before that."""
     end = read_end(folder)
-    return end is not None and end["status"] == "FINISHED"
+    return end is not None and end.status == "FINISHED"
 
 
 def outcome_of(folder: Path) -> Mapping[str, Any]:

@@ -15,12 +15,12 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, MOST_YAML, OUTCOME, PREVIOUS, read_text
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.events import Event
-from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.checkpointing import read_checkpoint, told
+from mnist_trainer.runs.checkpoints import read_checkpoint, told
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import planned
 from mnist_trainer.runs.tracked import Tracked
@@ -37,7 +37,7 @@ class Resumption:
     """A run to go on with; `checkpoint` is None if it was killed before its first one, `start` before its journal's."""
 
     journal: Journal
-    start: Event | None
+    start: Start | None
     path: Path | None  # of the checkpoint
     checkpoint: Checkpoint | None
     config: Config
@@ -67,7 +67,7 @@ class Resumption:
             else:
                 about, place = told(path, checkpoint)
                 values, own = about.config, about.overrides
-                if start is None or about.run != start["run"]:
+                if start is None or about.run != start.run:
                     raise DataError(f"{path}: a checkpoint of another run than the journal beside it")
             config = config_of(path or folder / CONFIG, values)
             config, overrides, changes = changed(config, own, given)
@@ -95,7 +95,7 @@ class Resumption:
         """How the run is tracked: as before, but for what is changed."""
         return tracked_as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
-    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> RunRecord:
+    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> Start:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
             return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
@@ -115,7 +115,7 @@ class Resumption:
         if type(trainer.optimizer).state is Optimizer.state:
             log.warning(f"{type(trainer.optimizer).__name__} tells no state(): if it has any, it begins anew")
 
-    def begin(self, record: RunRecord, processes: int) -> None:
+    def begin(self, record: Start, processes: int) -> None:
         """Cut the journal back and write that the run goes on; take away what tells of its end, and half files.
 
         A shipper that is started after that knows where the run goes from now on. `processes` share the updates.
@@ -130,8 +130,8 @@ class Resumption:
         else:
             self.journal.resume(record, self.step)
             self.journal.tags({f"changed.{key}": str(value) for key, value in self.changes.items()})  # params can't
-            if record.mode == "off" or record.store_folder != self.start["store_folder"]:
-                unsent.strike(Path(self.start["store_folder"]), record.run)  # where it was entered before
+            if record.mode == "off" or record.store_folder != self.start.store_folder:
+                unsent.strike(Path(self.start.store_folder), record.run)  # where it was entered before
         if self.checkpoint is not None and self.path is not None:
             self._keep(self.path, self.checkpoint, processes)
 
@@ -163,14 +163,14 @@ class Resumption:
             log.info(f"    with another value than before: {key}={value}")
 
 
-def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Event | None, changes: Container[str]) -> Tracked:
+def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Start | None, changes: Container[str]) -> Tracked:
     """Return how a run, or a sweep, is tracked whose journal has this start: as before, but for the keys changed."""
     store_folder = Path(outputs).absolute()
     if start is not None:
         if "tracking.uri" not in changes:
-            tracking = replace(tracking, uri=start["uri"])
-        if "outputs" not in changes and Path(start["store_folder"]).is_dir():  # not moved since
-            store_folder = Path(start["store_folder"])
+            tracking = replace(tracking, uri=start.uri)
+        if "outputs" not in changes and Path(start.store_folder).is_dir():  # not moved since
+            store_folder = Path(start.store_folder)
     return Tracked(tracking, store_folder)
 
 
@@ -180,10 +180,9 @@ def tracked_in(sweep_folder: Path | None, config: Config) -> Tracked:
     return tracked_as_before(config.tracking, config.outputs, start, ())
 
 
-def same_run(start: Event, tracked: Tracked) -> RunRecord:
+def same_run(start: Start, tracked: Tracked) -> Start:
     """Return what a reopened journal says: the run that it started with, as it is tracked now."""
-    same = {key: start[key] for key in ("run", "kind", "experiment", "name", "parent", "start_time")}
-    return RunRecord(**same, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
+    return replace(start, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
 
 
 def check_epochs(config: Config, place: Place) -> None:

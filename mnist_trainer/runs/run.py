@@ -7,22 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from mnist_trainer import __version__
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
-from mnist_trainer.journal.journal import Journal, RunRecord
-from mnist_trainer.runs.checkpointing import Checkpoints
-from mnist_trainer.runs.journaling import journaled
+from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.journal import Journal
+from mnist_trainer.runs.checkpoints import Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
+from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
-from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import Update
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -55,7 +54,7 @@ class Run:
     dataset: Dataset
     trainer: Trainer
     test: Batches
-    record: RunRecord
+    record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
 
@@ -137,7 +136,6 @@ class Run:
         )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
 def completed(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote
 
 from mnist_trainer.config import TrackingConfig
 from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, resolve_uri
-from mnist_trainer.journal.journal import Kind, RunRecord
-from mnist_trainer.shipping.process import Shipper, command, require_store, ui_command
-from mnist_trainer.shipping.report import Report, ShippedRun
+from mnist_trainer.journal.events import Kind, Mode, Start
+from mnist_trainer.shipping.shipment import Shipment, ShippedRun
+from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ class Tracked:
     store_folder: Path
 
     @property
-    def mode(self) -> Literal["mlflow", "off"]:
+    def mode(self) -> Mode:
         """Whether journals are sent."""
         return "off" if self.config.name == "off" else "mlflow"
 
@@ -47,9 +46,9 @@ class Tracked:
         """The command, or the address, that opens MLflow's UI."""
         return ui_command(self.config.uri, self.store_folder)
 
-    def record(self, kind: Kind, *, experiment: str, name: str, parent: str | None) -> RunRecord:
+    def record(self, kind: Kind, *, experiment: str, name: str, parent: str | None) -> Start:
         """Return what a new run's journal starts with."""
-        return RunRecord(
+        return Start(
             run=uuid.uuid4().hex,
             kind=kind,
             experiment=experiment,
@@ -93,28 +92,28 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
         raise
     finally:
         if shipper is not None:
-            report = None
+            shipment = None
             try:
-                report = shipper.finish(wait, leave=leave)
+                shipment = shipper.finish(wait, leave=leave)
             finally:
-                if report is None:  # interrupted, before or in here
+                if shipment is None:  # interrupted, before or in here
                     log.warning("MLflow: still being sent to, by a process that goes on in the background")
-            if report is not None:
-                tell(report, tracked, folder, kind)
+            if shipment is not None:
+                tell(shipment, tracked, folder, kind)
 
 
-def tell(report: Report, tracked: Tracked, folder: Path, kind: Kind) -> None:
+def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
-    for run in report.runs[:1]:
+    for run in shipment.runs[:1]:
         if run.run_id is not None:
             log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
             log.info(f"    {tracked.ui_command}")
             if not tracked.ui_command.startswith("http"):
                 # The UI greets a new browser in its GenAI mode, without curves
-                log.info(f"    http://127.0.0.1:5000/#/{page(report.runs, kind)}workflowType=machine_learning")
-    if report.left or report.error:
-        why = f": {report.error}" if report.error else ""
-        log.warning(f"MLflow: {report.left:,} events are not sent{why}")
+                log.info(f"    http://127.0.0.1:5000/#/{page(shipment.runs, kind)}workflowType=machine_learning")
+    if shipment.left or shipment.error:
+        why = f": {shipment.error}" if shipment.error else ""
+        log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
         password = with_password(tracked.uri) != tracked.uri
         log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
         log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")

@@ -8,35 +8,43 @@ from pathlib import Path
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
-from mnist_trainer.shipping import ends
-from mnist_trainer.shipping import position as positions
-from mnist_trainer.shipping.ends import open_run
+from mnist_trainer.shipping.mlflow_run import draw, finish_run, open_run, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
-from mnist_trainer.shipping.position import LOCK, Position
-from mnist_trainer.shipping.report import Outcome, ShippedRun
+from mnist_trainer.shipping.position import LOCK, Position, count_left
+from mnist_trainer.shipping.shipment import Outcome, ShippedRun
 from mnist_trainer.shipping.store import connect
 
 log = logging.getLogger(__name__)
 
 
+def delivery_of(folder: Path, *, uri: str | None = None, store_folder: Path | None = None) -> "Delivery | None":
+    """Return the delivery of the folder's journal; None if that has not begun, or, with a warning, can't be read."""
+    try:
+        start = read_start(folder) if (folder / JOURNAL).exists() else None
+    except OSError as error:
+        log.warning("%s: %s", error.filename, error.strerror)
+        return None
+    return None if start is None else Delivery(folder, start, uri=uri, store_folder=store_folder)
+
+
 class Delivery:
     """Sends what the journal of `folder` holds, a chunk each time that `pump` is called.
 
-    It holds the folder's shipping lock from the first pump until `release`. A `uri` overrides the
-    journal's own; `store_folder` stands in for the journal's, if that does not exist here.
+    `start` is the journal's first event, as changed where the run was resumed. It holds the folder's shipping lock
+    from the first pump until `release`. A `uri` overrides the journal's own; `store_folder` stands in for the
+    journal's, if that does not exist here.
     """
 
-    def __init__(self, folder: Path, *, uri: str | None = None, store_folder: Path | None = None) -> None:
+    def __init__(self, folder: Path, start: Start, *, uri: str | None = None, store_folder: Path | None = None) -> None:
         self.folder = folder.absolute()
+        self.start = start
         self.position: Position | None = None
         self.outcome: Outcome = "failed"
         self._uri = uri
         self._store_folder = store_folder
-        self._start: Event | None = None
-        self._unreadable = False
         self._outbox: Outbox | None = None
         self._lock: int | None = None
         self._pictures: list[Path] | None = None
@@ -50,37 +58,24 @@ class Delivery:
     @property
     def superseded(self) -> bool:
         """Whether the run was resumed, or sent by another process, since this one last knew."""
-        return self.position is None or self.position != positions.load(self.folder)
-
-    @property
-    def start(self) -> Event | None:
-        """The journal's first event, as changed where the run was resumed; None if it has none, or can't be read."""
-        if self._start is None and not self._unreadable and (self.folder / JOURNAL).exists():
-            try:
-                self._start = read_start(self.folder)
-            except OSError as error:
-                log.warning("%s: %s", error.filename, error.strerror)
-                self._unreadable = True
-        return self._start
+        return self.position is None or self.position != Position.load(self.folder)
 
     @property
     def store_folder(self) -> Path:
         """The outputs root in which the default store lies."""
-        named = Path(self.start["store_folder"]) if self.start else None
-        if named is not None and (named.is_dir() or self._store_folder is None):
-            return named
-        return self._store_folder or self.folder
+        named = Path(self.start.store_folder)
+        return named if self._store_folder is None or named.is_dir() else self._store_folder
 
     @property
     def uri(self) -> str:
         """The tracking URI that the run goes to."""
-        return resolve_uri(self._uri or (self.start or {}).get("uri"), self.store_folder)
+        return resolve_uri(self._uri or self.start.uri, self.store_folder)
 
     def claim(self) -> bool:
         """Take the folder's shipping lock and the last shipper's position; False if another has them."""
         if self._lock is None:
             self._lock = try_lock(self.folder / LOCK)
-            found = positions.load(self.folder)
+            found = Position.load(self.folder)
             if self._lock is not None and found is not None and self._is_ours(found):
                 cut_back = found.offset > (self.folder / JOURNAL).stat().st_size
                 self.position = replace(found, offset=0, done=False) if cut_back else found
@@ -97,7 +92,7 @@ class Delivery:
 
         Raises TrackingError if the store can't ever work, and MLflow's errors if it doesn't answer now.
         """
-        if self.done or self.start is None:
+        if self.done:
             return False
         if not self.claim():
             self.outcome = "served"
@@ -109,7 +104,7 @@ class Delivery:
         running = is_running(self.folder, self.start)
         self.outcome = "running" if running else "failed"
         try:
-            more = self._send_chunk(self._open(), running)
+            more = self._send_chunk(*self._open(), running)
         except RunLostError:
             if self._began_anew:
                 raise
@@ -118,19 +113,20 @@ class Delivery:
             more = True
         except RunDeletedError:
             log.warning("%s: its run was deleted in MLflow; the rest of the journal stays here", self.folder)
-            self._move(done=True, status="DELETED")
+            assert self.position is not None  # its run was known
+            self._keep(replace(self.position, done=True, status="DELETED"))
             more = False
         if self.done:
             self.outcome = "sent"
-            unsent.strike(self.store_folder, self.start["run"])
+            unsent.strike(self.store_folder, self.start.run)
         return more
 
     def left(self) -> int:
         """How many events were not sent."""
-        return 0 if self.done else positions.count_left(self.folder)
+        return 0 if self.done else count_left(self.folder)
 
     def result(self) -> ShippedRun:
-        """For the report."""
+        """Return what came of it."""
         where = self.position
         if where is None:
             return ShippedRun(str(self.folder), None, None, self.uri, "UNKNOWN", self.outcome)
@@ -138,42 +134,38 @@ class Delivery:
         return ShippedRun(str(self.folder), *ids, where.status, self.outcome)
 
     def _is_ours(self, found: Position) -> bool:
-        same_run = self.start is not None and found.run == self.start["run"]
-        return same_run and found.store_exists and (self._uri is None or found.uri == self.uri)
+        return found.run == self.start.run and found.store_exists and (self._uri is None or found.uri == self.uri)
 
-    def _open(self) -> Outbox:
-        assert self.start is not None
-        if self._outbox is None:
+    def _open(self) -> tuple[Outbox, Position]:
+        if self._outbox is None or self.position is None:
             store = connect(self.position.uri if self.position else self.uri)
             stage = store.stage(self.position.run_id) if self.position else None
             if stage == "deleted":
                 raise RunDeletedError
             if self.position is None or stage is None:
                 self.position = open_run(self.folder, self.start, store, self.store_folder)
-            if self.start["resumed"]:
+            if self.start.resumed:
                 store.reopen(self.position.run_id)
             self._outbox = Outbox(store, self.position.run_id)
-        return self._outbox
+        return self._outbox, self.position
 
-    def _send_chunk(self, outbox: Outbox, running: bool) -> bool:
-        assert self.position is not None
-        before = self.position.offset
-        events, offset = read_events(self.folder / JOURNAL, before, CHUNK_BYTES)
+    def _send_chunk(self, outbox: Outbox, position: Position, running: bool) -> bool:
+        events, offset = read_events(self.folder / JOURNAL, position.offset, CHUNK_BYTES)
+        changed = offset != position.offset
         outbox.send(events)
-        end = next((event for event in events if event["event"] == "end"), None)
-        if end is None and offset == before and not running:
-            end = ends.silent_death(self.folder)
+        end = next((event for event in events if isinstance(event, End)), None)
+        if end is None and not changed and not running:
+            end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = ends.draw(self.folder)
-            ends.finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
-            outbox.store.delete_twins(self.position.experiment_id, self.position.run, outbox.run_id)
-            self._move(offset=offset, done=True, status=end["status"])
-        elif offset != before:
-            self._move(offset=offset)
-        return end is None and (offset != before or not running)
+                self._pictures = draw(self.folder)
+            finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
+            outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)
+            self._keep(replace(position, offset=offset, done=True, status=end.status))
+        elif changed:
+            self._keep(replace(position, offset=offset))
+        return end is None and (changed or not running)
 
-    def _move(self, **changes: int | bool | str) -> None:
-        assert self.position is not None
-        self.position = replace(self.position, **changes)  # type: ignore[arg-type]
-        self.position.save(self.folder)
+    def _keep(self, position: Position) -> None:
+        self.position = position
+        position.save(self.folder)

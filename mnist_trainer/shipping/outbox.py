@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.events import DatasetEvent, Event, Metrics, Params, Tags
 
 if TYPE_CHECKING:
     from mnist_trainer.shipping.store import Store
@@ -41,15 +41,15 @@ class Outbox:
         tags: list[Any] = []
         metrics: list[Any] = []
         for event in events:
-            if event["event"] == "params":
-                params += [Param(key, _cut(value, PARAM_CHARACTERS)) for key, value in event["params"].items()]
-            elif event["event"] == "tags":
-                tags += [RunTag(key, _cut(value, TAG_CHARACTERS)) for key, value in event["tags"].items()]
-            elif event["event"] == "metrics":
-                step, time = event["step"], event["time"]
-                metrics += [Metric(key, value, time, step) for key, value in event["metrics"].items()]
-            elif event["event"] == "dataset":
-                self._send_dataset(event)
+            match event:
+                case Params():
+                    params += [Param(key, _cut(value, PARAM_CHARACTERS)) for key, value in event.params.items()]
+                case Tags():
+                    tags += [RunTag(key, _cut(value, TAG_CHARACTERS)) for key, value in event.tags.items()]
+                case Metrics():
+                    metrics += [Metric(key, value, event.time, event.step) for key, value in event.metrics.items()]
+                case DatasetEvent():
+                    self._send_dataset(event)
         client = self.store.client
         for part in _parts(params, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, params=items), part)
@@ -58,18 +58,17 @@ class Outbox:
         for part in _parts(metrics, METRICS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, metrics=items), part)
 
-    def _send_dataset(self, event: Event) -> None:
+    def _send_dataset(self, event: DatasetEvent) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        source = str(event["source"])
-        remote = source.startswith(("http://", "https://"))
+        remote = event.source.startswith(("http://", "https://"))
         dataset = Dataset(
-            name=event["name"],
-            digest=event["digest"][:36],
+            name=event.name,
+            digest=event.digest[:36],
             source_type="http" if remote else "local",
-            source=json.dumps({"url" if remote else "uri": source}),
-            schema=json.dumps(event["schema"]),
-            profile=json.dumps(event["profile"]),
+            source=json.dumps({"url" if remote else "uri": event.source}),
+            schema=json.dumps(event.schema),
+            profile=json.dumps(event.profile),
         )
         inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
         self._deliver(lambda items: self.store.client.log_inputs(self.run_id, items), inputs)

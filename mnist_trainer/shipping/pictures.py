@@ -28,7 +28,8 @@ def draw_folder(folder: Path) -> list[Path]:
     the paired differences that its own file tells. A comparison draws its own.
     """
     history = read_history(folder)
-    if history.start.get("kind") == "sweep":
+    kind = history.start.kind if history.start else None
+    if kind == "sweep":
         modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
         if modes:
             mode_curves(modes, folder / COMPARISON)
@@ -36,16 +37,15 @@ def draw_folder(folder: Path) -> list[Path]:
         if pairs:
             paired_differences(pairs, folder / PAIRED)
         return [folder / COMPARISON] * bool(modes) + [folder / PAIRED] * bool(pairs)
-    if history.start.get("kind") == "comparison":
+    if kind == "comparison":
         return []
     pictures = []
-    title = str(history.start.get("name", folder.name))
+    title = history.start.name if history.start else folder.name
     if any(key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics):
         learning_curves(history.metrics, folder / CURVES, title)
         pictures.append(folder / CURVES)
     if history.confusion is not None:
-        matrix, names = history.confusion["matrix"], history.confusion["class_names"]
-        confusion_matrix(matrix, names, folder / CONFUSION, title)
+        confusion_matrix(history.confusion.matrix, history.confusion.class_names, folder / CONFUSION, title)
         pictures.append(folder / CONFUSION)
     return pictures
 

@@ -1,17 +1,16 @@
 """How much of a journal MLflow has: `shipped.json` beside it, replaced as a whole."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import JOURNAL, read_object
+from mnist_trainer.files import JOURNAL, read_object, write_whole
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.address import sqlite_path
 from mnist_trainer.journal.reading import read_events
 
-FILE = "shipped.json"
+SHIPPED = "shipped.json"
 LOCK = "shipping.lock"
 
 
@@ -33,13 +32,15 @@ class Position:
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
-        temporary = folder / f".{FILE}.{os.getpid()}"
+        write_whole(folder / SHIPPED, json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Position | None":
+        """Return the folder's position; None if there is none that can be read."""
         try:
-            temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-            temporary.replace(folder / FILE)
-        except OSError:  # a full disk, say
-            temporary.unlink(missing_ok=True)
-            raise
+            return picked(cls, read_object(folder / SHIPPED))
+        except (OSError, ValueError, ConfigError):
+            return None
 
     @property
     def store_exists(self) -> bool:
@@ -48,17 +49,9 @@ class Position:
         return path is None or path.exists()
 
 
-def load(folder: Path) -> Position | None:
-    """Return the folder's position; None if there is none that can be read."""
-    try:
-        return picked(Position, read_object(folder / FILE))
-    except (OSError, ValueError, ConfigError):
-        return None
-
-
 def count_left(folder: Path) -> int:
     """How many events of the folder's journal MLflow doesn't have."""
-    position = load(folder)
+    position = Position.load(folder)
     if position is not None and position.done:
         return 0
     try:

@@ -1,84 +1,134 @@
-"""The shipper: a child process that sends a run's journal, or a sweep's with those of its runs, to MLflow.
+"""The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
-`python -m mnist_trainer.shipping.shipper --watch FOLDER`, started by `process.Shipper`. Its
-standard input is a pipe whose other end closes when the parent is done, or dead. At its exit it
-writes one line of JSON, a `Report`. All else goes to `shipper.log` in the folder. SIGTERM ends it
-after the batch that it is sending, or a second later, if the store doesn't answer; SIGINT is the parent's.
-"""
-
-import argparse
-import logging
 import os
-import signal
+import shlex
+import subprocess
 import sys
-import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
-from mnist_trainer.credentials import hidden
-from mnist_trainer.shipping.process import LOG
-from mnist_trainer.shipping.report import Report
-from mnist_trainer.shipping.watch import Watch
+from mnist_trainer.errors import TrackingError
+from mnist_trainer.journal.address import is_server, resolve_uri
+from mnist_trainer.shipping.position import count_left, served_folders
+from mnist_trainer.shipping.shipment import Shipment
 
-NICENESS = 10
-STOP_SECONDS = 1.0
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Serve the folder until the parent is gone and all is sent."""
-    parser = argparse.ArgumentParser(prog="python -m mnist_trainer.shipping.shipper", description=__doc__)
-    parser.add_argument("--watch", type=Path, required=True, help="a run's or a sweep's folder")
-    parser.add_argument("--deadline", type=float, default=60.0, help="seconds to try after the parent's end")
-    options = parser.parse_args(arguments)
-    folder: Path = options.watch.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    report_to = _redirect_output(folder / LOG)
-    watch = Watch(folder, options.deadline, sys.stdin.fileno())
-
-    def stop(*_: object) -> None:
-        watch.stop()
-        signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGALRM, lambda *_: leave(watch.report(), report_to))
-    os.nice(NICENESS)
-    leave(watch.run(), report_to)
+LOG = "shipper.log"
+CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
+GRACE_SECONDS = 2.0  # more than the shipper takes to stop
 
 
-def leave(report: Report, report_to: int) -> NoReturn:
-    """End this process at once, with a report to the parent."""
+class Shipper:
+    """A child process that sends the journals of `folder`, a run's or a sweep's, while this process lives.
+
+    The pipe to its standard input is its only link to this process: it closes when `finish` is
+    called, or when this process dies. The child tries for `deadline` seconds after that.
+    """
+
+    def __init__(self, folder: Path, *, python: str = sys.executable, deadline: float = 60.0) -> None:
+        self.folder = folder.absolute()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / LOG).open("ab") as log:
+                self._child = subprocess.Popen(
+                    [python, *CHILD, "ship", str(self.folder), str(deadline)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=child_environment(),
+                    start_new_session=True,
+                    text=True,
+                )
+        except OSError as error:
+            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
+
+    def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
+        """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
+
+        With `leave`, it goes on without this process instead, for up to its own deadline; None is returned. So it does
+        after a signal in here.
+        """
+        timed_out = False
+        try:
+            output, _ = self._child.communicate(timeout=wait_seconds)
+        except subprocess.TimeoutExpired:
+            if leave:
+                self._let_go()
+                return None
+            timed_out = True
+            output = self._stop()
+        except KeyboardInterrupt:
+            self._let_go()
+            raise
+        try:
+            return replace(Shipment.from_json(output), timed_out=timed_out)
+        except ValueError:
+            left = sum(count_left(folder) for folder in served_folders(self.folder))
+            why = "took too long" if timed_out else f"ended with status {self._child.returncode}"
+            return Shipment(left=left, error=f"the shipper {why}; see {self.folder / LOG}", timed_out=timed_out)
+
+    def _let_go(self) -> None:
+        """Leave it to itself: nobody waits for it any more, and Popen would warn of that."""
+        self._child.returncode = 0
+        for pipe in filter(None, (self._child.stdin, self._child.stdout)):
+            pipe.close()
+
+    def _stop(self) -> str:
+        self._child.terminate()
+        try:
+            return self._child.communicate(timeout=GRACE_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.communicate()[0]
+
+
+def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
+    """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
     try:
-        os.write(report_to, (report.as_json() + "\n").encode())
-    except BrokenPipeError:  # the parent died
-        logging.getLogger(__name__).info("%s", report.as_json())
-    logging.shutdown()
-    os._exit(0)  # the interpreter would take 0.6 s to take MLflow apart, and the user is waiting
+        asked = subprocess.run(
+            [sys.executable, *CHILD, "reach", uri, experiment, str(store_folder), f"{wait_seconds:g}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(),
+            start_new_session=True,
+            text=True,
+            timeout=wait_seconds + GRACE_SECONDS,
+            check=False,
+        )
+        problem = asked.stdout or f"{uri}: its process ended with status {asked.returncode}"
+    except subprocess.TimeoutExpired:
+        problem = f"{uri}: no answer within {wait_seconds:g} s"
+    else:
+        if not asked.returncode:
+            return
+    raise TrackingError(
+        f"{problem}\ntracking.required: nothing begins before the store answers, within"
+        f" tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is kept"
+    )
 
 
-class WithoutPasswords(logging.Formatter):
-    """Hides the passwords in what libraries log, tracebacks too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line."""
-        return hidden(super().format(record))
-
-
-def _redirect_output(path: Path) -> int:
-    """Send all output to the file `path`; the descriptor of the standard output as it was."""
-    report_to = os.dup(sys.stdout.fileno())
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    sys.stdout.flush()
-    os.dup2(log, sys.stdout.fileno())
-    os.dup2(log, sys.stderr.fileno())
-    os.close(log)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(WithoutPasswords("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.captureWarnings(True)
-    warnings.simplefilter("ignore")  # MLflow's and its dependencies': nobody here can act on them
-    return report_to
+def child_environment() -> dict[str, str]:
+    """Return the environment of a process beside training."""
+    environment = dict(os.environ)
+    source = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join([source, *filter(None, [environment.get("PYTHONPATH")])])
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = "1"  # the processors are training's
+    return environment
 
 
-if __name__ == "__main__":
-    main()
+def ui_command(uri: str | None, store_folder: Path) -> str:
+    """Return the command that opens MLflow's UI on a store, from this directory; a server's own URL."""
+    resolved = resolve_uri(uri, store_folder)
+    if is_server(resolved):
+        return resolved
+    return command("mlflow", "ui", "--backend-store-uri", resolved)
+
+
+def command(module: str, *arguments: str) -> str:
+    """Return what runs a module from this directory, with the Python that runs this."""
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = str(Path(python).relative_to(Path.cwd()))
+        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
+    return shlex.join([python, "-m", module, *arguments])

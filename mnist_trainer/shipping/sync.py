@@ -9,16 +9,16 @@ from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import ARTIFACTS
 from mnist_trainer.journal.reading import is_running
-from mnist_trainer.shipping import position as positions
-from mnist_trainer.shipping.delivery import Delivery
+from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.patience import one_line
-from mnist_trainer.shipping.report import Report, ShippedRun
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.shipping.shipment import Shipment, ShippedRun
 from mnist_trainer.shipping.store import is_store_s
 
 log = logging.getLogger(__name__)
 
 
-def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -> Report:
+def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -> Shipment:
     """Send what the journals under `paths` still hold; without paths, what the outputs root lists as unsent.
 
     A path is a journal, a run's or sweep's folder, or an outputs root. Runs that are running or
@@ -27,10 +27,10 @@ def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -
     """
     if not paths:
         return send_all(unsent.listed(store_folder).values(), store_folder=store_folder, uri=uri)
-    report = send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
-    if not report.runs:
+    shipment = send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+    if not shipment.runs:
         raise TrackingError(f"{', '.join(map(str, paths))}: holds no run: no journal here begins with a run's start")
-    return report
+    return shipment
 
 
 def send_all(
@@ -40,11 +40,11 @@ def send_all(
     uri: str | None = None,
     also_off: bool = False,
     go_on: Callable[[], bool] = lambda: True,
-) -> Report:
+) -> Shipment:
     """Send these runs, parents first, while `go_on` says so; a store that doesn't answer is not tried again."""
-    deliveries = [Delivery(folder, uri=uri, store_folder=store_folder) for folder in folders]
-    deliveries = [delivery for delivery in deliveries if delivery.start is not None]
-    deliveries.sort(key=lambda delivery: (delivery.start or {})["kind"] == "run")
+    found = [delivery_of(folder, uri=uri, store_folder=store_folder) for folder in folders]
+    deliveries = [delivery for delivery in found if delivery is not None]
+    deliveries.sort(key=lambda delivery: delivery.start.kind == "run")
     broken: dict[str | Path, str] = {}  # stores by URI, journals by folder
     runs: list[ShippedRun] = []
     left = 0
@@ -52,16 +52,14 @@ def send_all(
         if go_on():
             _send(delivery, broken, also_off)
             if delivery.done:
-                unsent.strike(store_folder, (delivery.start or {})["run"])  # it may go elsewhere since it was entered
+                unsent.strike(store_folder, delivery.start.run)  # it may go elsewhere since it was entered
             runs.append(delivery.result())
             left += delivery.left() if delivery.outcome == "failed" else 0
-    return Report(tuple(runs), left, "; ".join(dict.fromkeys(broken.values())) or None)
+    return Shipment(tuple(runs), left, "; ".join(dict.fromkeys(broken.values())) or None)
 
 
 def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> None:
-    start = delivery.start
-    assert start is not None
-    if start["mode"] == "off" and not also_off:
+    if delivery.start.mode == "off" and not also_off:
         delivery.outcome = "off"
         return
     try:
@@ -69,8 +67,8 @@ def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> 
             delivery.outcome = "served"
         elif delivery.done:
             delivery.outcome = "already"
-            unsent.strike(delivery.store_folder, start["run"])
-        elif is_running(delivery.folder, start):
+            unsent.strike(delivery.store_folder, delivery.start.run)
+        elif is_running(delivery.folder, delivery.start):
             delivery.outcome = "running"
         elif delivery.uri not in broken:
             while delivery.pump():
@@ -99,7 +97,7 @@ def _found(paths: Iterable[Path]) -> list[Path]:
             raise TrackingError(f"{path}: no journal here; name a {JOURNAL}, the folder of a run or sweep, or outputs/")
         for journal in journals:
             parent = journal.absolute().parent.parent
-            if (parent / JOURNAL).exists() and positions.load(parent) is None:
+            if (parent / JOURNAL).exists() and Position.load(parent) is None:
                 found[parent] = None  # a sweep comes before its runs
             found[journal.absolute().parent] = None
     return list(found)

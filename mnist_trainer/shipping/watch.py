@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import is_alive
-from mnist_trainer.shipping.delivery import Delivery
+from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.position import served_folders
-from mnist_trainer.shipping.report import Report
-from mnist_trainer.shipping.store import is_store_s
+from mnist_trainer.shipping.shipment import Shipment
+from mnist_trainer.shipping.store import is_store_s, load_mlflow
 from mnist_trainer.shipping.sync import send_all
 
 LEFTOVERS = 20
@@ -38,10 +38,10 @@ class Watch:
         """End after the batch that is being sent."""
         self._stopped = True
 
-    def run(self) -> Report:
+    def run(self) -> Shipment:
         """Serve until there is nothing left to do."""
         gone_at: float | None = None
-        _load_mlflow()
+        load_mlflow()  # the slow import, before there is anything to send
         while not self._stopped:
             if gone_at is None and self._parent_gone():
                 gone_at = time.monotonic()
@@ -61,7 +61,7 @@ class Watch:
         self._release()
         if not self._stopped and self.error is None:
             self._send_leftovers()
-        return self.report()
+        return self.shipment()
 
     @property
     def error(self) -> str | None:
@@ -71,16 +71,17 @@ class Watch:
             told = {f"{each.uri}: too slow to take it all in time": None for each in self._tracked() if each.left()}
         return "; ".join(filter(None, told)) or None
 
-    def report(self) -> Report:
+    def shipment(self) -> Shipment:
         """Tell what was sent, and what is left."""
         tracked = self._tracked()
         runs = tuple(delivery.result() for delivery in tracked)
-        return Report(runs, sum(delivery.left() for delivery in tracked), self.error)
+        return Shipment(runs, sum(delivery.left() for delivery in tracked), self.error)
 
     def _tracked(self) -> list[Delivery]:
         for folder in served_folders(self.folder):  # stopped early, it may not have looked yet
-            self._deliveries.setdefault(folder, Delivery(folder))
-        return [each for each in self._deliveries.values() if each.start and each.start["mode"] == "mlflow"]
+            if folder not in self._deliveries:
+                self._delivery(folder)
+        return [each for each in self._deliveries.values() if each.start.mode == "mlflow"]
 
     def _parent_gone(self) -> bool:
         readable, _, _ = select.select([self.pipe], [], [], 0)
@@ -93,7 +94,7 @@ class Watch:
         """Send all that is there now, the sweep's own journal first; one that can't be sent doesn't hold up others."""
         for folder in served_folders(self.folder):
             delivery = self._delivery(folder)
-            if delivery.done or delivery.start is None or delivery.start["mode"] == "off":
+            if delivery is None or delivery.done or delivery.start.mode == "off":
                 continue
             store, own = self._patience[delivery.uri], self._patience[folder]
             if not (store.due and own.due):
@@ -110,10 +111,12 @@ class Watch:
                 if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
                     delivery.release()
 
-    def _delivery(self, folder: Path) -> Delivery:
+    def _delivery(self, folder: Path) -> Delivery | None:
         found = self._deliveries.get(folder)
         if found is None or (folder != self.folder and found.superseded):
-            found = self._deliveries[folder] = Delivery(folder)
+            found = delivery_of(folder)
+            if found is not None:
+                self._deliveries[folder] = found
         return found
 
     def _settled(self) -> bool:
@@ -141,22 +144,15 @@ class Watch:
         if sent is None:  # the store was never reached
             return
         store_folder = sent.store_folder
-        listed = [Delivery(folder) for folder in unsent.listed(store_folder).values()]
+        listed = [delivery_of(folder) for folder in unsent.listed(store_folder).values()]
         # Another store may be down, and the user is waiting.
-        same_store = [each.folder for each in listed if each.uri == sent.uri]
+        same_store = [each.folder for each in listed if each is not None and each.uri == sent.uri]
         folders = [folder for folder in same_store if folder not in self._deliveries]
         until = time.monotonic() + LEFTOVER_SECONDS
-        report = send_all(
+        shipment = send_all(
             folders[:LEFTOVERS],
             store_folder=store_folder,
             go_on=lambda: not self._stopped and time.monotonic() < until,
         )
-        for run in report.runs:
+        for run in shipment.runs:
             log.info("left over: %s: %s", run.folder, run.outcome)
-
-
-def _load_mlflow() -> None:
-    """Do the slow import before there is anything to send."""
-    from mnist_trainer.shipping.store import load_mlflow
-
-    load_mlflow()

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.files import JOURNAL
-from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
@@ -29,7 +29,7 @@ class SweepResumption:
     """A sweep to go on with; `start` is None if it was killed before its journal's."""
 
     journal: Journal
-    start: Event | None
+    start: Start | None
     record: SweepRecord
     """The sweep's, with the values that the command line adds."""
     jobs: list[list[str]]
@@ -64,7 +64,7 @@ class SweepResumption:
     def finished(self) -> bool:
         """Whether nothing is left to do, and the sweep has said so."""
         end = read_history(self.folder).end
-        over = end is not None and end["status"] == "FINISHED"
+        over = end is not None and end.status == "FINISHED"
         return over and all(job.finished for job in read_jobs(self.folder, self.jobs))
 
     def configuration(self, config: DictConfig) -> DictConfig:
@@ -132,11 +132,11 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
     for folder in (path.parent for path in outputs.absolute().glob(f"*/*/{JOURNAL}")):
         start = read_start(folder)
         record = SweepRecord.read(folder)
-        if start is None or start["kind"] != "sweep" or is_alive(folder) or record is None or record.jobs is None:
+        if start is None or start.kind != "sweep" or is_alive(folder) or record is None or record.jobs is None:
             continue
         left = any(not (job.finished or job.diverged) for job in read_jobs(folder, record.jobs))
         if left or read_history(folder).end is None:
-            found.append((start["start_time"], folder))
+            found.append((start.start_time, folder))
     return [folder for _, folder in sorted(found)]
 
 

@@ -64,6 +64,6 @@ def part_gently(folder: Path) -> None:
 def hand_on(job: Path, number: int) -> None:
     """Send the signal to the process that runs the job, if it is one of this host."""
     start = read_start(job)
-    if start is not None and start["host"] == socket.gethostname():
+    if start is not None and start.host == socket.gethostname():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(start["pid"], number)
+            os.kill(start.pid, number)

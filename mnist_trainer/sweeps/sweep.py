@@ -13,7 +13,8 @@ from typing import ClassVar
 from mnist_trainer.errors import DiskError
 from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.journal import Journal, RunRecord, Status
+from mnist_trainer.journal.events import Start, Status
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.resumption import same_run
@@ -49,7 +50,7 @@ class Sweep:
         self,
         journal: Journal,
         tracked: Tracked,
-        run: RunRecord,
+        run: Start,
         record: SweepRecord,
         *,
         resumed: bool = False,
@@ -133,7 +134,7 @@ class Sweep:
             log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
 
 
-def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> RunRecord:
+def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
     """Return what a new sweep's journal starts with."""
     return tracked.record("sweep", experiment=experiment, name=f"sweep {' '.join(overrides)}".strip(), parent=None)
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.runs.cores import cores_for
-from mnist_trainer.runs.journaling import describe
+from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption, tracked_in
 from mnist_trainer.runs.run import Result, Run, completed
 from mnist_trainer.runs.tracked import shipped

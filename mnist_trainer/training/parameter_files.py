@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.files import open_file
+from mnist_trainer.files import naming, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
 
 UNREADABLE = (
@@ -35,34 +35,13 @@ UNREADABLE = (
 """What NumPy and zipfile raise for files that are truncated, mutated, or something else."""
 
 
-def save_parameters(path: Path, parameters: Mapping[str, Array]) -> None:
-    """Write the arrays to a temporary name beside `path` and rename it, so that `path` is always whole."""
-    write_arrays(path, parameters)
-
-
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Path | None = None) -> None:
-    """Write the arrays to a temporary name, and on to the disk, before `path` becomes theirs.
+    """Write the arrays, on to the disk, before `path` becomes theirs; raises `OSError` naming the file.
 
-    What was at `path` is kept as `previous`, if that is given. Raises `OSError` naming the file.
+    What was at `path` is kept as `previous`, if that is given.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the names, too
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # NumPy's doesn't name the file
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path), replacing(path, durable=True, previous=previous) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import pickle
-import random
 import shutil
 import signal
 import struct
@@ -17,8 +16,7 @@ import zlib
 import numpy as np
 import pytest
 import yaml
-from hypothesis import Phase, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import event, given
 
 from mnist_trainer.api import train
 from mnist_trainer.build import build_data, build_trainer
@@ -32,16 +30,9 @@ from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, Checkpoint, _c
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.parameter_files import load_parameters, read_arrays
 from mnist_trainer.training.trainer import Trainer
+from tests.fuzz.nonsense import SEEDS, cases, changed
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[4]", "model.dropout=0.1", "optimizer=adam", "epochs=2")
-
-
-def cases(times):
-    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
-    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
-
-
-SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
 
 
 class Harm:
@@ -138,72 +129,6 @@ def damaged(rng, content, names):
             for _ in range(rng.randrange(1, 5)):
                 mutated[rng.randrange(len(content) - 900 if tail else 0, len(content))] = rng.randrange(256)
             return bytes(mutated)
-
-
-WORDS = [
-    None,
-    True,
-    False,
-    0,
-    1,
-    -1,
-    2,
-    1.5,
-    -0.5,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "PCG64",
-    "3",
-    [],
-    {},
-    [1],
-    "é" * 99,
-]
-WORDS += [
-    10**30,
-    -(10**30),
-    1 << 63,
-    {"a": 1},
-    [None] * 4,
-    [1, 2, 3.0, 4],
-    "${seed}",
-    "${oc.env:HOME}",
-    "a\0b",
-    "\ud800",
-]
-
-
-def deep(levels):
-    value = 1
-    for _ in range(levels):
-        value = [value]
-    return value
-
-
-def nonsense(rng, document):
-    """Change something in nested mappings and lists, in place."""
-    where, value = None, document
-    while isinstance(value, dict | list) and value and (where is None or rng.random() < 0.85):
-        where = value
-        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
-        value = value[key]
-    if where is None:
-        return
-    match rng.randrange(8):
-        case 0 if isinstance(where, dict):
-            del where[key]
-        case 1 if isinstance(where, dict):
-            where[rng.choice(["a", "", "step", "x.y", "kind"])] = copy.deepcopy(rng.choice(WORDS))
-        case 2 if isinstance(where, dict):
-            where[f"{key}s"] = where.pop(key)
-        case 3:
-            where[key] = deep(rng.choice([5, 150, 400, 900]))
-        case 4 if isinstance(value, int | float) and not isinstance(value, bool):
-            where[key] = rng.choice([-value, value + 1, value * 1000, str(value), float(value)])
-        case _:
-            where[key] = copy.deepcopy(rng.choice(WORDS))
 
 
 def misshapen(rng, arrays):
@@ -328,9 +253,9 @@ def test_a_parameter_file_is_loaded_as_a_whole_or_not_at_all(harmless, whole, em
     if rng.random() < 0.5:
         path.write_bytes(damaged(rng, (whole / "last.npz").read_bytes(), list(arrays)))
     else:
-        changed = dict(arrays)
-        misshapen(rng, changed)
-        np.savez(path, **changed)
+        others = dict(arrays)
+        misshapen(rng, others)
+        np.savez(path, **others)
     into = {name: np.full_like(array, 7) for name, array in arrays.items()}
     with harmless(path.parent) as told:
         load_parameters(path, into)
@@ -350,7 +275,7 @@ def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, 
         misshapen(rng, arrays)
     else:
         for _ in range(rng.randrange(1, 3)):
-            nonsense(rng, document)
+            changed(rng, document)
     text = json.dumps(document).encode()
     if rng.random() < 0.1:
         text = rng.choice(
@@ -377,11 +302,11 @@ def test_other_files_of_the_run_that_are_nonsense_are_told_or_do_no_harm(harmles
         journal = folder / "journal.jsonl"
         journal.write_bytes(journal.read_bytes().replace(b'"status":"KILLED"', b'"status":"FINISHED"'))
         values = {**json.loads(path.read_text()), "status": "FINISHED", "test_loss": 1.0, "epochs": 2}
-        nonsense(rng, values)
+        changed(rng, values)
         text = json.dumps(values).encode()
     else:
         values = yaml.safe_load(path.read_text())
-        nonsense(rng, values)
+        changed(rng, values)
         text = json.dumps(values).encode()
     if rng.random() < 0.2:
         bombs = b"".join(b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 12))

@@ -6,20 +6,12 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import Phase, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import event, given, settings
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.config import IdxConfig
-
-SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
-
-
-def cases(times):
-    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
-    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
-
+from tests.fuzz.nonsense import SEEDS, cases
 
 KEYS = [
     "epochs",

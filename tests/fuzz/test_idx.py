@@ -9,21 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import Phase, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from mnist_trainer.build import build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.data.loading import load, load_idx
+from tests.fuzz.nonsense import cases
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SIZES = (0, 1, 2, 3, 28, 255, 65536, 1 << 20, 1 << 24, 1 << 29, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 COUNTS = (24, 24, 12, 12)
-
-
-def cases(times):
-    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
-    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
 
 
 def idx(array):

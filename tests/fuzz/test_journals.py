@@ -1,82 +1,39 @@
 """Journals and the files beside them, half written or mangled; see conftest.py for the long run."""
 
-import copy
 import json
 import logging
 import os
-import random
 import shutil
 import warnings
 from dataclasses import asdict
 
 import pytest
-from hypothesis import Phase, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import event, given
 
 from mnist_trainer.files import JOURNAL
-from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_events, read_history, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
-from mnist_trainer.shipping import ends
-from mnist_trainer.shipping import position as positions
+from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.pictures import pairs_of
+from mnist_trainer.shipping.position import SHIPPED, count_left
 from mnist_trainer.shipping.sync import sync
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
+from tests.fixtures.journals import OLDER
+from tests.fuzz.nonsense import SEEDS, cases, changed
 
-SEEDS = st.integers(0, (1 << 64) - 1).map(random.Random)
-
-
-def cases(times):
-    """Run so many times the profile's number of cases; a case that hangs is not tried again to make it smaller."""
-    return settings(max_examples=times * settings.default.max_examples, phases=[Phase.explicit, Phase.generate])
-
-
-WORDS = [None, True, 0, 1, -1, 2.5, float("nan"), 1e999, "", "x", "run", "'", "a/b", "../../precious", "/etc/hostname"]
-WORDS += [1 << 63, 10**400, [], {}, [[1]], {"a": {"b": 1}}, "\0", "\ud800", "é" * 9000, "http://127.0.0.1:1", "file:/x"]
 RUN = "ab" * 16
 
 
 def events(outputs):
     """Return what the journal of a small run holds."""
-    record = RunRecord(
-        RUN, "run", "mnist", "a run", None, "mlflow", None, str(outputs), 1, 1, "a host", 1_700_000_000_000
-    )
-    body = [
-        {"event": "start", **record.__dict__, "uri": "default"},
-        {"event": "params", "params": {"loss.name": "fused", "seed": 0, "model.hidden": [8]}},
-        {"event": "tags", "tags": {"loss.exact": "true"}},
-        {"event": "dataset", "name": "mnist", "digest": "01", "source": "/data", "schema": {}, "profile": {"n": 1}},
-        *({"event": "metrics", "step": step, "metrics": {"train/loss": 1 / step}} for step in range(1, 6)),
-        {"event": "resume", "step": 3, "uri": "default", "mode": "mlflow", "store_folder": str(outputs), "pid": 2}
-        | {"process_start": 2, "host": "a host"},
-        {"event": "metrics", "step": 6, "metrics": {"validation/loss": float("nan")}},
-        {"event": "confusion", "matrix": [[5, 1], [0, 4]], "class_names": ["0", "1"]},
-        {"event": "artifact", "name": "model.txt", "folder": None},
-        {"event": "end", "status": "FINISHED", "reason": None},
-    ]
-    return [{**each, "time": 1_700_000_000_000 + number} for number, each in enumerate(body)]
-
-
-def changed(rng, content):
-    """Change something in nested mappings and lists, in place."""
-    where, value = None, content
-    while isinstance(value, dict | list) and value and (where is None or rng.random() < 0.7):
-        where = value
-        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
-        value = value[key]
-    if where is None:
-        return
-    match rng.randrange(6):
-        case 0 if isinstance(where, dict):
-            del where[key]
-        case 1 if isinstance(where, dict):
-            where[rng.choice(["a", "", "step", "é/\0"])] = copy.deepcopy(rng.choice(WORDS))
-        case _:
-            where[key] = copy.deepcopy(rng.choice(WORDS))
+    found = [json.loads(line) for line in OLDER.read_text().splitlines()]
+    return [each | {key: str(outputs) for key in ("store_folder",) if key in each} for each in found]
 
 
 def journal_of(rng, outputs):
@@ -158,14 +115,14 @@ def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmles
     run.mkdir(parents=True)
     put(rng, run / JOURNAL, journal_of(rng, outputs))
     if rng.random() < 0.5:
-        put(rng, run / positions.FILE, position_of(rng, outputs))
+        put(rng, run / SHIPPED, position_of(rng, outputs))
     with harmless(outputs) as told:
         found = run_folder(str(rng.choice([run, run / JOURNAL, LATEST])), outputs)
         start, history = read_start(found), read_history(found)
         events, offset = read_events(found / JOURNAL, 0, 100)
         assert offset <= (found / JOURNAL).stat().st_size
-        assert start is None or start["event"] == "start"
-        assert positions.count_left(found) >= 0
+        assert start is None or isinstance(start, Start)
+        assert count_left(found) >= 0
         assert len(history.artifacts) + len(events) >= 0
     event("refused" if told else "read")
     assert all("resume=" in line for line in told)
@@ -180,11 +137,11 @@ def test_cutting_back_refuses_or_leaves_a_beginning_of_the_journal(harmless, emp
     (run / JOURNAL).write_bytes(data)
     if rng.random() < 0.5:
         (run / "journal.cut.jsonl").write_bytes(journal_of(rng, run.parent))
-    (run / positions.FILE).write_bytes(position_of(rng, run.parent))
+    (run / SHIPPED).write_bytes(position_of(rng, run.parent))
     journal = Journal(run, reopened=True)
     with harmless(run, unchanged=False) as told:
         cut_back(journal, rng.choice([None, 0, 300, 700, len(data), 1 << 40]), f"sqlite:///{run.parent / 'mlflow.db'}")
-        journal.metrics(3, {"train/loss": 1 / 3})
+        journal.metrics(200, {"train/loss": 0.25, "gradient_norm": float("inf")})
     journal.close()
     left = (run / JOURNAL).read_bytes()
     event("refused" if told else "cut")
@@ -201,7 +158,7 @@ def store(tmp_path_factory):
 
         connect(f"sqlite:///{path}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ends, "draw", lambda folder: [])
+        patch.setattr(delivery, "draw", lambda folder: [])
         yield path
 
 
@@ -212,11 +169,11 @@ def test_sync_sends_what_it_can_and_says_what_it_cannot(harmless, emptied, store
     outputs = emptied()
     run = outputs / "2026-01-01" / "a"
     run.mkdir(parents=True)
-    (run / "model.txt").write_text("weights")
+    (run / "last.npz").write_text("weights")
     data = journal_of(rng, store.parent)
     put(rng, run / JOURNAL, data)
     if rng.random() < 0.3:
-        put(rng, run / positions.FILE, position_of(rng, store.parent))
+        put(rng, run / SHIPPED, position_of(rng, store.parent))
     os.utime(run / JOURNAL, (0, 0), follow_symlinks=False)  # its writer, on another host, has been silent for long
     (store.parent / ".unsent").mkdir(exist_ok=True)
     report = None

@@ -7,7 +7,7 @@ from sqlalchemy.engine import make_url
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import DEFAULT_STORE, check_uri, resolve_uri, sqlite_path
-from mnist_trainer.shipping.process import ui_command
+from mnist_trainer.shipping.shipper import ui_command
 
 
 def test_a_named_uri_goes_before_the_environment_and_that_before_the_default(tmp_path, monkeypatch):

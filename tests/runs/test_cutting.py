@@ -3,19 +3,20 @@
 import fcntl
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs import cutting
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.shipping import position as positions
-from mnist_trainer.shipping.delivery import Delivery
-from mnist_trainer.shipping.ends import SILENT_DEATH
+from mnist_trainer.shipping.delivery import delivery_of
+from mnist_trainer.shipping.mlflow_run import SILENT_DEATH
+from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.sync import sync
 
 
@@ -29,9 +30,8 @@ def resumed(folder, size, **changes):
     """Cut the journal back, and write that its run goes on."""
     journal = Journal(folder, reopened=True)
     start = read_start(folder)
-    cut_back(journal, size, changes.get("uri", resolve_uri(start["uri"], Path(start["store_folder"]))))
-    same = {key: start[key] for key in ("run", "kind", "experiment", "name", "parent", "uri", "mode", "store_folder")}
-    journal.resume(RunRecord(**{**same, **changes}), step=3)
+    cut_back(journal, size, changes.get("uri", resolve_uri(start.uri, Path(start.store_folder))))
+    journal.resume(replace(start, **changes), step=3)
     return journal
 
 
@@ -71,7 +71,7 @@ def test_a_run_that_was_declared_dead_goes_on_with_every_metric_once(outputs, ki
         assert rows("select value from tags where key = 'failure.reason'") == [(SILENT_DEATH,)]
     journal = resumed(folder, size)
     if sent_before:
-        assert positions.load(folder).offset == size
+        assert Position.load(folder).offset == size
     finish(journal)
     assert sync([], store_folder=outputs).summary() == "sent 1 run"
     assert rows("select status from runs") == [("FINISHED",)]
@@ -97,7 +97,7 @@ def test_a_run_that_is_resumed_is_running_again(outputs, killed, rows):
     folder, size = killed()
     sync([], store_folder=outputs)
     journal = resumed(folder, size)
-    delivery = Delivery(folder)
+    delivery = delivery_of(folder)
     delivery.pump()
     assert rows("select status from runs") == [("RUNNING",)]
     assert rows("select value from tags where key = 'failure.reason'") == []
@@ -120,10 +120,10 @@ def test_a_run_may_go_on_in_another_store(outputs, killed, rows, empty_store, tm
     shutil.copy(empty_store, tmp_path / "new" / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
     finish(resumed(folder, size, uri=uri))
-    assert read_start(folder)["uri"] == uri
+    assert read_start(folder).uri == uri
     assert sync([], store_folder=outputs).summary() == "sent 1 run"
     assert rows("select status from runs") == [("FAILED",)]  # as it was left
-    assert positions.load(folder).uri == uri
+    assert Position.load(folder).uri == uri
     shutil.copy(tmp_path / "new" / "mlflow.db", outputs / "mlflow.db")
     assert rows(METRICS) == EVERY_METRIC_ONCE
 
@@ -155,7 +155,7 @@ def test_a_journal_shorter_than_its_checkpoint_is_refused(killed):
 def test_cutting_waits_for_the_shipper_s_lock_and_not_for_ever(killed, monkeypatch, caplog):
     monkeypatch.setattr(cutting, "PATIENCE_SECONDS", 0.1)
     folder, size = killed()
-    lock = os.open(folder / positions.LOCK, os.O_RDWR | os.O_CREAT)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     journal = Journal(folder, reopened=True)
     before = journal.size

@@ -16,11 +16,11 @@ from mnist_trainer.api import train
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
-from mnist_trainer.runs import checkpointing
+from mnist_trainer.runs import checkpoints
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.parameter_files import save_parameters
+from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -157,7 +157,7 @@ def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, c
     if damage == "missing":
         (first.run / "best.npz").unlink()
     else:
-        save_parameters(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
+        write_arrays(first.run / "best.npz", {name: 0 * array for name, array in best.items()})
     stop_at(26)
     assert command("resume=latest").code == 143
     found = parameters_of(first.run / "best.npz")
@@ -289,7 +289,7 @@ def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now
     stopped()
     uris = []
     monkeypatch.setattr(
-        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder)["uri"]))
+        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder).uri))
     )
     assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
     assert uris == ["sqlite:////elsewhere/mlflow.db"]
@@ -480,8 +480,8 @@ def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path)
 
 def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, tmp_path):
     saved = []
-    save = checkpointing.Checkpoints._save
-    monkeypatch.setattr(checkpointing.Checkpoints, "_save", lambda self: (saved.append(self._trainer.step), save(self)))
+    save = checkpoints.Checkpoints._save
+    monkeypatch.setattr(checkpoints.Checkpoints, "_save", lambda self: (saved.append(self._trainer.step), save(self)))
     assert command(*TINY, "trainer.checkpoint_minutes=1e-9").code == 0
     assert saved == sorted([*range(1, UPDATES + 1), 11, 22, 33])
     saved.clear()

@@ -3,7 +3,7 @@ import math
 import sqlite3
 
 from mnist_trainer.journal import unsent
-from mnist_trainer.shipping.delivery import Delivery
+from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.sync import sync
 
 
@@ -36,7 +36,7 @@ def test_everything_arrives_once(outputs, begin, write, client, rows):
 def test_a_store_that_was_emptied_meanwhile_gets_everything_anew(outputs, begin, write, client, rows):
     journal = begin("a")
     journal.metrics(0, {"train/loss": 2.5})
-    delivery = Delivery(outputs / "a")
+    delivery = delivery_of(outputs / "a")
     while delivery.pump():
         pass
     with contextlib.closing(sqlite3.connect(outputs / "mlflow.db")) as database:

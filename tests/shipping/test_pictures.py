@@ -1,4 +1,4 @@
-from mnist_trainer.journal.reading import History, read_history
+from mnist_trainer.journal.reading import History
 from mnist_trainer.shipping.pictures import by_mode, draw_folder, main
 
 
@@ -16,18 +16,6 @@ def test_runs_of_the_same_seed_have_the_same_place_in_their_modes():
 def test_a_seed_that_one_mode_lacks_is_left_out():
     modes = by_mode([history("fused", 0), history("fused", 1), history("separate", 1)])
     assert {mode: len(runs) for mode, runs in modes.items()} == {"fused": 1, "separate": 1}
-
-
-def test_a_journal_is_read_back(tmp_path, begin, write):
-    journal = begin("a")
-    write(journal, steps=3)
-    read = read_history(journal.folder)
-    assert read.metrics["train/loss"] == [(1, 2.3), (2, 2.3 / 2), (3, 2.3 / 3)]
-    assert read.params["loss.name"] == "fused"
-    assert read.artifacts == [("model.txt", "checkpoints"), ("missing.txt", None)]
-    assert read.confusion["matrix"] == [[5, 1], [0, 4]]
-    assert read.end["status"] == "FINISHED"
-    assert read.last_time == read.end["time"]
 
 
 def test_the_command_draws_a_sweep_and_its_runs(tmp_path, begin, write, capsys):

@@ -6,32 +6,32 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from mnist_trainer.journal.journal import Journal, RunRecord
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.locks import locked
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.shipping.position import LOCK, load
-from mnist_trainer.shipping.process import Shipper
+from mnist_trainer.shipping.position import LOCK, Position
+from mnist_trainer.shipping.shipper import Shipper
 from mnist_trainer.shipping.sync import sync
 from mnist_trainer.shipping.watch import Watch
+from tests.fixtures.journals import until
 
 SOURCE = str(Path(__file__).parents[2])
 WRITER = textwrap.dedent(
     """
-    import sys, time, uuid
+    import sys, time
     from pathlib import Path
-    from mnist_trainer.journal.journal import Journal, RunRecord
-    from mnist_trainer.shipping.process import Shipper
+    from mnist_trainer.journal.journal import Journal
+    from mnist_trainer.shipping.shipper import Shipper
+    from tests.fixtures.journals import started
     folder, root, ends = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "ends"
     shipper = Shipper(folder)
     journal = Journal(folder)
-    journal.start(RunRecord(uuid.uuid4().hex, "run", "mnist", folder.name, None, "mlflow", None, root))
+    journal.start(started(Path(root), name=folder.name))
     for step in range(1, 501):
         journal.metrics(step, {"learning_rate": 1.0 / step})
     print(shipper._child.pid, flush=True)
@@ -42,13 +42,6 @@ WRITER = textwrap.dedent(
     print(shipper.finish(300).as_json())
     """
 )
-
-
-def until(condition, seconds=300.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -67,8 +60,8 @@ def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, wr
     shipper = Shipper(outputs / "a")
     journal = begin("a")
     journal.metrics(0, {"learning_rate": 0.1})
-    until(lambda: (position := load(outputs / "a")) is not None and position.offset)
-    run_id = load(outputs / "a").run_id
+    until(lambda: (position := Position.load(outputs / "a")) is not None and position.offset)
+    run_id = Position.load(outputs / "a").run_id
     run = client.get_run(run_id)
     assert (run.info.status, run.data.metrics) == ("RUNNING", {"learning_rate": 0.1})
     write(journal)
@@ -87,8 +80,8 @@ def test_after_a_kill_of_the_writer_the_run_is_failed(outputs, start_writer, cli
     writer = start_writer(outputs / "a", outputs, "stays")
     writer.stdout.readline()
     writer.kill()
-    until(lambda: (position := load(outputs / "a")) is not None and position.done)
-    run = client.get_run(load(outputs / "a").run_id)
+    until(lambda: (position := Position.load(outputs / "a")) is not None and position.done)
+    run = client.get_run(Position.load(outputs / "a").run_id)
     assert run.info.status == "FAILED"
     assert "ended without a word" in run.data.tags["failure.reason"]
     assert len(client.get_metric_history(run.info.run_id, "learning_rate")) == 500
@@ -99,12 +92,12 @@ def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs
     early, late = (start_writer(outputs / name, outputs, "stays") for name in ("a", "b"))
     os.kill(int(early.stdout.readline()), signal.SIGKILL)  # before MLflow has heard of the run
     shipper = int(late.stdout.readline())
-    until(lambda: load(outputs / "b") is not None)
+    until(lambda: Position.load(outputs / "b") is not None)
     os.kill(shipper, signal.SIGKILL)
     for writer in (early, late):
         writer.kill()
         writer.wait()
-    run_id = load(outputs / "b").run_id
+    run_id = Position.load(outputs / "b").run_id
     assert client.get_run(run_id).info.status == "RUNNING"
     shipper = Shipper(outputs / "c")  # the next command; it finds `a` and `b`
     write(begin("c"))
@@ -157,13 +150,12 @@ def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin
     sweep = begin("sweep", kind="sweep", run="5" * 32)
     folder = outputs / "sweep" / "0"
     begin("sweep/0", parent="5" * 32).close()
-    until(lambda: (position := load(folder)) is not None and position.done)
-    assert client.get_run(load(folder).run_id).info.status == "FAILED"
+    until(lambda: (position := Position.load(folder)) is not None and position.done)
+    assert client.get_run(Position.load(folder).run_id).info.status == "FAILED"
     journal = Journal(folder, reopened=True)
     cut_back(journal, None, f"sqlite:///{outputs}/mlflow.db")
-    start = read_start(folder)
-    journal.resume(RunRecord(**{field.name: start[field.name] for field in fields(RunRecord)}), 0)
-    until(lambda: client.get_run(load(folder).run_id).info.status == "RUNNING")
+    journal.resume(read_start(folder), 0)
+    until(lambda: client.get_run(Position.load(folder).run_id).info.status == "RUNNING")
     with locked(folder / LOCK, 5):  # free between two rounds: it may be resumed once more
         pass
     write(journal)
@@ -171,7 +163,7 @@ def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin
     sweep.close()
     report = shipper.finish(300)
     assert [(run.status, run.outcome) for run in report.runs] == [("FINISHED", "sent")] * 2
-    run = client.get_run(load(folder).run_id)
+    run = client.get_run(Position.load(folder).run_id)
     assert (run.info.status, "failure.reason" in run.data.tags) == ("FINISHED", False)
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 30
 

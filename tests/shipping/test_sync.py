@@ -1,14 +1,18 @@
 import fcntl
+import os
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from mnist_trainer.errors import TrackingError
+from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import read_events
-from mnist_trainer.shipping import ends
-from mnist_trainer.shipping.position import count_left, load
+from mnist_trainer.shipping import delivery
+from mnist_trainer.shipping.position import Position, count_left
 from mnist_trainer.shipping.sync import sync
+from tests.fixtures.journals import OLDER
 
 TABLES = (
     "runs",
@@ -26,7 +30,7 @@ TABLES = (
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     """They take half a second a run; `test_delivery.py` has them."""
-    monkeypatch.setattr(ends, "draw", lambda folder: [])
+    monkeypatch.setattr(delivery, "draw", lambda folder: [])
 
 
 @pytest.fixture
@@ -40,7 +44,37 @@ def test_times_are_those_of_the_journal(outputs, begin, write, client):
     events, _ = read_events(journal.path)
     report = sync([], store_folder=outputs)
     info = client.get_run(report.runs[0].run_id).info
-    assert (info.start_time, info.end_time) == (events[0]["start_time"], events[-1]["time"])
+    assert (info.start_time, info.end_time) == (events[0].start_time, events[-1].time)
+
+
+def test_a_journal_of_before_that_was_not_sent_is_sent(outputs, client):
+    folder = outputs / "a"
+    folder.mkdir()
+    shutil.copy(OLDER, folder / JOURNAL)
+    os.utime(folder / JOURNAL, (0, 0))  # its writer, on another host, has been silent for long
+    (folder / "config.yaml").touch()
+    shipment = sync([folder], store_folder=outputs)
+    assert (shipment.summary(), shipment.left, shipment.error) == ("sent 1 run", 0, None)
+    run = client.get_run(shipment.runs[0].run_id)
+    assert (run.info.run_name, run.info.status) == ("mlp-fused-sgd-b128-s0", "FAILED")
+    assert (run.info.start_time, run.info.end_time) == (1699999999000, 1700000000011)
+    params = {
+        "loss.name": "fused",
+        "seed": "0",
+        "optimizer.lr": "0.1",
+        "model.hidden": "[128, 64]",
+        "data.root": "None",
+    }
+    assert run.data.params == params
+    tags = {"loss.exact": "true", "host": "é", "changed.epochs": "2", "failure.reason": "diverged at step 200"}
+    assert run.data.tags.items() >= tags.items()
+    points = [
+        (point.step, point.timestamp, point.value) for point in client.get_metric_history(run.info.run_id, "train/loss")
+    ]
+    assert points == [(100, 1700000000005, 0.5), (200, 1700000000008, 0.25)]
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("mnist", "0123")
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"config.yaml", "journal.jsonl"}
 
 
 def test_a_run_that_another_root_lists_is_struck_off_there_too(outputs, begin, write, tmp_path):
@@ -65,7 +99,7 @@ def test_sending_twice_changes_nothing(outputs, begin, write, contents):
 def test_what_a_killed_shipper_sent_already_is_not_sent_again(outputs, begin, write, rows):
     write(begin("a"), steps=600)
     sync([], store_folder=outputs)
-    position = load(outputs / "a")
+    position = Position.load(outputs / "a")
     replace(position, offset=0, done=False).save(outputs / "a")
     sync([outputs], store_folder=outputs)
     assert rows("select count(*) from metrics where key = 'train/loss'") == [(600,)]
@@ -130,7 +164,7 @@ def test_a_run_deleted_in_mlflow_stays_deleted(outputs, begin, client, rows):
     journal.metrics(1, {"a": 1.0})
     journal.close()
     run_id = sync([], store_folder=outputs).runs[0].run_id
-    replace(load(outputs / "a"), done=False).save(outputs / "a")
+    replace(Position.load(outputs / "a"), done=False).save(outputs / "a")
     client.delete_run(run_id)
     with journal.path.open("a") as file:
         file.write('{"event":"metrics","time":5,"step":2,"metrics":{"a":2.0}}\n')

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from mnist_trainer.shipping.process import ui_command
+from mnist_trainer.shipping.shipper import ui_command
 from mnist_trainer.shipping.sync import sync
 
 

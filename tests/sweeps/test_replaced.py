@@ -9,13 +9,12 @@ from hydra._internal.hydra import Hydra
 from mnist_trainer import composition
 from mnist_trainer.sweeps import replaced
 
+pytestmark = pytest.mark.usefixtures("no_picture")
+
 TINY = ("data=digits", "tracking=off", "model.hidden=[4]", "epochs=1")
 SWEEP = "{mode: MULTIRUN, sweeper: {params: {seed: '0,1'}}}"
 EXPERIMENT = f"# @package _global_\nhydra: {SWEEP}\n"
 MAIN = f"defaults: [config, _self_]\nhydra: {SWEEP}\n"
-
-
-pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from mnist_trainer.tasks import dispatch
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("no_picture")
+
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "trainer.progress=false", "trainer.log_every=4")
 SWEPT = ("loss=fused,separate", "seed=0,1")
 STEPS = 22  # a job's
@@ -21,9 +23,6 @@ DYING = """
 import os
 from mnist_trainer.training.trainer import Trainer
 update, steps = Trainer.update, 0
-pytestmark = pytest.mark.usefixtures("no_picture")
-
-
 def dying(self, x, labels):
     global steps
     found, steps = update(self, x, labels), steps + 1

@@ -11,7 +11,7 @@ import pytest
 from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
 from mnist_trainer.runs import provenance
-from mnist_trainer.shipping.position import load as load_position
+from mnist_trainer.shipping.position import Position
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.training.interruption import Interrupted
 
@@ -330,7 +330,7 @@ def test_in_mlflow_it_is_a_parent_with_the_report_and_a_child_a_mode(command):
 
 
 def is_sent(folder):
-    position = load_position(folder)
+    position = Position.load(folder)
     return position is not None and position.done
 
 

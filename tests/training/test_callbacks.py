@@ -7,9 +7,10 @@ import pytest
 from mnist_trainer.errors import DiskError
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.training import callbacks
-from mnist_trainer.training.callbacks import Callback, Console, ParameterFiles
-from mnist_trainer.training.parameter_files import load_parameters, save_parameters
+from mnist_trainer.training.callbacks import Console, ParameterFiles
+from mnist_trainer.training.parameter_files import load_parameters, write_arrays
 from mnist_trainer.training.state import restore, snapshot
+from mnist_trainer.training.trainer import Callback
 
 
 def test_hooks_come_in_order_and_callback_by_callback(tiny, recorder):
@@ -175,13 +176,13 @@ def test_a_disk_that_is_full_for_a_while_costs_no_run_and_in_the_end_no_file(tin
     def save(path, parameters):
         if full[0]:
             raise OSError(28, "No space left on device", str(path))
-        save_parameters(path, parameters)
+        write_arrays(path, parameters)
 
     class Frees(Callback):
         def on_end(self):
             full[0] = False
 
-    monkeypatch.setattr(callbacks, "save_parameters", save)
+    monkeypatch.setattr(callbacks, "write_arrays", save)
     trainer = tiny.trainer(callbacks=[Frees(), ParameterFiles(tmp_path)])
     trainer.fit()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -201,7 +202,7 @@ def test_a_disk_that_stays_full_is_told_when_it_is_asked_in_the_end(tiny, tmp_pa
     def save(path, parameters):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(callbacks, "save_parameters", save)
+    monkeypatch.setattr(callbacks, "write_arrays", save)
     trainer = tiny.trainer(callbacks=[files], seed=1)
     trainer.fit()
     assert trainer.epoch == 2

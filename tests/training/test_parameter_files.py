@@ -7,7 +7,7 @@ import pytest
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.training import parameter_files
-from mnist_trainer.training.parameter_files import load_parameters, save_parameters
+from mnist_trainer.training.parameter_files import load_parameters, write_arrays
 
 
 def parameters(dtype=np.float32):
@@ -22,7 +22,7 @@ def blank():
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "last.npz"
-    save_parameters(path, parameters())
+    write_arrays(path, parameters())
     return path
 
 
@@ -39,7 +39,7 @@ def assert_refused(path, *words):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_round_trip_keeps_every_bit(tmp_path, dtype):
     into = {name: np.zeros_like(array) for name, array in parameters(dtype).items()}
-    save_parameters(tmp_path / "a.npz", parameters(dtype))
+    write_arrays(tmp_path / "a.npz", parameters(dtype))
     load_parameters(tmp_path / "a.npz", into)
     for name, array in parameters(dtype).items():
         assert into[name].tobytes() == array.tobytes()
@@ -52,14 +52,14 @@ def test_the_file_is_plain_numpy(path):
 
 
 def test_float64_parameters_are_rounded_into_float32_ones(tmp_path):
-    save_parameters(tmp_path / "a.npz", parameters(np.float64))
+    write_arrays(tmp_path / "a.npz", parameters(np.float64))
     into = blank()
     load_parameters(tmp_path / "a.npz", into)
     np.testing.assert_array_equal(into["0.bias"], parameters()["0.bias"])
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(path):
-    save_parameters(path, {"0.bias": np.ones(2)})
+    write_arrays(path, {"0.bias": np.ones(2)})
     with np.load(path) as file:
         assert file.files == ["0.bias"]
     assert list(path.parent.iterdir()) == [path]
@@ -73,7 +73,7 @@ def test_a_write_that_fails_names_the_file_and_leaves_the_old_one_and_no_tempora
     kept = path.read_bytes()
     monkeypatch.setattr(parameter_files.np if where == "savez" else parameter_files.os, where, fails)
     with pytest.raises(OSError, match=f"disk full: '{path}'"):
-        save_parameters(path, {"0.bias": np.ones(2)})
+        write_arrays(path, {"0.bias": np.ones(2)})
     assert path.read_bytes() == kept
     assert list(path.parent.iterdir()) == [path]
 
@@ -135,10 +135,10 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 def test_another_model_s_parameters_are_refused_with_their_names(path):
-    save_parameters(path, {"0.weights": np.zeros((3, 2)), "1.bias": np.zeros(2)})
+    write_arrays(path, {"0.weights": np.zeros((3, 2)), "1.bias": np.zeros(2)})
     assert_refused(path, "missing ['0.bias']", "unknown ['1.bias']")
 
 
 def test_another_shape_is_refused_with_both_shapes(path):
-    save_parameters(path, {"0.bias": np.zeros(2), "0.weights": np.zeros((3, 4))})
+    write_arrays(path, {"0.bias": np.zeros(2), "0.weights": np.zeros((3, 4))})
     assert_refused(path, "0.weights is of shape (3, 4) and type float64: must be (3, 2)")

@@ -8,8 +8,8 @@ import pytest
 
 from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.agreement import Agreement
-from mnist_trainer.analysis.comparison.markdown import Picture, Report, as_json
-from mnist_trainer.analysis.comparison.summary import Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
+from mnist_trainer.analysis.comparison.summary import Outcome, Pair, Summary
 
 SINGLE = Agreement("float32", 4300, 4300, None, 0.02, 3.3e-6, 1e-7, 3.7e-6, 1.4e-7, 1.8e-7, 0, 0, 0)
 DOUBLE = replace(SINGLE, dtype="float64", updates=430, within=430, logits_largest=8.3e-15)
@@ -26,7 +26,7 @@ SEPARATE = Outcome("separate", True, 4300, 0, None, RESULT | {"test_accuracy": 0
 
 
 def comparison(pair=PAIR, other=SEPARATE, first=FUSED):
-    return Comparison(4300, 235146, [first, other], [pair], {"steps": [1, 2]})
+    return Summary(4300, 235146, [first, other], [pair], {"steps": [1, 2]})
 
 
 def test_exact_modes_are_one_function_with_the_numbers_that_say_so():
@@ -121,9 +121,9 @@ def test_exact_modes_whose_losses_part_have_the_same_gradient_and_what_caps_a_lo
     )
     assert "test loss" not in training
     assert capped == "Trained with separate, 1 row of the batches had the loss capped."
-    report = Report({}, "", comparison(pair, other, first), []).as_markdown()
-    assert "not the same as that of separate in fused. There the losses can't tell which trained better." in report
-    assert "Each loss is its mode's own" not in Report({}, "", comparison(), []).as_markdown()
+    markdown = report({}, "", comparison(pair, other, first), [])
+    assert "not the same as that of separate in fused. There the losses can't tell which trained better." in markdown
+    assert "Each loss is its mode's own" not in report({}, "", comparison(), [])
     lost = replace(pair, measured=replace(single, loss_largest=math.nan))
     assert "not always finite" in verdict.sentences(comparison(lost, other, first))[0]
 
@@ -134,7 +134,7 @@ def test_one_of_something_is_singular():
     assert "separate dropped out after 1 update: diverged" in verdict.sentences(content)
     told = verdict.of_gradients(replace(PAIR, shadow=replace(DOUBLE, updates=1, within=1)))
     assert told.endswith("1e-15 at the one update in float64.")
-    assert "separate dropped out after 1 update: diverged" in Report({}, "", content, []).as_markdown()
+    assert "separate dropped out after 1 update: diverged" in report({}, "", content, [])
 
 
 def test_parameters_that_are_no_longer_finite_are_told_without_a_number():
@@ -152,20 +152,19 @@ def test_a_mode_that_dropped_out_is_told_with_the_reason_and_needs_no_result():
     content = comparison(replace(PAIR, measured=replace(SINGLE, updates=3, within=3)), lost)
     *_, last = said = verdict.sentences(content)
     assert last == "separate dropped out after 3 updates: diverged: the loss is nan"
-    markdown = Report({}, "", content, said).as_markdown()
+    markdown = report({}, "", content, said)
     assert "| separate | dropped out |" in markdown
     nothing = replace(SINGLE, updates=0, within=0)
     content = comparison(replace(PAIR, measured=nothing, shadow=nothing), lost)
     assert verdict.sentences(content) == [last]
-    assert "Nothing was measured" in Report({}, "", content, [last]).as_markdown()
+    assert "Nothing was measured" in report({}, "", content, [last])
 
 
 def test_the_tables_have_a_cell_for_every_column_and_pictures_stand_in_their_sections():
     pictures = {"Training": [Picture("curves.png", "Curves")], "Timing": [Picture("timing.png", "Times")]}
-    report = Report(
-        {"system": "a|b"}, "0  Linear", comparison(), ["one.", "two."], ["saturation's own"], ["timing's own"], pictures
-    )
-    markdown = report.as_markdown()
+    studies = {"Saturation": ["saturation's own"], "Timing": ["timing's own"]}
+    said = ["one.", "two."]
+    markdown = report({"system": "a|b"}, "0  Linear", comparison(), said, studies=studies, pictures=pictures)
     sections = markdown.split("\n## ")
     assert sections[0] == "# fused and separate, in lockstep\n"
     assert [section.partition("\n")[0] for section in sections[1:]] == [
@@ -178,7 +177,7 @@ def test_the_tables_have_a_cell_for_every_column_and_pictures_stand_in_their_sec
         rows = [line for line in block.splitlines() if line.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1
     assert "| ‖Δθ‖ / ‖θ‖ at the end " in markdown
-    assert "Timing" not in Report({}, "", comparison(), []).as_markdown()
+    assert "Timing" not in report({}, "", comparison(), [])
 
 
 def test_the_json_is_valid_whatever_the_numbers():

@@ -13,18 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mnist_trainer.tasks.train import JournalCallback
+from mnist_trainer.journal.callback import JournalCallback
+from tests.fixtures.journals import until
 
 TINY = ("data=digits", "model.hidden=[4]", "trainer.log_every=1", "trainer.progress=false", "epochs=2")
-
-
-def until(happened, seconds=300.0):
-    """Wait for something that has to happen."""
-    deadline = time.monotonic() + seconds
-    while not (found := happened()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 class Server:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnist_trainer.shipping.position import load
+from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.sync import sync
 
 pytestmark = [
@@ -94,7 +94,7 @@ def test_killed_half_way_and_started_again(server, train, wait_until, tmp_path, 
     def at_epoch(epoch):
         if epoch == 1:
             (folder,) = tmp_path.glob("outputs/[0-9]*/*")
-            wait_until(lambda: (position := load(folder)) is not None and position.offset)
+            wait_until(lambda: (position := Position.load(folder)) is not None and position.offset)
             server.kill()
         else:
             server.start()

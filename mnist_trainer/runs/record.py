@@ -13,7 +13,8 @@ from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError, MnistTrainerError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
-from mnist_trainer.journal.journal import Journal, RunRecord, Status
+from mnist_trainer.journal.events import DatasetEvent, Start, Status
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.provenance import flattened, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
@@ -26,7 +27,7 @@ def journaled(
     config: Config,
     folder: Path,
     dataset: Dataset,
-    record: RunRecord,
+    record: Start,
     *,
     validation_size: int,
     tags: Mapping[str, str] | None = None,
@@ -68,7 +69,7 @@ def journaled(
             close_journal(journal, status)
 
 
-def begun(folder: Path, record: RunRecord) -> Journal:
+def begun(folder: Path, record: Start) -> Journal:
     """Write that a new run begins; raises `TrackingError` if that can't be."""
     journal = Journal(folder)
     try:
@@ -118,12 +119,14 @@ def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: i
             **tags,
         }
     )
-    journal.dataset(
-        name=dataset.name,
-        digest=dataset.digest,
-        source=dataset.source,
-        schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
-        profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
+    journal.write(
+        DatasetEvent(
+            name=dataset.name,
+            digest=dataset.digest,
+            source=dataset.source,
+            schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
+            profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
+        )
     )
     journal.artifact(CONFIG)
 

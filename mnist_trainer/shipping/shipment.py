@@ -29,7 +29,7 @@ class ShippedRun:
 
 
 @dataclass(frozen=True)
-class Report:
+class Shipment:
     """All runs served; `left` counts the events that were not sent, `error` says in one line why."""
 
     runs: tuple[ShippedRun, ...] = ()
@@ -42,14 +42,14 @@ class Report:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, line: str) -> "Report":
+    def from_json(cls, line: str) -> "Shipment":
         """Invert `as_json`; raises ValueError if `line` is something else."""
         try:
             content = json.loads(line)
             runs = tuple(ShippedRun(**run) for run in content.pop("runs"))
             return cls(runs=runs, **content)
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a report: {line[:80]!r}") from error
+            raise ValueError(f"not a shipment: {line[:80]!r}") from error
 
     def summary(self) -> str:
         """`sent 3 runs, 1 still running`."""

@@ -11,11 +11,10 @@ from mnist_trainer.errors import ConfigError, DataError, in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord
 from mnist_trainer.training.state import Place, place_of, snapshot
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 

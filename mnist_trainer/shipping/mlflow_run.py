@@ -1,13 +1,13 @@
-"""The end of a run in MLflow: its pictures and files, the reason if it went wrong, its status."""
+"""A journal's run in MLflow: found or made at its beginning; at its end its status, pictures and files."""
 
 import logging
 import os
 from pathlib import Path
 
 from mnist_trainer.files import JOURNAL
-from mnist_trainer.journal.events import Event
+from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.reading import History, read_history
-from mnist_trainer.shipping import position as positions
+from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
 
@@ -16,14 +16,9 @@ SILENT_DEATH = "the training process ended without a word (killed, or out of mem
 log = logging.getLogger(__name__)
 
 
-def silent_death(folder: Path) -> Event:
+def silent_death(folder: Path) -> End:
     """Return the end event that a dead writer owes."""
-    return {
-        "event": "end",
-        "time": read_history(folder).last_time,
-        "status": "FAILED",
-        "reason": SILENT_DEATH,
-    }
+    return End("FAILED", SILENT_DEATH, time=read_history(folder).last_time)
 
 
 def draw(folder: Path) -> list[Path]:
@@ -38,13 +33,13 @@ def draw(folder: Path) -> list[Path]:
         return []
 
 
-def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: list[Path]) -> None:
+def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
     """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
     client = store.client
     # The status first: it is right then even where the artifacts' store can't be reached
-    if end["reason"]:
-        client.set_tag(run_id, FAILURE_TAG, end["reason"][:8000])
-    client.set_terminated(run_id, end["status"], end["time"])
+    if end.reason:
+        client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
+    client.set_terminated(run_id, end.status, end.time)
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
             client.log_artifact(run_id, str(path), artifact_folder)
@@ -53,33 +48,33 @@ def finish_run(folder: Path, store: Store, run_id: str, end: Event, pictures: li
 
 
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
-    declared = [(folder / name, artifact_folder) for name, artifact_folder in history.artifacts]
+    declared = [(folder / each.name, each.folder) for each in history.artifacts]
     return list(dict.fromkeys([(path, None) for path in pictures] + declared + [(folder / JOURNAL, None)]))
 
 
-def open_run(folder: Path, start: Event, store: Store, store_folder: Path) -> Position:
+def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Position:
     """Find or make the run of the journal that begins with `start`; saves its position, at the beginning."""
-    experiment_id = store.experiment(start["experiment"], store_folder)
-    run_id = store.find_run(experiment_id, start["run"])
+    experiment_id = store.experiment(start.experiment, store_folder)
+    run_id = store.find_run(experiment_id, start.run)
     if run_id is None:
-        tags = {RUN_TAG: start["run"], "version.mlflow": store.version}
+        tags = {RUN_TAG: start.run, "version.mlflow": store.version}
         parent_id = _parent_run_id(folder, start, store, experiment_id)
         if parent_id is not None:
             tags["mlflow.parentRunId"] = parent_id
-        made = store.client.create_run(experiment_id, start["start_time"], tags, start["name"])
+        made = store.client.create_run(experiment_id, start.start_time, tags, start.name)
         run_id = made.info.run_id
-    position = Position(start["run"], store.uri, experiment_id, run_id)
+    position = Position(start.run, store.uri, experiment_id, run_id)
     position.save(folder)
     return position
 
 
-def _parent_run_id(folder: Path, start: Event, store: Store, experiment_id: str) -> str | None:
-    if start["parent"] is None:
+def _parent_run_id(folder: Path, start: Start, store: Store, experiment_id: str) -> str | None:
+    if start.parent is None:
         return None
-    beside = positions.load(folder.parent)  # the runs of a sweep or comparison lie in its folder
-    if beside is not None and (beside.run, beside.uri) == (start["parent"], store.uri):
+    beside = Position.load(folder.parent)  # the runs of a sweep or comparison lie in its folder
+    if beside is not None and (beside.run, beside.uri) == (start.parent, store.uri):
         return beside.run_id
-    found = store.find_run(experiment_id, start["parent"])
+    found = store.find_run(experiment_id, start.parent)
     if found is None:
-        log.warning("%s: its parent %s is not in MLflow; sent without it", folder, start["parent"])
+        log.warning("%s: its parent %s is not in MLflow; sent without it", folder, start.parent)
     return found

@@ -1,0 +1,112 @@
+"""The processes beside training, started by `shipper.py`: `python -m mnist_trainer.shipping.child WORD ...`.
+
+`ship FOLDER DEADLINE` is the shipper. Its standard input is a pipe whose other end closes when the parent is done, or
+dead. At its exit it writes one line of JSON, a `Shipment`. All else goes to `shipper.log` in the folder. SIGTERM ends
+it after the batch that it is sending, or a second later, if the store doesn't answer; SIGINT is the parent's.
+
+`reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
+ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
+artifacts.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import NoReturn
+
+from mnist_trainer.credentials import hidden
+from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.shipment import Shipment
+from mnist_trainer.shipping.shipper import LOG
+from mnist_trainer.shipping.store import connect
+from mnist_trainer.shipping.watch import Watch
+
+NICENESS = 10
+STOP_SECONDS = 1.0
+
+
+def ship(folder: str, deadline: str) -> None:
+    """Serve the folder until the parent is gone and all is sent, or for so many seconds after that."""
+    report_to = _redirect_output(Path(folder, LOG))
+    watch = Watch(Path(folder), float(deadline), sys.stdin.fileno())
+
+    def stop(*_: object) -> None:
+        watch.stop()
+        signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGALRM, lambda *_: report(watch.shipment(), report_to))
+    os.nice(NICENESS)
+    report(watch.run(), report_to)
+
+
+def report(shipment: Shipment, report_to: int) -> NoReturn:
+    """End this process at once, and tell the parent what was sent."""
+    try:
+        leave(shipment.as_json() + "\n", report_to)
+    except BrokenPipeError:  # the parent died
+        logging.getLogger(__name__).info("%s", shipment.as_json())
+    leave()
+
+
+def reach(uri: str, experiment: str, folder: str, seconds: str) -> None:
+    """Try until the store has taken a tag, or can't."""
+    patience = Patience()
+
+    def fail(*_: object) -> NoReturn:
+        leave(patience.error or f"{uri}: no answer within {seconds} s", status=1)
+
+    signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
+    while True:
+        if patience.due:
+            try:
+                connect(uri).touch(experiment, Path(folder))
+            except Exception as error:
+                patience.failed(error, uri)
+            else:
+                leave()
+        if patience.lasting:
+            fail()
+        time.sleep(POLL_SECONDS)
+
+
+def leave(told: str = "", report_to: int = 1, status: int = 0) -> NoReturn:
+    """End this process: the interpreter would take 0.6 s to take MLflow apart, and the user is waiting."""
+    os.write(report_to, told.encode())
+    logging.shutdown()
+    os._exit(status)
+
+
+class WithoutPasswords(logging.Formatter):
+    """Hides the passwords in what libraries log, tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line."""
+        return hidden(super().format(record))
+
+
+def _redirect_output(path: Path) -> int:
+    """Send all output to the file `path`; the descriptor of the standard output as it was."""
+    report_to = os.dup(sys.stdout.fileno())
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    sys.stdout.flush()
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    os.close(log)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(WithoutPasswords("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("ignore")  # MLflow's and its dependencies': nobody here can act on them
+    return report_to
+
+
+if __name__ == "__main__":
+    word, *arguments = sys.argv[1:]
+    (ship if word == "ship" else reach)(*arguments)
