@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -94,6 +95,46 @@ def test_the_rules_have_no_circle():
         free = {name for name, needs in left.items() if not needs - {name}}
         assert free, f"a circle among {sorted(left)}"
         left = {name: needs - free for name, needs in left.items() if name not in free}
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    """Not even under TYPE_CHECKING: who reads one file of a circle has to read all of them."""
+    left = {module: (imported(module) & FILES.keys()) - {module} for module in FILES}
+    while left:
+        free = [module for module, needs in left.items() if not needs & left.keys()]
+        assert free, f"each of these needs another: {sorted(circle(left))}"
+        for module in free:
+            del left[module]
+
+
+def circle(left):
+    """The modules of one circle among those of which each needs another."""
+    path = [min(left)]
+    while path.count(path[-1]) == 1:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :]
+
+
+def test_training_needs_nothing_that_is_said_of_it():
+    """Whatever a run loads: its room's own rule holds for one arrow alone."""
+    reached, left = set(), {"mnist_trainer.tasks.train"}
+    while left:
+        module = left.pop()
+        reached.add(module)
+        left |= (imported(module) & FILES.keys()) - reached
+    assert {room(module) for module in reached} & {"analysis", "sweeps", "api"} == set()
+
+
+SIGNED = [module for module, path in FILES.items() if path.name == "__init__.py" and module != "mnist_trainer"]
+
+
+@pytest.mark.parametrize("module", SIGNED)
+def test_a_room_s_sign_names_each_of_its_files(module):
+    sign = ast.get_docstring(ast.parse(FILES[module].read_text())) or ""
+    own = {path.stem for path in FILES[module].parent.glob("*.py")} - {"__init__"}
+    own |= {path.parent.name for path in FILES[module].parent.glob("*/__init__.py")}
+    named = set(re.findall(r"`(\w+)(?:\.py|/)?`", sign))
+    assert own <= named, f"{FILES[module]}: {', '.join(sorted(own - named))} not named"
 
 
 @pytest.mark.parametrize("module", FILES)
