@@ -63,14 +63,15 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
     threads = threadpool_limits(product_threads(config.trainer), "blas")
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
-        with Interruption() as interruption:
-            train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
-            files = conclude(lockstep, runs, journal)
-            interruption.check()  # one that came after the last batch
         try:
+            with Interruption() as interruption:
+                train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
+                files = conclude(lockstep, runs, journal)
+                interruption.check()  # one that came after the last batch
             verdict = files.study(timed=task.timing)
         except KeyboardInterrupt:
-            log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
+            if (folder / REPORT).exists():
+                log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
             raise
         for sentence in verdict:
             log.info(

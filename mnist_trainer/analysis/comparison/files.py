@@ -85,8 +85,8 @@ class ComparisonFiles:
         content: dict[str, Any] = {"setting": self._setting, "verdict": said, "comparison": asdict(self._comparison)}
         content |= {"saturation": None, "timing": None}
         content |= {name: asdict(study) for name, study in self._studies.items()}
-        write_whole(self._journal.folder / REPORT, text)
-        write_whole(self._journal.folder / NUMBERS, as_json(content))
+        for name, whole in ((REPORT, text), (NUMBERS, as_json(content))):
+            write_whole(self._journal.folder / name, whole)
         for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
             if name not in self._declared:
                 self._journal.artifact(name)
