@@ -63,7 +63,7 @@ def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_
     (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
     before = last.stat().st_mtime_ns
     process.send_signal(number)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == code
     assert "Traceback" not in output
     assert output.rstrip().endswith(f"mnist_trainer: interrupted by {number.name}")
@@ -86,7 +86,7 @@ def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_
 )
 def test_a_signal_before_training_is_told_by_its_name_and_leaves_nothing(spawn, tmp_path, moment, number, code):
     process = spawn(*TINY, "tracking=off", before=("-c", SIGNALLED.format(moment=moment, number=int(number))))
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == code
     assert output == f"mnist_trainer: interrupted by {number.name}\n"
     assert not list(tmp_path.glob("outputs/*/*/journal.jsonl"))
@@ -147,7 +147,7 @@ def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn,
     process = spawn("--multirun", *TINY, "tracking=off", "epochs=1,100000,2")
     (running,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/1-*/last.npz")), process)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in output
     sweep = running.parent.parent
@@ -163,14 +163,14 @@ def test_an_interrupted_sweep_tells_what_finished_and_starts_no_more_jobs(spawn,
 
 def test_training_loads_neither_mlflow_nor_what_draws(spawn):
     process = spawn(*TINY, "tracking=off", before=("-W", "error", "-c", CHECKED))
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert output.splitlines()[-1] == "loaded: []"
 
 
 def test_without_mlflow_installed_untracked_training_works(spawn, tmp_path):
     process = spawn(*TINY, "tracking=off", before=("-c", WITHOUT_MLFLOW))
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert list(tmp_path.glob("outputs/*/*/outcome.json"))
 
@@ -191,7 +191,7 @@ def test_looking_at_the_configuration_leaves_no_folder(command):
 
 def test_the_version_that_is_told_is_this_programs(spawn):
     process = spawn("--version")
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert (process.returncode, output) == (0, f"mnist_trainer {__version__}\n")
 
 

@@ -148,7 +148,7 @@ def test_after_sigterm_each_job_has_a_checkpoint_of_its_last_update(spawn, wait_
     process = spawn(*JOBLIB, *arguments)
     wait_for(lambda: list(tmp_path.glob("outputs/2*/*/*/checkpoint.npz")), process)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 143, output
     assert "Traceback" not in output
     assert "KILLED: interrupted by SIGTERM" in output

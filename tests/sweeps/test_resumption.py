@@ -143,7 +143,7 @@ def test_a_sweep_that_was_stopped_twice_goes_on_as_if_it_had_not(stopped, comman
 def test_a_sweep_that_was_killed_outright_goes_on_from_anywhere(spawn, command, tmp_path, assert_whole, events_of):
     arguments = ("--multirun", *TINY, *SWEPT)
     process = spawn(*arguments, before=("-c", DYING.format(steps=STEPS + 15)))
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, output
     (sweep,) = tmp_path.glob("outputs/2*/*")
     elsewhere = command("--multirun", f"sweep.resume={sweep}", folder=tmp_path / "elsewhere")
