@@ -22,7 +22,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
 
 DEEPEST = 24
-SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
 """What Hydra raises of overrides that it did not expect: `model=null`, say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
@@ -65,7 +65,8 @@ def compose(overrides: Sequence[str] = ()) -> Config:
 
 def slipped(overrides: Sequence[str], error: Exception) -> str:
     """Say what Hydra, which doesn't name the override, did not expect in one of them."""
-    return f"{' '.join(overrides)}: can't be composed: {str(error) or type(error).__name__}"
+    reason = str(error).partition("\n")[0]  # below it are Hydra's own words
+    return f"{' '.join(overrides)}: can't be composed: {reason or type(error).__name__}"
 
 
 def typed(composed: DictConfig) -> Config:
@@ -106,8 +107,8 @@ def restored(values: Mapping[str, Any]) -> Config:
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
-    except RecursionError as error:
-        raise ConfigError("nested too deeply: not a configuration of this version") from error
+    except (RecursionError, OverflowError) as error:
+        raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
     return _checked(vars(config))
 
