@@ -61,11 +61,6 @@ def hyperparameter(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def buffer() -> Any:
-    """Declare an array that its owner makes later: state of a layer, loss or optimizer, not a hyperparameter."""
-    return dataclasses.field(default=None, init=False, repr=False)
-
-
 def problems(instance: Any, prefix: str = "") -> list[str]:
     """Tell what is out of range in a dataclass instance and, deeper, in its dataclass fields, a line a problem."""
     found = []

@@ -1,7 +1,8 @@
-"""The model: a stack of layers over one flat parameter vector."""
+"""The model: a stack of layers over one flat parameter vector, one flat gradient vector, and named views of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+import mmap
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -9,7 +10,6 @@ from numpy.typing import DTypeLike
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.stack import Stack
-from mnist_trainer.parameters import Parameters
 
 
 class Sequential:
@@ -36,10 +36,13 @@ class Sequential:
         """What the model has learned, by name: its parameters, and the layers' state. To be written in place."""
         self.generators: Mapping[str, np.random.Generator] = self.stack.generators()
         """The layers' random generators, by name."""
+        self.steps = [place.step for place in self.stack.places()]
+        """What the layers are computed by, those inside others, too."""
 
     def take_part(self, before: int, total: int) -> None:
-        """Tell the layers that the next batches in training are parts of larger ones; see `Layer.take_part`."""
-        self.stack.take_part(before, total)
+        """Tell the layers that the next batches in training are parts of larger ones; see `Layer.part`."""
+        for step in self.steps:
+            step.part = before, total
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""
@@ -62,3 +65,35 @@ class Sequential:
             f"{index:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}".rstrip()
             for index, layer, shape, count in rows
         )
+
+
+class Parameters:
+    """A model's parameters and gradients, each in one flat vector of `size` entries, and views of them by name.
+
+    Parameters that weight decay applies to come first, so that decay is the slice `[:decayed]`. Never rebind a view
+    (`w = ...`): write `w[...] = ...`. The values lie in memory that processes forked from this one share.
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], decayed: Set[str], dtype: DTypeLike) -> None:
+        order = sorted(shapes, key=lambda name: name not in decayed)  # stable: the layers' order within each half
+        self.size = sum(math.prod(shape) for shape in shapes.values())
+        self.decayed = sum(math.prod(shapes[name]) for name in order if name in decayed)
+        self.values: Array = shared_zeros(self.size, dtype)
+        self.gradients: Array = np.zeros(self.size, dtype)
+        self.views: dict[str, Array] = {}
+        self.gradient_views: dict[str, Array] = {}
+        start = 0
+        for name in order:
+            end = start + math.prod(shapes[name])
+            self.views[name] = self.values[start:end].reshape(shapes[name])
+            self.gradient_views[name] = self.gradients[start:end].reshape(shapes[name])
+            start = end
+
+
+def shared_zeros(size: int, dtype: DTypeLike) -> Array:
+    """Make a vector of zeros in memory that processes forked from this one share; raises `MemoryError`."""
+    try:
+        memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))  # anonymous; freed with the last array on it
+    except OSError as error:
+        raise MemoryError(f"{size:,} numbers of {np.dtype(dtype)}: {error.strerror}") from error
+    return np.frombuffer(memory, dtype, size)

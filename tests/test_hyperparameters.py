@@ -5,7 +5,8 @@ from typing import Any, Literal
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import buffer, check, construct, hyperparameter, problems, suggestion
+from mnist_trainer.hyperparameters import check, construct, hyperparameter, problems, suggestion
+from mnist_trainer.kernels.arrays import buffer
 
 
 class Thing:

@@ -6,7 +6,6 @@ from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from mnist_trainer.figures.style import (
     BLUE,
@@ -15,6 +14,8 @@ from mnist_trainer.figures.style import (
     Series,
     as_arrays,
     count_updates,
+    in_words,
+    percentages,
     picture,
     scale_for,
 )
@@ -36,7 +37,7 @@ def learning_curves(metrics: Mapping[str, Series], path: Path | BinaryIO, title:
         _curves(accuracy, metrics, "accuracy", "{:.2%}")
         accuracy.set(title="Accuracy", ylabel="accuracy")
         _zoom(accuracy, metrics)
-        accuracy.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        percentages(accuracy)
 
 
 def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> None:
@@ -46,14 +47,7 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
     if train:
         steps, values = as_arrays(train)
         label = "training (mean since the last record)"
-        axes.plot(
-            steps,
-            values,
-            color=BLUE,
-            alpha=0.55,
-            linewidth=1.0,
-            label=label,
-        )
+        axes.plot(steps, values, color=BLUE, alpha=0.55, linewidth=1.0, label=label)
         broken = [step for step, value in train if not np.isfinite(value)]
         if broken:
             label = f"training not finite from update {broken[0]:,}"
@@ -70,7 +64,7 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
     if train or validation or test:
         axes.legend(loc="best")
     else:
-        axes.text(0.5, 0.5, "nothing recorded", ha="center", va="center", transform=axes.transAxes)
+        in_words(axes, "nothing recorded")
 
 
 def _zoom(axes: Axes, metrics: Mapping[str, Series]) -> None:

@@ -1,35 +1,38 @@
 """Loss modes trained in lockstep: their curves on one another, and how far their gradients lie apart."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from mnist_trainer.figures.style import (
     BLUE,
     GREEN,
+    GREY,
+    LARGE,
+    LARGER,
+    LARGEST,
     ORANGE,
     PURPLE,
     VERMILLION,
+    Floats,
+    Record,
     color,
     count_updates,
+    in_words,
     label_ends,
+    percentages,
     picture,
     scale_for,
 )
 
-Record: TypeAlias = Mapping[str, Any]
 Label: TypeAlias = tuple[str, float, str]  # text, y, colour
-Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
 # The first is wide and pale, the next ones thin and broken on top of it: where curves coincide all are seen.
 FIRST: Record = {"linewidth": 8.0, "alpha": 0.35}
 DASHES = ((0, (4, 3)), (4, (1.5, 3)), (0, (7, 2, 1, 2)), (2, (3, 5)))
-LARGE, LARGER, LARGEST = 13, 15, 18
-GREY = "#555555"
 
 
 def training_curves(record: Record, path: Path) -> None:
@@ -45,8 +48,7 @@ def training_curves(record: Record, path: Path) -> None:
         for axes, key, column in zip(panels, ("loss", "accuracy"), (1, 2), strict=True):
             of_modes = [_mode(axes, record, index, key, column, window) for index in range(len(record["modes"]))]
             shown = [value for of_mode in of_modes for value in of_mode]
-            count_updates(axes)
-            axes.set_xlabel("updates", fontsize=LARGE)
+            count_updates(axes, fontsize=LARGE)
             axes.tick_params(labelsize=12)
             _scale(axes, key, shown, of_modes[0])
             if shown:
@@ -114,7 +116,7 @@ def _scale(axes: Axes, key: str, shown: Sequence[float], of_first: Sequence[floa
         if max(shown, default=0.0) > ceiling:
             axes.set_ylim(0.7 * min(shown), ceiling)
         return
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    percentages(axes)
     if shown:
         low, high = min(shown), max(shown)
         margin = max(0.05 * (high - low), 1e-3)
@@ -168,15 +170,14 @@ def _differences(
 
 
 def _relative(axes: Axes, labels: Sequence[Label]) -> None:
-    count_updates(axes)
-    axes.set_xlabel("updates", fontsize=LARGE)
+    count_updates(axes, fontsize=LARGE)
     axes.tick_params(labelsize=12)
     if axes.lines:
         axes.set_yscale("log")
         label_ends(axes, labels, fontsize=LARGE)
     else:
         words = labels[0][0] if labels else "nothing to compare"
-        axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, fontsize=LARGE)
+        in_words(axes, words, fontsize=LARGE)
 
 
 def finite_start(values: Sequence[float]) -> Floats:

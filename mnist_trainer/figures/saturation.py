@@ -1,19 +1,26 @@
 """The parting of ways: what becomes of each loss mode in float32 as the gap between the logits grows."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator
 
-from mnist_trainer.figures.style import color, label_ends, picture
-
-Record: TypeAlias = Mapping[str, Any]
-Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
-Words: TypeAlias = Callable[[Record, Mapping[str, float], float], str]
+from mnist_trainer.figures.style import (
+    GREY,
+    LARGE,
+    LARGER,
+    LARGEST,
+    Floats,
+    Record,
+    color,
+    label_ends,
+    major_ticks_only,
+    picture,
+    whole_numbers,
+)
 
 # What float32 and the modes' constants predict: rows, gap, words, and on which side of the line they stand. Drawn where
 # something was measured there.
@@ -25,9 +32,7 @@ THRESHOLDS = (
 )
 FURTHEST = {"wrong": 1000.0, "right": 60.0}  # nothing new happens from there to 1e4
 LEAST_ERROR, GREATEST_ERROR = 1e-9, 30.0
-GREY = "#555555"
 WIDTHS = (11.0, 6.5, 4.4, 2.6)
-LARGE, LARGER, LARGEST = 13, 15, 18
 
 
 def saturation(record: Record, path: Path) -> None:
@@ -40,15 +45,15 @@ def saturation(record: Record, path: Path) -> None:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
-            for axes, (of, words) in zip(
-                panels[line], (("loss", loss_words), ("gradient", gradient_words)), strict=True
-            ):
+            for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
                 labels = []
                 for index, curve, events in modes(record, rows):
                     errors = largest_nearby(curve[f"{of}_error"])
                     _line(axes, record, rows, np.clip(errors, LEAST_ERROR, 1e3), index)
                     end = _end(record, rows, errors)
-                    labels.append((f"{curve['mode']}: {words(curve, events, record['scales'][0])}", end, color(index)))
+                    labels.append(
+                        (f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", end, color(index))
+                    )
                 axes.set(yscale="log", ylim=(LEAST_ERROR, GREATEST_ERROR))
                 axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
                 label_ends(axes, labels, fontsize=LARGE)
@@ -68,14 +73,14 @@ def parting_of_ways(record: Record, path: Path) -> None:
             _line(loss, record, "wrong", np.where(np.isfinite(of_loss), of_loss, 1e6), index)
             _line(gradient, record, "wrong", at_true, index)
             end = _end(record, "wrong", np.where(np.isfinite(of_loss), of_loss, math.inf))
-            losses.append((f"{curve['mode']}: {loss_words(curve, events, start)}", end, color(index)))
+            losses.append((f"{curve['mode']}: {fate('loss', curve, events, start)}", end, color(index)))
             last = at_true[np.isfinite(at_true)]
             place = float(last[-1]) if last.size else math.nan
-            gradients.append((f"{curve['mode']}: {gradient_words(curve, events, start)}", place, color(index)))
+            gradients.append((f"{curve['mode']}: {fate('gradient', curve, events, start)}", place, color(index)))
             if last.size < at_true.size:
                 gradient.plot(record["scales"][max(last.size - 1, 0)], place, "X", color=color(index), markersize=12)
         loss.set(yscale="log", ylim=(1, FURTHEST["wrong"]))
-        loss.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        whole_numbers(loss.yaxis)
         gradient.set(ylim=(-1.15, 0.15))
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
         for axes, title, labels in (
@@ -97,28 +102,21 @@ def modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, flo
     return found
 
 
-def loss_words(curve: Record, events: Mapping[str, float], start: float) -> str:
-    """Say what becomes of a mode's loss."""
-    if events.get("loss off by 0.1 %") == start:
-        return "another loss"
-    if "loss is inf or nan" in events:
-        return f"{first_not_finite(curve['loss'])} from {events['loss is inf or nan']:.0f}"
-    if "loss stays the same" in events:
-        return f"stuck at {curve['loss'][-1]:.3g}"
-    if "loss is 0" in events:
-        return f"0 from {events['loss is 0']:.0f}"
-    return f"off from {events['loss off by 0.1 %']:.0f}" if "loss off by 0.1 %" in events else "only rounding"
-
-
-def gradient_words(curve: Record, events: Mapping[str, float], start: float) -> str:
-    """Say what becomes of a mode's gradient."""
-    if events.get("gradient off by 0.1 %") == start:
-        return "another gradient"
-    if "gradient is inf or nan" in events:
-        return f"{first_not_finite(curve['gradient_at_true'])} from {events['gradient is inf or nan']:.0f}"
-    if "gradient at the true class vanishes" in events:
-        return f"0 from {events['gradient at the true class vanishes']:.0f}"
-    return f"off from {events['gradient off by 0.1 %']:.0f}" if "gradient off by 0.1 %" in events else "only rounding"
+def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> str:
+    """Say what becomes of a mode's loss, or of its gradient."""
+    values, vanishes = curve["gradient_at_true"], events.get("gradient at the true class vanishes")
+    if of == "loss":
+        values, vanishes = curve["loss"], events.get("loss is 0")
+    off, broken = events.get(f"{of} off by 0.1 %"), events.get(f"{of} is inf or nan")
+    if off == start:
+        return f"another {of}"
+    if broken is not None:
+        return f"{first_not_finite(values)} from {broken:.0f}"
+    if of == "loss" and "loss stays the same" in events:
+        return f"stuck at {values[-1]:.3g}"
+    if vanishes is not None:
+        return f"0 from {vanishes:.0f}"
+    return "only rounding" if off is None else f"off from {off:.0f}"
 
 
 def first_not_finite(values: Sequence[float]) -> str:
@@ -167,8 +165,7 @@ def _gaps(axes: Axes, record: Record, rows: str, height: float) -> None:
             fontsize=11,
         )
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 300, 1000]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    major_ticks_only(axes.xaxis)
+    whole_numbers(axes.xaxis)
     axes.tick_params(labelsize=12)
     axes.set_xlabel("gap between the two logits", fontsize=LARGE)

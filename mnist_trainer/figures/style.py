@@ -2,17 +2,20 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
+
+from mnist_trainer.files import replacing
 
 # Okabe & Ito, "Color universal design" (2008).
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
@@ -26,6 +29,9 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MORE_COLORS = ("#000000", "#8C6D31", "#7F7F7F", "#4B0082")  # where six modes are not enough
 
+GREY = "#555555"  # of what is no mode's
+
+LARGE, LARGER, LARGEST = 13, 15, 18  # fonts of labels, panels' titles and a figure's title on a slide
 DOTS_PER_INCH = 150
 SETTINGS = {
     "font.size": 11,
@@ -41,7 +47,9 @@ SETTINGS = {
     "legend.frameon": False,
 }
 
-Series = Sequence[tuple[int, float]]
+Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
+Record: TypeAlias = Mapping[str, Any]
+Series: TypeAlias = Sequence[tuple[int, float]]
 
 
 @contextlib.contextmanager
@@ -62,43 +70,66 @@ def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figu
 
 
 @contextlib.contextmanager
-def whole(path: Path | BinaryIO) -> Iterator[Path | BinaryIO]:
+def whole(path: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Give what to write to in place of a file, which it replaces if nothing breaks off the block."""
     if not isinstance(path, Path):
         yield path
         return
-    unfinished = path.with_name(f".{path.name}")
     try:
-        yield unfinished
-        unfinished.replace(path)
+        with replacing(path) as file:
+            yield file
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
-def as_arrays(series: Series) -> tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", ...]:
+def as_arrays(series: Series) -> tuple[Floats, Floats]:
     """Return steps and values; infinities as NaN, which leaves a gap in a line."""
     steps = np.array([step for step, _ in series], dtype=np.float64)
     values = np.array([value for _, value in series], dtype=np.float64)
     return steps, np.where(np.isfinite(values), values, np.nan)
 
 
-def count_updates(axes: Axes) -> None:
+def count_updates(axes: Axes, *, fontsize: float | None = None) -> None:
     """Label the x-axis as the number of updates."""
-    axes.set_xlabel("updates")
+    axes.set_xlabel("updates", fontsize=fontsize)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+    whole_numbers(axes.xaxis)
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Write the ticks' numbers as 1,000."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def major_ticks_only(axis: Axis) -> None:
+    """Leave a logarithmic axis's minor ticks away."""
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the y-axis logarithmic, with ticks at 1, 2 and 5."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def percentages(axes: Axes) -> None:
+    """Write the y-axis's shares as percentages."""
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+
+
+def in_words(axes: Axes, words: str, **options: Any) -> None:
+    """Write words into the middle of axes that show nothing."""
+    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, **options)
 
 
 def scale_for(axes: Axes, values: Sequence[float]) -> None:
     """Make the y-axis logarithmic if the values are positive and span more than a factor of ten."""
     finite = [value for value in values if np.isfinite(value)]
     if finite and min(finite) > 0 and max(finite) > 10 * min(finite):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        logarithmic(axes)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def color(index: int) -> str:

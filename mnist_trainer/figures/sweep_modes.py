@@ -6,13 +6,11 @@ from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
-from mnist_trainer.figures.style import PALETTE, Series, count_updates, picture, scale_for
+from mnist_trainer.figures.style import PALETTE, Floats, Series, count_updates, percentages, picture, scale_for
 
 REFERENCE = "fused"  # the first mode if it is there, as in the paired differences
 Run: TypeAlias = Mapping[str, Series]
-Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
 # The first is wide and pale, the next ones thin and broken on top of it: where curves coincide all are seen.
 LINES = (
     {"linewidth": 7.0, "alpha": 0.35},
@@ -46,7 +44,7 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
             if metric.endswith("loss"):
                 scale_for(axes, shown)
             else:
-                axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+                percentages(axes)
             if shown:
                 axes.legend(loc="best")
         _differences(panels[3], runs)

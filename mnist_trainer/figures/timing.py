@@ -3,20 +3,26 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from mnist_trainer.figures.style import color, picture
+from mnist_trainer.figures.style import (
+    LARGE,
+    LARGER,
+    LARGEST,
+    Record,
+    color,
+    logarithmic,
+    major_ticks_only,
+    picture,
+    whole_numbers,
+)
 
-Timing = Mapping[str, Any]
 Size = tuple[int, int]  # batch size, classes
-LARGE, LARGER, LARGEST = 13, 15, 18
 BATCH_SIZE = 128  # of the panel over classes, or the nearest that was timed
 
 
-def loss_times(record: Sequence[Timing], path: Path) -> None:
+def loss_times(record: Sequence[Record], path: Path) -> None:
     """Draw forward + backward of each mode to `path`, and below it its ratio to the first mode.
 
     Each record has mode, batch_size, classes, forward_seconds and backward_seconds. Left: over the batch sizes, at
@@ -67,15 +73,12 @@ def _column(
                 weight="bold",
             )
     if any(math.isfinite(of_mode.get(size, math.nan)) for of_mode in times.values() for size in sizes):
-        above.set(yscale="log")
-        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        above.yaxis.set_minor_formatter(NullFormatter())
+        logarithmic(above)
     above.set(xscale="log")
     above.set_title(f"Against {x}, at {at}", fontsize=LARGER)
-    above.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    whole_numbers(above.yaxis)
     below.set_xlabel(x, fontsize=LARGE)
     below.set_xticks(along, [f"{value:,}" for value in along])
     for axes in panels:
         axes.tick_params(labelsize=12)
-    below.xaxis.set_minor_locator(NullLocator())
-    below.xaxis.set_minor_formatter(NullFormatter())
+    major_ticks_only(below.xaxis)

@@ -1,1 +1,9 @@
-"""What a run writes."""
+"""What a run writes: `journal.jsonl`, the truth about it, one event a line; of MLflow it knows an address only.
+
+In come what training has to say (`callback`, the trainer's records; a run's beginning and end) and, later, the file.
+Out go whole lines, on a disk that may be full for a while; and, for those who read them, events: frozen records.
+
+`events`, the records, and their lines; `values`, what fits in them; `journal`, the writer, and `appender`, its file;
+`reading`, the events of a file, its first and its last, and whether somebody writes; `locks`, by which that is known;
+`address`, the store that a run goes to; `unsent`, the list of the runs that are not there yet.
+"""

@@ -2,8 +2,8 @@
 
 from mnist_trainer.journal.events import Confusion
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.records import EpochRecord, Evaluation, UpdateRecord
+from mnist_trainer.training.trainer import Callback
 
 
 class JournalCallback(Callback):

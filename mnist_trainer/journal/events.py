@@ -2,74 +2,36 @@
 
 import json
 import os
-import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import ClassVar, Literal, get_type_hints
 
 from mnist_trainer.files import parse_object
+from mnist_trainer.journal.values import (
+    Check,
+    Content,
+    Counts,
+    Id,
+    Names,
+    Numbers,
+    PathInside,
+    Text,
+    Whole,
+    Words,
+    check_of,
+)
 
 TIMED = ("samples_per_second", "epoch_seconds")
 """The metrics that come out otherwise when the same updates are done again."""
 
-Check = Callable[[Any], bool]
-Told = tuple[int, tuple[str, ...]]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value  # it may be, or become, a path
-
-
-def _is_whole(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 63  # MLflow's databases hold no more
-
-
-def _is_number(value: object) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) < 1 << 63)
-
-
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _are_numbers(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
-
-
-def _are_words(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
-
-
-def _are_names(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_square(value: object) -> bool:
-    rows = value if isinstance(value, list) else [None]
-    return all(isinstance(row, list) and len(row) == len(rows) and all(map(_is_whole, row)) for row in rows)
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[\w-]+", value) is not None  # it names a file, too
-
-
-def _is_inside(value: object) -> bool:
-    """Whether a path stays in the run's folder: a journal from elsewhere must not send other files to MLflow."""
-    return isinstance(value, str) and not re.search(r"^/|\0|(^|/)\.\.(/|$)", value)
-
-
-Text = Annotated[str, _is_text]
-Whole = Annotated[int, _is_whole]
-Id = Annotated[str, _is_id]
-PathInside = Annotated[str, _is_inside]
-Content = Annotated[Mapping[str, Any], _is_mapping]
 Kind = Literal["run", "sweep", "comparison"]
 """A run, or a parent of the runs in the folders below its own."""
 Mode = Literal["mlflow", "off"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Told = tuple[int, tuple[str, ...]]
 
 
 def now_ms() -> int:
@@ -140,7 +102,7 @@ class Tags(Event):
     """Words, for MLflow's tags."""
 
     event = "tags"
-    tags: Annotated[Mapping[str, str], _are_words]
+    tags: Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +123,7 @@ class Metrics(Event):
 
     event = "metrics"
     step: Whole
-    metrics: Annotated[Mapping[str, float], _are_numbers]
+    metrics: Numbers
 
     @property
     def told(self) -> Told:
@@ -179,8 +141,8 @@ class Confusion(Event):
     """Counts (true class, predicted class) on the test images."""
 
     event = "confusion"
-    matrix: Annotated[list[list[int]], _is_square]
-    class_names: Annotated[list[str], _are_names]
+    matrix: Counts
+    class_names: Names
 
 
 @dataclass(frozen=True)
@@ -201,21 +163,9 @@ class End(Event):
     reason: Text | None = None
 
 
-def _check(hint: Any) -> Check:
-    """Return whether a value fits a type of those above."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        fits: Check = hint.__metadata__[0]
-        return fits
-    if origin is Literal:
-        return lambda value: isinstance(value, str) and value in arguments
-    some = _check(arguments[0])  # or None
-    return lambda value: value is None or some(value)
-
-
 def _checks(kind: type[Event]) -> Mapping[str, Check]:
     hints = get_type_hints(kind, include_extras=True)
-    return {each.name: _check(hints[each.name]) for each in fields(kind) if each.metadata.get("in_line", True)}
+    return {each.name: check_of(hints[each.name]) for each in fields(kind) if each.metadata.get("in_line", True)}
 
 
 WRITER = tuple(each.name for each in fields(Writer))

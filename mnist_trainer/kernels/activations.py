@@ -7,19 +7,19 @@ import math
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array, Mask
+from mnist_trainer.kernels.arrays import Array, Mask, zeros
 
 GELU_SCALE = math.sqrt(2 / math.pi)
 GELU_CUBIC = 0.044715
 
 
-def relu(x: Array, *, zeros: Array, out: Array) -> Array:
-    """Write max(x, 0) to `out`; `zeros` has the shape of x.
+def relu(x: Array, *, out: Array) -> Array:
+    """Write max(x, 0) to `out`.
 
     NumPy compares two arrays with SIMD instructions, an array and a number without: 9 against 26 µs at 128 × 512, and
     0.9 against 2.3 µs at 32 × 128.
     """
-    return np.maximum(x, zeros, out=out)
+    return np.maximum(x, zeros(x.shape, x.dtype), out=out)
 
 
 def relu_backward(y: Array, dy: Array, *, mask: Mask) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.arrays import Array, ones
 
 
 def affine(x: Array, weights: Array, bias: Array | None, *, out: Array) -> Array:
@@ -23,9 +23,10 @@ def weights_gradient(x: Array, dy: Array, *, out: Array) -> Array:
     return np.matmul(x.T, dy, out=out)
 
 
-def bias_gradient(dy: Array, *, ones: Array, out: Array) -> Array:
-    """Write dL/db = Σ_n dy_n to `out`; `ones` is a vector of N ones.
+def bias_gradient(dy: Array, *, out: Array) -> Array:
+    """Write dL/db, the sum of dy over all axes but the last one, to `out`.
 
     A product with ones costs half of `np.add.reduce(dy, axis=0)`: 4.7 against 9.7 µs at 128 × 512 in float32.
     """
-    return np.matmul(ones, dy, out=out)
+    rows = dy.reshape(-1, dy.shape[-1])
+    return np.matmul(ones(len(rows), dy.dtype), rows, out=out)

@@ -4,28 +4,17 @@ Shapes: x (N, H, W, C), weights (KH, KW, C, F), bias (F,), y and dy (N, OH, OW, 
 K = KH·KW·C numbers, so that y = patches · weights.reshape(K, F) + b.
 """
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.convolution_room import Room, wide
 from mnist_trainer.kernels.updates import blocks
-from mnist_trainer.kernels.windows import Pair, by_pixel, interior, windows
+from mnist_trainer.kernels.windows import by_pixel, interior, windows
 
-PATCH_BYTES = 1_500_000
 SMALL_PRODUCT = 1_000_000
-
-
 FEW_COLUMNS = 64
-
-
-def images_a_chunk(values: int, itemsize: int, max_batch: int) -> int:
-    """Tell how many images, with patches of `values` numbers each, are worked on at a time: what stays in the cache.
-
-    A step of cnn takes 44.6 ms with patches of up to 1.5 MB, 45.6 with 0.75 MB and 50.5 with 0.4 MB (L2: 1 MB).
-    """
-    return min(max_batch, max(1, PATCH_BYTES // (values * itemsize)))
 
 
 def small_products(rows: int, matrix: Array) -> Iterator[slice]:
@@ -52,16 +41,6 @@ def add_product(rows: Array, dy: Array, *, scratch: Array, out: Array) -> Array:
     return out
 
 
-def room(kernel: Pair, pool: Pair, channels: int, windows: int) -> int:
-    """Tell how many numbers the patches of so many pooling windows take."""
-    return windows * (math.prod(wide(kernel, pool)) if channels == 1 else math.prod(kernel + pool) * channels)
-
-
-def wide(kernel: Pair, pool: Pair) -> Pair:
-    """Return the size of what a pooling window depends on."""
-    return kernel[0] + pool[0] - 1, kernel[1] + pool[1] - 1
-
-
 def patches(view: Array, *, out: Array) -> Array:
     """Copy windows (…, KH, KW, C) to the flat buffer `out`; return them as a matrix (positions, K).
 
@@ -79,64 +58,39 @@ def patches(view: Array, *, out: Array) -> Array:
     return target.reshape(rows, columns)
 
 
-def walk(
-    x: Array, kernel: Pair, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, pool: Pair | None = None
-) -> Iterator[tuple[slice, Array]]:
-    """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, K).
-
-    `padded` is (chunk, H + 2 PH, W + 2 PW, C), zero on its border, and unused without padding; `buffer` is flat and
-    has room for a chunk's patches. With `pool`, the patches of the pooling windows' first pixels come first, then
-    those of their second ones, …; pixels beyond the last whole window are left out. Of one channel, a pooling window
-    has a single patch, of all that its pixels depend on.
-    """
-    pads = any(padding)
-    source, inside = padded if pads else x, interior(padded, padding)
-    single = pool is not None and x.shape[3] == 1
-    if pool is None:
-        views = windows(source, kernel, stride)
-    elif single:
-        views = windows(source, wide(kernel, pool), pool)
+def walk(x: Array, room: Room) -> Iterator[tuple[slice, Array]]:
+    """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, columns)."""
+    kernel, stride, pool, padded = room.kernel, room.stride, room.pool, room.padded
+    pads, inside = any(room.padding), interior(padded, room.padding)
+    source = padded if pads else x
+    if x.shape[3] == 1:
+        views = windows(source, wide(kernel, stride, pool), (pool[0] * stride[0], pool[1] * stride[1]))
     else:
         views = by_pixel(windows(source, kernel, stride), pool)
     for part in blocks(len(x), len(padded)):
         count = part.stop - part.start
         if pads:
             np.copyto(inside[:count], x[part])
-        chosen = slice(0, count) if pads else part
-        yield part, patches(views[chosen] if pool is None or single else views[:, :, chosen], out=buffer)
+        chosen = slice(count) if pads else part
+        yield part, patches(views[chosen] if x.shape[3] == 1 else views[:, :, chosen], out=room.patches)
 
 
-def convolve(
-    x: Array,
-    weights: Array,
-    bias: Array | None,
-    stride: Pair,
-    padding: Pair,
-    *,
-    padded: Array,
-    buffer: Array,
-    out: Array,
-) -> Array:
+def convolve(x: Array, weights: Array, bias: Array | None, room: Room, *, out: Array) -> Array:
     """Write y_nijf = Σ_klc x_n,si+k−p,sj+l−p,c w_klcf + b_f to `out`."""
-    kernel, filters = (weights.shape[0], weights.shape[1]), weights.shape[3]
-    matrix = weights.reshape(-1, filters)
-    for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
-        y = out[part].reshape(-1, filters)
-        multiply(rows, matrix, out=y)
+    filters = weights.shape[3]
+    for part, rows in walk(x, room):
+        y = multiply(rows, weights.reshape(-1, filters), out=out[part].reshape(-1, filters))
         if bias is not None:
             np.add(y, bias, out=y)
     return out
 
 
-def weights_gradient(
-    x: Array, dy: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, scratch: Array, out: Array
-) -> Array:
-    """Write dL/dw = Σ over the positions of patchᵀ dy to `out`; `scratch` is of its shape."""
-    kernel, filters = (out.shape[0], out.shape[1]), out.shape[3]
-    total, more = out.reshape(-1, filters), scratch.reshape(-1, filters)
-    total.fill(0)
-    for part, rows in walk(x, kernel, stride, padding, padded=padded, buffer=buffer):
-        add_product(rows, dy[part].reshape(-1, filters), scratch=more, out=total)
+def weights_gradient(x: Array, dy: Array, room: Room, *, out: Array) -> Array:
+    """Write dL/dw = Σ over the positions of patchᵀ dy to `out`."""
+    filters = out.shape[3]
+    out.fill(0)
+    for part, rows in walk(x, room):
+        add_product(rows, dy[part].reshape(-1, filters), scratch=room.scratch, out=out.reshape(-1, filters))
     return out
 
 
@@ -157,39 +111,32 @@ def reach(count: int, size: int, kernel: int, stride: int, padding: int) -> tupl
     return slice(first, last + 1), slice(stride * first + shift, stride * last + shift + 1, stride)
 
 
-def input_gradient(
-    dy: Array, flipped: Array, stride: Pair, padding: Pair, *, padded: Array, buffer: Array, products: Array, out: Array
-) -> Array:
-    """Write dL/dx to `out`.
-
-    `padded` is (chunk, OH, W + KW − 1, F), zero where dy doesn't lie; `buffer` is flat and as large as its windows of
-    one row, `products` (chunk, OH, W, C).
-    """
-    source, target = reach(dy.shape[2], out.shape[2], flipped.shape[1], stride[1], padding[1])
-    inside, dy = padded[:, :, target], dy[:, :, source]
-    for part in blocks(len(dy), len(padded)):
-        count = part.stop - part.start
-        np.copyto(inside[:count], dy[part])
-        add_rows(padded[:count], flipped, stride[0], padding[0], buffer=buffer, products=products, out=out[part])
+def input_gradient(dy: Array, weights: Array, room: Room, *, out: Array) -> Array:
+    """Write dL/dx, dy convolved with the flipped weights, to `out`."""
+    flip(weights, out=room.flipped)
+    source, target = reach(dy.shape[2], out.shape[2], room.kernel[1], room.stride[1], room.padding[1])
+    inside, dy = room.spread[:, :, target], dy[:, :, source]
+    for part in blocks(len(dy), len(room.spread)):
+        np.copyto(inside[: part.stop - part.start], dy[part])
+        add_rows(room, out=out[part])
     return out
 
 
-def add_rows(
-    padded: Array, flipped: Array, stride: int, padding: int, *, buffer: Array, products: Array, out: Array
-) -> Array:
-    """Write dL/dx of a few images to `out`, from the rows of dy with zeros between and beside the pixels.
+def add_rows(room: Room, *, out: Array) -> Array:
+    """Write dL/dx of a few images to `out`, given the flipped weights, and dy's rows where `spread` has them.
 
     A convolution across, with one product for each row of the kernel, that is added to the row of x which it belongs
     to. Patches of all KH rows would be KH times as large, with zeros above and below:
     backward of lenet5's second convolution takes 4.4 ms for 128 images this way, and 5.3 that way; of cnn's, 26.7 and
     27.0.
     """
-    kernel, channels, count = flipped.shape[:2], flipped.shape[3], len(padded)
-    rows = patches(windows(padded, (1, kernel[1]), (1, 1)), out=buffer)
-    product = products[:count]
+    count, channels = len(out), out.shape[3]
+    (stride, _), (padding, _) = room.stride, room.padding
+    rows = patches(windows(room.spread[:count], (1, room.kernel[1]), (1, 1)), out=room.spread_patches)
+    product = room.products[:count]
     out.fill(0)
-    for k in range(kernel[0]):
-        multiply(rows, flipped[k].reshape(-1, channels), out=product.reshape(-1, channels))
+    for k, matrix in enumerate(room.flipped):
+        multiply(rows, matrix.reshape(-1, channels), out=product.reshape(-1, channels))
         first = max(0, -((k - padding) // stride))  # row o of dy and row k of the kernel meet row s·o + k − p of x
         last = min(product.shape[1] - 1, (out.shape[1] - 1 + padding - k) // stride)
         if first <= last:

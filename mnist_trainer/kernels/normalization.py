@@ -6,26 +6,37 @@ mean of (x − mean)², computed from the centred values: E x² − (E x)² woul
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.affine import bias_gradient
+from mnist_trainer.kernels.arrays import Array, ones
 
 
-def batch_statistics(x: Array, *, ones: Array, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
-    """Write each channel's mean and variance over the rows, and x − mean to `centred`; `ones` is a vector of M ones.
+def average(rows: Array, *, out: Array) -> Array:
+    """Write the mean over the rows to `out`."""
+    np.matmul(ones(len(rows), rows.dtype), rows, out=out)
+    np.multiply(out, 1 / len(rows), out=out)
+    return out
+
+
+def row_average(rows: Array, *, out: Array) -> Array:
+    """Write each row's mean to `out` (M, 1)."""
+    np.matmul(rows, ones((rows.shape[1], 1), rows.dtype), out=out)
+    np.multiply(out, 1 / rows.shape[1], out=out)
+    return out
+
+
+def batch_statistics(x: Array, *, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
+    """Write each channel's mean and variance over the rows, and x − mean to `centred`.
 
     A sum in float32 may be off by more than a small deviation from a large mean. What the centred values sum to
     tells by how much, and is taken from them.
     """
-    rows = len(x)
-    np.matmul(ones, x, out=mean)
-    np.multiply(mean, 1 / rows, out=mean)
+    average(x, out=mean)
     np.subtract(x, mean, out=centred)
-    np.matmul(ones, centred, out=variance)
-    np.multiply(variance, 1 / rows, out=variance)
-    np.subtract(centred, variance, out=centred)
-    np.add(mean, variance, out=mean)
+    rest = average(centred, out=variance)
+    np.subtract(centred, rest, out=centred)
+    np.add(mean, rest, out=mean)
     np.multiply(centred, centred, out=scratch)
-    np.matmul(ones, scratch, out=variance)
-    np.multiply(variance, 1 / rows, out=variance)
+    average(scratch, out=variance)
 
 
 def inverse_deviation(variance: Array, epsilon: float, *, out: Array) -> Array:
@@ -49,12 +60,12 @@ def scale_and_shift(centred: Array, gain: Array, shift: Array, *, out: Array) ->
 
 
 def batch_norm_gradients(
-    centred: Array, inverse: Array, dy: Array, *, ones: Array, scratch: Array, d_scale: Array, d_shift: Array
+    centred: Array, inverse: Array, dy: Array, *, scratch: Array, d_scale: Array, d_shift: Array
 ) -> None:
     """Write dL/dscale = Σ dy · x̂ and dL/dshift = Σ dy, where x̂ = centred · inverse."""
-    np.matmul(ones, dy, out=d_shift)
+    bias_gradient(dy, out=d_shift)
     np.multiply(dy, centred, out=scratch)
-    np.matmul(ones, scratch, out=d_scale)
+    bias_gradient(scratch, out=d_scale)
     np.multiply(d_scale, inverse, out=d_scale)
 
 
@@ -72,32 +83,18 @@ def batch_norm_input_gradient(
     return np.multiply(dy, gain, out=dy)
 
 
-def normalise_rows(
-    x: Array, epsilon: float, *, ones: Array, row: Array, inverse: Array, scratch: Array, out: Array
-) -> Array:
-    """Write x̂ = (x − mean) / √(variance + ε) of each row to `out`, the inverse root to `inverse`; `ones` is (C, 1)."""
-    share = 1 / x.shape[1]
-    np.matmul(x, ones, out=row)
-    np.multiply(row, share, out=row)
-    np.subtract(x, row, out=out)
+def normalise_rows(x: Array, epsilon: float, *, row: Array, inverse: Array, scratch: Array, out: Array) -> Array:
+    """Write x̂ = (x − mean) / √(variance + ε) of each row to `out`, the inverse root to `inverse`."""
+    np.subtract(x, row_average(x, out=row), out=out)
     np.multiply(out, out, out=scratch)
-    np.matmul(scratch, ones, out=row)
-    np.multiply(row, share, out=row)
-    inverse_deviation(row, epsilon, out=inverse)
+    inverse_deviation(row_average(scratch, out=row), epsilon, out=inverse)
     return np.multiply(out, inverse, out=out)
 
 
-def normalise_rows_backward(
-    normalised: Array, inverse: Array, dy: Array, *, ones: Array, row: Array, scratch: Array
-) -> Array:
+def normalise_rows_backward(normalised: Array, inverse: Array, dy: Array, *, row: Array, scratch: Array) -> Array:
     """Turn dy = dL/dx̂ into dL/dx = (dy − mean dy − x̂ · mean(dy · x̂)) / √(variance + ε) in place."""
-    share = 1 / dy.shape[1]
     np.multiply(dy, normalised, out=scratch)
-    np.matmul(scratch, ones, out=row)
-    np.multiply(row, share, out=row)
-    np.multiply(normalised, row, out=scratch)
-    np.matmul(dy, ones, out=row)
-    np.multiply(row, share, out=row)
-    np.subtract(dy, row, out=dy)
+    np.multiply(normalised, row_average(scratch, out=row), out=scratch)
+    np.subtract(dy, row_average(dy, out=row), out=dy)
     np.subtract(dy, scratch, out=dy)
     return np.multiply(dy, inverse, out=dy)

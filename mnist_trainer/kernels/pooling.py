@@ -5,7 +5,7 @@ Shapes: x (N, H, W, C), padded where there is padding; y, dy, a mask and a scrat
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array, Mask
+from mnist_trainer.kernels.arrays import Array, Mask, ones
 from mnist_trainer.kernels.windows import Pair, window_pixels
 
 
@@ -49,11 +49,12 @@ def average_pool_backward(dy: Array, kernel: Pair, stride: Pair, *, out: Array) 
     return out
 
 
-def global_average(x: Array, *, ones: Array, out: Array) -> Array:
-    """Write the mean over all pixels to `out` (N, C); `ones` is a vector of H·W ones."""
+def global_average(x: Array, *, out: Array) -> Array:
+    """Write the mean over all pixels to `out` (N, C)."""
     n, height, width, channels = x.shape
-    np.matmul(ones, x.reshape(n, height * width, channels), out=out)
-    np.multiply(out, 1 / (height * width), out=out)
+    pixels = height * width
+    np.matmul(ones(pixels, x.dtype), x.reshape(n, pixels, channels), out=out)
+    np.multiply(out, 1 / pixels, out=out)
     return out
 
 

@@ -49,17 +49,8 @@ class Room:
     def chunks(self, x: Array) -> Iterator[tuple[slice, "Room"]]:
         """Yield slices of the images x, as many at a time as there is room for, and the room for each."""
         for part in blocks(len(x), self.padded.shape[-2]):
-            count = part.stop - part.start
-            yield (
-                part,
-                replace(
-                    self,
-                    padded=first_images(self.padded, count),
-                    halfway=first_images(self.halfway, count),
-                    inputs=first_images(self.inputs, count),
-                    outputs=first_images(self.outputs, count),
-                ),
-            )
+            names = ("padded", "halfway", "inputs", "outputs")
+            yield part, replace(self, **{name: first_images(getattr(self, name), part) for name in names})
 
 
 def images_a_chunk(tiles: int, channels: int, filters: int, itemsize: int, max_batch: int) -> int:
@@ -71,7 +62,8 @@ def images_a_chunk(tiles: int, channels: int, filters: int, itemsize: int, max_b
     return min(max_batch, max(1, min(fit, SMALL_PRODUCT // (tiles * channels * filters))))
 
 
-def first_images(array: Array, count: int) -> Array:
-    """Return a view of the array's memory as one of `count` images on the last axis but one."""
+def first_images(array: Array, part: slice) -> Array:
+    """Return a view of the array's memory as one of so many images as the slice has, on the last axis but one."""
+    count = part.stop - part.start
     values = array.size // array.shape[-2] * count
     return array.reshape(-1)[:values].reshape(*array.shape[:-2], count, array.shape[-1])

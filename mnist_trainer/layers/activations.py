@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import activations
-from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
 from mnist_trainer.layers.layer import Initializer, Layer
 
 
@@ -45,16 +45,9 @@ class ReLU(Activation):
     uses_scratch: ClassVar[bool] = False
     uses_mask: ClassVar[bool] = True
 
-    _zeros: Array = buffer()
-
-    def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
-        """Make the buffers; the zeros, which are only read, take no memory of their own where the system is lazy."""
-        self._zeros = np.zeros((max_batch, *in_shape), dtype)
-        return super().build(in_shape, max_batch, dtype)
-
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return max(x, 0)."""
-        self._y = activations.relu(x, zeros=self._zeros[: len(x)], out=self._storage(x))
+        self._y = activations.relu(x, out=self._storage(x))
         return self._y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels import elementwise, random
-from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.kernels import elementwise
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
 from mnist_trainer.layers.layer import Layer
 
 
@@ -28,19 +28,18 @@ class Dropout(Layer):
     keeps_storage: ClassVar[bool] = True
 
     _masks: bool = field(default=False, init=False, repr=False)  # whether the last forward was in training
-    _before: int = field(default=0, init=False, repr=False)
-    _total: int = field(default=0, init=False, repr=False)
     _rng: np.random.Generator = field(default_factory=np.random.default_rng, init=False, repr=False)
     _random: Array = buffer()
     _output: Array = buffer()
     _mask: Mask = buffer()
+    _kept: Mask = buffer()  # the rows of the mask that are this part's
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers."""
         shape = (max_batch, *in_shape)
         self._random = np.empty(shape, dtype)
         self._output = np.empty(shape, dtype)
-        self._mask = np.ones(shape, np.bool_)
+        self._mask = np.empty(shape, np.bool_)
         return in_shape
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
@@ -51,24 +50,28 @@ class Dropout(Layer):
         """Give the masks' generator, if there are masks."""
         return {"masks": self._rng} if self.rate > 0 else {}
 
-    def take_part(self, before: int, total: int) -> None:
-        """Draw the masks of all `total` rows, as one process would, and use those after the first `before`."""
-        self._before, self._total = before, total
-
     def forward(self, x: Array, *, training: bool) -> Array:
-        """Return x · m / (1 − rate) in training, x itself otherwise."""
+        """Return x · m / (1 − rate) in training, x itself otherwise.
+
+        Of a part of a batch, the masks of all rows are drawn, as one process would.
+        """
         self._masks = training and self.rate > 0
         if not self._masks:
             return x
-        n, total = len(x), self._total or len(x)
-        random.keep_mask(self._rng, 1 - self.rate, scratch=self._random[:total], out=self._mask[:total])
-        return elementwise.masked(x, self._rows(n), 1 / (1 - self.rate), out=self._output[:n])
-
-    def _rows(self, n: int) -> Mask:
-        return self._mask[self._before : self._before + n]
+        n, (before, total) = len(x), self.part
+        rows = slice(total or n)
+        keep_mask(self._rng, 1 - self.rate, scratch=self._random[rows], out=self._mask[rows])
+        self._kept = self._mask[before : before + n]
+        return elementwise.masked(x, self._kept, 1 / (1 - self.rate), out=self._output[:n])
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return dy · m / (1 − rate) after a forward in training, dy itself otherwise."""
         if not self._masks:
             return dy
-        return elementwise.masked(dy, self._rows(len(dy)), 1 / (1 - self.rate), out=dy)
+        return elementwise.masked(dy, self._kept, 1 / (1 - self.rate), out=dy)
+
+
+def keep_mask(rng: np.random.Generator, keep: float, *, scratch: Array, out: Mask) -> Mask:
+    """Draw `out` as True with probability `keep`; `scratch` (the same shape, C order) is overwritten."""
+    rng.random(out=scratch, dtype=scratch.dtype)
+    return np.less(scratch, keep, out=out)

@@ -31,8 +31,8 @@ class Layer(ABC):
     """Whether forward may return a view of its input's storage."""
     samplewise: ClassVar[bool] = False
     """Whether a sample's output depends on that sample alone, and forward leaves no state: then processes may have a
-    part of the batch each (one that draws at random needs `generators` and `take_part` for that). A layer that doesn't
-    say so itself keeps its model in one process."""
+    part of the batch each (one that draws at random needs `generators`, and to mind its `part`, for that). A layer that
+    doesn't say so itself keeps its model in one process."""
     suits: ClassVar[Initializer | None] = None
     """The initializer that suits a layer whose output this one gets; None leaves it to the layers after."""
 
@@ -40,6 +40,12 @@ class Layer(ABC):
     """Granted by the stack: forward may write its result into its input."""
     followed_by: Initializer = field(default="lecun", init=False, repr=False)
     """Set by the stack: the initializer that suits the layers after this one."""
+    part: tuple[int, int] = field(default=(0, 0), init=False, repr=False)
+    """Set by a team: the next batches in training are parts, with so many rows before them, of batches of so many; of 0
+    where they are whole."""
+    parameters: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
+    gradients: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
+    """Views, by name, that `bind` has taken."""
 
     def __init_subclass__(cls) -> None:
         """Let every class say for itself whether it is samplewise: one that is derived may do otherwise."""
@@ -76,19 +82,18 @@ class Layer(ABC):
         """Give the random generators that forward draws from, known after `bind`; checkpoints hold their states."""
         return {}
 
+    def operations(self) -> int:
+        """Count the multiplications and additions of its own matrix product, known after `build`; 0 for one without.
+
+        For one sample, in one direction: backward has this many for the parameters' gradients, and as many again for
+        dL/dx where it is needed. Those of layers inside are not in it.
+        """
+        return 0
+
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Take the views of the parameters and their gradients, and initialise the parameters in place."""
-        del parameters, gradients, rng
-
-    def is_samplewise(self) -> bool:
-        """Tell whether processes may have a part of the batch each."""
-        return self.samplewise
-
-    def take_part(self, before: int, total: int) -> None:  # noqa: B027
-        """Be told that the next batches in training are parts, with so many rows `before` them, of batches of `total`.
-
-        0 of 0 means whole batches again.
-        """
+        del rng
+        self.parameters, self.gradients = parameters, gradients
 
     @abstractmethod
     def forward(self, x: Array, *, training: bool) -> Array:

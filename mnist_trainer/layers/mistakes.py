@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import MistakeError
-from mnist_trainer.hyperparameters import buffer
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, buffer
 from mnist_trainer.layers.layer import Initializer, Layer
 
 

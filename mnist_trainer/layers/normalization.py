@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import affine, elementwise, normalization
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, buffer
 from mnist_trainer.layers.layer import Layer
 
 
@@ -22,14 +22,9 @@ class Normalization(Layer):
     reads_output: ClassVar[bool] = False
 
     _channels: int = field(default=0, init=False, repr=False)
-    _scale: Array = buffer()
-    _shift: Array = buffer()
-    _d_scale: Array = buffer()
-    _d_shift: Array = buffer()
     _y: Array = buffer()
     _scratch: Array = buffer()
     _inverse: Array = buffer()
-    _ones: Array = buffer()
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the shapes of `scale` and `shift`, which weight decay leaves alone."""
@@ -37,10 +32,9 @@ class Normalization(Layer):
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Take the views; the scale starts at 1, the shift at 0."""
-        self._scale, self._shift = parameters["scale"], parameters["shift"]
-        self._d_scale, self._d_shift = gradients["scale"], gradients["shift"]
-        self._scale.fill(1)
-        self._shift.fill(0)
+        super().bind(parameters, gradients, rng)
+        parameters["scale"].fill(1)
+        parameters["shift"].fill(0)
 
 
 @dataclass(eq=False)
@@ -70,7 +64,6 @@ class BatchNorm(Normalization):
         shape = (max_batch, *in_shape)
         self._y, self._scratch, self._centred = (np.empty(shape, dtype) for _ in range(3))
         self._mean, self._variance, self._inverse, self._gain = np.empty((4, self._channels), dtype)
-        self._ones = np.ones(self._y.size // self._channels, dtype)
         self._running_mean = np.zeros(self._channels, dtype)
         self._running_variance = np.ones(self._channels, dtype)
         return in_shape
@@ -86,12 +79,7 @@ class BatchNorm(Normalization):
         self._of_batch = training and rows > 1
         if self._of_batch:
             normalization.batch_statistics(
-                x.reshape(rows, -1),
-                ones=self._ones[:rows],
-                scratch=y,
-                centred=centred,
-                mean=self._mean,
-                variance=self._variance,
+                x.reshape(rows, -1), scratch=y, centred=centred, mean=self._mean, variance=self._variance
             )
             self._follow(rows)
             variance = self._variance
@@ -99,8 +87,8 @@ class BatchNorm(Normalization):
             elementwise.subtract(x.reshape(rows, -1), self._running_mean, out=centred)
             variance = self._running_variance
         normalization.inverse_deviation(variance, self.epsilon, out=self._inverse)
-        elementwise.multiply(self._scale, self._inverse, out=self._gain)
-        normalization.scale_and_shift(centred, self._gain, self._shift, out=y)
+        elementwise.multiply(self.parameters["scale"], self._inverse, out=self._gain)
+        normalization.scale_and_shift(centred, self._gain, self.parameters["shift"], out=y)
         return self._y[:n]
 
     def _follow(self, rows: int) -> None:
@@ -120,17 +108,22 @@ class BatchNorm(Normalization):
             centred,
             self._inverse,
             flat,
-            ones=self._ones[:rows],
             scratch=self._scratch[:n].reshape(rows, -1),
-            d_scale=self._d_scale,
-            d_shift=self._d_shift,
+            d_scale=self.gradients["scale"],
+            d_shift=self.gradients["shift"],
         )
         if not need_dx:
             return None
         if not self._of_batch:
             return elementwise.multiply(dy, self._gain, out=dy)
         dx = normalization.batch_norm_input_gradient(
-            centred, self._inverse, self._gain, flat, self._d_scale, self._d_shift, channel=self._mean
+            centred,
+            self._inverse,
+            self._gain,
+            flat,
+            self.gradients["scale"],
+            self.gradients["shift"],
+            channel=self._mean,
         )
         return dx.reshape(dy.shape)
 
@@ -146,7 +139,6 @@ class LayerNorm(Normalization):
 
     _normalised: Array = buffer()
     _row: Array = buffer()
-    _sum_ones: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers."""
@@ -155,8 +147,6 @@ class LayerNorm(Normalization):
         self._y, self._scratch, self._normalised = (np.empty(shape, dtype) for _ in range(3))
         rows = self._y.size // self._channels
         self._row, self._inverse = np.empty((2, rows, 1), dtype)
-        self._ones = np.ones((self._channels, 1), dtype)
-        self._sum_ones = np.ones(rows, dtype)
         return in_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -166,27 +156,26 @@ class LayerNorm(Normalization):
         normalization.normalise_rows(
             x.reshape(rows, -1),
             self.epsilon,
-            ones=self._ones,
             row=self._row[:rows],
             inverse=self._inverse[:rows],
             scratch=y,
             out=normalised,
         )
-        normalization.scale_and_shift(normalised, self._scale, self._shift, out=y)
+        normalization.scale_and_shift(normalised, self.parameters["scale"], self.parameters["shift"], out=y)
         return self._y[:n]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Set dL/dscale = Σ dy x̂ and dL/dshift = Σ dy; return dL/dx, row by row."""
         n, rows = len(dy), dy.size // self._channels
         flat, normalised = dy.reshape(rows, -1), self._normalised[:n].reshape(rows, -1)
-        scratch, ones = self._scratch[:n].reshape(rows, -1), self._sum_ones[:rows]
-        affine.bias_gradient(flat, ones=ones, out=self._d_shift)
+        scratch = self._scratch[:n].reshape(rows, -1)
+        affine.bias_gradient(flat, out=self.gradients["shift"])
         elementwise.multiply(flat, normalised, out=scratch)
-        affine.bias_gradient(scratch, ones=ones, out=self._d_scale)
+        affine.bias_gradient(scratch, out=self.gradients["scale"])
         if not need_dx:
             return None
-        elementwise.multiply(flat, self._scale, out=flat)
+        elementwise.multiply(flat, self.parameters["scale"], out=flat)
         dx = normalization.normalise_rows_backward(
-            normalised, self._inverse[:rows], flat, ones=self._ones, row=self._row[:rows], scratch=scratch
+            normalised, self._inverse[:rows], flat, row=self._row[:rows], scratch=scratch
         )
         return dx.reshape(dy.shape)

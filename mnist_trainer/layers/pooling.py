@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import buffer, hyperparameter
+from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import elementwise, pooling
-from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
 from mnist_trainer.kernels.windows import Pair, interior
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.windows import check_pairs, pair, window_positions
@@ -131,20 +131,17 @@ class GlobalAvgPool(Layer):
 
     _y: Array = buffer()
     _dx: Array = buffer()
-    _ones: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the input must be images."""
         window_positions(in_shape, (1, 1), (1, 1), (0, 0))
-        height, width, channels = in_shape
-        self._y = np.empty((max_batch, channels), dtype)
+        self._y = np.empty((max_batch, in_shape[2]), dtype)
         self._dx = np.empty((max_batch, *in_shape), dtype)
-        self._ones = np.ones(height * width, dtype)
-        return (channels,)
+        return in_shape[2:]
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the channels' means."""
-        return pooling.global_average(x, ones=self._ones, out=self._y[: len(x)])
+        return pooling.global_average(x, out=self._y[: len(x)])
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Return dy / (H·W) at every pixel."""

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import buffer
-from mnist_trainer.kernels.arrays import Array, Shape, probability_floor
+from mnist_trainer.kernels.arrays import Array, Shape, buffer, probability_floor
 from mnist_trainer.layers.layer import Initializer, Layer
 
 

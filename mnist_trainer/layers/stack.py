@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.layers.fused import ConvReLUPool, fused
+from mnist_trainer.layers.fused import joined
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.winograd import WinogradReLUPool
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A step of a stack's computation, and where it is: a layer, or neighbours that compute quicker together."""
+
+    path: Sequence[int]
+    """The index of the first of its layers, after those of the layers that hold it."""
+    layers: Sequence[Layer]
+    in_shapes: Sequence[Shape]
+    """What each of them gets."""
+    step: Layer
+    """The layer itself, or what computes several."""
 
 
 @dataclass(eq=False)
@@ -24,9 +39,11 @@ class Stack(Layer):
 
     layers: Sequence[Layer]
 
-    _steps: list[Layer] = field(default_factory=list, init=False, repr=False)  # the layers, or several as one
+    samplewise: ClassVar[bool] = True
+
+    _places: list[Place] = field(default_factory=list, init=False, repr=False)
+    _steps: list[Layer] = field(default_factory=list, init=False, repr=False)  # what forward calls in order
     _first_trainable: int = field(default=0, init=False, repr=False)
-    _in_shapes: list[Shape] = field(default_factory=list, init=False, repr=False)
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Build the layers in order; a `ConfigError` names the layer's index and kind."""
@@ -34,67 +51,60 @@ class Stack(Layer):
             raise ConfigError(
                 "layers hold the same object twice: each needs its own, for what backward has to remember"
             )
-        shape, self._in_shapes = in_shape, []
+        shape, shapes = in_shape, []
         writable = False  # the stack's own input belongs to someone else
         for index, layer in enumerate(self.layers):
             layer.overwrites_input = writable
             layer.followed_by = next((after.suits for after in self.layers[index + 1 :] if after.suits), "lecun")
-            self._in_shapes.append(shape)
+            shapes.append(shape)
             with layer_named(index, layer):
                 shape = layer.build(shape, max_batch, dtype)
             writable = not layer.reads_output and (writable or not layer.keeps_storage)
-        self._steps = fused(self.layers, self._in_shapes)
-        for step in self._steps:
-            if isinstance(step, ConvReLUPool | WinogradReLUPool):
-                step.build(self._in_shapes[self.layers.index(step.conv)], max_batch, dtype)
+        self._places = list(self._joined(shapes))
+        self._steps = [place.step for place in self._places]
+        for place in self._places:
+            if len(place.layers) > 1:
+                place.step.build(place.in_shapes[0], max_batch, dtype)
         trainable = (index for index, step in enumerate(self._steps) if step.parameter_shapes())
         self._first_trainable = next(trainable, len(self._steps))
         return shape
 
+    def _joined(self, shapes: Sequence[Shape]) -> Iterator[Place]:
+        index = 0
+        while index < len(self.layers):
+            together = joined(self.layers[index:])
+            end = index + (len(together.layers) if together else 1)
+            yield Place((index,), self.layers[index:end], shapes[index:end], together or self.layers[index])
+            index = end
+
+    def places(self) -> Iterator[Place]:
+        """List the steps in the order of the computation, those inside a residual connection before it."""
+        for place in self._places:
+            if isinstance(place.step, Stack):
+                for inner in place.step.places():
+                    yield replace(inner, path=(*place.path, *inner.path))
+            yield place
+
     @property
     def shapes(self) -> list[Shape]:
         """The shape that each layer gets, without the batch axis."""
-        return list(self._in_shapes)
-
-    @property
-    def steps(self) -> list[Layer]:
-        """What forward calls in order: the layers, those that compute quicker together as one."""
-        return list(self._steps)
+        return [shape for place in self._places for shape in place.in_shapes]
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the shapes of all layers' parameters."""
-        return {
-            f"{index}.{name}": shape
-            for index, layer in enumerate(self.layers)
-            for name, shape in layer.parameter_shapes().items()
-        }
+        return named(layer.parameter_shapes() for layer in self.layers)
 
     def decayed(self) -> Set[str]:
         """Tell which of them weight decay applies to."""
-        return {f"{index}.{name}" for index, layer in enumerate(self.layers) for name in layer.decayed()}
+        return named(dict.fromkeys(layer.decayed()) for layer in self.layers).keys()
 
     def state(self) -> Mapping[str, Array]:
         """Give all layers' state."""
-        return {
-            f"{index}.{name}": array for index, layer in enumerate(self.layers) for name, array in layer.state().items()
-        }
+        return named(layer.state() for layer in self.layers)
 
     def generators(self) -> Mapping[str, np.random.Generator]:
         """Give all layers' random generators."""
-        return {
-            f"{index}.{name}": generator
-            for index, layer in enumerate(self.layers)
-            for name, generator in layer.generators().items()
-        }
-
-    def is_samplewise(self) -> bool:
-        """Tell whether all layers are."""
-        return all(layer.is_samplewise() for layer in self.layers)
-
-    def take_part(self, before: int, total: int) -> None:
-        """Tell all layers."""
-        for layer in self.layers:
-            layer.take_part(before, total)
+        return named(layer.generators() for layer in self.layers)
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
@@ -120,6 +130,11 @@ class Stack(Layer):
             assert gradient is not None
             gradient = self._steps[index].backward(gradient, need_dx=need_dx or index > last)
         return gradient if need_dx else None
+
+
+def named(of_layers: Iterator[Mapping[str, T]]) -> dict[str, T]:
+    """Bring what layers have by name together, as `index.name`."""
+    return {f"{index}.{name}": value for index, those in enumerate(of_layers) for name, value in those.items()}
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels.arrays import Array, Indices, probability_floor
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.kernels.arrays import Array, Indices, buffer, probability_floor
 from mnist_trainer.losses.loss import Loss, target_rows
 
 

@@ -13,8 +13,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.kernels.arrays import Array, Indices, buffer
 from mnist_trainer.losses.cross_entropy import CrossEntropy
 from mnist_trainer.losses.loss import Loss, target_rows
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, check
+from mnist_trainer.hyperparameters import check
 from mnist_trainer.kernels import updates
-from mnist_trainer.kernels.arrays import Array, Counts
+from mnist_trainer.kernels.arrays import Array, Counts, buffer
 
 
 @dataclass(eq=False)

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.hyperparameters import buffer, hyperparameter
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.kernels.arrays import Array, buffer
 from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 

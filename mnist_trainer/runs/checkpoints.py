@@ -12,11 +12,10 @@ from mnist_trainer.errors import DataError, in_file, in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord
 from mnist_trainer.training.state import State, snapshot
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mnist_trainer.analysis.profile.parts import places
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
@@ -61,7 +60,7 @@ def product_threads(settings: TrainerConfig) -> int:
 
 def operations(trainer: Trainer, rows: int) -> float:
     """Count the operations of an update's matrix products, forward and backward, in a batch of so many rows."""
-    return 3 * sum(place.operations for place in places(trainer.model.stack, rows))
+    return 3.0 * rows * sum(step.operations() for step in trainer.model.steps)
 
 
 def usable_cpus() -> int:

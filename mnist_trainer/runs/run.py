@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from mnist_trainer import __version__
 from mnist_trainer.config import Config
 from mnist_trainer.data.batches import Batches
@@ -21,9 +19,9 @@ from mnist_trainer.runs.checkpoints import About, Checkpoints
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
-from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import Update
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -139,7 +137,6 @@ class Run:
         )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
 def completed(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:

@@ -1,1 +1,9 @@
-"""A run's journal, which training writes, and the shipper, a child process that sends it to MLflow."""
+"""How MLflow gets a run: a shipper, in a process of its own, reads the journal and sends it, again if need be.
+
+In come journals, and how much of each MLflow has (`shipped.json`); out go MLflow's runs, and a `Shipment` that says
+what was sent and what is left. Whatever a store does, training doesn't see it, and sending twice changes nothing.
+
+`shipper`, training's side; `child`, the process beside it; `watch`, its loop, and `sync`, without one; `delivery`, one
+journal on its way; `position`, how far it is; `mlflow_run`, its run, begun and ended, and `outbox`, what is sent
+between; `store`, which answers or not, and `patience` with it; `pictures`, drawn at the end; `shipment`, the report.
+"""

@@ -50,7 +50,7 @@ class Watch:
             self._serve()
             if gone_at is None:
                 self._preload()
-                self._wait()
+                self._parent_gone(within=POLL_SECONDS)
             elif self._settled() or is_alive(self.folder):
                 break  # alive: the run is resumed, with a shipper of its own
             elif time.monotonic() - gone_at > self.deadline:
@@ -58,7 +58,8 @@ class Watch:
                 break
             else:
                 time.sleep(POLL_SECONDS)
-        self._release()
+        for delivery in self._deliveries.values():
+            delivery.release()
         if not self._stopped and self.error is None:
             self._send_leftovers()
         return self.shipment()
@@ -83,12 +84,9 @@ class Watch:
                 self._delivery(folder)
         return [each for each in self._deliveries.values() if each.start.mode == "mlflow"]
 
-    def _parent_gone(self) -> bool:
-        readable, _, _ = select.select([self.pipe], [], [], 0)
+    def _parent_gone(self, within: float = 0.0) -> bool:
+        readable, _, _ = select.select([self.pipe], [], [], within)
         return bool(readable)
-
-    def _wait(self) -> None:
-        select.select([self.pipe], [], [], POLL_SECONDS)
 
     def _serve(self) -> None:
         """Send all that is there now, the sweep's own journal first; one that can't be sent doesn't hold up others."""
@@ -133,10 +131,6 @@ class Watch:
             from mnist_trainer.shipping.pictures import warm_up
 
             warm_up()
-
-    def _release(self) -> None:
-        for delivery in self._deliveries.values():
-            delivery.release()
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

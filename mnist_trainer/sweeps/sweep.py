@@ -1,7 +1,6 @@
 """A multirun as one thing: a parent run, one shipper for all its jobs, a table and a picture at its end."""
 
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.resumption import same_run
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.shipper import child_environment
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
 from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
 from mnist_trainer.sweeps.record import SweepRecord
@@ -142,8 +142,7 @@ def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Star
 def draw(folder: Path) -> None:
     """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
-    source = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        log.warning(f"the pictures can't be drawn: {done.stderr.strip().splitlines()[-1:]}")
+        _, _, why = done.stderr.strip().rpartition("\n")
+        log.warning(f"the pictures can't be drawn: {why}")

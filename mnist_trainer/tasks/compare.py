@@ -5,21 +5,20 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.comparison.copies import Probe
+from mnist_trainer.analysis.comparison.entrants import describe, lockstep_of, tags_of
 from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
-from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.analysis.comparison.lockstep import Lockstep
 from mnist_trainer.analysis.comparison.progress import Progress
-from mnist_trainer.analysis.comparison.summary import compared
+from mnist_trainer.analysis.comparison.summary import summed_up
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_threads
 from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.runs.record import describe_data, journaled
+from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.loss_modes import configs_of
@@ -57,26 +56,22 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
         )
         for number, own in enumerate(configs)
     ]
-    lockstep = Lockstep(
-        [Entrant(run.config.loss.name, run.trainer, run.updates()) for run in runs],
-        build_probe(runs, config.dtype),
-        build_probe(runs, "float64") if config.dtype != "float64" else None,
-        shadow_every=task.shadow_every,
-    )
+    lockstep = lockstep_of(runs, shadow_every=task.shadow_every)
     if alone:
         describe(runs)
     held = runs[0].trainer.validation.samples
     journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
     threads = threadpool_limits(product_threads(config.trainer), "blas")
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
-        with Interruption() as interruption:
-            train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
-            files = conclude(lockstep, runs, journal)
-            interruption.check()  # one that came after the last batch
         try:
+            with Interruption() as interruption:
+                train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
+                files = conclude(lockstep, runs, journal)
+                interruption.check()  # one that came after the last batch
             verdict = files.study(timed=task.timing)
         except KeyboardInterrupt:
-            log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
+            if (folder / REPORT).exists():
+                log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
             raise
         for sentence in verdict:
             log.info(
@@ -103,42 +98,8 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
     for run, entrant in zip(runs, lockstep.entrants, strict=True):
         if entrant.result is not None:
             run.tell(entrant.result)
-    comparison = compared(lockstep)
+    comparison = summed_up(lockstep)
     journal.metrics(lockstep.step, closing_metrics(comparison))
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files
-
-
-def build_probe(runs: Sequence[Run], dtype: DTypeLike) -> Probe:
-    """Make the probe of the runs' modes, for their training batches."""
-    config, dataset, train = runs[0].config, runs[0].dataset, runs[0].trainer.train
-    max_batch = min(config.batch_size, train.samples)
-    losses = [run.config.loss for run in runs]
-    return Probe(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
-
-
-def tags_of(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the parent run's tags that tell the modes, and which of them are exact."""
-    modes = ", ".join(run.config.loss.name for run in runs)
-    exact = ", ".join(str(run.trainer.loss.exact).lower() for run in runs)
-    return {"modes": modes, "loss.mode": modes, "loss.exact": exact}
-
-
-def describe(runs: Sequence[Run]) -> None:
-    """Log what is about to happen."""
-    config, trainer = runs[0].config, runs[0].trainer
-    first, *_ = names = [run.config.loss.name for run in runs]
-    describe_data(runs[0].dataset, trainer)
-    log.info(trainer.model.summary())
-    mistakes = [run.config.loss.name for run in runs if not run.trainer.loss.exact]
-    if mistakes:
-        log.warning(f"mistakes, wrong on purpose: {', '.join(mistakes)}")
-    log.info(
-        f"in lockstep: {', '.join(names)}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
-    )
-    log.info(
-        f"Δg/g: the epoch's largest relative difference of the logits' gradient to {first}, at the same parameters"
-    )
-    log.info(f"Δθ/θ: the relative difference of the trained parameters to those of {first}")

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer import registry
 from mnist_trainer.build import check_config
-from mnist_trainer.composition import conf_folder
-from mnist_trainer.config import SCHEMAS, Config, CustomLossConfig, LossConfig
+from mnist_trainer.composition import compose, conf_folder
+from mnist_trainer.config import Config, CustomLossConfig, LossConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import suggestion
 
@@ -47,24 +44,13 @@ def loss_of(mode: str, own: LossConfig) -> LossConfig:
     if own.name == name:
         return own
     if name in by_name:
-        chosen = choice_of_group(folder / f"{by_name[name]}.yaml")
+        chosen = compose([f"loss={by_name[name]}"]).loss
         shared = {field.name for field in fields(chosen)} & {field.name for field in fields(own)} - {"name"}
         return replace(chosen, **{key: getattr(own, key) for key in shared})
     if name in registry.losses:
         return CustomLossConfig(name, {})
     plugins = set(registry.losses) - set(by_name)
     raise ConfigError(f"task.modes: {mode!r} is unknown{suggestion(mode, choices | plugins)}")
-
-
-def choice_of_group(path: Path) -> LossConfig:
-    """Return the loss of a file of the group; Hydra, which runs this job, can't compose another one meanwhile."""
-    values = OmegaConf.load(path)
-    assert isinstance(values, DictConfig)
-    (schema,) = values.pop("defaults")  # /schema/loss/fitting@_here_
-    structure = SCHEMAS[str(schema).removeprefix("/schema/").removesuffix("@_here_")]
-    chosen = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(structure), values))
-    assert isinstance(chosen, LossConfig)
-    return chosen
 
 
 def run_name(config: Config, loss: LossConfig) -> str:

@@ -1,8 +1,8 @@
-"""The base of all callbacks, and the plain ones: the epoch table and progress bar, and the saved parameters."""
+"""The plain callbacks: the epoch table and progress bar, and the saved parameters."""
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -10,31 +10,9 @@ from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import BEST, LAST
 from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
-
-if TYPE_CHECKING:
-    from mnist_trainer.training.trainer import Trainer
-
+from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
-
-
-class Callback:
-    """Hooks that do nothing; the trainer calls them in the callbacks' order."""
-
-    def on_start(self, trainer: "Trainer") -> None:
-        """Before the first update."""
-
-    def on_update(self, samples: int) -> None:
-        """After every update, with the batch's size: keep it quick."""
-
-    def on_record(self, record: UpdateRecord) -> None:
-        """Every `log_every` updates and at an epoch's end."""
-
-    def on_epoch(self, record: EpochRecord) -> None:
-        """After an epoch's validation."""
-
-    def on_end(self) -> None:
-        """After the last epoch, or when training stops for whatever reason."""
 
 
 class Console(Callback):
@@ -46,7 +24,7 @@ class Console(Callback):
         self._bar_wanted = bar
         self._bar: tqdm[NoReturn] | None = None
 
-    def on_start(self, trainer: "Trainer") -> None:
+    def on_start(self, trainer: Trainer) -> None:
         """Print the table's header and open the bar."""
         log.info(self.HEADER)
         if self._bar_wanted:
@@ -106,7 +84,7 @@ class ParameterFiles(Callback):
         self._owed: set[str] = set()
         self._failure: OSError | None = None
 
-    def on_start(self, trainer: "Trainer") -> None:
+    def on_start(self, trainer: Trainer) -> None:
         """Learn whose parameters to keep; a resumed run's best may be missing, or of updates that come again."""
         self._trainer = trainer
         if trainer.best is not None:

@@ -38,9 +38,8 @@ from mnist_trainer.errors import TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
-from mnist_trainer.model import Sequential
+from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
-from mnist_trainer.parameters import shared_zeros
 from mnist_trainer.training.interruption import SIGNALS
 from mnist_trainer.training.sections import LINE, give_back, of_section, parts
 from mnist_trainer.training.worker import Alone, Measures
@@ -58,8 +57,8 @@ def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
 
     On Linux alone: macOS has `fork`, too, but its libraries, that of the matrix products among them, break after one.
     """
-    exact = loss.exact and loss.samplewise and model.stack.is_samplewise() and optimizer.elementwise
-    return exact and sys.platform == "linux"
+    samplewise = loss.samplewise and all(step.samplewise for step in model.steps)
+    return loss.exact and samplewise and optimizer.elementwise and sys.platform == "linux"
 
 
 class Team:

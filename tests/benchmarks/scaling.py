@@ -25,10 +25,10 @@ from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import OneCycle
-from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import EpochRecord
 from mnist_trainer.training.streams import stream
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 SAMPLES = (7_500, 15_000, 30_000, 60_000, 120_000)
 BATCHES = (32, 64, 128, 256, 512)

@@ -21,7 +21,7 @@ def test_a_picture_comes_whole_or_not_at_all(tmp_path, monkeypatch, error):
     assert before.startswith(PNG)
 
     def half(target, *args, **kwargs):
-        target.write_bytes(before[:50])
+        target.write(before[:50])
         raise error
 
     monkeypatch.setattr("mnist_trainer.figures.style.imsave", half)

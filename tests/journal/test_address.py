@@ -1,5 +1,3 @@
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +5,6 @@ from sqlalchemy.engine import make_url
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import DEFAULT_STORE, check_uri, resolve_uri, sqlite_path
-from mnist_trainer.shipping.shipper import ui_command
 
 
 def test_a_named_uri_goes_before_the_environment_and_that_before_the_default(tmp_path, monkeypatch):
@@ -46,31 +43,3 @@ def test_what_can_not_be_a_store_is_told(uri):
 @pytest.mark.parametrize("uri", ["sqlite:///a.db", "http://a", "databricks", "postgresql+psycopg2://u:p@h/d"])
 def test_what_can_be_a_store_passes(uri):
     check_uri(uri)
-
-
-def test_the_command_for_the_interface(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
-    words = shlex.split(ui_command(None, tmp_path / "my outputs"))
-    assert words[1:] == [
-        "-m",
-        "mlflow",
-        "ui",
-        "--backend-store-uri",
-        f"sqlite:///{tmp_path}/my outputs/mlflow.db",
-    ]
-    assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
-
-
-@pytest.mark.parametrize(
-    ("python", "shown"),
-    [
-        ("/elsewhere/bin/python", "/elsewhere/bin/python"),
-        (".venv/bin/python", ".venv/bin/python"),
-        ("python", "./python"),  # the bare word would be another, from the PATH
-    ],
-)
-def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / python))
-    assert shlex.split(ui_command(None, tmp_path))[0] == shown

@@ -25,7 +25,7 @@ def gelu_inner(x):
 
 
 FORWARD = {
-    "relu": (lambda x, out: activations.relu(x, zeros=np.zeros_like(x), out=out), lambda x: np.where(x > 0, x, 0)),
+    "relu": (lambda x, out: activations.relu(x, out=out), lambda x: np.where(x > 0, x, 0)),
     "leaky_relu": (
         lambda x, out: activations.leaky_relu(x, 0.2, scratch=np.full_like(x, np.nan), out=out),
         lambda x: np.where(x > 0, x, 0.2 * x),

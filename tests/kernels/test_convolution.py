@@ -1,11 +1,15 @@
 """Convolution alone, and with ReLU and pooling in one walk, against naive loops in float64."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mnist_trainer.kernels import convolution, pooled_convolution
+from mnist_trainer.kernels.convolution_room import PATCH_BYTES, Room, images_a_chunk
+from mnist_trainer.kernels.pooled_patches import PatchRoom
 from mnist_trainer.kernels.windows import positions
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -22,6 +26,12 @@ def case(dtype, sizes, kernel, filters, seed):
     return rng, x, w, b
 
 
+def spoil(room):
+    """Fill what a room doesn't promise to hold with NaN."""
+    for array in (room.patches, room.scratch, room.spread_patches, room.products, room.flipped):
+        array.fill(np.nan)
+
+
 def fits(sizes, kernel, stride, padding):
     return min(positions(sizes[1:3], kernel, stride, padding)) >= 1
 
@@ -33,31 +43,22 @@ def test_convolution_and_its_gradients_are_the_naive_loops(
 ):
     assume(fits(sizes, kernel, stride, padding))
     rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
-    (_, height, width, channels), (kh, kw) = sizes, kernel
     x64, w64 = x.astype(np.float64), w.astype(np.float64)
     y64, gradients = naive(x64, w64, stride, padding)
     size, size_gradients = naive(abs(x64), abs(w64), stride, padding)
     dy = rng.standard_normal(y64.shape).astype(dtype)
     (dx64, dw64), (dx_size, dw_size) = gradients(dy.astype(np.float64)), size_gradients(abs(dy.astype(np.float64)))
 
-    padded = np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
-    buffer = np.full(chunk * y64[0].size // filters * w[..., 0].size, np.nan, dtype)
+    room = Room.make(sizes[1:], kernel, stride, padding, filters, chunk, dtype)
+    spoil(room)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
     for bias in (b, None):
-        assert convolution.convolve(x, w, bias, stride, padding, padded=padded, buffer=buffer, out=y) is y
+        assert convolution.convolve(x, w, bias, room, out=y) is y
         added = 0 * b if bias is None else b
         assert_close(y, y64 + added, scale=1 + size + abs(added), roundings=8)
-    convolution.weights_gradient(
-        x, dy, stride, padding, padded=padded, buffer=buffer, scratch=np.full_like(dw, np.nan), out=dw
-    )
+    convolution.weights_gradient(x, dy, room, out=dw)
     assert_close(dw, dw64, scale=1 + dw_size, roundings=8)
-
-    flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
-    down = dy.shape[1]
-    spread = np.zeros((chunk, down, width + kw - 1, filters), dtype)
-    buffer = np.full(chunk * down * width * kw * filters, np.nan, dtype)
-    products = np.full((chunk, down, width, channels), np.nan, dtype)
-    convolution.input_gradient(dy, flipped, stride, padding, padded=spread, buffer=buffer, products=products, out=dx)
+    convolution.input_gradient(dy, w, room, out=dx)
     assert_close(dx, dx64, scale=1 + dx_size, roundings=8)
 
 
@@ -71,7 +72,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     assume(fits(sizes, kernel, (1, 1), padding) and min(shape) >= 1)
     rng, x, w, b = case(dtype, sizes, kernel, filters, seed)
     x, w, b = np.round(2 * x) / 2, np.round(2 * w) / 2, np.round(2 * b) / 2  # exact sums, and many ties
-    (n, height, width, channels), (kh, kw), pixels, rows = sizes, kernel, pool[0] * pool[1], shape[0] * pool[0]
+    n = len(x)
     x64, w64 = x.astype(np.float64), w.astype(np.float64)
     z, gradients = naive(x64, w64, (1, 1), padding)
     z = z + b
@@ -86,43 +87,22 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
             dz[image, i * pool[0] + k, j * pool[1] + l, f] = dy[index]
     dx64, dw64 = gradients(dz)
 
-    padded = np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
-    buffer = np.full(convolution.room(kernel, pool, channels, chunk * shape[0] * shape[1]), np.nan, dtype)
-    planes = np.full((pixels, chunk, *shape, filters), np.nan, dtype)
-    wins = np.ones((pixels - 1, n + 1, *shape, filters), np.bool_)
+    made = PatchRoom.make(sizes[1:], kernel, padding, pool, filters, chunk, dtype)
+    room = replace(made, wins=np.ones((len(made.wins), n + 1, *made.wins.shape[2:]), np.bool_))
+    spoil(room.room)
+    room.planes.fill(np.nan)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
-    matrix = (np.prod(convolution.wide(kernel, pool)) if channels == 1 else kh * kw * channels, filters)
-    shifted = np.full((pixels, *matrix), np.nan, dtype) if channels == 1 else None
-    walked = {"padded": padded, "buffer": buffer, "planes": planes, "shifted": shifted}
-    assert pooled_convolution.forward(x, w, b, padding, pool, **walked, wins=wins, out=y) is y
+    assert pooled_convolution.forward(x, w, b, room, out=y) is y
     np.testing.assert_array_equal(y, y64)
-    flipped = convolution.flip(w, out=np.empty((kh, kw, filters, channels), dtype))
-    pooled_convolution.gradients(
-        x,
-        y,
-        dy,
-        wins,
-        flipped,
-        padding,
-        pool,
-        **walked,
-        spread=np.zeros((chunk, rows, width + kw - 1, filters), dtype),
-        spread_buffer=np.full(chunk * rows * width * kw * filters, np.nan, dtype),
-        products=np.full((chunk, rows, width, channels), np.nan, dtype),
-        mask=np.empty(y.shape, np.bool_),
-        scratch=np.full(matrix, np.nan, dtype),
-        d_weights=dw,
-        dx=dx,
-    )
+    pooled_convolution.gradients(x, dy * (y > 0), w, room, d_weights=dw, dx=dx)
     np.testing.assert_array_equal(dw, dw64)
     np.testing.assert_array_equal(dx, dx64)
-    np.testing.assert_array_equal(dy.sum((0, 1, 2)), dz.sum((0, 1, 2)))  # dy is left masked, for the bias
 
 
 def test_the_walk_takes_as_many_images_as_fit_the_cache_and_at_least_one():
-    assert convolution.images_a_chunk(10**9, 4, 128) == 1
-    assert convolution.images_a_chunk(1, 4, 128) == 128
-    assert 1 < convolution.images_a_chunk(10_000, 4, 128) <= convolution.PATCH_BYTES // 40_000
+    assert images_a_chunk(10**9, 4, 128) == 1
+    assert images_a_chunk(1, 4, 128) == 128
+    assert 1 < images_a_chunk(10_000, 4, 128) <= PATCH_BYTES // 40_000
 
 
 @pytest.mark.parametrize("columns", [3, convolution.FEW_COLUMNS + 1])

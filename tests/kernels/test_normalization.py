@@ -13,10 +13,7 @@ def statistics(x):
     channels = x.shape[1]
     mean, variance = np.empty((2, channels), x.dtype)
     centred = np.empty_like(x)
-    ones = np.ones(len(x), x.dtype)
-    normalization.batch_statistics(
-        x, ones=ones, scratch=np.empty_like(x), centred=centred, mean=mean, variance=variance
-    )
+    normalization.batch_statistics(x, scratch=np.empty_like(x), centred=centred, mean=mean, variance=variance)
     return centred, mean, variance
 
 
@@ -40,9 +37,7 @@ def test_batch_norm_s_gradients_are_the_jacobian_s_products(sizes, seed):
     centred, _, variance = statistics(x)
     inverse = normalization.inverse_deviation(variance, epsilon, out=np.empty(channels))
     d_scale, d_shift = np.full((2, channels), np.nan)
-    normalization.batch_norm_gradients(
-        centred, inverse, dy, ones=np.ones(rows), scratch=np.empty(sizes), d_scale=d_scale, d_shift=d_shift
-    )
+    normalization.batch_norm_gradients(centred, inverse, dy, scratch=np.empty(sizes), d_scale=d_scale, d_shift=d_shift)
     normalised = (x - x.mean(0)) / np.sqrt(x.var(0) + epsilon)
     np.testing.assert_allclose(d_scale, (dy * normalised).sum(0), atol=1e-12)
     np.testing.assert_allclose(d_shift, dy.sum(0), atol=1e-12)
@@ -62,8 +57,7 @@ def test_rows_are_normalised_on_their_own(dtype, assert_close, sizes, seed):
     x = (3 + np.random.default_rng(seed).standard_normal(sizes)).astype(dtype)
     row, inverse = np.empty((2, len(x), 1), dtype)
     out = np.full_like(x, np.nan)
-    ones = np.ones((sizes[1], 1), dtype)
-    normalization.normalise_rows(x, 0.1, ones=ones, row=row, inverse=inverse, scratch=np.empty_like(x), out=out)
+    normalization.normalise_rows(x, 0.1, row=row, inverse=inverse, scratch=np.empty_like(x), out=out)
     exact = x.astype(np.float64)
     root = np.sqrt(exact.var(1, keepdims=True) + 0.1)
     assert_close(out, (exact - exact.mean(1, keepdims=True)) / root, scale=10.0, roundings=8)

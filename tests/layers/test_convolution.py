@@ -3,13 +3,14 @@ import pytest
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import convolution, winograd
+from mnist_trainer.kernels.pooled_patches import PatchRoom
+from mnist_trainer.kernels.pooled_winograd import WinogradRoom
 from mnist_trainer.layers.activations import ReLU, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.fused import ConvReLUPool
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.layers.pooling import AvgPool2d, MaxPool2d
 from mnist_trainer.layers.reshape import Flatten
-from mnist_trainer.layers.winograd import WinogradReLUPool
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,12 @@ def test_initial_weights_have_the_variance_of_their_fan_in(built, after, varianc
     assert abs(weights.var() / variance - 1) < 5 * np.sqrt(2 / weights.size)
 
 
-@pytest.mark.parametrize(("kind", "channels"), [(Conv2d, 2), (ConvReLUPool, 2), (WinogradReLUPool, 16)])
-def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, kind, channels):
-    layers = [Conv2d(16, 3)] if kind is Conv2d else [Conv2d(16, 3), ReLU(), MaxPool2d(2)]
+@pytest.mark.parametrize(("room", "channels"), [(None, 2), (PatchRoom, 2), (WinogradRoom, 16)])
+def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, room, channels):
+    layers = [Conv2d(16, 3)] if room is None else [Conv2d(16, 3), ReLU(), MaxPool2d(2)]
     stack = built(layers, (6, 6, channels))
-    assert [type(step) for step in stack.model.stack._steps] == [kind]
+    (step,) = stack.model.steps
+    assert type(step) is Conv2d if room is None else type(step.room) is room
     stack.forward(stack.input(5))
     stack.backward(stack.output_gradient(5))
     kept = stack.parameters.gradients.copy()
@@ -57,7 +59,8 @@ FUSED = {
 def test_convolution_relu_and_pooling_in_one_have_the_gradient_by_finite_differences(built, assert_gradients, name, n):
     make, in_shape = FUSED[name]
     stack = built(make(), in_shape)
-    assert isinstance(stack.model.stack._steps[0], WinogradReLUPool if "winograd" in name else ConvReLUPool)
+    assert isinstance(stack.model.steps[0], ConvReLUPool)
+    assert isinstance(stack.model.steps[0].room, WinogradRoom if "winograd" in name else PatchRoom)
     assert_gradients(stack, n)
 
 
@@ -86,7 +89,7 @@ def test_a_short_batch_after_a_full_one_is_as_if_it_were_alone(built, name):
 )
 def test_what_does_not_fit_together_is_computed_layer_by_layer(built, assert_gradients, layers):
     stack = built(layers(), (8, 8, 2))
-    assert stack.model.stack._steps == stack.model.stack.layers
+    assert stack.model.steps == stack.model.stack.layers
     assert_gradients(stack, 3)
 
 

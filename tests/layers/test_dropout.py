@@ -3,7 +3,7 @@ import pytest
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.layers.activations import ReLU
-from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.dropout import Dropout, keep_mask
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.model import Sequential
 
@@ -24,6 +24,29 @@ def test_every_batch_has_a_mask_of_its_own_and_backward_uses_the_last_one(built)
     first, second = (stack.model.forward(x, training=True).copy() for _ in range(2))
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(stack.backward(np.ones((8, 50))), second)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 1.0])
+def test_keep_mask_is_true_with_the_probability_into_a_leading_slice(dtype, keep):
+    scratch, out = np.empty((600, 200), dtype), np.zeros((600, 200), np.bool_)
+    mask = keep_mask(np.random.default_rng(0), keep, scratch=scratch[:500], out=out[:500])
+    assert np.shares_memory(mask, out)
+    assert not out[500:].any()
+    assert abs(mask.mean() - keep) <= 5 * np.sqrt(keep * (1 - keep) / mask.size)
+    columns = mask.mean(axis=0)  # no unit is kept more often than another
+    assert abs(columns - keep).max() <= 5 * np.sqrt(keep * (1 - keep) / 500)
+
+
+def test_parts_of_a_batch_get_the_masks_that_the_whole_one_would(built):
+    whole, first, second = (built([Dropout(0.5)], (50,)) for _ in range(3))
+    x = whole.input(8)
+    first.model.take_part(0, 8)
+    second.model.take_part(3, 8)
+    parts = [first.forward(x[:3]), second.forward(x[3:])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole.forward(x))
+    dy = whole.output_gradient(8)
+    np.testing.assert_array_equal(second.backward(dy[3:]), whole.backward(dy)[3:])
 
 
 @pytest.mark.parametrize(("rate", "training"), [(0.5, False), (0, True)])

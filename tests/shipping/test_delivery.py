@@ -81,3 +81,15 @@ def test_a_run_of_the_default_store_goes_there_whatever_a_later_command_s_enviro
     report = sync([], store_folder=outputs)
     assert (report.summary(), report.error) == ("sent 1 run", None)
     assert rows("select count(*) from runs") == [(1,)]
+
+
+def test_a_comparison_comes_before_its_runs_in_whatever_order_they_are_named(outputs, begin, write, client):
+    child = begin("compare/0-fused", parent="b" * 32)
+    parent = begin("compare", run="b" * 32, kind="comparison")
+    write(child)
+    write(parent)
+    report = sync([child.path, parent.path], store_folder=outputs)
+    assert report.summary() == "sent 2 runs"
+    first, second = report.runs
+    assert first.folder == str(parent.folder)
+    assert client.get_run(second.run_id).data.tags["mlflow.parentRunId"] == first.run_id

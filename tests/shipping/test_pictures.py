@@ -30,3 +30,13 @@ def test_the_command_draws_a_sweep_and_its_runs(tmp_path, begin, write, capsys):
 def test_a_run_without_numbers_has_no_pictures(tmp_path, begin):
     assert draw_folder(begin("a").folder) == []
     assert main([]) == 2
+
+
+def test_of_a_comparison_only_the_runs_are_drawn_since_it_draws_its_own(begin, write, capsys):
+    parent = begin("compare", kind="comparison")
+    write(parent)
+    write(begin("compare/0-fused"))
+    assert draw_folder(parent.folder) == []
+    assert main([str(parent.folder)]) == 0
+    names = [path.rpartition("/compare/")[2] for path in capsys.readouterr().out.split()]
+    assert names == ["0-fused/learning_curves.png", "0-fused/confusion_matrix.png"]

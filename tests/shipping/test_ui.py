@@ -1,9 +1,10 @@
 """The command that is printed opens MLflow's UI, and the run is in it."""
 
+import contextlib
 import json
 import shlex
 import socket
-import time
+import sys
 import urllib.error
 import urllib.request
 
@@ -11,6 +12,7 @@ import pytest
 
 from mnist_trainer.shipping.shipper import ui_command
 from mnist_trainer.shipping.sync import sync
+from tests.fixtures.journals import until
 
 
 @pytest.fixture
@@ -39,17 +41,42 @@ def fetch(address, body=None):
 
 @pytest.mark.long
 def test_the_printed_command_opens_the_ui_with_the_run(served):
-    until = time.monotonic() + 300
-    while True:
-        try:
-            page = fetch(served)
-            break
-        except urllib.error.URLError:
-            assert time.monotonic() < until, "the UI never answered"
-            time.sleep(0.3)
+    def answered():
+        with contextlib.suppress(urllib.error.URLError):
+            return fetch(served)
+
+    page = until(answered)
     assert b"<title>MLflow" in page
     found = json.loads(fetch(f"{served}/api/2.0/mlflow/experiments/search", {"max_results": 10}))
     ids = {experiment["name"]: experiment["experiment_id"] for experiment in found["experiments"]}
     runs = json.loads(fetch(f"{served}/api/2.0/mlflow/runs/search", {"experiment_ids": [ids["mnist"]]}))["runs"]
     assert [run["info"]["run_name"] for run in runs] == ["run a"]
     assert {metric["key"] for metric in runs[0]["data"]["metrics"]} == {"train/loss"}
+
+
+def test_the_command_for_the_interface(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(ui_command(None, tmp_path / "my outputs"))
+    assert words[1:] == [
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/my outputs/mlflow.db",
+    ]
+    assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
+
+
+@pytest.mark.parametrize(
+    ("python", "shown"),
+    [
+        ("/elsewhere/bin/python", "/elsewhere/bin/python"),
+        (".venv/bin/python", ".venv/bin/python"),
+        ("python", "./python"),  # the bare word would be another, from the PATH
+    ],
+)
+def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / python))
+    assert shlex.split(ui_command(None, tmp_path))[0] == shown

@@ -16,7 +16,8 @@ from mnist_trainer.layers.pooling import MaxPool2d
 from mnist_trainer.layers.reshape import Flatten
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.losses.mistakes import SumForMean
-from mnist_trainer.training.callbacks import Callback, ParameterFiles
+from mnist_trainer.training.callbacks import ParameterFiles
+from mnist_trainer.training.trainer import Callback
 
 
 @dataclass(eq=False)
@@ -89,7 +90,7 @@ def test_the_layer_is_the_first_of_the_computation_with_its_path(tiny):
 
 def test_layers_that_are_computed_as_one_are_named_for_the_first_and_count_each_for_those_behind(tiny):
     before = [Conv2d(4, kernel=3, padding=1), ReLU(), MaxPool2d(2)]
-    assert len(tiny.trainer(before=before).model.stack.steps) < 8  # it is computed as one
+    assert len(tiny.trainer(before=before).model.steps) < 8  # it is computed as one
     trainer = tiny.trainer(before=[Conv2d(4, kernel=3, padding=1), ReLU(), MaxPool2d(2)])
     trainer.model.parameters.views["0.weights"][...] = 3e38
     assert error_of(trainer).facts["layer"] == "layers.0 (Conv2d)"
@@ -173,7 +174,7 @@ def test_what_does_not_show_again_has_no_layer(tiny):
 def test_the_search_leaves_the_layers_as_they_were(tiny):
     trainer = tiny.trainer(before=[Flatten(), Residual([Breaks(forward_at=2), Dropout(0.5)])])
     error_of(trainer)
-    layers = [*trainer.model.stack.layers, *trainer.model.stack.layers[1].stack.layers]
+    layers = [*trainer.model.stack.layers, *trainer.model.stack.layers[1].layers]
     assert [layer for layer in layers if {"forward", "backward"} & vars(layer).keys()] == []
 
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.interruption import Interrupted, Interruption
+from mnist_trainer.training.trainer import Callback
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 

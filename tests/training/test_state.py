@@ -18,9 +18,9 @@ from mnist_trainer.optimizers.adam import Adam, AdamW
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine, OneCycle
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.state import State, restore, snapshot
+from mnist_trainer.training.trainer import Callback
 
 UPDATES = 15  # 3 epochs of 5
 

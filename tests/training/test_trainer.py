@@ -11,10 +11,9 @@ from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Cosine
-from mnist_trainer.training.callbacks import Callback
 from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.records import Evaluation
-from mnist_trainer.training.trainer import FLUSH_EVERY
+from mnist_trainer.training.trainer import FLUSH_EVERY, Callback
 
 
 class Seen(Callback):

@@ -14,7 +14,7 @@ class Agreement:
 
     A relative difference is ‖Δ‖ / ‖g‖, g being the first mode's; it is told of the updates at which ‖dL/dz‖ is larger
     than the bound's absolute part, for less is nothing but rounding. `within` counts the updates at which dL/dz kept
-    `probe.BOUNDS`; `worst` is the largest ‖Δ dL/dz‖ in units of its bound.
+    `copies.BOUNDS`; `worst` is the largest ‖Δ dL/dz‖ in units of its bound.
     """
 
     dtype: str
@@ -43,8 +43,8 @@ def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
     excess = {step: one.logits / bound.of(one.logits_norm) for step, one in found.items()}
     outside = [step for step, share in excess.items() if not share <= 1]
     weighty = [one for one in found.values() if not one.logits_norm <= bound.absolute]
-    logits = [relative(one.logits, one.logits_norm) for one in weighty]
-    parameters = [relative(one.parameters, one.parameters_norm) for one in weighty]
+    logits = [one.relative_logits for one in weighty]
+    parameters = [one.relative_parameters for one in weighty]
     return Agreement(
         dtype=dtype,
         updates=len(found),
@@ -60,13 +60,6 @@ def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
         clamped_rows_of_first=sum(one.clamped_rows_of_first for one in found.values()),
         clamped_rows_outside=sum(found[step].clamped_rows + found[step].clamped_rows_of_first for step in outside),
     )
-
-
-def relative(difference: float, size: float) -> float:
-    """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
-    if size:
-        return difference / size
-    return math.inf if difference else 0.0
 
 
 def largest(values: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """What several loss modes say of one batch at the same parameters: the losses, and both gradients of each."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,8 +53,18 @@ class Difference:
     clamped_rows: int
     clamped_rows_of_first: int
 
+    @property
+    def relative_logits(self) -> float:
+        """‖Δ dL/dz‖ / ‖dL/dz‖."""
+        return relative(self.logits, self.logits_norm)
 
-class Probe:
+    @property
+    def relative_parameters(self) -> float:
+        """‖Δ dL/dθ‖ / ‖dL/dθ‖."""
+        return relative(self.parameters, self.parameters_norm)
+
+
+class Copies:
     """A network for each mode, all with the same parameters, so that what differs is the loss and not the training.
 
     The networks' random streams are the same too: dropout's masks are. A layer may consume in backward what it kept,
@@ -125,6 +136,13 @@ class Probe:
         flat = gradient.astype(np.float64).ravel()
         body.backward(gradient)  # which may consume it
         return loss, flat
+
+
+def relative(difference: float, size: float) -> float:
+    """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
+    if size:
+        return difference / size
+    return math.inf if difference else 0.0
 
 
 def distance(one: Array, other: Array, scratch: Array) -> float:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.analysis.comparison import verdict
-from mnist_trainer.analysis.comparison.markdown import Picture, Report, as_json
+from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
 from mnist_trainer.analysis.comparison.progress import prefix_of
-from mnist_trainer.analysis.comparison.summary import Comparison
+from mnist_trainer.analysis.comparison.summary import Summary
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
-from mnist_trainer.analysis.studies.timing import LossTiming
+from mnist_trainer.analysis.studies.timing import Timing
 from mnist_trainer.build import build_trainer
 from mnist_trainer.config import LossConfig
 from mnist_trainer.files import write_whole
@@ -42,12 +42,10 @@ class ComparisonFiles:
     journal, is whole.
     """
 
-    def __init__(self, runs: Sequence[Run], comparison: Comparison, journal: Journal) -> None:
+    def __init__(self, runs: Sequence[Run], comparison: Summary, journal: Journal) -> None:
         self._runs, self._comparison, self._journal = runs, comparison, journal
         self._losses = [run.config.loss for run in runs]
-        self._saturation: Saturation | None = None
-        self._timings: list[LossTiming] = []
-        self._steps: dict[str, float] = {}
+        self._studies: dict[str, Saturation | Timing] = {}
         self._drawn: list[Picture] = []
         self._declared: set[str] = set()
         self._setting = setting_of(runs)
@@ -56,43 +54,39 @@ class ComparisonFiles:
         """Study the losses alone, and draw; return the verdict on all."""
         self._draw(self._comparison.record, CURVES, GRADIENTS)
         log.info("studying the losses at growing logits ...")
-        self._saturation = saturation.study(self._losses)
-        self._draw(asdict(self._saturation), SATURATION, PARTING)
+        self._studies["saturation"] = saturated = saturation.study(self._losses)
+        self._draw(asdict(saturated), SATURATION, PARTING)
         if timed:
             log.info("timing the losses, and the training step (half a minute) ...")
-            timings = timing.time_losses(self._losses)
+            losses = timing.time_losses(self._losses)
             outcomes = self._comparison.outcomes
             able = [run for run, outcome in zip(self._runs, outcomes, strict=True) if outcome.updates]
-            self._steps = timing.time_steps({run.config.loss.name: training_step(run) for run in able})
-            self._timings = timings
-            self._draw([asdict(one) for one in timings], TIMES)
+            steps = timing.time_steps({run.config.loss.name: training_step(run) for run in able})
+            self._studies["timing"] = Timing(losses, steps)
+            self._draw([asdict(one) for one in losses], TIMES)
         return self.verdict()
 
     def verdict(self) -> list[str]:
         """Say what is known by now."""
         said = verdict.sentences(self._comparison)
-        said += saturation.sentences(self._saturation) if self._saturation else []
-        return said + (timing.sentences(self._timings, self._steps) if self._timings else [])
+        return said + [sentence for study in self._studies.values() for sentence in study.sentences()]
 
     def write(self) -> None:
         """Write what is known by now, and declare new files to the journal."""
-        saturated, timings, steps, said = self._saturation, self._timings, self._steps, self.verdict()
-        report = Report(
-            setting=self._setting,
-            model=self._runs[0].trainer.model.summary(),
-            comparison=self._comparison,
-            verdict=said,
-            saturation=saturation.as_markdown(saturated) if saturated else (),
-            timing=timing.as_markdown(timings, steps) if timings else (),
+        said = self.verdict()
+        text = report(
+            self._setting,
+            self._runs[0].trainer.model.summary(),
+            self._comparison,
+            said,
+            studies={name.capitalize(): study.as_markdown() for name, study in self._studies.items()},
             pictures={section: [one for one in of_it if one in self._drawn] for section, of_it in PICTURES.items()},
         )
         content: dict[str, Any] = {"setting": self._setting, "verdict": said, "comparison": asdict(self._comparison)}
-        content |= {
-            "saturation": asdict(saturated) if saturated else None,
-            "timing": {"losses": [asdict(one) for one in timings], "steps": steps} if timings else None,
-        }
-        for name, text in ((REPORT, report.as_markdown()), (NUMBERS, as_json(content))):
-            write_whole(self._journal.folder / name, text)
+        content |= {"saturation": None, "timing": None}
+        content |= {name: asdict(study) for name, study in self._studies.items()}
+        for name, whole in ((REPORT, text), (NUMBERS, as_json(content))):
+            write_whole(self._journal.folder / name, whole)
         for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
             if name not in self._declared:
                 self._journal.artifact(name)
@@ -160,7 +154,7 @@ def in_words(loss: LossConfig) -> str:
     return f"{loss.name} ({its})" if its else loss.name
 
 
-def closing_metrics(comparison: Comparison) -> dict[str, float]:
+def closing_metrics(comparison: Summary) -> dict[str, float]:
     """Return the parent run's summary: the agreement with the first mode, and how the tests differ.
 
     The test losses of modes that are different functions are not measured against each other.

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.comparison.copies import Difference, Probe, distance, norm
+from mnist_trainer.analysis.comparison.copies import Copies, Difference, distance, norm
 from mnist_trainer.errors import DivergedError, MistakeError
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Trainer
@@ -69,20 +69,20 @@ class Lockstep(Generic[R]):
     """Advances the entrants in turn and measures between the updates; within `with`, what breaks it off ends the runs.
 
     The first entrant is what the others are measured against; if it drops out, measuring ends, and the others go on.
-    `shadow` is a probe in float64 that is asked at every `shadow_every`-th update, beginning with the first one.
+    `shadow` are copies in float64 that are asked at every `shadow_every`-th update, beginning with the first one.
     """
 
     def __init__(
-        self, entrants: Sequence[Entrant[R]], probe: Probe, shadow: Probe | None = None, *, shadow_every: int = 1
+        self, entrants: Sequence[Entrant[R]], copies: Copies, shadow: Copies | None = None, *, shadow_every: int = 1
     ) -> None:
         self.entrants = list(entrants)
         self.first, *others = self.entrants
         self.differences = {entrant.name: Differences() for entrant in others}
         self.step = 0
-        self._probe, self._shadow, self._shadow_every = probe, shadow, shadow_every
+        self._copies, self._shadow, self._shadow_every = copies, shadow, shadow_every
         self._scratch = np.empty_like(self._parameters(self.first))
         for entrant in self.entrants:
-            probe.take(self._parameters(entrant))  # fits the probe
+            copies.take(self._parameters(entrant))  # fits them
             if self._parameters(entrant).tobytes() != self._parameters(self.first).tobytes():
                 raise RuntimeError(f"{entrant.name} does not begin with the weights of {self.first.name}")
 
@@ -103,12 +103,11 @@ class Lockstep(Generic[R]):
         """Train to the end of all runs; yield the number of updates done after each, and once more at the end."""
         while any(entrant.running for entrant in self.entrants):
             running = [entrant for entrant in self.entrants if entrant.running]
-            with np.errstate(over="ignore", invalid="ignore"):  # the trainers look at every loss
-                advanced = {entrant.name: entrant.advance() for entrant in running}
-                updates = {name: update for name, update in advanced.items() if update is not None}
-                self.step += bool(updates)
-                if self.first.name in updates:
-                    self._measure(updates)
+            advanced = {entrant.name: entrant.advance() for entrant in running}
+            updates = {name: update for name, update in advanced.items() if update is not None}
+            self.step += bool(updates)
+            if self.first.name in updates:
+                self._measure(updates)
             yield self.step
 
     def _measure(self, updates: Mapping[str, Update]) -> None:
@@ -121,10 +120,10 @@ class Lockstep(Generic[R]):
                 raise RuntimeError(f"{name} got another batch than {names[0]} at update {self.step}")
         if shadowed:
             assert self._shadow is not None
-            self._shadow.take(self._probe.parameters)
+            self._shadow.take(self._copies.parameters)
             for name, found in self._shadow.differences(names, x, labels).items():
                 self.differences[name].shadow[self.step] = found
-        for name, found in self._probe.differences(names, x, labels).items():
+        for name, found in self._copies.differences(names, x, labels).items():
             self.differences[name].measured.append(found)
         parameters = self._parameters(self.first)
         size = norm(parameters)
@@ -132,7 +131,7 @@ class Lockstep(Generic[R]):
             if entrant.name in updates:
                 apart = distance(self._parameters(entrant), parameters, self._scratch)
                 self.differences[entrant.name].drift.append(apart / size)
-        self._probe.take(parameters)
+        self._copies.take(parameters)
 
     @staticmethod
     def _parameters(entrant: Entrant[R]) -> "np.ndarray[tuple[int, ...], np.dtype[np.floating]]":

@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
-from mnist_trainer.analysis.comparison.summary import FAR, Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.summary import FAR, Outcome, Pair, Summary
 from mnist_trainer.analysis.comparison.verdict import number
 from mnist_trainer.words import counted, table
 
@@ -26,42 +26,36 @@ class Picture:
         return f"![{self.words}]({self.file})"
 
 
-@dataclass(frozen=True)
-class Report:
-    """All that a report is written from; a study's lines are its own Markdown, none if it was left out."""
-
-    setting: Mapping[str, str]
-    model: str  # a table of the layers
-    comparison: Comparison
-    verdict: Sequence[str]
-    saturation: Sequence[str] = ()
-    timing: Sequence[str] = ()
-    pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)  # by section
-
-    def as_markdown(self) -> str:
-        """Write the report."""
-        modes = [outcome.mode for outcome in self.comparison.outcomes]
-        sections: dict[str, Sequence[str]] = {
-            "Verdict": [f"- {sentence}" for sentence in self.verdict],
-            "Setting": [
-                *table(["what", "value"], [[key, value.replace("|", "\\|")] for key, value in self.setting.items()]),
-                "",
-                *["```text", self.model, "```"],
-            ],
-            "Training": training(self.comparison),
-            "Gradients": gradients(self.comparison),
-            "Saturation": self.saturation,
-            "Timing": self.timing,
-        }
-        lines = [f"# {' and '.join([', '.join(modes[:-1]), modes[-1]])}, in lockstep"]
-        for section, content in sections.items():
-            if content:
-                shown = [line for picture in self.pictures.get(section, ()) for line in ("", str(picture))]
-                lines += ["", f"## {section}", "", *content, *shown]
-        return "\n".join(lines) + "\n"
+def report(
+    setting: Mapping[str, str],
+    model: str,
+    comparison: Summary,
+    verdict: Sequence[str],
+    *,
+    studies: Mapping[str, Sequence[str]] | None = None,
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
+) -> str:
+    """Write the report; `model` is a table of the layers, `studies` are further sections, `pictures` are by section."""
+    modes = [outcome.mode for outcome in comparison.outcomes]
+    sections: dict[str, Sequence[str]] = {
+        "Verdict": [f"- {sentence}" for sentence in verdict],
+        "Setting": [
+            *table(["what", "value"], [[key, value.replace("|", "\\|")] for key, value in setting.items()]),
+            "",
+            *["```text", model, "```"],
+        ],
+        "Training": training(comparison),
+        "Gradients": gradients(comparison),
+        **(studies or {}),
+    }
+    lines = [f"# {' and '.join([', '.join(modes[:-1]), modes[-1]])}, in lockstep"]
+    for section, content in sections.items():
+        shown = [line for picture in (pictures or {}).get(section, ()) for line in ("", str(picture))]
+        lines += ["", f"## {section}", "", *content, *shown]
+    return "\n".join(lines) + "\n"
 
 
-def training(comparison: Comparison) -> list[str]:
+def training(comparison: Summary) -> list[str]:
     """Write what each mode's own training came to, and that it began alike."""
     head = ["mode", "test loss", "test accuracy", "validation loss", "validation accuracy"]
     lines = [
@@ -98,15 +92,13 @@ def its_row(one: Outcome) -> list[str]:
     return [name, *test, *validation, *counts, f"{result['training_seconds']:.1f}"]
 
 
-def gradients(comparison: Comparison) -> list[str]:
+def gradients(comparison: Summary) -> list[str]:
     """Write the tables of the differences at the same parameters, and of the first updates with a difference."""
     pairs = [pair for pair in comparison.pairs if pair.measured.updates]
     if not pairs:
         return ["Nothing was measured: no two modes got through an update together."]
     first = pairs[0].first
-    agreements = [
-        agreement_row(pair, found) for pair in pairs for found in (pair.measured, pair.shadow) if found is not None
-    ]
+    agreements = [agreement_row(pair, found) for pair in pairs for found in pair.agreements]
     events: dict[str, Callable[[Pair], int | None]] = {
         "dL/dz differs, at the same parameters": lambda pair: pair.gradients_differ,
         f"… by more than {FAR:g} of ‖dL/dz‖": lambda pair: pair.gradients_differ_much,

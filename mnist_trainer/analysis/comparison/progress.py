@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from mnist_trainer.analysis.comparison.agreement import largest, relative
+from mnist_trainer.analysis.comparison.agreement import largest
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.words import counted
@@ -70,12 +70,12 @@ class Progress:
         shadow = [one for at, one in found.shadow.items() if at > self._recorded]
         metrics = {
             "loss": largest([abs(one.loss) for one in window]),
-            "logits_gradient": largest([relative(one.logits, one.logits_norm) for one in window]),
-            "parameters_gradient": largest([relative(one.parameters, one.parameters_norm) for one in window]),
+            "logits_gradient": largest([one.relative_logits for one in window]),
+            "parameters_gradient": largest([one.relative_parameters for one in window]),
             "parameter_drift": found.drift[-1],
         }
         if shadow:
-            metrics["logits_gradient_float64"] = largest([relative(one.logits, one.logits_norm) for one in shadow])
+            metrics["logits_gradient_float64"] = largest([one.relative_logits for one in shadow])
         prefix = prefix_of(name, len(self._lockstep.differences))
         self._journal.metrics(step, {prefix + key: value for key, value in metrics.items()})
 
@@ -90,7 +90,7 @@ class Progress:
         window = found.measured[record.step - self._epoch_length : record.step] if found else []
         if found is None or len(window) < self._epoch_length:
             return line
-        gradient = largest([relative(one.logits, one.logits_norm) for one in window])
+        gradient = largest([one.relative_logits for one in window])
         return f"{line}   {gradient:8.1e}  {found.drift[record.step - 1]:8.1e}"
 
     @staticmethod

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest, relative
-from mnist_trainer.analysis.comparison.copies import BOUNDS
+from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest
+from mnist_trainer.analysis.comparison.copies import BOUNDS, relative
 from mnist_trainer.analysis.comparison.lockstep import Differences, Entrant, Lockstep
 
 FAR = 1e-3
@@ -63,7 +63,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Summary:
     """A training in lockstep, summed up; `record` has the numbers update by update, by name, as pictures want them."""
 
     updates: int
@@ -73,11 +73,11 @@ class Comparison:
     record: dict[str, Any]
 
 
-def compared(lockstep: Lockstep[Any]) -> Comparison:
+def summed_up(lockstep: Lockstep[Any]) -> Summary:
     """Sum a training in lockstep up."""
     first, *others = lockstep.entrants
     dtype = str(first.trainer.model.dtype)
-    return Comparison(
+    return Summary(
         updates=lockstep.step,
         weights=first.trainer.model.parameters.size,
         outcomes=[outcome(entrant) for entrant in lockstep.entrants],
@@ -109,7 +109,7 @@ def pair(first: Entrant[Any], other: Entrant[Any], differences: Differences, dty
         measured=agreement(dict(enumerate(measured, start=1)), dtype),
         shadow=agreement(differences.shadow, "float64") if dtype != "float64" else None,
         gradients_differ=first_update(measured, lambda one: one.differs),
-        gradients_differ_much=first_update(measured, lambda one: not relative(one.logits, one.logits_norm) <= FAR),
+        gradients_differ_much=first_update(measured, lambda one: not one.relative_logits <= FAR),
         parameters_differ=first_update(drift, lambda one: one != 0),
         parameters_differ_much=first_update(drift, lambda one: not one <= FAR),
         losses_differ=first_update(apart, lambda one: one != 0),
@@ -155,10 +155,10 @@ def listed(differences: Differences, dtype: str) -> dict[str, list[Any]]:
         ("shadow_", list(differences.shadow.values()), "float64"),
     ):
         lists |= {
-            f"{prefix}logits": [relative(one.logits, one.logits_norm) for one in found],
+            f"{prefix}logits": [one.relative_logits for one in found],
             f"{prefix}logits_norm": [one.logits_norm for one in found],
             f"{prefix}bound": [relative(BOUNDS[kind].of(one.logits_norm), one.logits_norm) for one in found],
-            f"{prefix}parameters": [relative(one.parameters, one.parameters_norm) for one in found],
+            f"{prefix}parameters": [one.relative_parameters for one in found],
             f"{prefix}parameters_norm": [one.parameters_norm for one in found],
             f"{prefix}loss": [one.loss for one in found],
         }

@@ -4,11 +4,11 @@ import math
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
-from mnist_trainer.analysis.comparison.summary import FAR, Comparison, Outcome, Pair
+from mnist_trainer.analysis.comparison.summary import FAR, Outcome, Pair, Summary
 from mnist_trainer.words import counted
 
 
-def sentences(comparison: Comparison) -> list[str]:
+def sentences(comparison: Summary) -> list[str]:
     """Say for each mode whether it is the first one's function, how training went apart, and who dropped out."""
     outcomes = {outcome.mode: outcome for outcome in comparison.outcomes}
     said = []

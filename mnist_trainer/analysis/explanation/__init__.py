@@ -1,1 +1,6 @@
-"""The lecture of task=explain: its numbers, its steps, and how they are written."""
+"""Why the gradient is p − t: the lecture of task=explain, on one image, every number of it computed.
+
+In comes a configuration; out go a terminal's page, a handout and a figure. In reading order: `subject` trains a little
+and chooses the image, `numbers` computes all, `lecture` lists the sections, which `derivation`, `posted` (the mistake)
+and `answers` (to the question) write, of `blocks`; `terminal` prints them, `handout` writes and draws the files.
+"""

@@ -1,16 +1,19 @@
 """The lecture's end: why the result is batch × classes, and the question answered in its own words."""
 
+import math
+
 from mnist_trainer.analysis.explanation.blocks import (
     ROUNDING,
     Block,
     Cell,
     Code,
+    Equality,
     Formula,
     Reply,
-    Step,
+    Section,
     Table,
-    Verdict,
     amount,
+    equality,
     number,
     order,
 )
@@ -29,53 +32,52 @@ class LCE:  # in _back; self.g is 1
 """
 
 
-def batch(explanation: Explanation) -> Step:
+def batch(explanation: Explanation) -> Section:
     """Show why the result is (N, C)."""
     b = explanation.batch
-    n, classes = b.logits_shape
+    n, classes = b.images, b.classes
+    one_image, all_images = (n, classes, classes), (n, classes, n, classes)
     jacobians = f"{n:,} Jacobians" if n > 1 else "1 Jacobian"
     rows = [
-        ("what backward takes, dL/dp, and returns, dL/dz", b.logits_shape, b.result_bytes),
-        (f"every p by its own image's z: {jacobians}", b.jacobians_shape, b.jacobians_bytes),
-        ("every p by every image's z: 0 where two images meet", b.full_shape, b.full_bytes),
+        ("what backward takes, dL/dp, and returns, dL/dz", (n, classes)),
+        (f"every p by its own image's z: {jacobians}", one_image),
+        ("every p by every image's z: 0 where two images meet", all_images),
     ]
     blocks: list[Block] = [
-        f"For a batch of {n:,} the derivative of all outputs by all inputs has the shape {b.full_shape}. But a row of "
+        f"For a batch of {n:,} the derivative of all outputs by all inputs has the shape {all_images}. But a row of "
         f"p reads its own row of z only, so all that isn't 0 is one Jacobian {classes}×{classes} for each image. And a "
         "Jacobian isn't what backward returns: the chain rule multiplies each with its image's row of dL/dp, which "
         f"sums i away. What is left is a row of {classes} for each image, {n:,} × {classes}: the size of the input.",
         Formula("einsum('nij,ni->nj', J, dL/dp)   (N, C, C) and (N, C) to (N, C)"),
         Table(
             [[Cell("array"), Cell("shape"), Cell("float64")]],
-            [[Cell(what), Cell(str(shape)), Cell(amount(size))] for what, shape, size in rows],
+            [[Cell(what), Cell(str(shape)), Cell(amount(8 * math.prod(shape)))] for what, shape in rows],
         ),
-        Verdict(
-            b.difference <= ROUNDING,
-            f"{jacobians} built and contracted, and the node `Softmax`, which builds none (largest difference "
-            f"{order(b.difference)})",
+        equality(
+            b.difference, ROUNDING, f"{jacobians} built and contracted, and the node `Softmax`, which builds none"
         ),
-        Verdict(
+        Equality(
             b.fused_difference <= ROUNDING,
             f"and (p − t)/{n}, from the node `SoftmaxLoss` (largest difference {order(b.fused_difference)}; the loss "
             "is the mean over the batch, hence the 1/N)",
         ),
     ]
     if b.question_error is not None:
-        blocks.append(Verdict(False, b.question_error, word="the question's own node"))
+        blocks.append(Equality(False, b.question_error, word="the question's own node"))
     elif b.question_difference is not None:
         blocks.append(
-            Verdict(
+            Equality(
                 b.question_difference <= ROUNDING,
                 f"the question's own softmax node, with `np.eye({n})`, runs on a batch of {n}; its largest difference "
                 f"to the right gradient is {b.question_difference:.2g}",
             )
         )
-    return Step(f"Why the result is batch × {classes}", blocks)
+    return Section(f"Why the result is batch × {classes}", blocks)
 
 
-def answers(explanation: Explanation) -> Step:
+def answers(explanation: Explanation) -> Section:
     """Answer the question by name."""
-    return Step("The question, answered", [*replies(explanation), *corrected_nodes(), SOURCE])
+    return Section("The question, answered", [*replies(explanation), *corrected_nodes(), SOURCE])
 
 
 def replies(explanation: Explanation) -> list[Reply]:

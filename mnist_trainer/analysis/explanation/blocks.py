@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.analysis.explanation.numbers import Explanation, Floats
+from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.explanation.subject import Floats
 
 Tone: TypeAlias = Literal["", "tiny", "true", "wins", "diagonal", "right", "wrong"]
 
@@ -57,7 +58,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Equality:
     """Whether two things are equal, and what was measured."""
 
     holds: bool
@@ -80,12 +81,12 @@ class Reply:
     answer: str
 
 
-Block: TypeAlias = str | Table | Drawing | Formula | Code | Verdict | Reply
+Block: TypeAlias = str | Table | Drawing | Formula | Code | Equality | Reply
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of the lecture; `code` stands between backticks."""
+class Section:
+    """A section of the lecture, which calls it a step; `code` stands between backticks."""
 
     title: str
     blocks: Sequence[Block]
@@ -170,6 +171,11 @@ def number(value: float, *, signed: bool = True, decimals: int = 4) -> str:
 def order(difference: float) -> str:
     """Write the order of a difference: 6e-17; 0 as 0."""
     return f"{difference:.0e}" if difference else "0"
+
+
+def equality(difference: float, bound: float, text: str) -> Equality:
+    """Say whether two things are equal up to a bound, and their largest difference."""
+    return Equality(difference <= bound, f"{text} (largest difference {order(difference)})")
 
 
 def amount(size: int) -> str:

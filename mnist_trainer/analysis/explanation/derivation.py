@@ -4,11 +4,12 @@ from mnist_trainer.analysis.explanation.blocks import (
     BY_DIFFERENCES,
     ROUNDING,
     Cell,
+    Equality,
     Formula,
-    Step,
-    Verdict,
+    Section,
     class_table,
     entry,
+    equality,
     name_of,
     number,
     order,
@@ -20,11 +21,11 @@ from mnist_trainer.analysis.explanation.blocks import (
 from mnist_trainer.analysis.explanation.numbers import Explanation, largest
 
 
-def logits(explanation: Explanation) -> Step:
+def logits(explanation: Explanation) -> Section:
     """Z."""
     z = explanation.subject.logits
     _, cells, _ = vector("z", z, decimals=3)
-    return Step(
+    return Section(
         "The logits z: what the network's last layer says",
         [
             "A score for each class, of any size and sign, rounded here to three decimals, so that you can follow with "
@@ -34,9 +35,9 @@ def logits(explanation: Explanation) -> Step:
     )
 
 
-def probabilities(explanation: Explanation) -> Step:
+def probabilities(explanation: Explanation) -> Section:
     """Show p = softmax(z)."""
-    return Step(
+    return Section(
         "The probabilities p = softmax(z)",
         [
             Formula("p_i = e^z_i / Σ_j e^z_j"),
@@ -47,17 +48,17 @@ def probabilities(explanation: Explanation) -> Step:
     )
 
 
-def loss(explanation: Explanation) -> Step:
+def loss(explanation: Explanation) -> Section:
     """Show L = −log p_true."""
     e = explanation
     p_true = e.p[e.subject.label]
     difference = abs(e.loss - e.fused_loss)
-    return Step(
+    return Section(
         "The loss: cross-entropy",
         [
             Formula(f"L = −Σ_i t_i log p_i = −log p({name_of(e)}) = −log {p_true:.4g} = {e.loss:.4f}"),
             "The target t is 1 at the true class and 0 elsewhere, so one term is left of the sum.",
-            Verdict(
+            Equality(
                 difference <= ROUNDING * max(1, abs(e.loss)),
                 f"the loss of the fused node `SoftmaxLoss`, which goes from z to L in one step (difference "
                 f"{order(difference)})",
@@ -66,11 +67,11 @@ def loss(explanation: Explanation) -> Step:
     )
 
 
-def of_probabilities(explanation: Explanation) -> Step:
+def of_probabilities(explanation: Explanation) -> Section:
     """Show dL/dp = −t/p."""
     e = explanation
     p_true = e.p[e.subject.label]
-    return Step(
+    return Section(
         "The derivative of the loss with respect to p: dL/dp = −t/p",
         [
             class_table(e, [vector("dL/dp", e.dp)]),
@@ -80,7 +81,7 @@ def of_probabilities(explanation: Explanation) -> Step:
     )
 
 
-def jacobian(explanation: Explanation) -> Step:
+def jacobian(explanation: Explanation) -> Section:
     """Show J."""
     e, names = explanation, short_names(explanation)
     rows = []
@@ -88,8 +89,7 @@ def jacobian(explanation: Explanation) -> Step:
         cells = [Cell(number(v), "diagonal") if i == j else entry(v) for j, v in enumerate(e.jacobian[i])]
         rows.append((f"p({names[i]})" + " true" * (i == e.subject.label), cells, total(e.jacobian[i])))
     classes = len(names)
-    difference = largest(e.jacobian, e.numeric_jacobian)
-    return Step(
+    return Section(
         f"The derivative of softmax: the Jacobian J, {classes}×{classes}",
         [
             Formula("J_ij = ∂p_i/∂z_j = p_i (δ_ij − p_j):   p_i(1 − p_i) on the diagonal (marked), −p_i p_j elsewhere"),
@@ -98,19 +98,18 @@ def jacobian(explanation: Explanation) -> Step:
             "every other logit lowers it (−): what one class wins the others lose, so every row sums to 0. The "
             f"diagonal is {classes} of these {classes * classes} numbers. The other {classes * classes - classes} are "
             "derivatives just as real:",
-            Verdict(
-                difference <= BY_DIFFERENCES,
-                f"all {classes * classes} numbers, and what every p is seen to do when a logit moves by ±0.00001 "
-                f"(largest difference {order(difference)})",
+            equality(
+                largest(e.jacobian, e.numeric_jacobian),
+                BY_DIFFERENCES,
+                f"all {classes * classes} numbers, and what every p is seen to do when a logit moves by ±0.00001",
             ),
         ],
     )
 
 
-def product(explanation: Explanation) -> Step:
+def product(explanation: Explanation) -> Section:
     """Show Jᵀ · dL/dp with and without J."""
     e, label, rival = explanation, explanation.subject.label, explanation.rival
-    difference = largest(e.product, e.shortcut)
 
     def term(j: int) -> str:
         return (
@@ -118,7 +117,7 @@ def product(explanation: Explanation) -> Step:
             f"({number(e.dp[label])}) · ({number(e.jacobian[label, j])}) = {number(e.product[j])}"
         )
 
-    return Step(
+    return Section(
         "The chain rule: multiply them",
         [
             Formula("dL/dz_j = Σ_i dL/dp_i · ∂p_i/∂z_j,   for all j at once Jᵀ·dL/dp"),
@@ -130,16 +129,15 @@ def product(explanation: Explanation) -> Step:
             f"entry beside it. With the diagonal alone the class {name_of(e, rival)} would get 0.",
             "The second row is what the node `Softmax` does in backward: `p * (g - sum(g * p))` with g = dL/dp, here "
             f"with sum(g * p) = {number(float(e.dp @ e.p))}. A vector times the Jacobian, the Jacobian never built.",
-            Verdict(difference <= ROUNDING, f"with J and without (largest difference {order(difference)})"),
+            equality(largest(e.product, e.shortcut), ROUNDING, "with J and without"),
         ],
     )
 
 
-def fused(explanation: Explanation) -> Step:
+def fused(explanation: Explanation) -> Section:
     """Show p − t."""
     e = explanation
-    difference = max(largest(e.product, e.p_minus_t), largest(e.fused, e.p_minus_t))
-    return Step(
+    return Section(
         "The fused backward: p − t",
         [
             class_table(
@@ -152,10 +150,10 @@ def fused(explanation: Explanation) -> Step:
                     vector("Jᵀ·dL/dp", e.product),
                 ],
             ),
-            Verdict(
-                difference <= ROUNDING,
-                f"the last three rows, to the last bits: p − t, the node `SoftmaxLoss`, and the product of step 7 "
-                f"(largest difference {order(difference)})",
+            equality(
+                max(e.differences["jacobian_product"], e.differences["fused"]),
+                ROUNDING,
+                "the last three rows, to the last bits: p − t, the node `SoftmaxLoss`, and the product of step 7",
             ),
             f"Why: of the Jacobian only the row of the true class, call it y (here {name_of(e)}), is used, and dL/dp_y "
             "cancels its p_y:",
@@ -166,15 +164,14 @@ def fused(explanation: Explanation) -> Step:
     )
 
 
-def judge(explanation: Explanation) -> Step:
+def judge(explanation: Explanation) -> Section:
     """Show the finite differences."""
     e = explanation
-    difference = largest(e.numeric, e.p_minus_t)
-    return Step(
+    return Section(
         "A judge who knows no calculus",
         [
             "Move one logit by ±0.00001, compute the loss both times, divide the difference by 0.00002:",
             class_table(e, [vector("measured", e.numeric), vector("p − t", e.p_minus_t)]),
-            Verdict(difference <= BY_DIFFERENCES, f"measured and derived (largest difference {order(difference)})"),
+            equality(e.differences["finite_differences"], BY_DIFFERENCES, "measured and derived"),
         ],
     )

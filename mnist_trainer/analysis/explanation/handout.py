@@ -1,6 +1,7 @@
-"""The lecture as a Markdown file to hand out, with a program that computes the same numbers."""
+"""The lecture to hand out: a Markdown file, with a program that computes the same numbers, and a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,17 +10,28 @@ from mnist_trainer.analysis.explanation.blocks import (
     Cell,
     Code,
     Drawing,
+    Equality,
     Formula,
     Reply,
-    Step,
+    Section,
     Table,
     Tone,
-    Verdict,
+    short_names,
+    shown_classes,
 )
 from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.explanation.subject import Floats
 from mnist_trainer.words import table
 
 SIGNS: dict[Tone, str] = {"right": " ✅", "wrong": " ❌"}
+# what the program prints: its name, its code, and the same number of the explanation's
+PRINTED: Sequence[tuple[str, str, Callable[[Explanation], Floats]]] = (
+    ("p", "p", lambda e: e.p),
+    ("J.T @ dL/dp", "J.T @ g", lambda e: e.product),
+    ("p - t", "p - t", lambda e: e.p_minus_t),
+    ("posted answer", "(p - t) * p * (1 - p)", lambda e: e.posted),
+    ("diagonal only", "g * p * (1 - p)", lambda e: e.diagonal),
+)
 PROGRAM = """\
 import numpy as np
 
@@ -30,16 +42,12 @@ p = np.exp(z - z.max())
 p /= p.sum()  # softmax
 J = np.diag(p) - np.outer(p, p)  # its Jacobian
 g = 0 - t / p  # dL/dp
-print("p              ", p)
-print("J.T @ dL/dp    ", J.T @ g)
-print("p - t          ", p - t)
-print("posted answer  ", (p - t) * p * (1 - p))
-print("diagonal only  ", g * p * (1 - p))
+{prints}
 print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, rtol=0, atol=1e-14))
 """
 
 
-def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Step], picture: str) -> str:
+def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Section], picture: str) -> str:
     """Write the whole lecture; `picture` is the link to the figure, relative to the file."""
     lines = [f"# {title}", "", escaped(introduction), "", f"![The derivation in one picture]({picture})", ""]
     for index, step in enumerate(steps, start=1):
@@ -74,7 +82,7 @@ def written(block: Block) -> list[str]:
             return fenced(text, "text")
         case Code(text):
             return fenced(text, "python")
-        case Verdict(holds=holds, text=text):
+        case Equality(holds=holds, text=text):
             return [f"{'✅' if holds else '❌'} **{block.says}:** {escaped(text)}"]
         case Reply(who, quote, right, answer):
             sign = {None: "❓ **Asked**", True: "✅ **Right**", False: "❌ **Wrong**"}[right]
@@ -111,20 +119,44 @@ def program(explanation: Explanation) -> str:
         classes=len(subject.logits),
         label=subject.label,
         name=subject.class_names[subject.label],
+        prints="\n".join(f'print("{name:<15}", {code})' for name, code, _ in PRINTED),
     )
 
 
 def output(explanation: Explanation) -> str:
     """Return what the program prints, from the explanation's own numbers."""
     e = explanation
-    rows = [
-        ("p              ", e.p),
-        ("J.T @ dL/dp    ", e.product),
-        ("p - t          ", e.p_minus_t),
-        ("posted answer  ", e.posted),
-        ("diagonal only  ", e.diagonal),
-    ]
     with np.printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120):
-        lines = [f"{name} {values}" for name, values in rows]
+        lines = [f"{name:<15} {of(e)}" for name, _, of in PRINTED]
     same = np.allclose(e.product, e.p_minus_t, rtol=0, atol=1e-14)
     return "\n".join([*lines, f"J.T @ dL/dp is p - t: {same}"])
+
+
+def draw(e: Explanation, path: Path) -> None:
+    """Draw the figure to `path`; only what is drawn needs matplotlib."""
+    from mnist_trainer.figures.explanation import Numbers, explanation_picture
+
+    shown, names, subject, differences = shown_classes(e), short_names(e), e.subject, e.differences
+    explanation_picture(
+        Numbers(
+            image=subject.image,
+            title=f"{subject.data}, test image {subject.index}",
+            names=[names[i] for i in shown],
+            true=shown.index(subject.label),
+            predicted=shown.index(e.predicted),
+            label=subject.class_names[subject.label],
+            taken_for=subject.class_names[e.predicted],
+            logits=subject.logits[shown],
+            p=e.p[shown],
+            dp=e.dp[shown],
+            jacobian=e.jacobian[np.ix_(shown, shown)],
+            product=e.product[shown],
+            p_minus_t=e.p_minus_t[shown],
+            posted=e.posted[shown],
+            diagonal=e.diagonal[shown],
+            difference=differences["jacobian_product"],
+            posted_difference=differences["posted_answer"],
+            diagonal_difference=differences["diagonal"],
+        ),
+        path,
+    )

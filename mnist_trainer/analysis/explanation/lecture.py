@@ -3,13 +3,14 @@
 from mnist_trainer.analysis.explanation import answers, derivation
 from mnist_trainer.analysis.explanation.blocks import (
     Drawing,
-    Step,
+    Section,
     short_names,
     shown_classes,
 )
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.posted import mistakes
+from mnist_trainer.analysis.explanation.posted import posted_answer
 
+TITLE = "Where is the derivative of softmax? Every number, on one image"
 INTRODUCTION = (
     "A student's homework joins softmax and cross-entropy in one node. Its backward is "
     "`gradient * (softmax - inputs[1]) / inputs[0].shape[0]`, in the notation of this lecture (p − t)/N. The student "
@@ -18,14 +19,14 @@ INTRODUCTION = (
 )
 
 
-def lecture(explanation: Explanation) -> list[Step]:
+def lecture(explanation: Explanation) -> list[Section]:
     """Return the whole lecture."""
     d = derivation
     parts = (image, d.logits, d.probabilities, d.loss, d.of_probabilities, d.jacobian, d.product, d.fused, d.judge)
-    return [part(explanation) for part in (*parts, mistakes, answers.batch, answers.answers)]
+    return [part(explanation) for part in (*parts, posted_answer, answers.batch, answers.answers)]
 
 
-def image(explanation: Explanation) -> Step:
+def image(explanation: Explanation) -> Section:
     """Say which image it is, and how to read the tables."""
     e, subject = explanation, explanation.subject
     true, winner = subject.class_names[subject.label], subject.class_names[e.predicted]
@@ -43,4 +44,4 @@ def image(explanation: Explanation) -> Step:
     if names != list(subject.class_names):
         reading += " The classes: " + ", ".join(f"{names[i]} {subject.class_names[i]}" for i in shown) + "."
     text = [f"Image {subject.index} of the test set of {subject.data}. Its label is {true}; the network {taken}."]
-    return Step("The image", [Drawing(subject.image, [*text, subject.network, subject.why, reading])])
+    return Section("The image", [Drawing(subject.image, [*text, subject.network, subject.why, reading])])

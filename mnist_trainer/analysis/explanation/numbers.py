@@ -1,6 +1,6 @@
 """The derivation of dL/dz for one image in numbers: by the project's own nodes, and by what they are held against.
 
-L = −log p_true, p = softmax(z), all in float64. `explanation_steps` makes a lecture of it.
+L = −log p_true, p = softmax(z), all in float64. `lecture` tells it.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,35 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_trainer.analysis.explanation.subject import Floats, Subject
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 
-Floats = NDArray[np.float64]
-
 SATURATED = (0.5, 0.1, 0.01, 0.001, 0.0001)
-MOST_JACOBIAN_BYTES = 1 << 26
 DIFFERENCE_STEP = 1e-5
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One image, and what a network says of it."""
-
-    logits: Floats  # (C,)
-    label: int
-    class_names: Sequence[str]
-    image: NDArray[np.uint8]  # (height, width)
-    index: int  # in the test set
-    data: str
-    network: str  # in words, with the number of updates
-    why: str  # this image
-
-
 @dataclass(frozen=True)
-class Saturation:
+class AtProbability:
     """dL/dz at the true class, with its logit moved so that it has the probability `p_true`."""
 
     p_true: float
@@ -49,12 +33,8 @@ class Saturation:
 class Batch:
     """The same for N images at once, whose mean loss has the factor 1/N."""
 
-    logits_shape: tuple[int, int]
-    jacobians_shape: tuple[int, int, int]
-    full_shape: tuple[int, int, int, int]  # every output by every input; never built
-    full_bytes: int
-    jacobians_bytes: int
-    result_bytes: int
+    images: int
+    classes: int
     difference: float  # largest, between the layer's backward and Jacobians built one by one
     fused_difference: float  # largest, between the fused loss's backward and the layer's
     question_error: str | None  # why the question's own softmax can't run on this batch
@@ -80,7 +60,7 @@ class Explanation:
     numeric: Floats  # central differences of the loss, which know no calculus
     posted: Floats  # (p − t) ⊙ p(1 − p): the mistake posted_answer
     diagonal: Floats  # −t/p ⊙ p(1 − p): the mistake diagonal
-    saturation: Sequence[Saturation]
+    saturation: Sequence[AtProbability]
     batch: Batch
 
     @property
@@ -92,6 +72,19 @@ class Explanation:
     def rival(self) -> int:
         """The most probable class but for the true one."""
         return int(np.where(self.targets == 1, -1, self.p).argmax())
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """The largest differences to p − t, by what was computed."""
+        found = {
+            "jacobian_product": self.product,
+            "separate": self.shortcut,
+            "fused": self.fused,
+            "finite_differences": self.numeric,
+            "posted_answer": self.posted,
+            "diagonal": self.diagonal,
+        }
+        return {name: largest(values, self.p_minus_t) for name, values in found.items()}
 
 
 def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArray[np.intp]) -> Explanation:
@@ -142,12 +135,8 @@ def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> Batch:
     except MistakeError as error:
         question_error = str(error)
     return Batch(
-        logits_shape=(n, classes),
-        jacobians_shape=(n, classes, classes),
-        full_shape=(n, classes, n, classes),
-        full_bytes=right.itemsize * (n * classes) ** 2,
-        jacobians_bytes=jacobians.nbytes,
-        result_bytes=right.nbytes,
+        images=n,
+        classes=classes,
         difference=largest(contracted, right),
         fused_difference=largest(gradient(fused, logits, labels), right),
         question_error=question_error,
@@ -155,12 +144,7 @@ def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> Batch:
     )
 
 
-def most_images(classes: int) -> int:
-    """Return how many images' Jacobians fit the memory that an explanation may take."""
-    return max(1, MOST_JACOBIAN_BYTES // (8 * classes * classes))
-
-
-def saturate(z: Floats, label: int, p_true: float) -> Saturation:
+def saturate(z: Floats, label: int, p_true: float) -> AtProbability:
     """Move the true class's logit (of z, (1, C)) so that p_true is what it is told to be."""
     moved = z.copy()
     moved[0, label] = -np.inf
@@ -168,18 +152,7 @@ def saturate(z: Floats, label: int, p_true: float) -> Saturation:
     moved[0, label] = largest_other + np.log(np.exp(moved - largest_other).sum()) + np.log(p_true / (1 - p_true))
     modes = (mode(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
     right, posted = (float(gradient(one, moved, np.array([label]))[0, label]) for one in modes)
-    return Saturation(p_true, right, posted)
-
-
-def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
-    """Choose the row (N, C) whose numbers show most: p(true) near 0.35, a rival's near 0.45, few that round to 0."""
-    p = softmax(logits)
-    rows = np.arange(len(labels))
-    p_true = p[rows, labels]
-    others = p.copy()
-    others[rows, labels] = 0
-    visible = (p >= 0.005).mean(axis=1)
-    return int(np.argmin(np.abs(p_true - 0.35) + np.abs(others.max(axis=1) - 0.45) - 0.5 * visible))
+    return AtProbability(p_true, right, posted)
 
 
 def mode(name: str, classes: int, max_batch: int) -> Mode:

@@ -6,18 +6,19 @@ import numpy as np
 
 from mnist_trainer.analysis.explanation.blocks import (
     Cell,
-    Step,
+    Equality,
+    Section,
     Table,
-    Verdict,
     class_table,
     judged,
     name_of,
     number,
 )
-from mnist_trainer.analysis.explanation.numbers import Explanation, Floats
+from mnist_trainer.analysis.explanation.numbers import Explanation
+from mnist_trainer.analysis.explanation.subject import Floats
 
 
-def mistakes(explanation: Explanation) -> Step:
+def posted_answer(explanation: Explanation) -> Section:
     """Show the posted answer and the diagonal beside the right gradient."""
     e, right = explanation, explanation.p_minus_t
     ratios = np.divide(e.posted, right, out=np.full(len(right), np.nan), where=right != 0)
@@ -32,7 +33,7 @@ def mistakes(explanation: Explanation) -> Step:
     cosine = float(e.posted @ right) / lengths if lengths else math.nan
     heads = [f"p({name_of(e)})", "right", "posted", "too small by a factor of"]
     falling = [[f"{s.p_true:g}", number(s.right), number(s.posted), times(s.right / s.posted)] for s in e.saturation]
-    return Step(
+    return Section(
         "The posted answer, and its cousin",
         [
             "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
@@ -40,7 +41,7 @@ def mistakes(explanation: Explanation) -> Step:
             "only, it is `diagonal` = −t/p · p(1 − p). ✓ is right, ✗ is wrong:",
             class_table(e, rows),
             *(
-                Verdict(np.allclose(v, right, rtol=1e-9, atol=0), complaint(e, n, v))
+                Equality(np.allclose(v, right, rtol=1e-9, atol=0), complaint(e, n, v))
                 for n, v in (("posted", e.posted), ("diagonal", e.diagonal))
             ),
             f"Why `posted` often trains all the same: p(1 − p) is positive, so every sign is right (here the "

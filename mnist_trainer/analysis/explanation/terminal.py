@@ -13,12 +13,12 @@ from mnist_trainer.analysis.explanation.blocks import (
     Cell,
     Code,
     Drawing,
+    Equality,
     Formula,
     Reply,
-    Step,
+    Section,
     Table,
     Tone,
-    Verdict,
 )
 
 WIDEST = 116
@@ -35,7 +35,7 @@ STYLES: dict[Tone, str] = {
 SIGNS: dict[Tone, str] = {"diagonal": "*", "right": "✓", "wrong": "✗"}
 
 
-def print_lecture(console: Console, title: str, introduction: str, steps: Sequence[Step]) -> None:
+def print_lecture(console: Console, title: str, introduction: str, steps: Sequence[Section]) -> None:
     """Print all steps."""
     width = min(console.width, WIDEST)
     plain = console.no_color or console.color_system is None
@@ -63,7 +63,7 @@ def render(block: Block, console: Console, width: int, *, plain: bool) -> list[T
             return [Text(f"    {text}", "bold")]
         case Code(text):
             return [Text(), *(Text(f"    {line}", "cyan") for line in text.splitlines()), Text()]
-        case Verdict(holds=holds, text=text):
+        case Equality(holds=holds, text=text):
             style = "bold green" if holds else "bold red"
             said = Text.assemble((f"{'✓' if holds else '✗'} {block.says}: ", style), prose(text, plain=plain))
             return wrapped(said, console, width)

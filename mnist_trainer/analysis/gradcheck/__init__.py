@@ -1,1 +1,8 @@
-"""Gradients against central differences, references and the known mistakes."""
+"""Whether a gradient is right, and if not, which mistake it is.
+
+In comes a layer, a loss or a whole configuration; out come `Findings`. In reading order: `gradients` checks a layer or
+a loss, `configuration` all of a configuration. They ask `layers` (each alone), `losses` (a loss alone, which
+`loss_examiner` questions) and `against_reference` (is it the cross-entropy of the logits? asked by `probes`). Below:
+`examiner` asks any function and notes what it finds, `held` keeps its random numbers, `differences` measures slopes,
+`findings` are the rows and faults, `diagnosis` and `loss_diagnosis` have the words for known mistakes.
+"""

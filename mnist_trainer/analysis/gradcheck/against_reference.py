@@ -6,28 +6,31 @@ either way.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.diagnosis import explain_cap, explain_forward
 from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt, cannot_run
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings, fold
 from mnist_trainer.analysis.gradcheck.held import Held
+from mnist_trainer.analysis.gradcheck.loss_diagnosis import explain_cap, explain_forward
 from mnist_trainer.analysis.gradcheck.probes import (
     GAPS,
     ORDINARY,
     SHIFTED,
     WRONG,
+    Answers,
     Probe,
+    ask,
     gap_of,
     label_smoothing,
     ordinary_probes,
     saturated_probes,
+    truth,
 )
 from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy, softmax
+from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.kernels.arrays import Array
 
@@ -36,15 +39,6 @@ ABSOLUTE = 1e-15  # what rounding leaves where the truth is nearly 0
 MEANT = 1e-3  # a loss this near the cross-entropy is meant as one
 
 LOSS = "L = cross-entropy"
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """The mean loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
-
-    loss: float
-    logits: Array
-    targets: Array | None
 
 
 def check_mode(config: LossConfig, classes: int, batches: Sequence[int], settings: Settings) -> Findings:
@@ -83,29 +77,6 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
         found.checks.append(fold(checks, what))
     found.blame(explain(mode, node, losses))
     return found
-
-
-def ask(mode: Mode, probe: Probe) -> Answers:
-    """Return what the mode says of a probe."""
-    loss = mode.forward(probe.logits.copy(), probe.targets)
-    dz = np.array(mode.backward(), np.float64)
-    try:
-        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
-    except TypeError:  # it has none
-        return Answers(loss, dz, None)
-
-
-def truth(mode: Mode, probe: Probe) -> Answers:
-    """Return what is right for a probe, computed in NumPy's longest floating-point numbers."""
-    right, n = (
-        cross_entropy(probe.logits.astype(np.longdouble), probe.targets, label_smoothing(mode.loss)),
-        len(probe.logits),
-    )
-    return Answers(
-        loss=float(right.losses.sum() / n),
-        logits=(right.logits / n).astype(np.float64),
-        targets=(right.targets / n).astype(np.float64),
-    )
 
 
 def held_against(node: str, probe: Probe, answers: Answers, right: Answers) -> Iterator[Check]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
-from mnist_trainer.analysis.gradcheck.diagnosis import explain_chain
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, attempt
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings
@@ -19,7 +18,9 @@ from mnist_trainer.analysis.gradcheck.layers import (
     nested,
     scatter,
 )
-from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, size_of, sizes
+from mnist_trainer.analysis.gradcheck.loss_diagnosis import explain_chain
+from mnist_trainer.analysis.gradcheck.loss_examiner import size_of
+from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, sizes
 from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape

@@ -3,7 +3,7 @@
 u is the upstream gradient, N the batch size; dp = dL/dp is what a softmax layer's backward is given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,18 +28,6 @@ class LayerCase:
     measured: Measured
 
 
-@dataclass(frozen=True, eq=False)
-class LossCase:
-    """What a loss did with predictions (N, C) and targets (N, C), smoothed as the loss says, for u = 1."""
-
-    node: str
-    name: str  # predictions or targets
-    expects: str
-    predictions: Array
-    targets: Array
-    measured: Measured
-
-
 def explain_layer(case: LayerCase) -> str:
     """Say what a layer's wrong derivative is."""
     found = case.measured.analytic
@@ -47,83 +35,35 @@ def explain_layer(case: LayerCase) -> str:
     if of_x and is_softmax(case.x, case.y):
         for candidate, words in wrong_softmaxes(case.y, case.dy):
             if near(found, candidate):
-                return f"{case.node}: {words}; {SOFTMAX_RIGHT}"
+                return f"{case.node}: the backward of softmax {words}; {SOFTMAX_RIGHT}"
     what = f"{case.node}: backward's dL/d{'x' if of_x else ' ' + case.name}"
     if of_x and case.dy.shape == case.x.shape and near(found, case.dy):
         return f"{what} is dL/dy, passed through unchanged: the layer's own derivative is missing"
     return f"{what} {in_general(case.measured, len(case.x), 'layer')}"
 
 
-def explain_loss(case: LossCase) -> str:
-    """Say what a loss's wrong derivative is."""
-    found, n = case.measured.analytic, len(case.predictions)
-    p, t = case.predictions, case.targets
-    what = f"{case.node}: {'backward' if case.name == 'predictions' else 'targets_gradient'}"
-    if case.name == "predictions" and case.expects == "probabilities":
-        right = -t / (n * p)
-        if near(found, (p - t) / n) and agrees(case.measured, right):
-            return (
-                f"{what} is (p − t)/N: the derivative with respect to the logits, with the softmax in it already; "
-                "right is the derivative with respect to the probabilities, −t/(N p)"
-            )
-    if case.name == "predictions" and case.expects == "logits":
-        p, total = softmax(case.predictions), t.sum(axis=1, keepdims=True)
-        if near(found, (p - t) / n) and agrees(case.measured, (p * total - t) / n):
-            return (
-                f"{what} is (p − t)/N, which is right only for targets whose rows sum to 1: right is (p Σ_c t_c − t)/N"
-            )
-        if near(found, -t / (n * p)) and agrees(case.measured, (p - t) / n):
-            return (
-                f"{what} is −t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, "
-                "which is inside this loss, is missing: right is (p − t)/N"
-            )
-    return f"{what} {in_general(case.measured, n, 'loss')}"
-
-
-def explain_chain(wrong: Sequence[LossCase], *, tail_exact: bool) -> str | None:
-    """Say what two nodes make of each other: the softmax's derivative twice, if the loss had it in already."""
-    for case in wrong:
-        p, t, n = case.predictions, case.targets, len(case.predictions)
-        of_logits = case.name == "predictions" and near(case.measured.analytic, (p - t) / n)
-        if tail_exact and case.expects == "probabilities" and of_logits:
-            return (
-                "both together: the softmax's derivative is applied twice, once within (p − t)/N and once more by the "
-                "softmax layer's backward, which is right; the gradient is too small, and vanishes as p saturates"
-            )
-    return None
-
-
 def wrong_softmaxes(p: Array, dp: Array) -> Iterator[tuple[Array, str]]:
     """List the known wrong backwards of p = softmax(z) (N, C), each with its words."""
     n, classes = p.shape
+    weighted = (dp * p).sum(axis=1, keepdims=True)
     if n == classes:
         yield (
             dp * (p * (np.eye(n) - p)),
-            "the backward of softmax is dp ⊙ (p ⊙ (I_N − p)): the identity has the size of the batch where the number "
-            "of classes belongs (it runs here since N = C), and it is multiplied entry by entry, where each row's "
-            "Jacobian has to be applied to that row's dp",
+            "is dp ⊙ (p ⊙ (I_N − p)): the identity has the size of the batch where the number of classes belongs (it "
+            "runs here since N = C), and it is multiplied entry by entry, where each row's Jacobian has to be applied "
+            "to that row's dp",
         )
     yield (
         dp * p * (1 - p),
-        "the backward of softmax keeps only the diagonal of the Jacobian, dp ⊙ p(1 − p): the off-diagonal terms "
-        "−p_i p_j are missing",
+        "keeps only the diagonal of the Jacobian, dp ⊙ p(1 − p): the off-diagonal terms −p_i p_j are missing",
     )
-    yield p * (1 - p), "the backward of softmax is p(1 − p): only the Jacobian's diagonal, and dp is not in it"
-    yield dp * p, "the backward of softmax is dp ⊙ p: the term −p Σ_c dp_c p_c is missing"
-    yield dp, "the backward of softmax passes dp through unchanged: the derivative of softmax is missing"
-    yield -p * (dp - (dp * p).sum(axis=1, keepdims=True)), "the backward of softmax has the wrong sign"
-    yield (
-        p * (dp - (dp * p).sum()),
-        "the backward of softmax sums over the whole batch where each row has a sum of its own",
-    )
-    yield (
-        p * (dp - dp.sum(axis=1, keepdims=True)),
-        "the backward of softmax subtracts Σ_c dp_c where Σ_c dp_c p_c belongs",
-    )
-    yield (
-        p * dp - (dp * p).sum(axis=1, keepdims=True),
-        "the backward of softmax is p ⊙ dp − Σ_c dp_c p_c: the sum has to be multiplied by p, too",
-    )
+    yield p * (1 - p), "is p(1 − p): only the Jacobian's diagonal, and dp is not in it"
+    yield dp * p, "is dp ⊙ p: the term −p Σ_c dp_c p_c is missing"
+    yield dp, "passes dp through unchanged: the derivative of softmax is missing"
+    yield -p * (dp - weighted), "has the wrong sign"
+    yield p * (dp - (dp * p).sum()), "sums over the whole batch where each row has a sum of its own"
+    yield p * (dp - dp.sum(axis=1, keepdims=True)), "subtracts Σ_c dp_c where Σ_c dp_c p_c belongs"
+    yield p * dp - weighted, "is p ⊙ dp − Σ_c dp_c p_c: the sum has to be multiplied by p, too"
 
 
 def in_general(measured: Measured, n: int, kind: str) -> str:
@@ -163,31 +103,6 @@ def scaled(factor: float, n: int, kind: str) -> str:
     return f"is {factor:.6g} times the derivative"
 
 
-def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | None:
-    """Say what the loss of ordinary logits is if it isn't their cross-entropy; None if it is nothing known."""
-    if close(loss, doubled):
-        return (
-            "the forward is the cross-entropy of softmax(softmax(z)): softmax is applied twice, since probabilities "
-            "are handed to a loss that takes logits. Its gradient is right for this wrong loss, so that finite "
-            "differences pass; the loss can't get near 0"
-        )
-    if n > 1 and close(loss, n * right):
-        return "the forward is N times the mean cross-entropy: the sum over the batch"
-    if close(loss, -right):
-        return "the forward is the negative of the cross-entropy"
-    return None
-
-
-def explain_cap(loss: float, larger: float) -> str | None:
-    """Say at what the loss is capped, if it is the same for a gap and for a much larger one."""
-    if not np.isfinite(loss) or not close(loss, larger) or loss <= 0:
-        return None
-    return (
-        f"the loss is capped at {loss:.2f} = −log ε, with ε = {np.exp(-loss):.3g}: probabilities are not let under ε. "
-        "There the gradient is 0, or nearly: the worst mistakes teach nothing. Finite differences pass"
-    )
-
-
 def is_softmax(x: Array, y: Array) -> bool:
     """Tell whether y is softmax(x), in numbers."""
     return x.ndim == 2 and x.shape == y.shape and near(y, softmax(x))
@@ -202,8 +117,3 @@ def near(one: Array, other: Array) -> bool:
     """Tell whether two arrays are the same but for what differences and rounding leave."""
     norm = float(np.linalg.norm(other))
     return one.shape == other.shape and norm > 0 and float(np.linalg.norm(one - other)) <= NEAR * norm
-
-
-def close(one: float, other: float) -> bool:
-    """Tell whether two losses are the same but for rounding and a little clipping."""
-    return abs(one - other) <= NEAR * abs(other)

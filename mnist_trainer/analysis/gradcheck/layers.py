@@ -14,10 +14,8 @@ from mnist_trainer.analysis.gradcheck.findings import Check, Findings
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.stack import Stack
-from mnist_trainer.model import Sequential
-from mnist_trainer.parameters import Parameters
+from mnist_trainer.model import Parameters, Sequential
 
 BATCH = 5
 SCALES = (10, 30)  # of inputs, beside 1: where activations saturate, or are capped
@@ -25,19 +23,14 @@ FEW = 2  # random directions, where no entries are moved
 MOST_IMAGES, MOST_NUMBERS = 128, 2**17  # of a batch, beside small ones
 
 
-def nested(layers: Sequence[Layer], in_shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape]]:
-    """List layers with the shape that each gets, those inside others (named 3.0, 3.1 …) before what holds them."""
-    for index, (layer, shape) in enumerate(zip(layers, shapes_of(layers, in_shape), strict=True)):
-        if isinstance(layer, Residual | Stack):
-            yield from nested(layer.layers, shape, f"{path}{index}.")
-        yield f"{path}{index}", layer, shape
-
-
-def shapes_of(layers: Sequence[Layer], in_shape: Shape) -> list[Shape]:
-    """Compute the shape that each layer gets, with copies of them."""
+def nested(layers: Sequence[Layer], in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+    """List copies of layers with the shape that each gets, those inside others (named 3.0, 3.1 …) before these."""
     stack = Stack(deepcopy(list(layers)))
     stack.build(in_shape, 1, np.float64)
-    return stack.shapes
+    for place in stack.places():
+        *outer, first = place.path
+        for index, (layer, shape) in enumerate(zip(place.layers, place.in_shapes, strict=True), start=first):
+            yield ".".join(map(str, (*outer, index))), layer, shape
 
 
 def scatter(parameters: Parameters, rng: np.random.Generator) -> None:

@@ -5,13 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.diagnosis import LossCase, explain_loss, in_general
-from mnist_trainer.analysis.gradcheck.differences import RELATIVE, Measured
-from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, attempt
+from mnist_trainer.analysis.gradcheck.differences import RELATIVE
+from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt
 from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.gradcheck.probes import draw_predictions, draw_soft, draw_unequal, label_smoothing
-from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
+from mnist_trainer.analysis.gradcheck.loss_examiner import BY_INPUT, LossExaminer
+from mnist_trainer.analysis.gradcheck.probes import draw_soft, draw_unequal
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -21,92 +20,11 @@ UPSTREAM = -2.5
 """What backward is asked for beside 1: a gradient that leaves u out is right for 1 alone."""
 SPREADS = (10, 30)  # standard deviations of logits that saturate
 REFUSALS = ("ConfigError", "DataError", "ValueError")
-BY_INPUT = {"predictions": "backward", "targets": "targets_gradient"}
 
 
 def sizes(classes: int, batch_size: int) -> list[int]:
     """List the batches that mistakes show at: one image, an odd number, the number of classes, and what is trained."""
     return sorted({1, ODD, classes, min(batch_size, MOST)})
-
-
-def size_of(loss: float) -> float:
-    """Tell the size of the numbers that a loss adds up: one near 0 is a difference, or a log, of numbers near 1."""
-    return max(abs(loss), 0.25)
-
-
-class LossExaminer(Examiner):
-    """Examines a loss, and keeps the cases of its wrong derivatives, of which the most telling one is explained."""
-
-    def __init__(self, loss: Loss, classes: int, settings: Settings) -> None:
-        super().__init__(f"loss {type(loss).__name__}", settings, loss, note="random numbers held fixed")
-        self.loss, self.classes = loss, classes
-        self.wrong: list[LossCase] = []
-        has_both = type(loss).targets_gradient is not Loss.targets_gradient
-        self.inputs = list(BY_INPUT) if has_both else ["predictions"]
-
-    def forward(self, predictions: Array, targets: Array | Indices) -> float:
-        """Return the loss."""
-        return self.held.call(lambda: self.loss.forward(predictions, targets))
-
-    def draw(self, n: int) -> tuple[np.random.Generator, Array]:
-        """Draw predictions of n images; the stream goes on with their targets."""
-        rng = self.settings.stream()
-        return rng, draw_predictions(self.loss, n, self.classes, rng)
-
-    def check(self, of: str, what: str, predictions: Array, targets: Array | Indices) -> None:
-        """Check the derivative with respect to predictions, or to targets, which then are an array."""
-        array, place = predictions, ""
-        if of == "targets":
-            array = targets = np.array(targets, np.float64)
-            place = "targets_gradient: "
-
-        def value() -> float:
-            return self.forward(predictions, targets)
-
-        def keep(measured: Measured) -> None:
-            t = dense(predictions, targets, label_smoothing(self.loss))
-            self.wrong.append(LossCase(self.node, of, self.loss.expects, predictions.copy(), t, measured))
-
-        def run() -> tuple[float, Array]:
-            return value(), np.array(getattr(self.loss, BY_INPUT[of])(), np.float64)
-
-        done = self.attempt(what, run, place)
-        if done is not None:
-            first, analytic = done
-            self.derivative(what, value, array, analytic, size_of(first), name=BY_INPUT[of], explain=keep)
-
-    def check_logits(self, what: str, logits: Array, labels: Indices, place: str) -> None:
-        """Check backward as a function of logits; that of probabilities through a softmax, where p comes near 0."""
-        through = self.loss.expects == "probabilities"
-
-        def value() -> float:
-            return self.forward(softmax(logits) if through else logits, labels)
-
-        def run() -> tuple[float, Array]:
-            first, gradient = value(), np.array(self.loss.backward(), np.float64)
-            chained = through and gradient.shape == logits.shape
-            return first, softmax_backward(softmax(logits), gradient) if chained else gradient
-
-        def explain(measured: Measured) -> str:
-            return f"{self.node}: backward, {place}, {in_general(measured, len(logits), 'loss')}"
-
-        done = self.attempt(what, run, f"{place}: ")
-        if done is None:
-            return
-        first, analytic = done
-        if not np.isfinite(first):
-            self.found.note(Check(self.node, what, "not judged", where=f"{place}: the loss is {first}"))
-            return
-        name = f"backward, {place},"
-        self.derivative(what, value, logits, analytic, size_of(first), name=name, notes=[place], explain=explain)
-
-    def explain(self) -> None:
-        """Say what is wrong in words, by the case that tells most."""
-        for of in self.inputs:
-            cases = [case for case in self.wrong if case.name == of]
-            telling = [case for case in cases if len(case.predictions) not in (1, self.classes)] or cases
-            if telling:  # the largest batch; with class indices, if they are wrong too
-                self.found.blame(explain_loss(max(telling, key=lambda case: len(case.predictions))))
 
 
 def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Settings) -> LossExaminer:

@@ -1,4 +1,4 @@
-"""Probes of a loss: logits and targets, ordinary and saturated, drawn at random."""
+"""Probes of a loss: logits and targets, ordinary and saturated, and what is said of them and is right."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.examiner import Settings
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.reference import cross_entropy, softmax
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -26,6 +27,38 @@ class Probe:
     where: str
     logits: Array
     targets: Array | Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The mean loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
+
+    loss: float
+    logits: Array
+    targets: Array | None
+
+
+def ask(mode: Mode, probe: Probe) -> Answers:
+    """Return what the mode says of a probe."""
+    loss = mode.forward(probe.logits.copy(), probe.targets)
+    dz = np.array(mode.backward(), np.float64)
+    try:
+        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
+    except TypeError:  # it has none
+        return Answers(loss, dz, None)
+
+
+def truth(mode: Mode, probe: Probe) -> Answers:
+    """Return what is right for a probe, computed in NumPy's longest floating-point numbers."""
+    right, n = (
+        cross_entropy(probe.logits.astype(np.longdouble), probe.targets, label_smoothing(mode.loss)),
+        len(probe.logits),
+    )
+    return Answers(
+        loss=float(right.losses.sum() / n),
+        logits=(right.logits / n).astype(np.float64),
+        targets=(right.targets / n).astype(np.float64),
+    )
 
 
 def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) -> Iterator[Probe]:

@@ -1,12 +1,19 @@
-"""A meter that times functions from outside: it wraps them while it measures, and leaves no trace."""
+"""A meter that times functions from outside, and the machine's peak at matrix products."""
 
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.training.wrapping import Wrapped, wrapping
+
+SIDE = 1024
 
 
 @dataclass(frozen=True)
@@ -30,24 +37,10 @@ class Meter:
         self._seconds: dict[str, float] = defaultdict(float)
         self._inner = [0.0]  # the seconds of the parts within the part at hand, a level each
 
-    @contextmanager
-    def wrapping(self, parts: Sequence[Part]) -> Iterator[None]:
-        """Time these parts within the block.
-
-        An object's method is put before its class's, in the object itself; a module's function is replaced and put
-        back. What forward and backward compute stays as it is.
-        """
-        own = [(part, vars(part.owner).get(part.attribute)) for part in parts]
-        for part in parts:
-            setattr(part.owner, part.attribute, self._timed(part.name, getattr(part.owner, part.attribute)))
-        try:
-            yield
-        finally:
-            for part, before in own:
-                if before is None:
-                    delattr(part.owner, part.attribute)
-                else:
-                    setattr(part.owner, part.attribute, before)
+    def wrapping(self, parts: Sequence[Part]) -> AbstractContextManager[None]:
+        """Time these parts within the block. What forward and backward compute stays as it is."""
+        timed = [Wrapped(part.owner, part.attribute, functools.partial(self._timed, part.name)) for part in parts]
+        return wrapping(timed)
 
     def step(self, function: Callable[[], object], rest: str) -> Mapping[str, float]:
         """Call a function; return the seconds of the parts within it, and of the `rest` of it."""
@@ -72,3 +65,18 @@ class Meter:
                 inner[-1] += seconds
 
         return timed
+
+
+class Peak:
+    """Samples of how many operations a second a product of two large square matrices reaches."""
+
+    def __init__(self, dtype: DTypeLike) -> None:
+        self._a, self._b = np.random.default_rng(0).standard_normal((2, SIDE, SIDE)).astype(dtype)
+        self._out = np.empty_like(self._a)
+        self.sample()  # the first one makes the library's buffers
+
+    def sample(self) -> float:
+        """Multiply once; return operations a second."""
+        started = time.perf_counter()
+        np.matmul(self._a, self._b, out=self._out)
+        return 2.0 * SIDE**3 / (time.perf_counter() - started)

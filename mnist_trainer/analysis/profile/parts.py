@@ -1,13 +1,11 @@
 """The parts of a training step: its layers' forward and backward, loss and update; and its kernels."""
 
 import inspect
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
 from mnist_trainer.analysis.profile.meter import Part
-from mnist_trainer.analysis.profile.products import product_operations
 from mnist_trainer.kernels import (
     activations,
     affine,
@@ -16,15 +14,14 @@ from mnist_trainer.kernels import (
     normalization,
     pixels,
     pooled_convolution,
+    pooled_patches,
     pooled_winograd,
     pooling,
-    random,
     updates,
     winograd,
 )
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.residual import Residual
-from mnist_trainer.layers.stack import Stack
+from mnist_trainer.layers.stack import Place
 from mnist_trainer.training import worker
 from mnist_trainer.training.trainer import Trainer
 
@@ -34,12 +31,12 @@ KERNELS: tuple[ModuleType, ...] = (
     activations,
     convolution,
     pooled_convolution,
+    pooled_patches,
     winograd,
     pooled_winograd,
     pooling,
     normalization,
     elementwise,
-    random,
     updates,
 )
 
@@ -52,7 +49,7 @@ class StepPart:
     does: str
     owner: Any
     attribute: str
-    operations: float = 0.0
+    operations: int = 0
 
     @property
     def timed(self) -> Part:
@@ -60,31 +57,11 @@ class StepPart:
         return Part(f"{self.what} {self.does}", self.owner, self.attribute)
 
 
-@dataclass(frozen=True)
-class Place:
-    """A layer, or several that are computed as one, in a model: how it is called, and what its product costs."""
-
-    name: str
-    layer: Layer
-    operations: float  # of its product, in one direction; 0 without one
-
-
-def places(stack: Stack, batch: int, path: str = "") -> Iterator[Place]:
-    """List the layers in the order of the computation, those inside a residual connection before it."""
-    for step in stack.steps:
-        indices = [index for index, layer in enumerate(stack.layers) if layer is step or is_held(layer, step)]
-        first, last = indices[0], indices[-1]
-        joined = stack.layers[first : last + 1]
-        if isinstance(step, Residual):
-            yield from places(step.stack, batch, f"{path}{first}.")
-        where = f"{path}{first}" if first == last else f"{path}{first}–{last}"
-        words = " + ".join(describe(layer, short=len(joined) > 1) for layer in joined)
-        yield Place(f"{where} {words}", step, product_operations(step, stack.shapes[first], batch))
-
-
-def is_held(layer: Layer, step: Layer) -> bool:
-    """Whether a step that joins layers holds this one."""
-    return not isinstance(step, Residual) and any(value is layer for value in vars(step).values())
+def title(place: Place) -> str:
+    """Say which layers are at a place: `3.0 Tanh`; of those computed as one, `0–2 Conv2d + ReLU + MaxPool2d`."""
+    last = f"–{place.path[-1] + len(place.layers) - 1}" if len(place.layers) > 1 else ""
+    words = " + ".join(describe(layer, short=bool(last)) for layer in place.layers)
+    return f"{'.'.join(map(str, place.path))}{last} {words}"
 
 
 def describe(layer: Layer, *, short: bool = False) -> str:
@@ -95,20 +72,17 @@ def describe(layer: Layer, *, short: bool = False) -> str:
     return f"{name} {first}" if isinstance(first, int | float) and not short else name
 
 
-def step_parts(trainer: Trainer, found: Sequence[Place]) -> list[StepPart]:
+def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
     """List what a step calls, in its order: gather, forward, loss, backward, update.
 
     A layer that has none with parameters before it is asked for no dL/dx.
     """
-    asked, seen = [], False
-    for place in found:
-        asked.append(seen)
-        seen = seen or bool(place.layer.parameter_shapes())
-    forward = [StepPart(place.name, "forward", place.layer, "forward", place.operations) for place in found]
-    backward = [
-        StepPart(place.name, "backward", place.layer, "backward", place.operations * (1 + needed))
-        for place, needed in zip(found, asked, strict=True)
-    ]
+    forward, backward, asked = [], [], False
+    for place in trainer.model.stack.places():
+        operations = batch * place.step.operations()
+        forward.append(StepPart(title(place), "forward", place.step, "forward", operations))
+        backward.append(StepPart(title(place), "backward", place.step, "backward", operations * (1 + asked)))
+        asked = asked or bool(place.step.parameter_shapes())
     loss, optimizer = trainer.loss, trainer.optimizer
     return [
         StepPart("batch", "gather", trainer.train, "gather"),

@@ -4,11 +4,8 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
-from mnist_trainer.analysis.profile.meter import Meter
-from mnist_trainer.analysis.profile.parts import kernel_parts, places, step_parts
-from mnist_trainer.analysis.profile.products import Peak
+from mnist_trainer.analysis.profile.meter import Meter, Peak
+from mnist_trainer.analysis.profile.parts import kernel_parts, step_parts
 from mnist_trainer.analysis.profile.profile import Profile, Row
 from mnist_trainer.analysis.studies.stopwatch import without_gc
 from mnist_trainer.data.batches import Batches, Inputs, Targets
@@ -19,7 +16,6 @@ TURN = 5  # updates of one kind before the next kind's
 REST = "the rest"
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the trainer looks at every loss
 def profile_steps(trainer: Trainer, updates: int) -> Profile:
     """Do `updates` updates of each kind, after some to warm up; return the medians of what they took.
 
@@ -27,7 +23,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     layers timed, and with their kernels timed. Raises `DivergedError`.
     """
     size = min(trainer.train.samples, trainer.train.batch_size)
-    parts, kernel_functions = step_parts(trainer, list(places(trainer.model.stack, size))), kernel_parts(trainer)
+    parts, kernel_functions = step_parts(trainer, size), kernel_parts(trainer)
     total = 3 * updates + WARM_UP
     trainer.schedule.build(max(trainer.epochs * len(trainer.train), total), len(trainer.train))
     source, meter, peak = full_batches(trainer.train, size), Meter(), Peak(trainer.model.dtype)

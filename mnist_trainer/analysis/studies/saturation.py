@@ -61,6 +61,33 @@ class Saturation:
         """What the numbers hold for."""
         return "in float32, without label smoothing" if self.unsmoothed else "in float32"
 
+    def as_markdown(self) -> list[str]:
+        """Write for each kind of rows a table of what first happens at which gap, a line a mode."""
+        lines: list[str] = []
+        for rows, title in zip(KINDS, ("under", "above"), strict=True):
+            found = {(event.mode, event.what): event for event in self.events if event.rows == rows}
+            columns = [what for what in EVENTS if any(key[1] == what for key in found)]
+            curves = [one for one in self.curves if one.rows == rows]
+            cells = [[one.mode, *(cell(found.get((one.mode, what)), one, self) for what in columns)] for one in curves]
+            where = f"this far {title} the largest other class ({rows} rows, {self.condition})"
+            lines += [f"The true class lies {where} when first:", ""]
+            lines += [*table(["mode", *columns], cells), ""]
+        return lines[:-1]
+
+    def sentences(self) -> list[str]:
+        """Sum the study up: what becomes of each mode in wrong rows, and where right rows' losses come to nothing."""
+        wrong = [f"{one.mode} {fate(one, self)}" for one in self.curves if one.rows == "wrong"]
+        zeros = {event.mode: event.scale for event in self.events if event.what == LOSS_ZERO}
+        told = [f"Where the true class lies far under another one, {self.condition}: " + "; ".join(wrong) + "."]
+        if zeros:
+            first = min(zeros.values())
+            true_loss = float(np.interp(first, self.scales, self.curves[KINDS.index("right")].true_loss))
+            told.append(
+                f"Where it lies far above, the loss is 0 from a gap of {first:.4g} on (the truth is {true_loss:.1e} "
+                f"there) in {', '.join(zeros)}: p rounds to 1."
+            )
+        return told
+
 
 def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> Saturation:
     """Run the study on the modes, and on the textbook's nodes and the gallery's `clipped` beside them.
@@ -126,43 +153,12 @@ def stays(values: Array) -> Mask:
     return from_here & bool(values[-1] != 0)
 
 
-def as_markdown(saturation: Saturation) -> list[str]:
-    """Write for each kind of rows a table of what first happens at which gap, a line a mode."""
-    lines: list[str] = []
-    for rows, title in zip(KINDS, ("under", "above"), strict=True):
-        found = {(event.mode, event.what): event for event in saturation.events if event.rows == rows}
-        columns = [what for what in EVENTS if any(key[1] == what for key in found)]
-        curves = [one for one in saturation.curves if one.rows == rows]
-        cells = [
-            [one.mode, *(cell(found.get((one.mode, what)), one, saturation) for what in columns)] for one in curves
-        ]
-        where = f"this far {title} the largest other class ({rows} rows, {saturation.condition})"
-        lines += [f"The true class lies {where} when first:", ""]
-        lines += [*table(["mode", *columns], cells), ""]
-    return lines[:-1]
-
-
 def cell(event: Event | None, one: Curve, saturation: Saturation) -> str:
     """Write where an event happens, and for a loss that stays the same, at what."""
     if event is None:
         return "–"
     where = "from the start" if event.scale == saturation.scales[0] else f"{event.scale:.4g}"
     return f"{where} (at {one.loss[-1]:.4g})" if event.what == LOSS_STAYS else where
-
-
-def sentences(saturation: Saturation) -> list[str]:
-    """Sum the study up: what becomes of each mode in wrong rows, and where right rows' losses come to nothing."""
-    wrong = [f"{one.mode} {fate(one, saturation)}" for one in saturation.curves if one.rows == "wrong"]
-    zeros = {event.mode: event.scale for event in saturation.events if event.what == LOSS_ZERO}
-    told = [f"Where the true class lies far under another one, {saturation.condition}: " + "; ".join(wrong) + "."]
-    if zeros:
-        first = min(zeros.values())
-        true_loss = float(np.interp(first, saturation.scales, saturation.curves[KINDS.index("right")].true_loss))
-        told.append(
-            f"Where it lies far above, the loss is 0 from a gap of {first:.4g} on (the truth is {true_loss:.1e} there) "
-            f"in {', '.join(zeros)}: p rounds to 1."
-        )
-    return told
 
 
 def fate(one: Curve, saturation: Saturation) -> str:

@@ -41,6 +41,55 @@ class LossTiming:
         return [micro(self.forward_seconds), micro(self.backward_seconds), micro(self.seconds)]
 
 
+@dataclass(frozen=True)
+class Timing:
+    """The times of the losses alone, and the median seconds of the training step with each."""
+
+    losses: list[LossTiming]
+    steps: dict[str, float]
+
+    def as_markdown(self) -> list[str]:
+        """Write tables of the times at the fewest classes, of all ratios to the first mode, and of the steps."""
+        by_size = group(self.losses)
+        fewest = min(classes for _, classes in by_size)
+        modes = [timing.mode for timing in next(iter(by_size.values()))]
+        heads = ["batch size", *(f"{mode} {part}" for mode in modes for part in ("forward", "backward", "both"))]
+        rows = [
+            [f"{batch_size:,}", *(cell for one in found for cell in one.cells)]
+            for (batch_size, classes), found in by_size.items()
+            if classes == fewest
+        ]
+        lines = [f"Forward and backward of the losses alone, {fewest} classes, float32, µs:", "", *table(heads, rows)]
+        for index, other in enumerate(modes[1:], start=1):
+            lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *ratios(by_size, index)]
+        if self.steps:
+            first = next(iter(self.steps.values()))
+            cells = [[name, micro(time_), ratio(time_ / first)] for name, time_ in self.steps.items()]
+            lines += ["", "A whole training step:", "", *table(["loss", "µs", f"÷ {next(iter(self.steps))}"], cells)]
+        return lines
+
+    def sentences(self) -> list[str]:
+        """Say how the other modes' times compare to the first one's, alone and in the whole step."""
+        by_size = group(self.losses)
+        first, *others = [timing.mode for timing in next(iter(by_size.values()))]
+        told = []
+        for index, other in enumerate(others, start=1):
+            found = [value for one in by_size.values() if not math.isnan(value := times_as_long(one, index))]
+            if not found:
+                continue
+            sentence = (
+                f"Alone, {other} takes {statistics.median(found):.2f} times as long as {first} (median over the sizes; "
+                f"from {min(found):.2f} to {max(found):.2f})"
+            )
+            if self.steps.get(first) and other in self.steps:
+                sentence += (
+                    f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
+                    f"({micro(self.steps[other])} and {micro(self.steps[first])} µs)"
+                )
+            told.append(sentence + ".")
+        return told
+
+
 def time_losses(
     modes: Sequence[LossConfig],
     *,
@@ -101,27 +150,6 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values) if values else math.nan
 
 
-def as_markdown(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> list[str]:
-    """Write a table of the times at the fewest classes, one of all ratios to the first mode, and one of the steps."""
-    by_size = group(timings)
-    fewest = min(classes for _, classes in by_size)
-    modes = [timing.mode for timing in next(iter(by_size.values()))]
-    heads = ["batch size", *(f"{mode} {part}" for mode in modes for part in ("forward", "backward", "both"))]
-    rows = [
-        [f"{batch_size:,}", *(cell for one in found for cell in one.cells)]
-        for (batch_size, classes), found in by_size.items()
-        if classes == fewest
-    ]
-    lines = [f"Forward and backward of the losses alone, {fewest} classes, float32, µs:", "", *table(heads, rows)]
-    for index, other in enumerate(modes[1:], start=1):
-        lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *ratios(by_size, index)]
-    if steps:
-        first = next(iter(steps.values()))
-        cells = [[name, micro(time_), ratio(time_ / first)] for name, time_ in steps.items()]
-        lines += ["", "A whole training step:", "", *table(["loss", "µs", f"÷ {next(iter(steps))}"], cells)]
-    return lines
-
-
 def ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:
     """Write the table of a mode's time over the first one's, a line a batch size, a column a number of classes."""
     batch_sizes = sorted({batch_size for batch_size, _ in by_size})
@@ -157,25 +185,3 @@ def micro(seconds: float) -> str:
 def ratio(value: float) -> str:
     """Write how many times as long as the first."""
     return "–" if math.isnan(value) else f"{value:.2f}"
-
-
-def sentences(timings: Sequence[LossTiming], steps: Mapping[str, float]) -> list[str]:
-    """Say how the other modes' times compare to the first one's, alone and in the whole step."""
-    by_size = group(timings)
-    first, *others = [timing.mode for timing in next(iter(by_size.values()))]
-    told = []
-    for index, other in enumerate(others, start=1):
-        found = [value for one in by_size.values() if not math.isnan(value := times_as_long(one, index))]
-        if not found:
-            continue
-        sentence = (
-            f"Alone, {other} takes {statistics.median(found):.2f} times as long as {first} (median over the sizes; "
-            f"from {min(found):.2f} to {max(found):.2f})"
-        )
-        if steps.get(first) and other in steps:
-            sentence += (
-                f", in the whole training step {steps[other] / steps[first]:.2f} times "
-                f"({micro(steps[other])} and {micro(steps[first])} µs)"
-            )
-        told.append(sentence + ".")
-    return told

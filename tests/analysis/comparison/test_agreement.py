@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from mnist_trainer.analysis.comparison.agreement import agreement, largest, relative
-from mnist_trainer.analysis.comparison.copies import Difference
+from mnist_trainer.analysis.comparison.agreement import agreement, largest
+from mnist_trainer.analysis.comparison.copies import Difference, relative
 
 
 def difference(logits=0.0, logits_norm=1.0, parameters=0.0, loss=0.0, clamped_rows=0, of_first=0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.comparison.copies import BOUNDS, Probe, norm
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Copies, norm
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import ConfigError
 
@@ -28,11 +28,11 @@ def batch(dtype, n=16):
 @pytest.mark.parametrize("kind", LAYERS)
 def test_exact_modes_agree_and_an_inexact_one_does_not(kind, dtype):
     config = compose(["model=custom", f"model.layers={LAYERS[kind]}"])
-    probe = Probe(config, LOSSES, (4, 4, 1), 10, 16, dtype)
-    probe.take(0.3 * np.random.default_rng(0).standard_normal(probe.parameters.size).astype(dtype))
+    copies = Copies(config, LOSSES, (4, 4, 1), 10, 16, dtype)
+    copies.take(0.3 * np.random.default_rng(0).standard_normal(copies.parameters.size).astype(dtype))
     x, labels = batch("float32")
     for _ in range(2):  # of dropout's masks, the second is another one
-        found = probe.differences([loss.name for loss in LOSSES], x, labels)
+        found = copies.differences([loss.name for loss in LOSSES], x, labels)
         separate, diagonal = found["separate"], found["diagonal"]
         bound = BOUNDS[dtype]
         assert separate.logits <= bound.of(separate.logits_norm)
@@ -44,10 +44,10 @@ def test_exact_modes_agree_and_an_inexact_one_does_not(kind, dtype):
 
 def test_the_norms_are_those_of_the_formulas():
     config = compose(["model=linear"])
-    probe = Probe(config, LOSSES[:2], (4, 4, 1), 10, 16, "float64")
+    copies = Copies(config, LOSSES[:2], (4, 4, 1), 10, 16, "float64")
     x, labels = batch("float64")
-    found = probe.differences(["fused", "separate"], x, labels)["separate"]
-    weights, bias = probe.parameters[:160].reshape(16, 10), probe.parameters[160:]
+    found = copies.differences(["fused", "separate"], x, labels)["separate"]
+    weights, bias = copies.parameters[:160].reshape(16, 10), copies.parameters[160:]
     logits = x.reshape(16, 16) @ weights + bias
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     dz = (p - np.eye(10)[labels]) / 16
@@ -57,20 +57,20 @@ def test_the_norms_are_those_of_the_formulas():
 
 
 def test_rows_on_the_floor_are_counted():
-    probe = Probe(compose(["model=linear"]), LOSSES[:2], (4, 4, 1), 10, 16, "float32")
+    copies = Copies(compose(["model=linear"]), LOSSES[:2], (4, 4, 1), 10, 16, "float32")
     x, labels = batch("float32")
-    probe.take(1000 * np.random.default_rng(0).standard_normal(probe.parameters.size).astype("float32"))
-    found = probe.differences(["fused", "separate"], x, labels)["separate"]
+    copies.take(1000 * np.random.default_rng(0).standard_normal(copies.parameters.size).astype("float32"))
+    found = copies.differences(["fused", "separate"], x, labels)["separate"]
     assert 0 < found.clamped_rows <= 16
     assert found.clamped_rows_of_first == 0
-    turned = probe.differences(["separate", "fused"], x, labels)["fused"]
+    turned = copies.differences(["separate", "fused"], x, labels)["fused"]
     assert (turned.clamped_rows_of_first, turned.clamped_rows) == (found.clamped_rows, 0)
 
 
 def test_parameters_behind_the_model_are_refused():
-    probe = Probe(compose(["model=linear"]), LOSSES[:2], (4, 4, 1), 10, 16, "float32")
+    copies = Copies(compose(["model=linear"]), LOSSES[:2], (4, 4, 1), 10, 16, "float32")
     with pytest.raises(ConfigError, match=r"task\.modes: there are 3 parameters behind the model"):
-        probe.take(np.zeros(probe.parameters.size + 3, np.float32))
+        copies.take(np.zeros(copies.parameters.size + 3, np.float32))
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-18, 1.0, 1e25])

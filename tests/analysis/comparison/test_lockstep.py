@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.comparison.copies import BOUNDS, Probe
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Copies
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
@@ -28,14 +28,14 @@ def lockstep_of(digits):
             config.seed = seed
         trainers = [build_trainer(config, digits)[0] for config in configs]
         modes = [config.loss for config in configs]
-        probe, shadow = (
-            Probe(configs[0], modes, digits.image_shape, digits.classes, configs[0].batch_size, dtype)
+        copies, shadow = (
+            Copies(configs[0], modes, digits.image_shape, digits.classes, configs[0].batch_size, dtype)
             for dtype in (configs[0].dtype, "float64")
         )
         entrants = [
             Entrant(mode.name, trainer, trainer.updates()) for mode, trainer in zip(modes, trainers, strict=True)
         ]
-        return Lockstep(entrants, probe, shadow, shadow_every=shadow_every)
+        return Lockstep(entrants, copies, shadow, shadow_every=shadow_every)
 
     return make
 

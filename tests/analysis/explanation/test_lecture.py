@@ -11,13 +11,15 @@ import pytest
 from rich.console import Console
 
 from mnist_trainer.analysis.explanation.answers import CORRECTED
-from mnist_trainer.analysis.explanation.blocks import Verdict, amount, number, shown_classes
+from mnist_trainer.analysis.explanation.blocks import Equality, amount, number, shown_classes
 from mnist_trainer.analysis.explanation.handout import as_markdown, escaped
 from mnist_trainer.analysis.explanation.lecture import INTRODUCTION, lecture
-from mnist_trainer.analysis.explanation.numbers import Subject, explain_gradient
+from mnist_trainer.analysis.explanation.numbers import explain_gradient
+from mnist_trainer.analysis.explanation.subject import Subject
 from mnist_trainer.analysis.explanation.terminal import print_lecture
 
 LOGITS = [-0.071, -1.263, 1.057, -1.492, 2.561, -0.562, 2.376, 0.854, -1.214, -0.277]
+SIZES = [(3, "240 bytes", "2,400 bytes"), (1, "80 bytes", "800 bytes")]
 BROAD = ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
 
 
@@ -87,7 +89,7 @@ def test_a_narrow_terminal_loses_no_number():
 def test_what_is_not_equal_is_called_so():
     e = explained()
     e.shortcut[0] += 1e-6
-    wrong = [block for step in lecture(e) for block in step.blocks if isinstance(block, Verdict) and not block.holds]
+    wrong = [block for step in lecture(e) for block in step.blocks if isinstance(block, Equality) and not block.holds]
     assert [block.says for block in wrong if "with J and without" in block.text] == ["NOT equal"]
     assert "✗ NOT equal: with J and without (largest difference 1e-06)" in printed(e)
 
@@ -158,6 +160,17 @@ def test_the_question_s_nodes_put_right_give_p_minus_t():
 def test_numbers_fit_their_columns_and_none_is_rounded_to_nothing(value, text):
     assert number(value) == text
     assert len(text) <= 7
+
+
+@pytest.mark.parametrize(
+    ("batch", "result", "jacobians"), [(3, "240 bytes", "2,400 bytes"), (1, "80 bytes", "800 bytes")]
+)
+def test_the_batch_s_arrays_have_their_shapes_and_sizes(batch, result, jacobians):
+    cells = [line.split("  ") for line in printed(explained(batch=batch)).splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in cells]
+    assert ["what backward takes, dL/dp, and returns, dL/dz", f"({batch}, 10)", result] in cells
+    assert any(line[-2:] == [f"({batch}, 10, 10)", jacobians] for line in cells)
+    assert any(line[-2:-1] == [f"({batch}, 10, {batch}, 10)"] for line in cells)
 
 
 def test_amounts_of_memory():

@@ -184,7 +184,7 @@ def test_blank_pixels_do_not_hide_a_gradient_that_is_wrongly_0(check, digits, mo
 
     def backward(self, dy, *, need_dx=True):
         dx = right(self, dy, need_dx=need_dx)
-        gradient = self._gradients["weights"]
+        gradient = self.gradients["weights"]
         gradient[0] = 0  # of the first pixel
         return dx
 

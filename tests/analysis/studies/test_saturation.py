@@ -137,8 +137,8 @@ def test_a_mode_that_cannot_run_breaks_nothing():
     finally:
         losses._classes.pop("broken")
     assert {event.scale for event in found.events if event.mode == "broken"} == {1.0}
-    assert saturation.as_markdown(found)
-    assert saturation.sentences(found)
+    assert found.as_markdown()
+    assert found.sentences()
 
 
 def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
@@ -154,10 +154,10 @@ def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
 
 
 def test_the_tables_and_the_sentences_say_it(found):
-    text = "\n".join(saturation.as_markdown(found))
+    text = "\n".join(found.as_markdown())
     assert "69.25 (at 69.08)" in text
     assert "from the start" in text
-    wrong, right = saturation.sentences(found)
+    wrong, right = found.sentences()
     assert "fused keeps the true loss and gradient up to a gap of 10,000" in wrong
     assert "separate has its loss capped at 69.08 from 69.25 on and keeps the true gradient up to 10,000" in wrong
     assert "clipped has its loss capped at 16.12 from 16.25 on and teaches nothing from 16.25 on" in wrong
@@ -175,9 +175,9 @@ def test_the_textbook_s_nodes_are_right_where_nothing_underflows():
 
 def test_label_smoothing_that_the_study_leaves_out_is_said(found):
     smooth = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1)])
-    assert saturation.sentences(smooth)[0].startswith(
+    assert smooth.sentences()[0].startswith(
         "Where the true class lies far under another one, in float32, without label smoothing: fused keeps"
     )
-    assert "without label smoothing) when first" in saturation.as_markdown(smooth)[0]
-    told = [*saturation.sentences(found), *saturation.as_markdown(found)]
+    assert "without label smoothing) when first" in smooth.as_markdown()[0]
+    told = [*found.sentences(), *found.as_markdown()]
     assert not any("label smoothing" in line for line in told)

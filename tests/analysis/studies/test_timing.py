@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from mnist_trainer.analysis.studies import timing
-from mnist_trainer.analysis.studies.timing import LossTiming, time_losses, time_steps
+from mnist_trainer.analysis.studies.timing import LossTiming, Timing, time_losses, time_steps
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 
 FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "separate"))
@@ -50,7 +49,7 @@ def test_a_mode_that_cannot_run_at_a_size_has_no_time_there():
     assert math.isnan(times[8])
     assert times[10] > 0
     assert times[1] > 0
-    assert "can't run" in "\n".join(timing.as_markdown(found, {}))
+    assert "can't run" in "\n".join(Timing(found, {}).as_markdown())
 
 
 def test_steps_are_called_in_turns_and_their_medians_are_told():
@@ -66,7 +65,7 @@ def test_steps_are_called_in_turns_and_their_medians_are_told():
 
 
 def test_the_tables_have_times_and_ratios_to_the_first_mode():
-    lines = timing.as_markdown(TIMINGS, STEPS)
+    lines = Timing(TIMINGS, STEPS).as_markdown()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert ["1", "20", "10", "30", "30", "12", "42"] in cells
     assert ["128", "1.50", "2.00"] in cells
@@ -75,13 +74,13 @@ def test_the_tables_have_times_and_ratios_to_the_first_mode():
 
 
 def test_the_sentence_says_alone_and_in_the_step():
-    assert timing.sentences(TIMINGS, STEPS) == [
+    assert Timing(TIMINGS, STEPS).sentences() == [
         "Alone, separate takes 1.50 times as long as fused (median over the sizes; from 1.40 to 2.00), in the whole "
         "training step 1.10 times (1,100 and 1,000 µs)."
     ]
-    assert timing.sentences(TIMINGS[::2], {}) == []
+    assert Timing(TIMINGS[::2], {}).sentences() == []
 
 
 @pytest.mark.parametrize("steps", [{}, {"fused": 1e-3}])
 def test_little_can_be_told_of(steps):
-    assert timing.as_markdown(TIMINGS[::2], steps)
+    assert Timing(TIMINGS[::2], steps).as_markdown()

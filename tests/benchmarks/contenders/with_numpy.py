@@ -6,8 +6,8 @@ import numpy as np
 from contenders.cases import SAMPLES, Case, images_and_labels
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.profile.parts import places, step_parts
-from mnist_trainer.analysis.profile.products import SIDE, Peak
+from mnist_trainer.analysis.profile.meter import SIDE, Peak
+from mnist_trainer.analysis.profile.parts import step_parts
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
@@ -95,7 +95,7 @@ def steps_of(trainer: Trainer) -> Callable[[int], None]:
 def operations(case: Case) -> float:
     """Count the multiplications and additions of a step's matrix products."""
     one = trainer(case, "fused")
-    return sum(part.operations for part in step_parts(one, list(places(one.model.stack, case.batch))))
+    return float(sum(part.operations for part in step_parts(one, case.batch)))
 
 
 def peak_operations() -> float:

@@ -175,11 +175,6 @@ def tiny():
 
 
 @pytest.fixture
-def wait_until():
-    return until
-
-
-@pytest.fixture
 def proxy(server):
     proxy = Proxy(server)
     yield proxy

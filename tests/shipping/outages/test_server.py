@@ -4,6 +4,7 @@ import pytest
 
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.sync import sync
+from tests.fixtures.journals import until
 
 pytestmark = [
     pytest.mark.long,
@@ -30,15 +31,13 @@ def assert_kept(events_of):
     return check
 
 
-def test_down_at_the_start_and_there_later(
-    server, proxy, train, wait_until, tmp_path, sync_all, assert_kept, assert_all_is_there
-):
+def test_down_at_the_start_and_there_later(server, proxy, train, tmp_path, sync_all, assert_kept, assert_all_is_there):
     uri = proxy.uri
     proxy.close()
     done = train(
         f"tracking.uri={uri}",
         "tracking.wait_seconds=0.5",
-        at_epoch=lambda epoch: wait_until(lambda: "refused" in next(tmp_path.rglob("shipper.log")).read_text()),
+        at_epoch=lambda epoch: until(lambda: "refused" in next(tmp_path.rglob("shipper.log")).read_text()),
     )
     assert_kept(done)
     assert f"{uri}: Connection refused" in done.output
@@ -52,13 +51,13 @@ def test_down_at_the_start_and_there_later(
         again.close()
 
 
-def test_failing_from_start_to_end(proxy, train, wait_until, sync_all, assert_kept, assert_all_is_there, monkeypatch):
+def test_failing_from_start_to_end(proxy, train, sync_all, assert_kept, assert_all_is_there, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     proxy.fails = "hang"
 
     def at_epoch(epoch):
         asked = len(proxy.asked)
-        wait_until(lambda: len(proxy.asked) > asked)
+        until(lambda: len(proxy.asked) > asked)
         proxy.fails = 500 if epoch == 1 else "hang"
 
     # Not one answer comes before the command has ended
@@ -71,17 +70,17 @@ def test_failing_from_start_to_end(proxy, train, wait_until, sync_all, assert_ke
     assert_all_is_there(done.run, proxy.uri)
 
 
-def test_slow_then_hanging_then_failing_then_well_again(proxy, train, wait_until, assert_all_is_there, monkeypatch):
+def test_slow_then_hanging_then_failing_then_well_again(proxy, train, assert_all_is_there, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     proxy.delay = 0.05
 
     def at_epoch(epoch):
         if epoch == 1:
-            wait_until(lambda: "POST runs/log-batch" in proxy.asked)
+            until(lambda: "POST runs/log-batch" in proxy.asked)
         asked = len(proxy.asked)
         proxy.fails = ("hang", 503, None)[epoch - 1]
         if epoch < 3:
-            wait_until(lambda: len(proxy.asked) > asked)
+            until(lambda: len(proxy.asked) > asked)
 
     done = train(f"tracking.uri={proxy.uri}", "tracking.wait_seconds=100", "epochs=3", at_epoch=at_epoch)
     assert done.code == 0
@@ -90,11 +89,11 @@ def test_slow_then_hanging_then_failing_then_well_again(proxy, train, wait_until
     assert_all_is_there(done.run, proxy.uri)
 
 
-def test_killed_half_way_and_started_again(server, train, wait_until, tmp_path, assert_all_is_there):
+def test_killed_half_way_and_started_again(server, train, tmp_path, assert_all_is_there):
     def at_epoch(epoch):
         if epoch == 1:
             (folder,) = tmp_path.glob("outputs/[0-9]*/*")
-            wait_until(lambda: (position := Position.load(folder)) is not None and position.offset)
+            until(lambda: (position := Position.load(folder)) is not None and position.offset)
             server.kill()
         else:
             server.start()

@@ -1,0 +1,99 @@
+"""Which known mistake a loss's wrong derivative, or its wrong forward, is, in words: by its numbers.
+
+u is the upstream gradient, N the batch size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, in_general, near
+from mnist_trainer.analysis.gradcheck.differences import Measured
+from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.kernels.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class LossCase:
+    """What a loss did with predictions (N, C) and targets (N, C), smoothed as the loss says, for u = 1."""
+
+    node: str
+    name: str  # predictions or targets
+    expects: str
+    predictions: Array
+    targets: Array
+    measured: Measured
+
+
+def explain_loss(case: LossCase) -> str:
+    """Say what a loss's wrong derivative is."""
+    n, t = len(case.predictions), case.targets
+    p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
+    of_logits, of_probabilities = (p - t) / n, -t / (n * p)
+    right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
+    known = (
+        (
+            *("probabilities", of_logits, of_probabilities),
+            "(p − t)/N: the derivative with respect to the logits, with the softmax in it already; right is the "
+            "derivative with respect to the probabilities, −t/(N p)",
+        ),
+        (
+            *("logits", of_logits, right_of_logits),
+            "(p − t)/N, which is right only for targets whose rows sum to 1: right is (p Σ_c t_c − t)/N",
+        ),
+        (
+            *("logits", of_probabilities, of_logits),
+            "−t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, which is "
+            "inside this loss, is missing: right is (p − t)/N",
+        ),
+    )
+    what = f"{case.node}: {'backward' if case.name == 'predictions' else 'targets_gradient'}"
+    for expects, candidate, right, words in known:
+        alike = near(case.measured.analytic, candidate) and agrees(case.measured, right)
+        if case.name == "predictions" and case.expects == expects and alike:
+            return f"{what} is {words}"
+    return f"{what} {in_general(case.measured, n, 'loss')}"
+
+
+def explain_chain(wrong: Sequence[LossCase], *, tail_exact: bool) -> str | None:
+    """Say what two nodes make of each other: the softmax's derivative twice, if the loss had it in already."""
+    for case in wrong:
+        p, t, n = case.predictions, case.targets, len(case.predictions)
+        of_logits = case.name == "predictions" and near(case.measured.analytic, (p - t) / n)
+        if tail_exact and case.expects == "probabilities" and of_logits:
+            return (
+                "both together: the softmax's derivative is applied twice, once within (p − t)/N and once more by the "
+                "softmax layer's backward, which is right; the gradient is too small, and vanishes as p saturates"
+            )
+    return None
+
+
+def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | None:
+    """Say what the loss of ordinary logits is if it isn't their cross-entropy; None if it is nothing known."""
+    if close(loss, doubled):
+        return (
+            "the forward is the cross-entropy of softmax(softmax(z)): softmax is applied twice, since probabilities "
+            "are handed to a loss that takes logits. Its gradient is right for this wrong loss, so that finite "
+            "differences pass; the loss can't get near 0"
+        )
+    if n > 1 and close(loss, n * right):
+        return "the forward is N times the mean cross-entropy: the sum over the batch"
+    if close(loss, -right):
+        return "the forward is the negative of the cross-entropy"
+    return None
+
+
+def explain_cap(loss: float, larger: float) -> str | None:
+    """Say at what the loss is capped, if it is the same for a gap and for a much larger one."""
+    if not np.isfinite(loss) or not close(loss, larger) or loss <= 0:
+        return None
+    return (
+        f"the loss is capped at {loss:.2f} = −log ε, with ε = {np.exp(-loss):.3g}: probabilities are not let under ε. "
+        "There the gradient is 0, or nearly: the worst mistakes teach nothing. Finite differences pass"
+    )
+
+
+def close(one: float, other: float) -> bool:
+    """Tell whether two losses are the same but for rounding and a little clipping."""
+    return abs(one - other) <= NEAR * abs(other)

@@ -1,0 +1,83 @@
+"""The arrays that a convolution works in, for as many images as fit the cache."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.windows import Pair, positions
+
+PATCH_BYTES = 1_500_000
+
+
+@dataclass(frozen=True)
+class Room:
+    """How the windows lie, and the arrays that as many images as fit the cache are worked on in.
+
+    With a `pool`, the patches of the pooling windows' first pixels come first, then those of their second ones, …;
+    pixels beyond the last whole window are left out. Of one channel, a pooling window has a single patch, of all that
+    its pixels depend on.
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    pool: Pair
+    padded: Array  # (chunk, H + 2 PH, W + 2 PW, C), zero on its border, unused without padding
+    patches: Array  # flat, with room for a chunk's patches
+    scratch: Array  # (columns of a patch, F)
+    spread: Array  # (chunk, OH, W + KW − 1, F), zero where dy doesn't lie
+    spread_patches: Array  # flat, as large as its windows of one row
+    products: Array  # (chunk, OH, W, C)
+    flipped: Array  # (KH, KW, F, C)
+
+    @classmethod
+    def make(
+        cls,
+        in_shape: Shape,
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        filters: int,
+        max_batch: int,
+        dtype: DTypeLike,
+        pool: Pair = (1, 1),
+    ) -> "Room":
+        """Make the arrays."""
+        (height, width, channels), (kh, kw), item = in_shape, kernel, np.dtype(dtype).itemsize
+        whole = zip(positions((height, width), kernel, stride, padding), pool, strict=True)
+        down, across = (count - count % size for count, size in whole)
+        values, spread_values = down * across * kh * kw * channels, down * width * kw * filters
+        chunk = images_a_chunk(values, item, max_batch)
+        spread_chunk = chunk if pool != (1, 1) else images_a_chunk(spread_values, item, max_batch)
+        columns, patches = kh * kw * channels, chunk * down * across
+        if channels == 1:
+            columns, patches = math.prod(wide(kernel, stride, pool)), patches // math.prod(pool)
+        return cls(
+            kernel,
+            stride,
+            padding,
+            pool,
+            padded=np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype),
+            patches=np.empty(patches * columns, dtype),
+            scratch=np.empty((columns, filters), dtype),
+            spread=np.zeros((spread_chunk, down, width + kw - 1, filters), dtype),
+            spread_patches=np.empty(spread_chunk * spread_values, dtype),
+            products=np.empty((spread_chunk, down, width, channels), dtype),
+            flipped=np.empty((kh, kw, filters, channels), dtype),
+        )
+
+
+def images_a_chunk(values: int, itemsize: int, max_batch: int) -> int:
+    """Tell how many images, with patches of `values` numbers each, are worked on at a time: what stays in the cache.
+
+    A step of cnn takes 44.6 ms with patches of up to 1.5 MB, 45.6 with 0.75 MB and 50.5 with 0.4 MB (L2: 1 MB).
+    """
+    return min(max_batch, max(1, PATCH_BYTES // (values * itemsize)))
+
+
+def wide(kernel: Pair, stride: Pair, pool: Pair) -> Pair:
+    """Return the size of what a pooling window depends on."""
+    return kernel[0] + (pool[0] - 1) * stride[0], kernel[1] + (pool[1] - 1) * stride[1]

@@ -1,0 +1,129 @@
+"""Convolutions of pooling windows by plain products.
+
+A patch matrix may have its rows in any order: here those of all pooling windows' first pixels come first, then those of
+all second ones, …, which makes the planes that `pooled_convolution` speaks of.
+
+On 128 images, forward and backward: 5.4 ms instead of 16.6 in the three layers one after the other for 28×28×1 → 32
+filters of 3×3, 35.0 instead of 38.4 for 14×14×32 → 64, where the products alone take 28 (`pooled_winograd` takes 22); a
+step of `lenet5` takes 9.2 instead of 13.1.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import DTypeLike
+
+from mnist_trainer.kernels import convolution
+from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.kernels.convolution_room import Room, wide
+from mnist_trainer.kernels.pooled_convolution import Chunk
+from mnist_trainer.kernels.windows import Pair, positions
+
+
+@dataclass(frozen=True)
+class PatchRoom:
+    """A convolution's room, with the planes."""
+
+    room: Room
+    planes: Array  # (pixels a window, chunk, PH, PW, F)
+    shifted: Array | None  # (pixels, columns of a patch, F), of one channel
+    wins: Mask  # (pixels − 1, N, PH, PW, F)
+
+    @classmethod
+    def make(
+        cls, in_shape: Shape, kernel: Pair, padding: Pair, pool: Pair, filters: int, max_batch: int, dtype: DTypeLike
+    ) -> "PatchRoom":
+        """Make the arrays."""
+        height, width, channels = in_shape
+        room = Room.make(in_shape, kernel, (1, 1), padding, filters, max_batch, dtype, pool)
+        pixels, chunk = pool[0] * pool[1], len(room.padded)
+        shape = (*positions(positions((height, width), kernel, (1, 1), padding), pool, pool, (0, 0)), filters)
+        return cls(
+            room,
+            planes=np.empty((pixels, chunk, *shape), dtype),
+            shifted=np.empty((pixels, *room.scratch.shape), dtype) if channels == 1 else None,
+            wins=np.empty((pixels - 1, max_batch, *shape), np.bool_),
+        )
+
+    def outputs(self, x: Array, weights: Array) -> Iterator[Chunk]:
+        """Yield the planes of x ∗ w."""
+        filters = weights.shape[3]
+        if self.shifted is not None:
+            shift(weights, self.room.pool, out=self.shifted)
+        for part, rows in convolution.walk(x, self.room):
+            planes = first_images(self.planes, part.stop - part.start)
+            if self.shifted is None:
+                convolution.multiply(rows, weights.reshape(-1, filters), out=planes.reshape(-1, filters))
+            else:
+                for plane, matrix in zip(planes, self.shifted, strict=True):
+                    convolution.multiply(rows, matrix, out=plane.reshape(-1, filters))
+            yield part, list(planes), list(self.wins[:, part])
+
+    def gradients(self, x: Array, weights: Array, *, d_weights: Array, dx: Array | None) -> Iterator[Chunk]:
+        """Yield the planes for the gradient of x ∗ w."""
+        room, filters = self.room, weights.shape[3]
+        total = d_weights.reshape(-1, filters) if self.shifted is None else self.shifted
+        total.fill(0)
+        if dx is not None:
+            convolution.flip(weights, out=room.flipped)
+        for part, rows in convolution.walk(x, room):
+            planes = first_images(self.planes, part.stop - part.start)
+            yield part, list(planes), list(self.wins[:, part])
+            if self.shifted is None:
+                convolution.add_product(rows, planes.reshape(-1, filters), scratch=room.scratch, out=total)
+            else:
+                for plane, matrix in zip(planes, total, strict=True):
+                    convolution.add_product(rows, plane.reshape(-1, filters), scratch=room.scratch, out=matrix)
+            if dx is not None:
+                put_back(planes, room.pool, room.kernel[1] - 1 - room.padding[1], out=room.spread)
+                convolution.add_rows(room, out=dx[part])
+        if self.shifted is not None:
+            shift_back(self.shifted, room.pool, out=d_weights)
+
+
+def first_images(planes: Array, count: int) -> Array:
+    """Return a view of the memory of planes (pixels, chunk, PH, PW, F) as planes of `count` images."""
+    size = planes.size // planes.shape[1] * count
+    return planes.reshape(-1)[:size].reshape(len(planes), count, *planes.shape[2:])
+
+
+def shift(weights: Array, pool: Pair, *, out: Array) -> Array:
+    """Write the weights of each pixel of a pooling window, for all that the window depends on, to `out`.
+
+    `out` is (pixels, (KH + DOWN − 1) · (KW + ACROSS − 1), F): the weights of one channel between zeros. The products
+    are larger, but a window has one patch, from which all its pixels are computed: a step of `lenet5` takes 8 % less
+    time, one of `cnn_small` 4 %, one of `cnn`, with a kernel of 3×3, about 1 % more.
+    """
+    out.fill(0)
+    for target in by_shift(out, weights, pool):
+        np.copyto(target, weights[:, :, 0])
+    return out
+
+
+def shift_back(shifted: Array, pool: Pair, *, out: Array) -> Array:
+    """Write dL/dw to `out` (KH, KW, 1, F), given the gradient of what `shift` wrote."""
+    out.fill(0)
+    for source in by_shift(shifted, out, pool):
+        np.add(out[:, :, 0], source, out=out[:, :, 0])
+    return out
+
+
+def by_shift(shifted: Array, weights: Array, pool: Pair) -> Iterator[Array]:
+    """Yield the views (KH, KW, F) of where the weights of each pixel of a pooling window are."""
+    kernel = (weights.shape[0], weights.shape[1])
+    for index, (down, across) in enumerate(np.ndindex(pool)):
+        image = shifted[index].reshape(*wide(kernel, (1, 1), pool), -1)
+        yield image[down : down + kernel[0], across : across + kernel[1]]
+
+
+def put_back(planes: Array, pool: Pair, left: int, *, out: Array) -> Array:
+    """Write planes to where their pixels are in images: `out` (chunk, DOWN · PH, …, F), from column `left` on."""
+    (down, across), (_, count, height, width, filters) = pool, planes.shape
+    inside = out[:count, :, left : left + width * across]
+    images, rows, columns, values = inside.strides
+    shape = (down, across, count, height, width, filters)
+    target = as_strided(inside, shape, (rows, columns, images, rows * down, columns * across, values))
+    np.copyto(target, planes.reshape(shape))
+    return out
