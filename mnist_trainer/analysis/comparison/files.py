@@ -15,7 +15,7 @@ from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import Timing
 from mnist_trainer.build import build_trainer
-from mnist_trainer.config import LossConfig
+from mnist_trainer.config import CompareConfig, LossConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.provenance import machine
@@ -45,6 +45,8 @@ class ComparisonFiles:
     def __init__(self, runs: Sequence[Run], comparison: Summary, journal: Journal) -> None:
         self._runs, self._comparison, self._journal = runs, comparison, journal
         self._losses = [run.config.loss for run in runs]
+        assert isinstance(runs[0].config.task, CompareConfig)
+        self._kinds = [f".{kind}" for kind in runs[0].config.task.figures if kind != "png"]
         self._studies: dict[str, Saturation | Timing] = {}
         self._drawn: list[Picture] = []
         self._declared: set[str] = set()
@@ -87,16 +89,22 @@ class ComparisonFiles:
         content |= {name: asdict(study) for name, study in self._studies.items()}
         for name, whole in ((REPORT, text), (NUMBERS, as_json(content))):
             write_whole(self._journal.folder / name, whole)
-        for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
+        drawn = [file for picture in self._drawn for file in self._files(picture)]
+        for name in (REPORT, NUMBERS, *drawn):
             if name not in self._declared:
                 self._journal.artifact(name)
                 self._declared.add(name)
 
     def _draw(self, content: Any, *pictures: Picture) -> None:
         for picture in pictures:
-            draw(picture, content, self._journal.folder / picture.file)
+            for file in self._files(picture):
+                draw(picture, content, self._journal.folder / file)
         self._drawn += pictures
         self.write()
+
+    def _files(self, picture: Picture) -> list[str]:
+        """List a picture's files: the one that the report shows, and what else was asked for."""
+        return [picture.file, *(Path(picture.file).with_suffix(kind).name for kind in self._kinds)]
 
 
 def draw(picture: Picture, content: Any, path: Path) -> None:
