@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -31,8 +33,8 @@ def served(outputs, begin, tmp_path):
     with (tmp_path / "ui.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
     yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(20)
+    os.killpg(server.pid, signal.SIGKILL)  # with its workers; on a busy machine they take long to end by themselves
+    server.wait()
 
 
 def fetch(address, body=None):
