@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shlex
+import signal
 import socket
 import sys
 import urllib.error
@@ -28,8 +30,9 @@ def served(outputs, begin, start, tmp_path):
         port = free.getsockname()[1]
     command = [*shlex.split(ui_command(None, outputs)), "--port", str(port), "--workers", "1"]
     with (tmp_path / "ui.log").open("wb") as log:
-        start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
-    return f"http://127.0.0.1:{port}"
+        server = start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    yield f"http://127.0.0.1:{port}"
+    os.killpg(server.pid, signal.SIGKILL)  # with its workers; on a busy machine they take long to end by themselves
 
 
 def fetch(address, body=None):
