@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import shlex
-import signal
 import socket
 import sys
 import urllib.error
@@ -30,9 +28,8 @@ def served(outputs, begin, start, tmp_path):
         port = free.getsockname()[1]
     command = [*shlex.split(ui_command(None, outputs)), "--port", str(port), "--workers", "1"]
     with (tmp_path / "ui.log").open("wb") as log:
-        server = start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
-    yield f"http://127.0.0.1:{port}"
-    os.killpg(server.pid, signal.SIGKILL)  # with its workers; on a busy machine they take long to end by themselves
+        start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    return f"http://127.0.0.1:{port}"
 
 
 def fetch(address, body=None):
