@@ -64,14 +64,15 @@ def _git(folder: Path, *asked: str) -> str:
 
 def flat(config: Config) -> dict[str, object]:
     """Return all values of a configuration by dotted key; lists become JSON."""
-    return _flattened(asdict(config))
+    return flattened(asdict(config))
 
 
-def _flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten nested mappings to dotted keys; lists become JSON."""
     flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flattened(value, f"{prefix}{key}.")
+            flat |= flattened(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return flat
