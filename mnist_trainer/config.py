@@ -48,6 +48,7 @@ class CompareConfig(TaskConfig):
     modes: list[str] = MISSING
     shadow_every: int = hyperparameter(MISSING, minimum=1)
     timing: bool = MISSING
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -63,7 +64,8 @@ class ExplainConfig(TaskConfig):
     """The derivation on one image."""
 
     image: int | None = hyperparameter(MISSING, minimum=0)
-    updates: int = hyperparameter(MISSING, minimum=0)
+    updates: int | None = hyperparameter(MISSING, minimum=0)
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
