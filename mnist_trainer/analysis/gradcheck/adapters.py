@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.gradcheck.foreign import Graph, Pair
+from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS, Targets
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
@@ -63,6 +64,11 @@ class ForeignLoss(Loss):
 
     function: Pair | Graph
     indices: bool
+
+    @property
+    def kinds(self) -> list[Targets]:
+        """The kind of targets that it is given."""
+        return [INDICES if self.indices else ROWS]
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return what the function returns."""

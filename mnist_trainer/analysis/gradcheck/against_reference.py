@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck import single_precision
 from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt, cannot_run
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings, fold, lenient
 from mnist_trainer.analysis.gradcheck.held import Held
@@ -80,6 +81,10 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
     for what, checks in rows.items():
         found.checks.append(fold(checks, what))
     found.blame(explain(mode, node, losses))
+    single = Mode(config, classes, 1, np.float32)
+    found.notes += single_precision.notes(
+        node, lambda z, t: (single.forward(z, t), single.backward()), classes, settings.budget
+    )
     return found
 
 

@@ -76,9 +76,8 @@ class Graph:
         """Return what is in each leaf's gradient after going back from 0, None where nothing was done to it."""
         leaves, node = self.nodes()
         gradient = first_of(GRADIENT, node)
-        zeros = [np.zeros_like(array) if array.dtype.kind == "f" else np.zeros(array.shape) for array in self._arrays]
-        for leaf, zero in zip(leaves, zeros, strict=True):
-            setattr(leaf, gradient, zero)
+        for leaf, array in zip(leaves, self._arrays, strict=True):
+            setattr(leaf, gradient, np.full(array.shape, -0.0, array.dtype if array.dtype.kind == "f" else np.float64))
         inputs = inputs_of(node) or leaves
         alone = all(any(one is leaf for leaf in leaves) for one in inputs)
         if alone or not hasattr(node, "backward"):
@@ -89,9 +88,9 @@ class Graph:
         else:
             node.backward()  # through all nodes; it begins with a gradient of 1
             factor = upstream
-        found = [getattr(leaf, gradient) for leaf in leaves]
-        touched = [one is not zero or zero.any() for one, zero in zip(found, zeros, strict=True)]
-        return [factor * one if was else None for one, was in zip(found, touched, strict=True)]
+        found = [np.asarray(getattr(leaf, gradient)) for leaf in leaves]
+        untouched = [one.size > 0 and not one.any() and bool(np.signbit(one).all()) for one in found]  # −0 + 0 is 0
+        return [None if was else factor * one for one, was in zip(found, untouched, strict=True)]
 
 
 class Leaf:
@@ -130,7 +129,7 @@ def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph
         graph.forward(*arrays)
     except Exception as error:  # it is anybody's code
         raise TypeError(
-            f"check_gradients can't make a node by {name} of {len(arrays)} other nodes: {type(error).__name__}: {error}. "
+            f"check_gradients can't make a node by {name} of {len(arrays)} others: {type(error).__name__}: {error}. "
             f"{TAKES}"
         ) from error
     return graph, arrays

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer, as_layer, as_loss, is_loss
+from mnist_trainer.analysis.gradcheck import single_precision
+from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer, ForeignLoss, as_layer, as_loss, is_loss
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.examiner import Settings
 from mnist_trainer.analysis.gradcheck.findings import Findings
@@ -18,7 +19,9 @@ from mnist_trainer.analysis.gradcheck.layers import (
     nested,
 )
 from mnist_trainer.analysis.gradcheck.losses import check_loss, sizes
-from mnist_trainer.kernels.arrays import Shape
+from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS
+from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 
@@ -73,10 +76,24 @@ def check_gradients(
         else:
             return check_at(as_layer(foreign, arrays), arrays[0].shape[1:], settings, batch_size, batch=len(arrays[0]))
     if isinstance(function, Loss):
-        return check_loss(deepcopy(function), classes, sizes(classes, batch_size), settings).found
+        return check_loss_alone(deepcopy(function), classes, batch_size, settings)
     if in_shape is None:
         raise TypeError("check_gradients of a layer needs in_shape, the input's shape without the batch axis: (784,)")
     return check_at(function, checked_shape(in_shape), settings, batch_size)
+
+
+def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: Settings) -> Findings:
+    """Check a loss, and ask it in float32, too: of probabilities, at such as softmax makes."""
+    examiner = check_loss(loss, classes, sizes(classes, batch_size), settings)
+    of_logits = loss.expects == "logits"
+
+    def ask(logits: Array, targets: Array | Indices) -> tuple[float, Array]:
+        return loss.forward(logits if of_logits else softmax(logits), targets), loss.backward()
+
+    node = examiner.node + ("" if of_logits else ", of p = softmax(z) and the gap in z")
+    kinds = loss.kinds if isinstance(loss, ForeignLoss) else [INDICES, ROWS]
+    examiner.found.notes += single_precision.notes(node, ask, classes, settings.budget, kinds)
+    return examiner.found
 
 
 def check_at(function: Layer, in_shape: Shape, settings: Settings, batch_size: int, *, batch: int = BATCH) -> Findings:
