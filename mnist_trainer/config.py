@@ -242,6 +242,7 @@ SCHEMAS: dict[str, type] = {
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/homework": LossConfig,
     "loss/mistake": LossConfig,
     "loss/clipped": ClippedConfig,
     "loss/custom": CustomLossConfig,
