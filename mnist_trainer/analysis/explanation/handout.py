@@ -47,9 +47,13 @@ print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, rtol=0, atol=1e-14))
 """
 
 
-def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Section], picture: str) -> str:
-    """Write the whole lecture; `picture` is the link to the figure, relative to the file."""
-    lines = [f"# {title}", "", escaped(introduction), "", f"![The derivation in one picture]({picture})", ""]
+def as_markdown(
+    explanation: Explanation, title: str, introduction: str, steps: Sequence[Section], picture: str | None
+) -> str:
+    """Write the whole lecture; `picture` is the link to the figure, relative to the file, if there is one."""
+    lines = [f"# {title}", "", escaped(introduction), ""]
+    if picture is not None:
+        lines += [f"![The derivation in one picture]({picture})", ""]
     for index, step in enumerate(steps, start=1):
         lines += [f"## {index}. {step.title}", ""]
         for block in step.blocks:
