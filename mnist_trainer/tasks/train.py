@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.cores import cores_for
+from mnist_trainer.runs.cores import cores_for, product_limits, take
 from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
@@ -47,7 +45,7 @@ def train(
         tracked.require(dataset.name)
     kept = resumption.processes if resumption else None
     cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
-    trainer.processes = cores.processes
+    take(cores, config.trainer, trainer)
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name, parent)
@@ -60,7 +58,7 @@ def train(
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
+    with shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
         result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
     return result

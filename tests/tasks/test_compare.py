@@ -31,6 +31,17 @@ def _no_figures(monkeypatch):
     monkeypatch.setattr(files, "draw", lambda *arguments: None)
 
 
+def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(files, "draw", fail)
+    done = command(*TINY)
+    assert done.code == 0
+    assert "curves.png can't be drawn: MemoryError" in done.output
+    assert ".png" not in (done.run / "comparison.md").read_text()
+
+
 def numbers_of(done):
     return json.loads((done.run / "comparison.json").read_text(), parse_constant=pytest.fail)
 
