@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import BEST, CHECKPOINT, LAST, PREVIOUS, parse_object
-from mnist_trainer.training.parameter_files import read_arrays, write_arrays
+from mnist_trainer.parameter_files import read_arrays, write_arrays
 
 FORMAT = 1
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mnist_trainer import parameter_files
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
-from mnist_trainer.training import parameter_files
 from mnist_trainer.training.checkpoint import Checkpoint
 
 
