@@ -3,7 +3,6 @@
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -100,7 +99,7 @@ def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: 
     match config.task.name:
         case "train":
             result = train(config, folder, parent=parent, alone=alone, overrides=overrides)
-            return Answer(0, asdict(result), result.validation_loss)
+            return Answer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 
