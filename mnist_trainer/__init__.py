@@ -36,7 +36,7 @@ training process dies, reads it and tells MLflow. A sweep's jobs write journals 
 them all. Whatever a store does, training doesn't see it: the shipper looks what the store has and tries again, where
 waiting may mend it (`shipping.patience`).
 
-How a run goes on. `runs.checkpointing` writes `training.state` of a trainer that is at rest into an npz file with a
+How a run goes on. `runs.checkpoints` writes the `training.state` of a trainer that is at rest into an npz file with a
 checksum. `resume=` makes the run's own folder Hydra's (a resolver in `runs.folder`), composes the command line against
 the checkpoint's configuration (`runs.changes`), takes the journal's lock, and cuts the journal back to where the
 checkpoint was taken (`runs.cutting`). MLflow may have been sent what is cut off, and forgets nothing: when the run

@@ -22,16 +22,10 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
 
 DEEPEST = 24
-SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
 """What Hydra raises of overrides that it did not expect: `model=null`, say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
-
-
-def _folder(path: str | None) -> str:
-    if not path or not str(path).strip():
-        raise ConfigError("outputs is empty: name a folder")
-    return str(path)
 
 
 def conf_folder() -> Path:
@@ -40,14 +34,9 @@ def conf_folder() -> Path:
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
-def check_nesting(overrides: Sequence[str]) -> None:
-    """Raise `ConfigError` for brackets nested so deeply that Hydra's parser would not come back."""
-    for override in overrides:
-        depth = 0
-        for sign in override:
-            depth += (sign in "[{(") - (sign in ")}]")
-            if depth > DEEPEST:
-                raise ConfigError(f"{override[:60]}…: its brackets are nested more than {DEEPEST} deep")
+def key_of(override: str) -> str:
+    """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def compose(overrides: Sequence[str] = ()) -> Config:
@@ -61,11 +50,6 @@ def compose(overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(explain(error)) from error
     except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
         raise ConfigError(slipped(overrides, error)) from error
-
-
-def slipped(overrides: Sequence[str], error: Exception) -> str:
-    """Say what Hydra, which doesn't name the override, did not expect in one of them."""
-    return f"{' '.join(overrides)}: can't be composed: {str(error) or type(error).__name__}"
 
 
 def typed(composed: DictConfig) -> Config:
@@ -106,8 +90,8 @@ def restored(values: Mapping[str, Any]) -> Config:
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
-    except RecursionError as error:
-        raise ConfigError("nested too deeply: not a configuration of this version") from error
+    except (RecursionError, OverflowError) as error:
+        raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
     return _checked(vars(config))
 
@@ -135,13 +119,20 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
 
-OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
-OmegaConf.register_new_resolver("folder", _folder, replace=True)
+def check_nesting(overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` for brackets nested so deeply that Hydra's parser would not come back."""
+    for override in overrides:
+        depth = 0
+        for sign in override:
+            depth += (sign in "[{(") - (sign in ")}]")
+            if depth > DEEPEST:
+                raise ConfigError(f"{override[:60]}…: its brackets are nested more than {DEEPEST} deep")
 
 
-def key_of(override: str) -> str:
-    """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
-    return override.lstrip("+~").partition("=")[0]
+def slipped(overrides: Sequence[str], error: Exception) -> str:
+    """Say what Hydra, which doesn't name the override, did not expect in one of them."""
+    reason = str(error).partition("\n")[0]  # below it are Hydra's own words
+    return f"{' '.join(overrides)}: can't be composed: {reason or type(error).__name__}"
 
 
 def explain(error: Exception) -> str:
@@ -173,3 +164,13 @@ def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
         return f"{key} is not there yet: write +{key}=... to add it"
     beside = [str(name) for name in (parent or {})]
     return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"
+
+
+def _folder(path: str | None) -> str:
+    if not path or not str(path).strip():
+        raise ConfigError("outputs is empty: name a folder")
+    return str(path)
+
+
+OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
+OmegaConf.register_new_resolver("folder", _folder, replace=True)

@@ -37,6 +37,7 @@ BAD = {
     "lr that is no number": ("optimizer.lr=nan", ["optimizer.lr=nan"]),
     "dropout of 1": ("model.dropout=1.0", ["model.dropout=1.0", "below 1"]),
     "zero units": ("model.hidden=[8,0]", ["model.hidden=[8, 0]", "at least 1"]),
+    "lr beyond counting": (f"optimizer.lr=1{'0' * 400}", ["optimizer.lr=1000", "too large"]),
     "seed below 0": ("seed=-1", ["seed=-1", "at least 0"]),
     "unknown dtype": ("dtype=float16", ["dtype='float16'", "float32", "float64"]),
     "unknown monitor": ("trainer.monitor=acc", ["trainer.monitor='acc'", "accuracy", "loss"]),

@@ -1,1 +1,10 @@
-"""Stateless array functions that write into given outputs: all `out=` plumbing lives here."""
+"""Array functions with a mandatory `out=`, where an array has a layer's size: all the cleverness that speed needs.
+
+In come arrays, and the storage for what is wanted; out goes the same storage, written. No function keeps anything.
+What works in many arrays takes a room, which its owner has made once.
+
+`arrays`, the types, and constant ones; `elementwise`, `affine`, `activations`, `normalization`, `pixels`; `updates`,
+walks over a flat vector. Images: `windows`, `pooling`; `convolution` by plain products, in a `convolution_room`, and
+`winograd`'s, in a `winograd_room`; `pooled_convolution`, convolution, ReLU and pooling in one walk, over the room of
+either, `pooled_patches` or `pooled_winograd`.
+"""

@@ -3,12 +3,11 @@
 import copy
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from mnist_trainer.composition import compose, key_of
 from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.provenance import flattened
+from mnist_trainer.runs.provenance import flat
 
 MEANS = {
     *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
@@ -65,8 +64,3 @@ def belongs_to_another_choice(override: str, config: Config, own: Sequence[str],
     if chosen:  # `loss=custom`, say, whose name is another
         return asked[-1] != chosen[-1]
     return asked[-1].rpartition("/")[2] != getattr(getattr(config, group), "name", None)
-
-
-def flat(config: Config) -> dict[str, object]:
-    """Return all values by dotted key."""
-    return flattened(asdict(config))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
 from mnist_trainer.files import JOURNAL, OUTCOME, write_whole
+from mnist_trainer.journal.events import Status
 from mnist_trainer.runs.folder import outcome_of
 
 log = logging.getLogger(__name__)
@@ -51,22 +52,27 @@ def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides:
     if outcome_of(folder).get("status") == "FINISHED":
         log.info("the run itself is finished, and its result kept")
         return
+    status, reason = ended_by(error)
+    more: dict[str, object] = {"exit_code": error.exit_code} if isinstance(error, MnistTrainerError) else {}
+    if isinstance(error, DivergedError):
+        more["diverged"] = error.facts
     try:
-        match error:
-            case KeyboardInterrupt():
-                reason = f"interrupted by {error}" if error.args else "interrupted"
-                write_outcome(folder, "KILLED", reason, overrides)
-            case DivergedError():
-                more = {"exit_code": error.exit_code, "diverged": error.facts}
-                write_outcome(folder, "FAILED", str(error), overrides, more)
-            case MnistTrainerError():
-                write_outcome(folder, "FAILED", str(error), overrides, {"exit_code": error.exit_code})
-            case OSError():
-                write_outcome(folder, "FAILED", in_words(error), overrides)
-            case _:
-                write_outcome(folder, "FAILED", f"{type(error).__name__}: {error}", overrides)
+        write_outcome(folder, status, reason, overrides, more)
     except OSError as failure:
         log.error(f"{in_words(failure)}; it would say how the run ended")
+
+
+def ended_by(error: BaseException) -> tuple[Status, str]:
+    """Return how a run ended that this ended, and why."""
+    match error:
+        case KeyboardInterrupt():
+            return "KILLED", f"interrupted by {error}" if error.args else "interrupted"
+        case MnistTrainerError():
+            return "FAILED", str(error)
+        case OSError():
+            return "FAILED", in_words(error)
+        case _:
+            return "FAILED", f"{type(error).__name__}: {error}"
 
 
 def write_outcome(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import hydra
@@ -15,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from mnist_trainer import __version__
+from mnist_trainer.config import Config
 from mnist_trainer.runs.cores import usable_cpus
 
 
@@ -45,19 +47,24 @@ def user() -> str:
 
 def git_tags(folder: Path) -> dict[str, str]:
     """Tell the commit of the checkout that holds a folder, and whether files differ from it; {} where there is none."""
-    git = ["git", "-C", str(folder)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
+        commit, changes = (
+            _git(folder, "rev-parse", "HEAD"),
+            _git(folder, "status", "--porcelain", "--untracked-files=no"),
         )
     except (OSError, subprocess.SubprocessError):
         return {}
-    return {"git.commit": commit.stdout.strip(), "git.dirty": str(bool(status.stdout.strip())).lower()}
+    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+
+
+def _git(folder: Path, *asked: str) -> str:
+    command = ["git", "-C", str(folder), *asked]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+
+
+def flat(config: Config) -> dict[str, object]:
+    """Return all values of a configuration by dotted key; lists become JSON."""
+    return flattened(asdict(config))
 
 
 def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -11,11 +11,12 @@ import yaml
 from mnist_trainer import registry
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import DiskError, DivergedError, MnistTrainerError
+from mnist_trainer.errors import DiskError, DivergedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
 from mnist_trainer.journal.events import DatasetEvent, Start, Status
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.provenance import flattened, machine_tags
+from mnist_trainer.runs.outcome import ended_by
+from mnist_trainer.runs.provenance import flat, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
 
@@ -38,26 +39,19 @@ def journaled(
     `tags` tell more than the configuration's, or something else. A run that is resumed goes on in its own journal,
     which says so already.
     """
-    values = asdict(config)
     folder.mkdir(exist_ok=True)
-    write_whole(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))
+    write_whole(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
     journal = begun(folder, record) if resumption is None else resumption.journal
-    status: Status = "FAILED"
+    status: Status = "FINISHED"
     reason: str | None = None
     try:
         if resumption is None or resumption.checkpoint is None:
             begin(journal, config, dataset, validation_size, tags or {})
         yield journal
-        status = "FINISHED"
-    except KeyboardInterrupt as error:
-        status, reason = "KILLED", f"interrupted by {error}" if error.args else "interrupted"
-        raise
-    except DivergedError as error:
-        reason = str(error)
-        tell_divergence(journal, error.facts)
-        raise
     except BaseException as error:
-        reason = str(error) if isinstance(error, MnistTrainerError) else f"{type(error).__name__}: {error}"
+        status, reason = ended_by(error)
+        if isinstance(error, DivergedError):
+            tell_divergence(journal, error.facts)
         raise
     finally:
         try:
@@ -103,7 +97,7 @@ def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
 
 def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: int, tags: Mapping[str, str]) -> None:
     """Write what the run is made of."""
-    params = flattened(asdict(config)) | {"data.name": dataset.name, "data.validation_size": validation_size}
+    params = flat(config) | {"data.name": dataset.name, "data.validation_size": validation_size}
     for name in ("name", "task.label"):  # the run's own: runs that differ in the loss alone have the same others
         del params[name]
     journal.params(params)

@@ -3,9 +3,9 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +30,19 @@ class Tracked:
 
     config: TrackingConfig
     store_folder: Path
+
+    @classmethod
+    def as_before(
+        cls, tracking: TrackingConfig, outputs: str, start: Start | None, changes: Container[str] = ()
+    ) -> "Tracked":
+        """Return how a run or sweep is tracked whose journal has this start: as before, but for the keys changed."""
+        store_folder = Path(outputs).absolute()
+        if start is not None:
+            if "tracking.uri" not in changes:
+                tracking = replace(tracking, uri=start.uri)
+            if "outputs" not in changes and Path(start.store_folder).is_dir():  # not moved since
+                store_folder = Path(start.store_folder)
+        return cls(tracking, store_folder)
 
     @property
     def mode(self) -> Mode:
@@ -58,6 +71,10 @@ class Tracked:
             parent=parent,
             store_folder=str(self.store_folder),
         )
+
+    def again(self, start: Start) -> Start:
+        """Return what a reopened journal says: the run that it started with, as it is tracked now."""
+        return replace(start, uri=self.config.uri, mode=self.mode, store_folder=str(self.store_folder))
 
     def check(self) -> None:
         """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""

@@ -16,7 +16,6 @@ from mnist_trainer.journal.events import Start, Status
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
-from mnist_trainer.runs.resumption import same_run
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.shipper import child_environment
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
@@ -84,7 +83,7 @@ class Sweep:
         if start is None:
             run = replace(new_run(tracked, experiment, record.overrides), run=record.run)
         else:
-            run = same_run(start, tracked)
+            run = tracked.again(start)
         return cls(journal, tracked, run, record, resumed=start is not None)
 
     def finish(self, status: Status, reason: str | None = None) -> list[str]:

@@ -9,11 +9,12 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config
+from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.runs.record import describe
-from mnist_trainer.runs.resumption import Resumption, tracked_in
+from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
-from mnist_trainer.runs.tracked import shipped
+from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.training.callbacks import Console
 from mnist_trainer.training.interruption import Interruption
 
@@ -35,7 +36,10 @@ def train(
     are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
-    tracked = resumption.tracked if resumption else tracked_in(folder.parent if parent else None, config)
+    if resumption is not None:
+        tracked = resumption.tracked
+    else:  # a sweep's journal may have begun elsewhere
+        tracked = Tracked.as_before(config.tracking, config.outputs, read_start(folder.parent) if parent else None)
     tracked.check()
     dataset = build_data(config.data)
     trainer, test = build_trainer(config, dataset)

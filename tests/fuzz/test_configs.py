@@ -280,6 +280,7 @@ def built(arguments):
     build_trainer(config, build_data(data))
 
 
+@pytest.mark.long
 @given(SEEDS)
 @cases(5)
 def test_a_command_line_works_or_says_what_is_wrong(harmless, folder, rng):

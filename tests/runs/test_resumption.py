@@ -85,10 +85,18 @@ def killed(spawn, tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def wholes():
+    """Runs that nobody disturbed, by their arguments."""
+    return {}
+
+
 @pytest.fixture
-def whole(command, content, tmp_path):
+def whole(command, content, wholes, tmp_path):
     def run(*arguments):
-        return content(command(*TINY, *arguments, folder=tmp_path / "whole").run)
+        if arguments not in wholes:
+            wholes[arguments] = content(command(*TINY, *arguments, folder=tmp_path / "whole").run)
+        return wholes[arguments]
 
     return run
 
@@ -356,6 +364,7 @@ def test_a_finished_run_that_has_lost_its_result_is_tested_again_when_it_is_name
     assert json.loads((first.run / "outcome.json").read_text()) == outcome
 
 
+@pytest.mark.long
 def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
     first = stopped("name=first")
     stopped("name=second")

@@ -168,6 +168,7 @@ def test_a_sweep_s_job_that_died_is_sent_again_when_it_is_resumed(outputs, begin
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 30
 
 
+@pytest.mark.long
 def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin, write):
     shipper = Shipper(outputs / "a")
     write(begin("a", uri="file:///tmp/nowhere"))
