@@ -2,7 +2,8 @@
 
 In goes a `model.npz`, which a run writes at its end, and images; out come classes, probabilities and scores. It needs
 NumPy alone: no configuration, no tracking. In reading order: `model_file` (what the file says), `loading`,
-`classifier`, `images` (arrays, checked), `scores`.
+`classifier`, `images` (arrays, checked), `scores`. Of a user's own pictures: `chosen`, which are meant; `pictures`,
+read; `preparation`, made like MNIST's; `predictions`, what is said of them.
 
     from mnist_trainer import inference
 

@@ -3,6 +3,7 @@
 import logging
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer import __version__, registry
+from mnist_trainer.config import DataConfig, IdxConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
+from mnist_trainer.hyperparameters import construct
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.model_file import Description, Outputs, Preparation, write_model
 from mnist_trainer.layer_list import entry_of
@@ -29,10 +32,12 @@ PREPARATIONS: Mapping[str, Preparation] = {"mnist": "mnist", "digits": "digits"}
 log = logging.getLogger(__name__)
 
 
-def write_learned(folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any]) -> bool:
+def write_learned(
+    folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any], data: DataConfig
+) -> bool:
     """Write the model as it is now; return whether it could be told without the run. Raises `OSError`."""
     try:
-        description = described(trainer, dataset, result)
+        description = described(trainer, dataset, result, data)
     except ConfigError as error:
         log.warning(f"no {MODEL}: {error}")
         return False
@@ -62,7 +67,9 @@ def arrays_of(trainer: Trainer) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in trainer.model.arrays.items() if int(name.partition(".")[0]) < kept}
 
 
-def described(trainer: Trainer, dataset: Dataset | None, result: Mapping[str, Any]) -> Description:
+def described(
+    trainer: Trainer, dataset: Dataset | None, result: Mapping[str, Any], data: DataConfig | None = None
+) -> Description:
     """Say what it takes to use the model; raises `ConfigError` naming a layer that can't be made again."""
     layers, outputs = layers_and_outputs(trainer)
     classes = trainer.model.out_shape[0]
@@ -77,10 +84,28 @@ def described(trainer: Trainer, dataset: Dataset | None, result: Mapping[str, An
         preparation=PREPARATIONS.get(dataset.name, "scaled") if dataset else "scaled",
         class_names=list(dataset.class_names) if dataset else [str(number) for number in range(classes)],
         plugins=sorted({module for layer in layers for module in foreign_modules(layer)}),
-        data={"name": dataset.name, "digest": dataset.digest} if dataset else {},
+        data=about_data(dataset, data) if dataset else {},
         result=dict(result),
         versions={"mnist_trainer": __version__, "numpy": np.__version__, "python": platform.python_version()},
     )
+
+
+def about_data(dataset: Dataset, config: DataConfig | None) -> dict[str, Any]:
+    """Say what the data were, and how to have them again."""
+    return {"name": dataset.name, "digest": dataset.digest, "config": asdict(config) if config else None}
+
+
+def data_of(description: Description) -> DataConfig:
+    """Return the configuration of the data that a model was trained on; raises `DataError` if it isn't known."""
+    values = description.data.get("config")
+    if not isinstance(values, Mapping):
+        raise DataError("this model doesn't know the data that it was trained on: name some, as in data=mnist")
+    try:
+        return construct(IdxConfig if "train_images" in values else DataConfig, values)
+    except ConfigError as error:
+        raise DataError(
+            f"the model's data are told as in another version ({error}): name them, as data=mnist"
+        ) from error
 
 
 def layers_and_outputs(trainer: Trainer) -> tuple[list[Layer], Outputs]:

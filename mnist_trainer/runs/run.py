@@ -112,7 +112,7 @@ class Run:
             )
             try:
                 parameter_files.check()
-                write_learned(self.folder, trainer, self.dataset, result.told)
+                write_learned(self.folder, trainer, self.dataset, result.told, config.data)
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
                     write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)

@@ -25,7 +25,7 @@ from mnist_trainer.tasks.train import train
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "sync")
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""
@@ -116,5 +116,9 @@ def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: 
             from mnist_trainer.tasks.profile import profile
 
             return profile(config, folder)
+        case "predict":
+            from mnist_trainer.tasks.predict import predict
+
+            return predict(config, folder, overrides)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

@@ -17,7 +17,7 @@ from mnist_trainer.errors import DataError, MnistTrainerError
 from mnist_trainer.files import BEST, LAST, MODEL
 from mnist_trainer.inference.model_file import Description, read_model, write_model
 from mnist_trainer.parameter_files import load_parameters
-from mnist_trainer.runs.learned import arrays_of, classifier_of, described
+from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described
 from mnist_trainer.sealed import read_sealed, write_sealed
 
 MODELS = ["linear", "mlp", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp"]
@@ -72,7 +72,8 @@ def test_a_run_leaves_a_model_that_has_its_accuracy_to_the_digit(command):
     assert scores.loss == pytest.approx(outcome["test_loss"], rel=1e-5)
     about = classifier.description
     assert about.result["test_accuracy"] == outcome["test_accuracy"]
-    assert about.data == {"name": "digits", "digest": data.digest}
+    assert (about.data["name"], about.data["digest"]) == ("digits", data.digest)
+    assert data_of(about).name == "digits"
     assert (about.preparation, about.classes) == ("digits", 10)
     assert f"{outcome['test_accuracy']:.2%}" in repr(classifier)
 
@@ -154,7 +155,7 @@ def test_a_layer_without_a_name_leaves_no_model_file_and_a_line_that_says_why(di
 
     trainer, _ = trained(digits, "model.hidden=[8]")
     monkeypatch.setattr(registry.layers, "_classes", {})
-    assert not write_learned(tmp_path, trainer, digits, {})
+    assert not write_learned(tmp_path, trainer, digits, {}, None)
     assert "no model.npz: Flatten is registered under no name" in caplog.text
     assert not list(tmp_path.iterdir())
 
