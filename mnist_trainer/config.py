@@ -48,6 +48,7 @@ class CompareConfig(TaskConfig):
     modes: list[str] = MISSING
     shadow_every: int = hyperparameter(MISSING, minimum=1)
     timing: bool = MISSING
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -63,7 +64,8 @@ class ExplainConfig(TaskConfig):
     """The derivation on one image."""
 
     image: int | None = hyperparameter(MISSING, minimum=0)
-    updates: int = hyperparameter(MISSING, minimum=0)
+    updates: int | None = hyperparameter(MISSING, minimum=0)
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -260,6 +262,7 @@ SCHEMAS: dict[str, type] = {
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/homework": LossConfig,
     "loss/mistake": LossConfig,
     "loss/clipped": ClippedConfig,
     "loss/custom": CustomLossConfig,

@@ -65,9 +65,9 @@ def show(report: Findings) -> None:
     screen.print(report.verdict, style="bold green" if report.exact else "bold red")
     if any(" for " in check.where for check in report.wrong):
         screen.print("(1.2 for 3.4: what the code says, for what is right)", style="dim")
-    faults = Table.grid(padding=(0, 1))
-    for fault in report.faults:
-        faults.add_row("-", escape(fault))
-    screen.print(faults)
+    words = Table.grid(padding=(0, 1))
+    for item in report.words:
+        words.add_row("-", escape(item.removeprefix("- ")))
+    screen.print(words)
     if report.unchecked:
         screen.print("Give it more time with task.seconds, or fewer entries with task.samples.", style="yellow")

@@ -107,7 +107,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("step", [1, 11, 15, 33])
+@pytest.mark.parametrize("step", [1, 33, *(pytest.param(step, marks=pytest.mark.long) for step in (11, 15))])
 def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     stopped, command, content, whole, step, number, code
 ):

@@ -301,7 +301,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
     step()
     assert trainer.step == 2
     assert trainer.model.parameters.values.tobytes() == before.tobytes()
-    assert trainer.model.parameters.gradients.any()
+    assert trainer.optimizer.state()["velocity"].any()  # the gradients were found
 
 
 @pytest.mark.long
