@@ -8,9 +8,12 @@ Python, `train("loss=separate", "epochs=3")` does what the command line does, an
     trainer.fit()
     print(trainer.evaluate(test))
 
+`load` gives a classifier of what was learned: of `train`'s result, a trainer, a run's folder, or `latest`.
+
 `print(check_gradients(layer, in_shape=(5,)))` tells whether a layer's or a loss's derivatives are right.
 """
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -18,18 +21,25 @@ from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import TOKEN, compose, key_of
 from mnist_trainer.credentials import hide_in
+from mnist_trainer.errors import DataError
 from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.inference.classifier import Classifier
+from mnist_trainer.inference.loading import Which
+from mnist_trainer.inference.loading import load as load_file
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.registry import register_layer, register_loss, register_optimizer
-from mnist_trainer.runs.folder import run_folder
+from mnist_trainer.runs.folder import LATEST, run_folder
+from mnist_trainer.runs.learned import classifier_of, learned_folder
 from mnist_trainer.runs.outcome import concluding
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.train import train as train_in_folder
+from mnist_trainer.training.trainer import Trainer
 
 __all__ = [
+    "Classifier",
     "Layer",
     "Loss",
     "Optimizer",
@@ -39,6 +49,7 @@ __all__ = [
     "check_gradients",
     "compose",
     "hyperparameter",
+    "load",
     "register_layer",
     "register_loss",
     "register_optimizer",
@@ -64,3 +75,23 @@ def train(*given: str) -> Result:
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides)
+
+
+def load(
+    what: str | os.PathLike[str] | Result | Trainer, which: Which = "tested", *, outputs: str = "outputs"
+) -> Classifier:
+    """Return a classifier of what was learned.
+
+    `what` is a run's folder, its `model.npz` or a parameter file in the folder; `latest`, the run that ended last
+    in `outputs`; the result of `train`; or a trainer, as it is now. `which` is as in `inference.load`.
+    Raises `DataError` or `ConfigError` that says what would fit.
+    """
+    if isinstance(what, Trainer):
+        return classifier_of(what)
+    if isinstance(what, Result):
+        if what.folder is None:
+            raise DataError("this result doesn't know its run's folder: name that")
+        return load_file(what.folder, which)
+    if what == LATEST:
+        return load_file(learned_folder(Path(outputs)), which)
+    return load_file(what, which)

@@ -76,6 +76,22 @@ class ProfileConfig(TaskConfig):
 
 
 @dataclass
+class ModelTaskConfig(TaskConfig):
+    """What is done with a model that was trained: which run's, and which of its parameters."""
+
+    checkpoint: str | None = MISSING
+    which: str = hyperparameter(MISSING, choices=("tested", "best", "last"))
+
+
+@dataclass
+class PredictConfig(ModelTaskConfig):
+    """What a model takes pictures for."""
+
+    images: Any = MISSING  # one, or a list of them
+    format: str | None = hyperparameter(MISSING, choices=("csv", "json"))
+
+
+@dataclass
 class DataConfig:
     """A known data set: where it is, and how it is split and scaled."""
 
@@ -229,6 +245,9 @@ class CommandConfig(Config):
     """What a command line may say: a job's configuration, and what is no job's own."""
 
     sweep: SweepConfig = MISSING
+    checkpoint: str | None = MISSING
+    images: Any = MISSING
+    format: str | None = MISSING
 
 
 SCHEMAS: dict[str, type] = {
@@ -237,6 +256,7 @@ SCHEMAS: dict[str, type] = {
     "task/gradcheck": GradcheckConfig,
     "task/explain": ExplainConfig,
     "task/profile": ProfileConfig,
+    "task/predict": PredictConfig,
     "data/known": DataConfig,
     "data/idx": IdxConfig,
     "model/mlp": MLPConfig,

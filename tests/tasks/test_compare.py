@@ -20,7 +20,7 @@ TINY = (
     "trainer.log_every=4",
 )
 UPDATES = 22
-CHILD = {"journal.jsonl", "config.yaml", "last.npz", "best.npz"}
+CHILD = {"journal.jsonl", "config.yaml", "last.npz", "model.npz", "best.npz"}
 FIGURES = {"curves.png", "gradient_differences.png", "saturation.png", "parting_of_ways.png"}
 NUMBER = r"\d[\d.]*(?:e-\d+)?"
 
