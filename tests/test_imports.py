@@ -21,7 +21,7 @@ FILES = {
 
 LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
-BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "build"}
+BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "build", "data_sets"}
 RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
 ROOMS = {
@@ -40,6 +40,7 @@ ROOMS = {
     "figures": set(),
     "journal": {"training"},
     "shipping": {"journal", "figures"},
+    "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "composition": {"config", "build"},
     "build": BUILT - {"composition", "build"},
