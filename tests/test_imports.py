@@ -21,7 +21,7 @@ FILES = {
 
 LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "parameter_files", "sealed", "model", "data"}
-BUILT = NUMERICS | {"registry", "layer_list", "inference", "training", "config", "composition", "build"}
+BUILT = NUMERICS | {"registry", "layer_list", "inference", "training", "config", "composition", "build", "data_sets"}
 RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
 ROOMS = {
@@ -43,6 +43,7 @@ ROOMS = {
     "figures": set(),
     "journal": {"training"},
     "shipping": {"journal", "figures"},
+    "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "composition": {"config", "build"},
     "build": BUILT - {"composition", "build"},

@@ -22,6 +22,7 @@ BLOCKS = [
     for text in TEXTS
     for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
+MODULES = [block for kind, block in BLOCKS if kind == "python" and re.match(r"# my_\w+\.py\n", block)]
 TRAINER = "python -m mnist_trainer"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
@@ -79,8 +80,8 @@ def test_ci_types_what_the_readmes_say():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("readme")
-    (module,) = [block for kind, block in BLOCKS if kind == "python" and block.startswith("# my_module.py")]
-    (path / "my_module.py").write_text(module)
+    for block in MODULES:
+        (path / block.partition("\n")[0].removeprefix("# ")).write_text(block)
     return path
 
 
@@ -117,7 +118,8 @@ def small(words, folder):
         newest = interrupted(folder)
         words = [words[0] if words[0] == "resume=latest" else f"resume={newest}", *words[1:]]
     if not {"--help", "--version", "--cfg", "task=sync"} & set(words):
-        words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
+        own = [] if "data=custom" in words else ["data="]
+        words = [word for word in words if not word.startswith((*own, "epochs="))] + (SMALL if own else SMALL[1:])
     if "task=compare" in words:
         words.append("task.timing=false")  # half a minute
     if "task=profile" in words:
@@ -158,7 +160,7 @@ def test_the_extras_are_there(extra):
 
 
 def test_the_python_code_runs(folder):
-    blocks = [block for kind, block in BLOCKS if kind == "python" and not block.startswith("# my_module.py")]
+    blocks = [block for kind, block in BLOCKS if kind == "python" and block not in MODULES]
     code = "\n".join(blocks).replace('"epochs=1"', '"epochs=1", "data=digits", "tracking=off"')
     done = run([sys.executable, "-c", code], folder)
     assert done.returncode == 0, done.stderr
