@@ -79,16 +79,9 @@ def restored(values: Mapping[str, Any]) -> Config:
     """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
     if values.keys() != {field.name for field in fields(Config)}:
         raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
-    groups = {}
-    for group in sorted({path.partition("/")[0] for path in SCHEMAS}):
-        own = values[group]
-        if not isinstance(own, Mapping):
-            raise ConfigError(f"{group}={own!r}: not a configuration of this version")
-        schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
-        fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
-        if not fitting:
-            raise ConfigError(f"{group} with the keys {', '.join(map(str, own))}: not a configuration of this version")
-        groups[group] = fitting[0]
+    groups = {
+        group: schema_of_keys(group, values[group]) for group in sorted({each.partition("/")[0] for each in SCHEMAS})
+    }
     try:
         structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
@@ -98,6 +91,17 @@ def restored(values: Mapping[str, Any]) -> Config:
         raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
     return _checked(vars(config))
+
+
+def schema_of_keys(group: str, values: object) -> type:
+    """Return the schema of a group that has just the keys of these plain values; raises `ConfigError`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{group}={values!r}: not a configuration of this version")
+    schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+    for schema in schemas:
+        if {field.name for field in fields(schema)} == values.keys():
+            return schema
+    raise ConfigError(f"{group} with the keys {', '.join(map(str, values))}: not a configuration of this version")
 
 
 def _checked(values: Mapping[str, Any]) -> Config:
