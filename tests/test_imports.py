@@ -21,7 +21,7 @@ FILES = {
 
 LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
-BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "build", "data_sets"}
+BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "presets", "build", "data_sets"}
 RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
 ROOMS = {
@@ -42,8 +42,9 @@ ROOMS = {
     "shipping": {"journal", "figures"},
     "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
-    "composition": {"config", "build"},
-    "build": BUILT - {"composition", "build"},
+    "presets": {"config"},
+    "composition": {"config", "build", "presets"},
+    "build": BUILT - {"composition", "build", "presets"},
     "runs": RUNS - {"runs"},
     "analysis": RUNS | {"figures"},
     "sweeps": RUNS | {"figures"},
@@ -173,7 +174,7 @@ def test_nobody_imports_another_machine_learning_library():
 
 def test_only_configuration_knows_hydra():
     knows = {room(module) for module in FILES if foreign(module) & {"hydra", "omegaconf"}}
-    assert knows <= {"config", "composition", "runs", "sweeps", "tasks", "__main__"}
+    assert knows <= {"config", "composition", "presets", "runs", "sweeps", "tasks", "__main__"}
 
 
 HEAVY = ["mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "sqlalchemy"]
