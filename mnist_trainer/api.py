@@ -9,9 +9,12 @@ arrays too: `train("epochs=3", data=Dataset.from_arrays(x, y, x_test, y_test))`.
     trainer.fit()
     print(trainer.evaluate(test))
 
+`load` gives a classifier of what was learned: of `train`'s result, a trainer, a run's folder, or `latest`.
+
 `print(check_gradients(layer, in_shape=(5,)))` tells whether a layer's or a loss's derivatives are right.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,8 +25,11 @@ from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import TOKEN, compose, key_of
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import hyperparameter
+from mnist_trainer.inference.classifier import Classifier
+from mnist_trainer.inference.loading import Which
+from mnist_trainer.inference.loading import load as load_file
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -35,16 +41,18 @@ from mnist_trainer.registry import (
     register_optimizer,
     register_schedule,
 )
-from mnist_trainer.runs.folder import run_folder
+from mnist_trainer.runs.folder import LATEST, run_folder
+from mnist_trainer.runs.learned import classifier_of, learned_folder
 from mnist_trainer.runs.outcome import concluding
 from mnist_trainer.runs.run import Result
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.train import train as train_in_folder
-from mnist_trainer.training.trainer import Callback
+from mnist_trainer.training.trainer import Callback, Trainer
 
 __all__ = [
     "Callback",
+    "Classifier",
     "Dataset",
     "Layer",
     "Loss",
@@ -56,6 +64,7 @@ __all__ = [
     "check_gradients",
     "compose",
     "hyperparameter",
+    "load",
     "register_callback",
     "register_data",
     "register_layer",
@@ -87,6 +96,26 @@ def train(*given: str, data: Dataset | None = None) -> Result:
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides, data=data)
+
+
+def load(
+    what: str | os.PathLike[str] | Result | Trainer, which: Which = "tested", *, outputs: str = "outputs"
+) -> Classifier:
+    """Return a classifier of what was learned.
+
+    `what` is a run's folder, its `model.npz` or a parameter file in the folder; `latest`, the run that ended last
+    in `outputs`; the result of `train`; or a trainer, as it is now. `which` is as in `inference.load`.
+    Raises `DataError` or `ConfigError` that says what would fit.
+    """
+    if isinstance(what, Trainer):
+        return classifier_of(what)
+    if isinstance(what, Result):
+        if what.folder is None:
+            raise DataError("this result doesn't know its run's folder: name that")
+        return load_file(what.folder, which)
+    if what == LATEST:
+        return load_file(learned_folder(Path(outputs)), which)
+    return load_file(what, which)
 
 
 def _named_as(data: Dataset, overrides: Sequence[str]) -> list[str]:

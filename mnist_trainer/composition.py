@@ -74,6 +74,10 @@ def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
     if found := misnamed(command, choices, conf_folder()):
         raise ConfigError(*found)
+    for key in ("checkpoint", "images", "format"):
+        if getattr(command, key) and not hasattr(command.task, key):
+            more = "; resume=... goes on with a run" if key == "checkpoint" else ""
+            raise ConfigError(f"{key}={getattr(command, key)}: task={command.task.name} takes none{more}")
     command.tracking.uri = command.tracking.uri and hide(command.tracking.uri)
     return _checked({field.name: getattr(command, field.name) for field in fields(Config)})
 

@@ -48,6 +48,7 @@ class CompareConfig(TaskConfig):
     modes: list[str] = MISSING
     shadow_every: int = hyperparameter(MISSING, minimum=1)
     timing: bool = MISSING
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -63,7 +64,8 @@ class ExplainConfig(TaskConfig):
     """The derivation on one image."""
 
     image: int | None = hyperparameter(MISSING, minimum=0)
-    updates: int = hyperparameter(MISSING, minimum=0)
+    updates: int | None = hyperparameter(MISSING, minimum=0)
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -71,6 +73,22 @@ class ProfileConfig(TaskConfig):
     """Where a training step's time goes."""
 
     updates: int = hyperparameter(MISSING, minimum=1)
+
+
+@dataclass
+class ModelTaskConfig(TaskConfig):
+    """What is done with a model that was trained: which run's, and which of its parameters."""
+
+    checkpoint: str | None = MISSING
+    which: str = hyperparameter(MISSING, choices=("tested", "best", "last"))
+
+
+@dataclass
+class PredictConfig(ModelTaskConfig):
+    """What a model takes pictures for."""
+
+    images: Any = MISSING  # one, or a list of them
+    format: str | None = hyperparameter(MISSING, choices=("csv", "json"))
 
 
 @dataclass
@@ -265,6 +283,9 @@ class CommandConfig(Config):
     """What a command line may say: a job's configuration, and what is no job's own."""
 
     sweep: SweepConfig = MISSING
+    checkpoint: str | None = MISSING
+    images: Any = MISSING
+    format: str | None = MISSING
 
 
 SCHEMAS: dict[str, type] = {
@@ -273,6 +294,7 @@ SCHEMAS: dict[str, type] = {
     "task/gradcheck": GradcheckConfig,
     "task/explain": ExplainConfig,
     "task/profile": ProfileConfig,
+    "task/predict": PredictConfig,
     "data/known": KnownConfig,
     "data/emnist": EmnistConfig,
     "data/idx": IdxConfig,
@@ -281,6 +303,7 @@ SCHEMAS: dict[str, type] = {
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/homework": LossConfig,
     "loss/mistake": LossConfig,
     "loss/clipped": ClippedConfig,
     "loss/custom": CustomLossConfig,

@@ -32,6 +32,7 @@ from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.losses.cross_entropy import CrossEntropy
+from mnist_trainer.losses.homework import Homework
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.losses.mistakes import (
     Clipped,
@@ -115,6 +116,7 @@ losses: Registry[Loss] = Registry(
     {
         "fused": SoftmaxLoss,
         "separate": CrossEntropy,
+        "homework": Homework,
         "posted_question": PostedQuestion,
         "posted_answer": PostedAnswer,
         "diagonal": Diagonal,

@@ -20,8 +20,9 @@ FILES = {
 }
 
 LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
-NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
-BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "presets", "build", "data_sets"}
+NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "parameter_files", "sealed", "model", "data"}
+MADE = {"registry", "layer_list", "config", "presets", "composition", "build", "data_sets"}
+BUILT = NUMERICS | MADE | {"inference", "training"}
 RUNS = BUILT | {"journal", "shipping", "runs"}
 # each room, and the rooms that it may import
 ROOMS = {
@@ -32,10 +33,13 @@ ROOMS = {
     "losses": {"kernels"},
     "optimizers": {"kernels"},
     "schedules": set(),
+    "parameter_files": {"kernels"},
+    "sealed": {"parameter_files"},
     "model": {"kernels", "layers"},
     "registry": {"layers", "losses", "optimizers", "schedules"},
     "layer_list": {"layers", "registry"},
     "data": {"kernels"},
+    "inference": {"kernels", "layers", "parameter_files", "sealed", "model", "registry", "layer_list", "data"},
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
@@ -52,7 +56,18 @@ ROOMS = {
     "api": RUNS | {"analysis", "tasks"},
     "__main__": {"composition", "sweeps", "tasks", "training"},
 }
-NUMPY_ONLY = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "registry", "layer_list"}
+NUMPY_ONLY = {
+    "parameter_files",
+    "sealed",
+    "kernels",
+    "layers",
+    "losses",
+    "optimizers",
+    "schedules",
+    "model",
+    "registry",
+    "layer_list",
+}
 # modules that the training process loads never import mlflow, not even within a function
 MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}

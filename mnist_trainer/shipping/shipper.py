@@ -39,7 +39,7 @@ class Shipper:
                     text=True,
                 )
         except OSError as error:
-            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
+            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
 
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from mnist_trainer.errors import DiskError
+from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import Start, Status
@@ -141,7 +141,13 @@ def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Star
 def draw(folder: Path) -> None:
     """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
-    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, env=child_environment(), capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:  # no process, or no memory, is left for it
+        log.warning(f"the pictures can't be drawn: {in_words(error)}")
+        return
     if done.returncode:
         _, _, why = done.stderr.strip().rpartition("\n")
         log.warning(f"the pictures can't be drawn: {why}")

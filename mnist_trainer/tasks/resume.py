@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.composition import key_of
@@ -39,7 +40,7 @@ def resume(
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            own, result = picked(Ending, outcome).overrides, picked(Result, outcome)
+            own, result = picked(Ending, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
         check_given(folder, own, given)

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.cores import cores_for
+from mnist_trainer.runs.cores import cores_for, product_limits, take
 from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
@@ -50,7 +48,7 @@ def train(
         tracked.require(dataset.name)
     kept = resumption.processes if resumption else None
     cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
-    trainer.processes = cores.processes
+    take(cores, config.trainer, trainer)
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name, parent)
@@ -65,7 +63,7 @@ def train(
     if alone:
         callbacks = [Console(bar=config.trainer.progress), *callbacks]
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
+    with shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
         result = completed(run.updates(callbacks, on_its_own=True))
         run.tell(result)
     return result

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer
 from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
 from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.gradcheck.examiner import TIME, Examiner, Settings
@@ -50,9 +51,7 @@ def check_layer(
     scatter(model.parameters, rng)
     examiner = Examiner(node, settings, model.stack, note="masks held fixed")
     found, held = examiner.found, examiner.held
-    x = rng.standard_normal((batch, *in_shape))
-    x += np.copysign(0.05, x)
-    x *= scale
+    x = scale * inputs(layer, batch, in_shape, rng)
     kept = x.copy()
     dy: Array = np.empty(0)
 
@@ -96,6 +95,14 @@ def check_layer(
         what = ("dL/dx" if name == "x" else f"dL/d {name}") + place
         examiner.derivative(what, value, array, analytic, size, explain=explain)
     return found
+
+
+def inputs(layer: Layer, batch: int, in_shape: Shape, rng: np.random.Generator) -> Array:
+    """Draw inputs, kept away from 0; those of a foreign function are like its example."""
+    if isinstance(layer, ForeignLayer):
+        return layer.inputs(batch, rng)
+    x = rng.standard_normal((batch, *in_shape))
+    return np.asarray(x + np.copysign(0.05, x))
 
 
 def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings, batch_size: int) -> Findings:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, in_general, near
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import softmax, softmax_backward
 from mnist_trainer.kernels.arrays import Array
 
 
@@ -20,6 +20,7 @@ class LossCase:
 
     node: str
     name: str  # predictions or targets
+    method: str  # which said it
     expects: str
     predictions: Array
     targets: Array
@@ -32,7 +33,7 @@ def explain_loss(case: LossCase) -> str:
     p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
     of_logits, of_probabilities = (p - t) / n, -t / (n * p)
     right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
-    known = (
+    known: tuple[tuple[str, Array, Array, str], ...] = (
         (
             *("probabilities", of_logits, of_probabilities),
             "(p − t)/N: the derivative with respect to the logits, with the softmax in it already; right is the "
@@ -47,8 +48,30 @@ def explain_loss(case: LossCase) -> str:
             "−t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, which is "
             "inside this loss, is missing: right is (p − t)/N",
         ),
+        (
+            *("logits", p * (1 - p) * of_logits, of_logits),
+            "p(1 − p) ⊙ (p − t)/N: of the softmax's Jacobian only the diagonal, applied to what is the derivative with "
+            "respect to the logits already; right is (p − t)/N alone",
+        ),
+        (
+            *("logits", p * (1 - p) * of_probabilities, of_logits),
+            "p(1 − p) ⊙ (−t/(N p)): −t/(N p) is the right derivative with respect to p, but of the softmax's Jacobian "
+            "only the diagonal is applied to it: the off-diagonal terms −p_i p_j are missing",
+        ),
+        (
+            *("logits", softmax_backward(p, of_logits), of_logits),
+            "the softmax's Jacobian applied to (p − t)/N: the softmax's derivative is applied twice, for (p − t)/N is "
+            "the derivative with respect to the logits already",
+        ),
     )
-    what = f"{case.node}: {'backward' if case.name == 'predictions' else 'targets_gradient'}"
+    if n == p.shape[1]:
+        posted = (
+            *("logits", p * (np.eye(n) - p) * of_logits, of_logits),
+            "p ⊙ (I_N − p) ⊙ (p − t)/N: the identity has the size of the batch where the number of classes belongs (it "
+            "runs here since N = C), and (p − t)/N is the derivative with respect to the logits already",
+        )
+        known = (*known, posted)
+    what = f"{case.node}: {case.method}"
     for expects, candidate, right, words in known:
         alike = near(case.measured.analytic, candidate) and agrees(case.measured, right)
         if case.name == "predictions" and case.expects == expects and alike:

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.adapters import ForeignLoss
 from mnist_trainer.analysis.gradcheck.diagnosis import in_general
 from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings
 from mnist_trainer.analysis.gradcheck.findings import Check
+from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_loss
 from mnist_trainer.analysis.gradcheck.probes import draw_predictions, label_smoothing
 from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
@@ -24,6 +26,8 @@ class LossExaminer(Examiner):
         self.wrong: list[LossCase] = []
         has_both = type(loss).targets_gradient is not Loss.targets_gradient
         self.inputs = list(BY_INPUT) if has_both else ["predictions"]
+        of_targets = "backward's dL/d targets" if isinstance(loss, ForeignLoss) else BY_INPUT["targets"]
+        self.methods = {"predictions": "backward", "targets": of_targets}
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the loss."""
@@ -36,25 +40,26 @@ class LossExaminer(Examiner):
 
     def check(self, of: str, what: str, predictions: Array, targets: Array | Indices) -> None:
         """Check the derivative with respect to predictions, or to targets, which then are an array."""
-        array, place = predictions, ""
+        array = predictions
         if of == "targets":
             array = targets = np.array(targets, np.float64)
-            place = "targets_gradient: "
 
         def value() -> float:
             return self.forward(predictions, targets)
 
         def keep(measured: Measured) -> None:
             t = dense(predictions, targets, label_smoothing(self.loss))
-            self.wrong.append(LossCase(self.node, of, self.loss.expects, predictions.copy(), t, measured))
+            self.wrong.append(
+                LossCase(self.node, of, self.methods[of], self.loss.expects, predictions.copy(), t, measured)
+            )
 
         def run() -> tuple[float, Array]:
             return value(), np.array(getattr(self.loss, BY_INPUT[of])(), np.float64)
 
-        done = self.attempt(what, run, place)
+        done = self.attempt(what, run, f"{self.methods[of]}, {images(len(predictions))}: ")
         if done is not None:
             first, analytic = done
-            self.derivative(what, value, array, analytic, size_of(first), name=BY_INPUT[of], explain=keep)
+            self.derivative(what, value, array, analytic, size_of(first), name=self.methods[of], explain=keep)
 
     def check_logits(self, what: str, logits: Array, labels: Indices, place: str) -> None:
         """Check backward as a function of logits; that of probabilities through a softmax, where p comes near 0."""

@@ -44,7 +44,30 @@ class Textbook:
         return softmax_backward(p, dp)
 
 
-Node: TypeAlias = Mode | Textbook
+class Homework:
+    """p = e^z / Σ_j e^z_j, L = mean_n(−Σ_c t_nc log p_nc) of dense rows t, dL/dz = (p − t)/N, in one node.
+
+    The question's homework, `SoftmaxLoss`, as it was posted. Its backward never sees the log; its forward takes that of
+    every p, so that one that underflows gives −log 0 = inf at the true class, and 0 · log 0 = NaN at any other.
+    """
+
+    name = "homework"
+
+    def __init__(self) -> None:
+        self.probabilities: Array = np.empty((0, 0))
+        self._t: Array = np.empty((0, 0))
+
+    def forward(self, logits: Array, labels: Indices) -> float:
+        """Return the mean loss of logits (N, C) and class indices (N,)."""
+        self.probabilities, self._t = softmax(logits), np.eye(logits.shape[1], dtype=logits.dtype)[labels]
+        return float(np.mean(-np.sum(self._t * np.log(self.probabilities), axis=1)))
+
+    def backward(self) -> Array:
+        """Return dL/dz (N, C)."""
+        return np.asarray((self.probabilities - self._t) / len(self._t))
+
+
+Node: TypeAlias = Mode | Textbook | Homework
 
 
 @dataclass(frozen=True)
@@ -115,7 +138,7 @@ def point(node: Node, logits: Array, labels: Indices) -> tuple[float, ...]:
 
 def probabilities(node: Node, logits: Array) -> Array:
     """Return p (N, C) as a loss got it in its last forward; NaN where it takes logits."""
-    if isinstance(node, Textbook):
+    if isinstance(node, Textbook | Homework):
         return node.probabilities
     if node.loss.expects == "logits":
         return np.full_like(logits, math.nan)
