@@ -19,7 +19,8 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `figures/` | pictures from plain records; the only importer of matplotlib, never in the training process |
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
-| `config`, `composition`, | schemas; from `conf/` and overrides to a `Config`; |
+| `config`, `presets`, | schemas; choices that stay what they are called; |
+| `composition`, | from `conf/` and overrides to a `Config`; |
 | `build`, `data_sets` | from a `Config` to objects, and to the data |
 | `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |
 | `analysis/` | what is said of losses and runs, a package a question: `gradcheck/`, `comparison/`, `explanation/`, |

@@ -26,7 +26,7 @@ from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
 from mnist_trainer.errors import ConfigError, under
-from mnist_trainer.hyperparameters import construct, problems
+from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
 from mnist_trainer.layers.layer import Layer
@@ -94,6 +94,7 @@ def _callback(entry: object, path: str) -> Callback:
         cls = registry.callbacks.named(entry["kind"])
     with under(f"{path} ({entry['kind']}): "):
         made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
+        check(made)
         if not isinstance(made, Callback):
             raise ConfigError("must be a Callback, of mnist_trainer.api")
     return made

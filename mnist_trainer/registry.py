@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mnist_trainer.errors import ConfigError, under
-from mnist_trainer.hyperparameters import construct, suggestion
+from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
@@ -169,7 +169,9 @@ def built(classes: Registry[T], config: Any, group: str) -> T:
         cls = classes.named(config.name)
     if hasattr(config, "parameters"):
         with under(f"{group}.parameters."):
-            return construct(cls, config.parameters)
+            made = construct(cls, config.parameters)
+            check(made)  # not every class does so itself
+            return made
     own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
     with under(f"{group}."):
         return construct(cls, own)

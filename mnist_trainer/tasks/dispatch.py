@@ -56,7 +56,7 @@ def run_job(job: DictConfig) -> float | None:
             check_resume(job, folder)
             return resume(str(job.resume), folder, overrides, parent=parent, alone=alone).validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job)
+            config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
