@@ -25,7 +25,7 @@ from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
-WIDTH = 110
+WIDTH = 80
 
 
 def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
@@ -71,6 +71,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
             if (folder / REPORT).exists():
                 log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
             raise
+        log.info("the verdict:")
         for sentence in verdict:
             log.info(
                 textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
