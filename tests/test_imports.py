@@ -19,7 +19,7 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
+LEAVES = {"errors", "slips", "files", "words", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "data"}
 BUILT = NUMERICS | {"registry", "layer_list", "training", "config", "composition", "build"}
 RUNS = BUILT | {"journal", "shipping", "runs"}

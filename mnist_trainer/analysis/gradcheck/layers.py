@@ -17,6 +17,7 @@ from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.stack import Stack
 from mnist_trainer.model import Parameters, Sequential
+from mnist_trainer.slips import checked_array
 
 BATCH = 5
 SCALES = (10, 30)  # of inputs, beside 1: where activations saturate, or are capped
@@ -62,11 +63,15 @@ def check_layer(
         return float(np.vdot(dy, forward()))
 
     def run() -> tuple[Array, Array, Array | None]:
-        y = np.array(forward(), np.float64)
+        y = checked_array(forward(), (batch, *model.out_shape), f"{name_of(layer)}.forward").astype(np.float64)
         weights = rng.standard_normal(y.shape)
         model.parameters.gradients.fill(np.nan)  # backward overwrites, it doesn't add
         dx = model.backward(weights.copy(), need_dx=True)
-        return y, weights, None if dx is None else np.array(dx, np.float64)
+        return (
+            y,
+            weights,
+            None if dx is None else checked_array(dx, np.shape(dx), f"{name_of(layer)}.backward").astype(np.float64),
+        )
 
     what = f"backward, {images(batch)}"
     done = examiner.attempt(what, run, f"{what}: ")

@@ -12,7 +12,8 @@ from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_lo
 from mnist_trainer.analysis.gradcheck.probes import draw_predictions, label_smoothing
 from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
+from mnist_trainer.slips import checked_array
 
 BY_INPUT = {"predictions": "backward", "targets": "targets_gradient"}
 
@@ -31,7 +32,13 @@ class LossExaminer(Examiner):
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
         """Return the loss."""
-        return self.held.call(lambda: self.loss.forward(predictions, targets))
+        return self.held.call(lambda: value_of(self.loss, predictions, targets))
+
+    def gradient(self, of: str, like: Array, upstream: float = 1.0) -> Array:
+        """Return a copy of the derivative with respect to predictions or targets, of the shape of `like`."""
+        method = BY_INPUT[of]
+        returned = getattr(self.loss, method)(upstream)
+        return checked_array(returned, like.shape, f"{type(self.loss).__name__}.{method}").astype(np.float64)
 
     def draw(self, n: int) -> tuple[np.random.Generator, Array]:
         """Draw predictions of n images; the stream goes on with their targets."""
@@ -54,7 +61,7 @@ class LossExaminer(Examiner):
             )
 
         def run() -> tuple[float, Array]:
-            return value(), np.array(getattr(self.loss, BY_INPUT[of])(), np.float64)
+            return value(), self.gradient(of, predictions)
 
         done = self.attempt(what, run, f"{self.methods[of]}, {images(len(predictions))}: ")
         if done is not None:
@@ -69,9 +76,8 @@ class LossExaminer(Examiner):
             return self.forward(softmax(logits) if through else logits, labels)
 
         def run() -> tuple[float, Array]:
-            first, gradient = value(), np.array(self.loss.backward(), np.float64)
-            chained = through and gradient.shape == logits.shape
-            return first, softmax_backward(softmax(logits), gradient) if chained else gradient
+            first, gradient = value(), self.gradient("predictions", logits)
+            return first, softmax_backward(softmax(logits), gradient) if through else gradient
 
         def explain(measured: Measured) -> str:
             return f"{self.node}: backward, {place}, {in_general(measured, len(logits), 'loss')}"

@@ -12,7 +12,7 @@ from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_examiner import BY_INPUT, LossExaminer
 from mnist_trainer.analysis.gradcheck.probes import UNEQUAL, draw_soft, draw_unequal
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
 
 ODD = 7
 MOST = 1024  # images: more show nothing else
@@ -42,7 +42,7 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
         if not kinds:
             examiner.refuse(what, why, why)
             return examiner
-        if not examiner.held.repeats(partial(loss.forward, predictions, kinds[0])):
+        if not examiner.held.repeats(partial(value_of, loss, predictions, kinds[0])):
             why = "is random: random numbers must come from a numpy Generator that the loss holds"
             row = Check(node, "forward", "wrong", where="is not the same twice")
             found.note(row, f"{node}: forward {why}")
@@ -60,7 +60,7 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
     examiner.explain()
     if not found.faults:
         for of in examiner.inputs:
-            check_upstream(examiner, BY_INPUT[of])
+            check_upstream(examiner, of)
         if soft:
             check_unequal(examiner)
         check_saturated(examiner)
@@ -81,16 +81,16 @@ def targets_taken(
     return taken, why
 
 
-def check_upstream(examiner: LossExaminer, name: str) -> None:
+def check_upstream(examiner: LossExaminer, of: str) -> None:
     """Check that backward(u), or targets_gradient(u), is u times what it is for 1."""
-    node, function = examiner.node, getattr(examiner.loss, name)
+    node, name = examiner.node, BY_INPUT[of]
     what = f"{name}({UPSTREAM}) = {UPSTREAM} · {name}(1)"
     rng, predictions = examiner.draw(ODD)
     targets = rng.integers(0, examiner.classes, ODD)
 
     def run() -> tuple[Array, Array]:
         examiner.forward(predictions, targets)
-        return np.array(function(1.0), np.float64), np.array(function(UPSTREAM), np.float64)
+        return examiner.gradient(of, predictions), examiner.gradient(of, predictions, UPSTREAM)
 
     done = examiner.attempt(what, run, f"{name}(upstream): ")
     if done is None:
