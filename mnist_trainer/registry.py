@@ -47,7 +47,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant, Cosine, OneCycle, Schedule, Step
-from mnist_trainer.slips import PACKAGE, check_whole
+from mnist_trainer.slips import check_whole, is_users
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -171,7 +171,7 @@ def import_plugins(modules: Sequence[str]) -> None:
             ) from error
         except Exception as error:  # the user's own code may raise anything
             frames = traceback.extract_tb(error.__traceback__)
-            place = next((frame for frame in reversed(frames) if not frame.filename.startswith(PACKAGE)), frames[-1])
+            place = next((frame for frame in reversed(frames) if is_users(frame.filename)), frames[-1])
             if isinstance(error, SyntaxError):
                 where = f"{error.filename}:{error.lineno}"
             else:

@@ -62,13 +62,17 @@ def is_own(thing: object) -> bool:
     return type(thing).__module__.partition(".")[0] == __package__
 
 
+def is_users(file: str) -> bool:
+    """Tell whether code in a file is a user's, not the project's, a library's or Python's."""
+    return not file.startswith(PACKAGE) and not any(place in file for place in ELSEWHERE)
+
+
 def in_users_code(error: BaseException) -> SlipError | None:
     """Return an error that says where in a user's code it came from; None if that had no part in it."""
     frames = [
         (frame.f_code, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if not frame.f_code.co_filename.startswith(PACKAGE)
-        and not any(place in frame.f_code.co_filename for place in ELSEWHERE)
+        if is_users(frame.f_code.co_filename)
     ]
     if not frames:
         return None
