@@ -21,10 +21,12 @@ CHOICES = [  # (group, choice): ("loss", "fused"), ("loss", "mistakes/diagonal")
 GROUPS = sorted({group for group, _ in CHOICES})
 EXPERIMENTS = [choice for group, choice in CHOICES if group == "experiment"]
 WANTED = {  # what the user has to give
-    ("data", "idx"): [f"data.{part}_{what}=x" for part in ("train", "test") for what in ("images", "labels")],
+    ("data", "idx"): ["data.root=x"],
+    ("data", "custom"): ["data.name=x"],
     ("model", "custom"): ["model.layers=[{kind: flatten}, {kind: linear, units: 10}]"],
     ("loss", "custom"): ["loss.name=fused"],
     ("optimizer", "custom"): ["optimizer.name=sgd"],
+    ("schedule", "custom"): ["schedule.name=constant"],
 }
 
 

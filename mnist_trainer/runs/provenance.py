@@ -64,14 +64,15 @@ def _git(folder: Path, *asked: str) -> str:
 
 def flat(config: Config) -> dict[str, object]:
     """Return all values of a configuration by dotted key; lists become JSON."""
-    return _flattened(asdict(config))
+    return flattened(asdict(config))
 
 
-def _flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten nested mappings to dotted keys; lists become JSON."""
     flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flattened(value, f"{prefix}{key}.")
+            flat |= flattened(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return flat
@@ -107,7 +108,11 @@ def logical_cpus() -> str:
 
 def blas() -> str:
     """Return the library of the matrix products and the number of threads that it takes."""
-    for library in threadpool_info():
+    try:
+        libraries = threadpool_info()
+    except Exception:  # as in `cores.product_limits`
+        libraries = []
+    for library in libraries:
         if library["user_api"] == "blas":
             threads = library["num_threads"]
             version = f" {library['version']}" if library["version"] else ""

@@ -1,11 +1,11 @@
 """resume=: a run that was interrupted, taken up where its checkpoint was taken, in its own folder."""
 
 import logging
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from mnist_trainer.config import Config, TrackingConfig
+from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError, in_file
 from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, OUTCOME, PREVIOUS
@@ -84,13 +84,13 @@ class Resumption:
     @property
     def tracked(self) -> Tracked:
         """How the run is tracked: as before, but for what is changed."""
-        return tracked_as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
+        return Tracked.as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
     def record(self, tracked: Tracked, experiment: str, parent: str | None) -> Start:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
             return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
-        return same_run(self.start, tracked)
+        return tracked.again(self.start)
 
     def restore(self, trainer: Trainer, dataset: Dataset) -> None:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
@@ -151,28 +151,6 @@ class Resumption:
             log.info(f"{where}: goes on after update {trainer.step:,}, in epoch {epoch} of {trainer.epochs}")
         for key, value in self.changes.items():
             log.info(f"    with another value than before: {key}={value}")
-
-
-def tracked_as_before(tracking: TrackingConfig, outputs: str, start: Start | None, changes: Container[str]) -> Tracked:
-    """Return how a run, or a sweep, is tracked whose journal has this start: as before, but for the keys changed."""
-    store_folder = Path(outputs).absolute()
-    if start is not None:
-        if "tracking.uri" not in changes:
-            tracking = replace(tracking, uri=start.uri)
-        if "outputs" not in changes and Path(start.store_folder).is_dir():  # not moved since
-            store_folder = Path(start.store_folder)
-    return Tracked(tracking, store_folder)
-
-
-def tracked_in(sweep_folder: Path | None, config: Config) -> Tracked:
-    """Return how a new run is tracked: as the sweep it belongs to, which may have begun elsewhere, says if any."""
-    start = None if sweep_folder is None else read_start(sweep_folder)
-    return tracked_as_before(config.tracking, config.outputs, start, ())
-
-
-def same_run(start: Start, tracked: Tracked) -> Start:
-    """Return what a reopened journal says: the run that it started with, as it is tracked now."""
-    return replace(start, uri=tracked.config.uri, mode=tracked.mode, store_folder=str(tracked.store_folder))
 
 
 def check_epochs(config: Config, state: State) -> None:

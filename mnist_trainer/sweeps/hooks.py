@@ -16,7 +16,6 @@ from mnist_trainer.composition import explain, key_of
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
-from mnist_trainer.runs.resumption import tracked_as_before
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
@@ -87,7 +86,7 @@ def go_on(config: DictConfig) -> Sweep:
             raise ConfigError("sweep.resume knows its jobs already: leave hydra/sweeper out")
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
-        tracked = tracked_as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
+        tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
         experiment = checked(whole, resumption.record.overrides, tracked)
         hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, experiment)

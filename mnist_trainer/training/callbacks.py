@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import BEST, LAST
-from mnist_trainer.training.parameter_files import write_arrays
+from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
 from mnist_trainer.training.trainer import Callback, Trainer
 

@@ -62,6 +62,7 @@ KEYS = ("epoch_seconds", "gradient_norm", "train/loss", "validation/loss")
 EVERY_METRIC_ONCE = [(key, step) for key in KEYS for step in range(1, 8)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sent_before", [True, False])
 def test_a_run_that_was_declared_dead_goes_on_with_every_metric_once(outputs, killed, rows, sent_before):
     folder, size = killed()

@@ -143,6 +143,7 @@ def test_the_training_process_loads_nothing_heavy_and_litters_nothing(request, k
     assert [path.name for path in done.folder.iterdir()] == ["outputs"]
 
 
+@pytest.mark.long
 def test_a_sweep_is_a_parent_run_with_a_child_for_each_job_and_the_report(sweep):
     assert sweep.code == 0, sweep.output
     (parent,) = [run for run in sweep.runs() if "mlflow.parentRunId" not in run.data.tags]

@@ -16,11 +16,11 @@ from mnist_trainer.api import train
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
+from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.runs import checkpoints
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -85,10 +85,18 @@ def killed(spawn, tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def wholes():
+    """Runs that nobody disturbed, by their arguments."""
+    return {}
+
+
 @pytest.fixture
-def whole(command, content, tmp_path):
+def whole(command, content, wholes, tmp_path):
     def run(*arguments):
-        return content(command(*TINY, *arguments, folder=tmp_path / "whole").run)
+        if arguments not in wholes:
+            wholes[arguments] = content(command(*TINY, *arguments, folder=tmp_path / "whole").run)
+        return wholes[arguments]
 
     return run
 
@@ -99,7 +107,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("step", [1, 11, 15, 33])
+@pytest.mark.parametrize("step", [1, 33, *(pytest.param(step, marks=pytest.mark.long) for step in (11, 15))])
 def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     stopped, command, content, whole, step, number, code
 ):
@@ -356,6 +364,7 @@ def test_a_finished_run_that_has_lost_its_result_is_tested_again_when_it_is_name
     assert json.loads((first.run / "outcome.json").read_text()) == outcome
 
 
+@pytest.mark.long
 def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
     first = stopped("name=first")
     stopped("name=second")

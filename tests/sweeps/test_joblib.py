@@ -15,6 +15,8 @@ pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `jo
 
 from mnist_trainer.runs.cores import usable_cpus
 
+pytestmark = pytest.mark.long
+
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "trainer.progress=false", "plugins=[observed]")
 WAIT = "tracking.wait_seconds=300"
 JOBLIB = ("--multirun", *TINY, WAIT, "hydra/launcher=joblib")
@@ -25,8 +27,6 @@ from contextlib import suppress
 from pathlib import Path
 from threadpoolctl import threadpool_info
 from mnist_trainer.training.trainer import Trainer
-
-pytestmark = pytest.mark.long
 update = Trainer.update
 
 def observed(self, x, labels):

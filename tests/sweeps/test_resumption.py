@@ -212,6 +212,7 @@ def test_what_contradicts_the_sweep_is_told_and_changes_nothing(finished, comman
     assert files(finished) == before
 
 
+@pytest.mark.long
 def test_how_jobs_are_done_may_change_without_parting_the_pairs(stopped, command, events_of):
     sweep = stopped(*SWEPT, after=STEPS + 15)
     done = command("--multirun", "sweep.resume=latest", "trainer.checkpoint_minutes=null", "tracking.wait_seconds=7")

@@ -6,9 +6,9 @@ import pytest
 
 from mnist_trainer.errors import DiskError
 from mnist_trainer.layers.normalization import BatchNorm
+from mnist_trainer.parameter_files import load_parameters, write_arrays
 from mnist_trainer.training import callbacks
 from mnist_trainer.training.callbacks import Console, ParameterFiles
-from mnist_trainer.training.parameter_files import load_parameters, write_arrays
 from mnist_trainer.training.state import restore, snapshot
 from mnist_trainer.training.trainer import Callback
 

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
 from mnist_trainer.analysis.comparison.progress import prefix_of
 from mnist_trainer.analysis.comparison.summary import Summary
+from mnist_trainer.analysis.pictures import drawn
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import Timing
@@ -48,7 +50,7 @@ class ComparisonFiles:
         assert isinstance(runs[0].config.task, CompareConfig)
         self._kinds = [f".{kind}" for kind in runs[0].config.task.figures if kind != "png"]
         self._studies: dict[str, Saturation | Timing] = {}
-        self._drawn: list[Picture] = []
+        self._drawn: list[str] = []
         self._declared: set[str] = set()
         self._setting = setting_of(runs)
 
@@ -82,29 +84,25 @@ class ComparisonFiles:
             self._comparison,
             said,
             studies={name.capitalize(): study.as_markdown() for name, study in self._studies.items()},
-            pictures={section: [one for one in of_it if one in self._drawn] for section, of_it in PICTURES.items()},
+            pictures={section: [one for one in some if one.file in self._drawn] for section, some in PICTURES.items()},
         )
         content: dict[str, Any] = {"setting": self._setting, "verdict": said, "comparison": asdict(self._comparison)}
         content |= {"saturation": None, "timing": None}
         content |= {name: asdict(study) for name, study in self._studies.items()}
         for name, whole in ((REPORT, text), (NUMBERS, as_json(content))):
             write_whole(self._journal.folder / name, whole)
-        drawn = [file for picture in self._drawn for file in self._files(picture)]
-        for name in (REPORT, NUMBERS, *drawn):
+        for name in (REPORT, NUMBERS, *self._drawn):
             if name not in self._declared:
                 self._journal.artifact(name)
                 self._declared.add(name)
 
     def _draw(self, content: Any, *pictures: Picture) -> None:
         for picture in pictures:
-            for file in self._files(picture):
-                draw(picture, content, self._journal.folder / file)
-        self._drawn += pictures
+            for name in [picture.file, *(Path(picture.file).with_suffix(kind).name for kind in self._kinds)]:
+                path = self._journal.folder / name
+                if drawn(path, partial(draw, picture, content, path)):
+                    self._drawn.append(name)
         self.write()
-
-    def _files(self, picture: Picture) -> list[str]:
-        """List a picture's files: the one that the report shows, and what else was asked for."""
-        return [picture.file, *(Path(picture.file).with_suffix(kind).name for kind in self._kinds)]
 
 
 def draw(picture: Picture, content: Any, path: Path) -> None:

@@ -86,6 +86,7 @@ def test_a_mistake_is_seen_in_the_whole_of_any_model_too(check, model):
     assert {check.verdict for check in weights} == {"wrong"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", GALLERY)
 @pytest.mark.parametrize("batch_size", [1, 10, 40])
 def test_no_mistake_passes_at_any_batch_size(check, loss, batch_size):
