@@ -97,7 +97,7 @@ def results(figure: SubFigure, n: Numbers) -> None:
         equal = is_small(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = f"= p − t, in grey (largest difference {difference:.0e})"
+        verdict = f"= p − t, in grey, up to {difference:.0e}"
         if not equal:
             verdict = f"≠ p − t, in grey (off by up to {short(difference)})"
         axes.set_title(f"{what}\n{verdict}", color=color)
@@ -128,7 +128,7 @@ def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
                 color=color,
                 fontweight="bold",
             )
-    axes.margins(y=0.14)
+    axes.margins(y=0.24)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("-", "−", 1)))
     by_class(axes, n)
 
