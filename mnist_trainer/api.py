@@ -49,6 +49,7 @@ from mnist_trainer.schedules import Schedule
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.train import train as train_in_folder
 from mnist_trainer.training.trainer import Callback, Trainer
+from mnist_trainer.words import folder_name
 
 __all__ = [
     "Callback",
@@ -92,7 +93,7 @@ def train(*given: str, data: Dataset | None = None) -> Result:
         return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides, data=data)
     config = compose(overrides)
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
+    folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{TOKEN}"
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides, data=data)

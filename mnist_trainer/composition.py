@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mnist_trainer.build import check_config
-from mnist_trainer.config import SCHEMAS, CommandConfig, Config
+from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
@@ -83,19 +83,15 @@ def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
 
 
 def restored(values: Mapping[str, Any]) -> Config:
-    """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
+    """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`.
+
+    Those of an earlier version get the keys that there were none of (`SINCE_0_1`).
+    """
     if values.keys() != {field.name for field in fields(Config)}:
         raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
-    groups = {}
-    for group in sorted({path.partition("/")[0] for path in SCHEMAS}):
-        own = values[group]
-        if not isinstance(own, Mapping):
-            raise ConfigError(f"{group}={own!r}: not a configuration of this version")
-        schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
-        fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
-        if not fitting:
-            raise ConfigError(f"{group} with the keys {', '.join(map(str, own))}: not a configuration of this version")
-        groups[group] = fitting[0]
+    names = sorted({path.partition("/")[0] for path in SCHEMAS})
+    groups = {name: schema_of_keys(name, values[name]) for name in names}
+    values = {**values, **{name: with_later_keys(name, values[name], schema) for name, schema in groups.items()}}
     try:
         structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
@@ -105,6 +101,25 @@ def restored(values: Mapping[str, Any]) -> Config:
         raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
     return _checked(vars(config))
+
+
+def schema_of_keys(group: str, values: object) -> type:
+    """Return the schema of a group that has just the keys of these plain values; raises `ConfigError`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{group}={values!r}: not a configuration of this version")
+    schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+    for later in ({}, SINCE_0_1.get(group, {})):
+        for schema in schemas:
+            lacking = {field.name for field in fields(schema)} - values.keys()
+            if lacking <= later.keys() and len(values) + len(lacking) == len(fields(schema)):
+                return schema
+    raise ConfigError(f"{group} with the keys {', '.join(map(str, values))}: not a configuration of this version")
+
+
+def with_later_keys(group: str, values: Mapping[str, Any], schema: type) -> dict[str, Any]:
+    """Return the values of a group with the keys that it has got since they were written."""
+    names = {field.name for field in fields(schema)}
+    return {key: value for key, value in SINCE_0_1.get(group, {}).items() if key in names} | dict(values)
 
 
 def _checked(values: Mapping[str, Any]) -> Config:

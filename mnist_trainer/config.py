@@ -321,6 +321,10 @@ SCHEMAS: dict[str, type] = {
 }
 
 
+SINCE_0_1: dict[str, dict[str, Any]] = {"trainer": {"callbacks": []}, "data": {"test_size": None, "test_seed": 0}}
+"""The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
+
+
 def register() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()

@@ -15,8 +15,8 @@ from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
 from mnist_trainer.shipping.shipment import Shipment, ShippedRun
-from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
-from mnist_trainer.words import shown
+from mnist_trainer.shipping.shipper import Shipper, require_store, ui_command
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def tell_later(tracked: Tracked, folder: Path) -> None:
     """Log the command that sends what this one doesn't."""
     password = with_password(tracked.uri) != tracked.uri
     log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
-    log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
+    log.warning(f"    {command('mnist_trainer', 'task=sync', given('journal', shown(folder)))}")
 
 
 def page(runs: Sequence[ShippedRun], kind: Kind) -> str:

@@ -23,7 +23,7 @@ from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
-from mnist_trainer.words import shown
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Sweep:
         left = [job for job in jobs if not job.finished and not job.diverged]
         if left and self.record.jobs is not None and not unusable(jobs):
             log.info("to run what has no result:")
-            log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
+            log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
 def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
