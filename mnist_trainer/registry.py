@@ -49,6 +49,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant, Cosine, OneCycle, Schedule, Step
+from mnist_trainer.slips import check_whole, is_users
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -83,6 +84,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return a decorator that registers a class under a name."""
 
         def decorate(cls: C) -> C:
+            check_whole(cls, self._noun.removeprefix("kind of "))
             self._classes[name] = cls
             return cls
 
@@ -189,7 +191,8 @@ def import_plugins(modules: Sequence[str]) -> None:
                 f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
             ) from error
         except Exception as error:  # the user's own code may raise anything
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            place = next((frame for frame in reversed(frames) if is_users(frame.filename)), frames[-1])
             if isinstance(error, SyntaxError):
                 where = f"{error.filename}:{error.lineno}"
             else:

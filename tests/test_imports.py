@@ -19,7 +19,7 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "files", "words", "hyperparameters", "credentials"}  # all may import these
+LEAVES = {"errors", "slips", "files", "words", "hyperparameters", "credentials"}  # all may import these
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "parameter_files", "sealed", "model", "data"}
 MADE = {"registry", "layer_list", "config", "presets", "composition", "build", "data_sets"}
 BUILT = NUMERICS | MADE | {"inference", "training"}
@@ -43,7 +43,7 @@ ROOMS = {
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
-    "shipping": {"journal", "figures"},
+    "shipping": {"inference", "journal", "figures"},
     "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "presets": {"config"},
@@ -69,7 +69,7 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
+MLFLOW = {"mnist_trainer.shipping.model", "mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 

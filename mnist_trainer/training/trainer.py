@@ -14,10 +14,11 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
+from mnist_trainer.training.blame import blamed
 from mnist_trainer.training.divergence import Batch, Found, find
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
@@ -221,7 +222,10 @@ class Trainer:
     @np.errstate(over="ignore", invalid="ignore")  # it looks at every loss, and costs 0.6 µs
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
-        loss, correct, _ = self.worker.gradients(x, labels)
+        try:
+            loss, correct, _ = self.worker.gradients(x, labels)
+        except Exception as error:
+            raise blamed(error, self.model, self.loss, x, labels) from error
         self.check_finite("the loss", loss, [(x, labels)], training=True)
         self._gradient_norm = self.worker.norm()
         self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
@@ -241,10 +245,13 @@ class Trainer:
         mean, classes = Mean(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
-            predictions = self.model.forward(x, training=False)
+            try:
+                predictions = self.model.forward(x, training=False)
+                loss = value_of(self.loss, predictions, labels)
+            except Exception as error:
+                raise blamed(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)
-            correct = int(np.count_nonzero(predicted == labels))
-            mean.add(float(self.loss.forward(predictions, labels)), correct, len(labels))
+            mean.add(loss, int(np.count_nonzero(predicted == labels)), len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
             self.interruption.check()
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))

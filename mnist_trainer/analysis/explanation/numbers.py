@@ -90,7 +90,7 @@ class Explanation:
     @property
     def rival(self) -> int:
         """The most probable class but for the true one."""
-        return int(np.where(self.targets == 1, -1, self.p).argmax())
+        return int(np.where(self.targets == 1, -np.inf, self.subject.logits).argmax())
 
     @property
     def differences(self) -> dict[str, float]:

@@ -113,7 +113,7 @@ def test_a_layer_with_parameters():
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("added", "never set (backward overwrites)"),
+        ("added", "backward adds to what the last call left, in dL/d weights"),
         ("unset", "never set (backward overwrites)"),
         ("mean", "N times too small (N = 5): it is divided by the batch size, which the loss has done already"),
         ("transposed", "dL/d weights is the transpose of the derivative"),
