@@ -3,20 +3,17 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.config import (
     Config,
-    CustomLossConfig,
-    CustomOptimizerConfig,
-    DataConfig,
-    IdxConfig,
     LayersConfig,
+    LinearConfig,
     LossConfig,
     MLPConfig,
     ModelConfig,
@@ -25,11 +22,12 @@ from mnist_trainer.config import (
 )
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.data.loading import KINDS, load, load_idx
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
+from mnist_trainer.data_sets import build_data as build_data
+from mnist_trainer.data_sets import check_data
 from mnist_trainer.errors import ConfigError, under
-from mnist_trainer.hyperparameters import construct, problems
+from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
 from mnist_trainer.layers.layer import Layer
@@ -40,7 +38,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.slips import is_own
 from mnist_trainer.training.streams import stream
-from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.training.trainer import Callback, Trainer
 
 T = TypeVar("T")
 
@@ -63,6 +61,8 @@ def check_config(config: Config) -> None:
         ("optimizer", lambda: build_optimizer(config.optimizer)),
         ("schedule", lambda: build_schedule(config.schedule)),
         ("model", lambda: build_layers(config.model, classes=10)),
+        ("data", lambda: check_data(config.data)),
+        ("trainer", lambda: build_callbacks(config.trainer.callbacks)),
     ):
         if any(problem.startswith(f"{group}.") for problem in found):
             continue
@@ -74,20 +74,32 @@ def check_config(config: Config) -> None:
         raise ConfigError(*found)
 
 
-def build_data(config: DataConfig) -> Dataset:
-    """Load the data set."""
-    if isinstance(config, IdxConfig):
-        if config.name in KINDS or not config.name.strip():
-            raise ConfigError(f"data.name={config.name!r}: other files need a name of their own, in MLflow too")
-        return load_idx(
-            config.train_images,
-            config.train_labels,
-            config.test_images,
-            config.test_labels,
-            root=config.root,
-            name=config.name,
-        )
-    return load(config.name, root=config.root, cache=config.cache, download=config.download)
+def build_callbacks(entries: Sequence[object]) -> list[Callback]:
+    """Make the plugins' callbacks; raises one `ConfigError` with the problems of all entries."""
+    made: list[Callback] = []
+    found: list[str] = []
+    for index, entry in enumerate(entries):
+        path = f"trainer.callbacks.{index}"
+        try:
+            made.append(_callback(entry, path))
+        except ConfigError as error:
+            found += error.problems
+    if found:
+        raise ConfigError(*found)
+    return made
+
+
+def _callback(entry: object, path: str) -> Callback:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
+        raise ConfigError(f"{path}: {entry!r} is no callback: must be a mapping with a kind, as in {{kind: mine}}")
+    with under(f"{path}: "):
+        cls = registry.callbacks.named(entry["kind"])
+    with under(f"{path} ({entry['kind']}): "):
+        made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
+        check(made)
+        if not isinstance(made, Callback):
+            raise ConfigError("must be a Callback, of mnist_trainer.api")
+    return made
 
 
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
@@ -151,7 +163,10 @@ def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype
 
 def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
     """Make the model's layers, without the loss's tail."""
-    if isinstance(config, MLPConfig):
+    entries: Sequence[object]
+    if isinstance(config, LinearConfig):
+        entries = mlp_entries([], "relu", 0.0, classes)
+    elif isinstance(config, MLPConfig):
         entries = mlp_entries(config.hidden, config.activation, config.dropout, classes)
     elif isinstance(config, LayersConfig):
         entries = config.layers
@@ -164,28 +179,17 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
 
 def build_loss(config: LossConfig) -> Loss:
     """Make the loss."""
-    return _built(registry.losses, config, "loss")
+    return registry.built(registry.losses, config, "loss")
 
 
 def build_optimizer(config: OptimizerConfig) -> Optimizer:
     """Make the optimizer; its state comes with the trainer."""
-    return _built(registry.optimizers, config, "optimizer")
+    return registry.built(registry.optimizers, config, "optimizer")
 
 
 def build_schedule(config: ScheduleConfig) -> Schedule:
     """Make the schedule; its length comes with the trainer."""
-    return _built(registry.schedules, config, "schedule")
-
-
-def _built(classes: registry.Registry[T], config: Any, group: str) -> T:
-    with under(f"{group}.name: "):
-        cls = classes.named(config.name)
-    if isinstance(config, CustomLossConfig | CustomOptimizerConfig):
-        with under(f"{group}.parameters."):
-            return construct(cls, config.parameters)
-    own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
-    with under(f"{group}."):
-        return construct(cls, own)
+    return registry.built(registry.schedules, config, "schedule")
 
 
 def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, Batches]:

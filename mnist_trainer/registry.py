@@ -1,4 +1,6 @@
-"""The names that a configuration may use for layers, losses, optimizers and schedules; open to users' own.
+"""The names that a configuration may use for layers, losses, optimizers, schedules, data sets and callbacks.
+
+Open to users' own: data sets and callbacks are all theirs.
 
 A plugin's module registers its classes with a decorator:
 
@@ -14,10 +16,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
@@ -130,6 +132,8 @@ optimizers: Registry[Optimizer] = Registry("optimizer", {"sgd": SGD, "rmsprop": 
 schedules: Registry[Schedule] = Registry(
     "schedule", {"constant": Constant, "step": Step, "cosine": Cosine, "one_cycle": OneCycle}
 )
+datasets: Registry[Any] = Registry("data set", {})
+callbacks: Registry[Any] = Registry("callback", {})
 tails: dict[str, Sequence[type[Layer]]] = {
     "posted_question": [BatchIdentitySoftmax],
     "posted_answer": [DiagonalSoftmax],
@@ -138,6 +142,9 @@ tails: dict[str, Sequence[type[Layer]]] = {
 
 register_layer = layers.register
 register_optimizer = optimizers.register
+register_schedule = schedules.register
+register_data = datasets.register
+register_callback = callbacks.register
 
 
 def register_loss(name: str, *, tail: Sequence[type[Layer]] | None = None) -> Callable[[C], C]:
@@ -156,6 +163,20 @@ def tail_layers(name: str) -> list[Layer]:
     """Make the layers that the loss of a name puts behind the model."""
     default: Sequence[type[Layer]] = [Softmax] if losses.named(name).expects == "probabilities" else []
     return [cls() for cls in tails.get(name, default)]
+
+
+def built(classes: Registry[T], config: Any, group: str) -> T:
+    """Make what a group of a configuration names, with the group's other keys or, if it has them, its `parameters`."""
+    with under(f"{group}.name: "):
+        cls = classes.named(config.name)
+    if hasattr(config, "parameters"):
+        with under(f"{group}.parameters."):
+            made = construct(cls, config.parameters)
+            check(made)  # not every class does so itself
+            return made
+    own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
+    with under(f"{group}."):
+        return construct(cls, own)
 
 
 def import_plugins(modules: Sequence[str]) -> None:

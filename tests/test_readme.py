@@ -122,7 +122,8 @@ def small(words, folder):
         newest = interrupted(folder)
         words = [words[0] if words[0] == "resume=latest" else f"resume={newest}", *words[1:]]
     if not {"--help", "--version", "--cfg", "task=sync"} & set(words):
-        words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
+        own = [] if "data=custom" in words else ["data="]
+        words = [word for word in words if not word.startswith((*own, "epochs="))] + (SMALL if own else SMALL[1:])
     if "task=compare" in words:
         words.append("task.timing=false")  # half a minute
     if "task=profile" in words:

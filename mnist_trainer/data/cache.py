@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from mnist_trainer.data.dataset import Part
-from mnist_trainer.data.idx import Bytes
 from mnist_trainer.data.known_files import expanded, read_copy, read_known
 from mnist_trainer.data.sources import KnownFile, KnownSet
+from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError
 
 _log = logging.getLogger(__name__)

@@ -108,7 +108,11 @@ def logical_cpus() -> str:
 
 def blas() -> str:
     """Return the library of the matrix products and the number of threads that it takes."""
-    for library in threadpool_info():
+    try:
+        libraries = threadpool_info()
+    except Exception:  # as in `cores.product_limits`
+        libraries = []
+    for library in libraries:
         if library["user_api"] == "blas":
             threads = library["num_threads"]
             version = f" {library['version']}" if library["version"] else ""

@@ -15,8 +15,8 @@ from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
 from mnist_trainer.shipping.shipment import Shipment, ShippedRun
-from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
-from mnist_trainer.words import shown
+from mnist_trainer.shipping.shipper import Shipper, require_store, ui_command
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,8 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
         try:
             shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
         except TrackingError as error:
-            log.warning(f"{error}; the journal is kept")
+            log.warning(f"{error}; training goes on, and its events are kept")
+            tell_later(tracked, folder)
     wait, leave = tracked.config.wait_seconds, False
     try:
         yield
@@ -131,9 +132,14 @@ def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None
     if shipment.left or shipment.error:
         why = f": {shipment.error}" if shipment.error else ""
         log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
-        password = with_password(tracked.uri) != tracked.uri
-        log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
-        log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
+        tell_later(tracked, folder)
+
+
+def tell_later(tracked: Tracked, folder: Path) -> None:
+    """Log the command that sends what this one doesn't."""
+    password = with_password(tracked.uri) != tracked.uri
+    log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
+    log.warning(f"    {command('mnist_trainer', 'task=sync', given('journal', shown(folder)))}")
 
 
 def page(runs: Sequence[ShippedRun], kind: Kind) -> str:

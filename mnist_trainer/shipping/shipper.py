@@ -1,7 +1,6 @@
 """The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
 import os
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import is_server, resolve_uri
 from mnist_trainer.shipping.position import count_left, served_folders
 from mnist_trainer.shipping.shipment import Shipment
+from mnist_trainer.words import command
 
 LOG = "shipper.log"
 CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
@@ -39,7 +39,7 @@ class Shipper:
                     text=True,
                 )
         except OSError as error:
-            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror}") from error
+            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
 
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
@@ -123,12 +123,3 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     if is_server(resolved):
         return resolved
     return command("mlflow", "ui", "--backend-store-uri", resolved)
-
-
-def command(module: str, *arguments: str) -> str:
-    """Return what runs a module from this directory, with the Python that runs this."""
-    python = sys.executable
-    if Path(python).is_relative_to(Path.cwd()):
-        python = str(Path(python).relative_to(Path.cwd()))
-        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
-    return shlex.join([python, "-m", module, *arguments])

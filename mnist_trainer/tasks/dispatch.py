@@ -3,7 +3,6 @@
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -26,7 +25,7 @@ from mnist_trainer.tasks.train import train
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "sync")
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""
@@ -57,7 +56,7 @@ def run_job(job: DictConfig) -> float | None:
             check_resume(job, folder)
             return resume(str(job.resume), folder, overrides, parent=parent, alone=alone).validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job)
+            config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
@@ -100,7 +99,7 @@ def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: 
     match config.task.name:
         case "train":
             result = train(config, folder, parent=parent, alone=alone, overrides=overrides)
-            return Answer(0, asdict(result), result.validation_loss)
+            return Answer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 
@@ -117,5 +116,9 @@ def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: 
             from mnist_trainer.tasks.profile import profile
 
             return profile(config, folder)
+        case "predict":
+            from mnist_trainer.tasks.predict import predict
+
+            return predict(config, folder, overrides)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

@@ -8,14 +8,13 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
-from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.files import write_whole
-from mnist_trainer.runs.cores import product_threads
+from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.tasks.terminal import console
 
@@ -37,7 +36,7 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))
     log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")
-    with threadpool_limits(product_threads(config.trainer), "blas"):
+    with product_limits(product_threads(config.trainer)):
         report = check_configuration(
             config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
         )

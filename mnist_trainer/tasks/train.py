@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
-from mnist_trainer.build import build_data, build_trainer
+from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
+from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.cores import cores_for
+from mnist_trainer.runs.cores import cores_for, product_limits, take
 from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
@@ -29,11 +28,13 @@ def train(
     alone: bool = True,
     overrides: Sequence[str] = (),
     resumption: Resumption | None = None,
+    data: Dataset | None = None,
 ) -> Result:
     """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
 
     `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
-    are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is.
+    are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is. `data`
+    are taken instead of those that the configuration names.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     if resumption is not None:
@@ -41,13 +42,13 @@ def train(
     else:  # a sweep's journal may have begun elsewhere
         tracked = Tracked.as_before(config.tracking, config.outputs, read_start(folder.parent) if parent else None)
     tracked.check()
-    dataset = build_data(config.data)
+    dataset = build_data(config.data, data)
     trainer, test = build_trainer(config, dataset)
     if parent is None:  # a sweep has asked, for all its jobs
         tracked.require(dataset.name)
     kept = resumption.processes if resumption else None
     cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
-    trainer.processes = cores.processes
+    take(cores, config.trainer, trainer)
     if resumption is not None:
         resumption.restore(trainer, dataset)
         record = resumption.record(tracked, dataset.name, parent)
@@ -58,9 +59,11 @@ def train(
     if alone:
         describe(config, dataset, trainer, with_model=parent is None and resumption is None)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
-    console = [Console(bar=config.trainer.progress)] if alone else []
+    callbacks = build_callbacks(config.trainer.callbacks)
+    if alone:
+        callbacks = [Console(bar=config.trainer.progress), *callbacks]
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
-        result = completed(run.updates(console, on_its_own=True))
+    with shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
+        result = completed(run.updates(callbacks, on_its_own=True))
         run.tell(result)
     return result

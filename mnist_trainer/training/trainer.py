@@ -1,16 +1,17 @@
 """The training loop, and the hooks that it calls."""
 
+import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.errors import DivergedError
+from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss, value_of
@@ -27,6 +28,8 @@ from mnist_trainer.training.worker import Alone, Worker
 FLUSH_EVERY = 100
 """Updates between two looks at the optimizer's state for subnormal numbers, which cost 1 % of an update's time, all in
 all; by `step`, so that a resumed run looks when it would have."""
+
+log = logging.getLogger(__name__)
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
 
@@ -77,6 +80,8 @@ class Trainer:
     """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so.
 
     The others work with the optimizer's hyperparameters as they are at the beginning."""
+    or_alone: bool = False
+    """Whether this process goes on alone, and says so, where the system doesn't grant the others."""
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
@@ -139,16 +144,24 @@ class Trainer:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let `processes` processes share every `update` within the block."""
-        if self.processes == 1:
-            yield
-            return
+        """Let `processes` processes share every `update` within the block.
+
+        Raises `NoTeamError` where they can't be had, unless it may go on `or_alone`; `processes` is 1 then.
+        """
         alone = self.worker
-        try:
-            with Team(self.model, self.loss, self.optimizer, self.processes) as self.worker:
+        with ExitStack() as team:
+            if self.processes > 1:
+                try:
+                    self.worker = team.enter_context(Team(self.model, self.loss, self.optimizer, self.processes))
+                except NoTeamError as error:
+                    if not self.or_alone:
+                        raise
+                    log.warning(f"{error}; this one trains alone")
+                    self.processes = 1
+            try:
                 yield
-        finally:
-            self.worker = alone
+            finally:
+                self.worker = alone
 
     @property
     def ended(self) -> bool:

@@ -75,7 +75,7 @@ def test_a_network_that_is_sure(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (0.2345, ".234"), (-0.05, "−.050"), (-2.8686, "−2.869"), (-2e-5, "−2e-5")]
+    ("value", "text"), [(0, "0"), (0.2345, ".234"), (-0.05, "−.050"), (-2.8686, "−2.869"), (-2e-5, "≈0")]
 )
 def test_cells(value, text):
     assert cell(value) == text

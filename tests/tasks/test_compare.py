@@ -20,7 +20,7 @@ TINY = (
     "trainer.log_every=4",
 )
 UPDATES = 22
-CHILD = {"journal.jsonl", "config.yaml", "last.npz", "best.npz"}
+CHILD = {"journal.jsonl", "config.yaml", "last.npz", "model.npz", "best.npz"}
 FIGURES = {"curves.png", "gradient_differences.png", "saturation.png", "parting_of_ways.png"}
 NUMBER = r"\d[\d.]*(?:e-\d+)?"
 
@@ -29,6 +29,17 @@ NUMBER = r"\d[\d.]*(?:e-\d+)?"
 def _no_figures(monkeypatch):
     """Drawing takes 3 s."""
     monkeypatch.setattr(files, "draw", lambda *arguments: None)
+
+
+def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(files, "draw", fail)
+    done = command(*TINY)
+    assert done.code == 0
+    assert "curves.png can't be drawn: MemoryError" in done.output
+    assert ".png" not in (done.run / "comparison.md").read_text()
 
 
 def numbers_of(done):

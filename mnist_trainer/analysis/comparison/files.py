@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
 from mnist_trainer.analysis.comparison.progress import prefix_of
 from mnist_trainer.analysis.comparison.summary import Summary
+from mnist_trainer.analysis.pictures import drawn
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import Timing
@@ -94,8 +96,9 @@ class ComparisonFiles:
 
     def _draw(self, content: Any, *pictures: Picture) -> None:
         for picture in pictures:
-            draw(picture, content, self._journal.folder / picture.file)
-        self._drawn += pictures
+            path = self._journal.folder / picture.file
+            if drawn(path, partial(draw, picture, content, path)):
+                self._drawn.append(picture)
         self.write()
 
 
