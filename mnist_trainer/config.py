@@ -208,6 +208,9 @@ class TrackingConfig:
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
     required: bool = MISSING
+    model: bool = MISSING
+    register: str | None = MISSING
+    alias: str | None = MISSING
 
 
 @dataclass

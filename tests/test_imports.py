@@ -38,11 +38,11 @@ ROOMS = {
     "registry": {"layers", "losses", "optimizers", "schedules"},
     "layer_list": {"layers", "registry"},
     "data": {"kernels"},
-    "inference": {"kernels", "layers", "parameter_files", "sealed", "model", "registry", "layer_list", "data"},
+    "inference": NUMERICS | {"registry", "layer_list"},
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
-    "shipping": {"journal", "figures"},
+    "shipping": {"inference", "journal", "figures"},
     "config": {"losses", "optimizers", "schedules"},
     "composition": {"config", "build"},
     "build": BUILT - {"composition", "build"},
@@ -66,7 +66,7 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
+MLFLOW = {"mnist_trainer.shipping.model", "mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 
