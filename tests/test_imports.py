@@ -66,7 +66,7 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.shipping.model", "mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
+MLFLOW = {f"mnist_trainer.shipping.{name}" for name in ("fetched", "model", "outbox", "store")}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 

@@ -9,8 +9,10 @@ from threadpoolctl import threadpool_limits
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config
+from mnist_trainer.files import MODEL
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cores import cores_for
+from mnist_trainer.runs.next_steps import predict_command
 from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
@@ -63,4 +65,7 @@ def train(
     with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
+    if parent is None and (folder / MODEL).exists():
+        log.info("to ask it about a picture of your own:")
+        log.info(f"    {predict_command(folder)}")
     return result
