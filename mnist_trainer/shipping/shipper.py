@@ -1,6 +1,7 @@
 """The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -122,4 +123,6 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     resolved = resolve_uri(uri, store_folder)
     if is_server(resolved):
         return resolved
-    return command("mlflow", "ui", "--backend-store-uri", resolved)
+    # Its jobs, of GenAI, would start 13 processes more; `env` sets a variable in whatever shell it is
+    light = shlex.join(["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"])
+    return f"{light} {command('mlflow', 'ui', '--backend-store-uri', resolved, '--workers', '1')}"
