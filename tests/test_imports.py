@@ -48,7 +48,7 @@ ROOMS = {
     "sweeps": RUNS | {"figures"},
     "tasks": RUNS | {"figures", "analysis", "sweeps"},
     "api": RUNS | {"analysis", "tasks"},
-    "__main__": {"composition", "sweeps", "tasks", "training"},
+    "__main__": {"composition", "runs", "sweeps", "tasks", "training"},
 }
 NUMPY_ONLY = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "registry", "layer_list"}
 # modules that the training process loads never import mlflow, not even within a function
