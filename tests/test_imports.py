@@ -54,7 +54,7 @@ ROOMS = {
     "sweeps": RUNS | {"figures"},
     "tasks": RUNS | {"figures", "analysis", "sweeps"},
     "api": RUNS | {"analysis", "tasks"},
-    "__main__": {"composition", "sweeps", "tasks", "training"},
+    "__main__": {"composition", "runs", "sweeps", "tasks", "training"},
 }
 NUMPY_ONLY = {
     "parameter_files",

@@ -60,7 +60,8 @@ def git_tags(folder: Path) -> dict[str, str]:
 
 def _git(folder: Path, *asked: str) -> str:
     command = ["git", "-C", str(folder), *asked]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+    return done.stdout.decode(errors="replace").strip()
 
 
 def flat(config: Config) -> dict[str, object]:

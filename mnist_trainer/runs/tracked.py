@@ -1,6 +1,8 @@
 """A shipper beside a task, and what the user is told of it."""
 
 import logging
+import os
+import sys
 import uuid
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -80,7 +82,8 @@ class Tracked:
         return replace(start, uri=self.config.uri, mode=self.mode, store_folder=str(self.store_folder))
 
     def check(self) -> None:
-        """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
+        """Raise `TrackingError` if journals can't be kept here, or MLflow can't write to the store that is named."""
+        check_name(self.store_folder)
         if self.mode == "mlflow":
             check_uri(self.uri)
         elif self.config.required:
@@ -90,6 +93,18 @@ class Tracked:
         """With `tracking.required`, wait for the store; raises `TrackingError` if it doesn't take what it is sent."""
         if self.config.required:
             require_store(self.uri, experiment, self.store_folder, self.config.wait_seconds)
+
+
+def check_name(folder: Path) -> None:
+    """Raise `TrackingError` for a folder that no journal and no store can name."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(folder).decode(errors="backslashreplace")
+        raise TrackingError(
+            f"{name}: not a name in UTF-8, which journals and MLflow are written in, as read in this system's encoding,"
+            f" {sys.getfilesystemencoding()}; name another folder with outputs=..., or set PYTHONUTF8=1 if it is one"
+        ) from None
 
 
 @contextmanager

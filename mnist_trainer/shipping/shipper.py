@@ -37,7 +37,8 @@ class Shipper:
                     stderr=log,
                     env=child_environment(),
                     start_new_session=True,
-                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
                 )
         except OSError as error:
             raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
@@ -92,7 +93,8 @@ def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: f
             stderr=subprocess.DEVNULL,
             env=child_environment(),
             start_new_session=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=wait_seconds + GRACE_SECONDS,
             check=False,
         )

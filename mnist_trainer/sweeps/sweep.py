@@ -156,7 +156,7 @@ def draw(folder: Path) -> None:
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
     try:
         done = subprocess.run(
-            command, env=child_environment(), capture_output=True, text=True, errors="replace", check=False
+            command, env=child_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
         )
     except OSError as error:  # no process, or no memory, is left for it
         log.warning(f"the pictures can't be drawn: {in_words(error)}")

@@ -85,7 +85,7 @@ def run_job(job: DictConfig) -> float | None:
 def hide_passwords(folder: Path) -> None:
     """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
     for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
-        if path.exists() and (safe := hidden(text := path.read_text())) != text:
+        if path.exists() and (safe := hidden(text := path.read_text(encoding="utf-8"))) != text:
             write_whole(path, safe)
 
 

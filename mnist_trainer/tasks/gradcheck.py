@@ -40,11 +40,11 @@ def gradcheck(config: Config, folder: Path) -> Answer:
         report = check_configuration(
             config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
         )
-    show(report)
     title = f"# Gradients of model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64\n\n"
     write_whole(folder / FILES[0], title + report.as_markdown() + "\n")
     record = report.as_record()
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    show(report)
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
