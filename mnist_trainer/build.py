@@ -19,6 +19,7 @@ from mnist_trainer.config import (
     ModelConfig,
     OptimizerConfig,
     ScheduleConfig,
+    TrackingConfig,
 )
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
@@ -56,6 +57,7 @@ def check_config(config: Config) -> None:
         found.append(f"trainer.threads={config.trainer.threads}: must be auto or a whole number")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
+    found += registration_problems(config.tracking)
     for group, part in (
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
@@ -100,6 +102,20 @@ def _callback(entry: object, path: str) -> Callback:
         if not isinstance(made, Callback):
             raise ConfigError("must be a Callback, of mnist_trainer.api")
     return made
+
+
+def registration_problems(tracking: TrackingConfig) -> list[str]:
+    """Tell what can't name a registered model, or its version, in MLflow."""
+    found, name, alias = [], tracking.register, tracking.alias
+    if name is not None and (not name.strip() or re.search(r"[/:'\"%]", name)):
+        found.append(f"tracking.register={name!r}: a model's name, without / : % and quotes")
+    if name is not None and not tracking.model:
+        found.append(f"tracking.register={name!r} with tracking.model=false: there is nothing to register then")
+    if alias is not None and name is None:
+        found.append(f"tracking.alias={alias!r} is that of a registered version: it needs tracking.register=NAME")
+    if alias is not None and (not re.fullmatch(r"[\w-]+", alias, re.ASCII) or re.fullmatch(r"v?\d+|latest", alias)):
+        found.append(f"tracking.alias={alias!r}: letters, digits, - and _ fit, but no number of a version, nor latest")
+    return found
 
 
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:

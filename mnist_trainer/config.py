@@ -246,6 +246,9 @@ class TrackingConfig:
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
     required: bool = MISSING
+    model: bool = MISSING
+    register: str | None = MISSING
+    alias: str | None = MISSING
 
 
 @dataclass
@@ -321,7 +324,11 @@ SCHEMAS: dict[str, type] = {
 }
 
 
-SINCE_0_1: dict[str, dict[str, Any]] = {"trainer": {"callbacks": []}, "data": {"test_size": None, "test_seed": 0}}
+SINCE_0_1: dict[str, dict[str, Any]] = {
+    "data": {"test_size": None, "test_seed": 0},
+    "trainer": {"callbacks": []},
+    "tracking": {"model": True, "register": None, "alias": None},
+}
 """The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
 
 

@@ -39,11 +39,11 @@ ROOMS = {
     "registry": {"layers", "losses", "optimizers", "schedules"},
     "layer_list": {"layers", "registry"},
     "data": {"kernels"},
-    "inference": {"kernels", "layers", "parameter_files", "sealed", "model", "registry", "layer_list", "data"},
+    "inference": NUMERICS | {"registry", "layer_list"},
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
-    "shipping": {"journal", "figures"},
+    "shipping": {"inference", "journal", "figures"},
     "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "presets": {"config"},
@@ -69,7 +69,7 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
+MLFLOW = {f"mnist_trainer.shipping.{name}" for name in ("fetched", "model", "outbox", "store")}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 

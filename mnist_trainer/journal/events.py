@@ -154,6 +154,17 @@ class Artifact(Event):
     folder: PathInside | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelEvent(Event):
+    """What was learned is in the run's file `name`; to be logged as a model and, with `register`, registered."""
+
+    event = "model"
+    name: PathInside
+    plugins: Names = field(default_factory=list)  # files and folders that go along
+    register: Text | None = None
+    alias: Text | None = None
+
+
 @dataclass(frozen=True)
 class End(Event):
     """The run's status, and the reason if it is a bad one."""
@@ -170,7 +181,8 @@ def _checks(kind: type[Event]) -> Mapping[str, Check]:
 
 WRITER = tuple(each.name for each in fields(Writer))
 KINDS: Mapping[str, type[Event]] = {
-    kind.event: kind for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, End)
+    kind.event: kind
+    for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, ModelEvent, End)
 }
 CHECKS = {kind: _checks(kind) for kind in KINDS.values()}
 """What lines of a kind hold, and what fits there."""

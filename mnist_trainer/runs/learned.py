@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 
 from mnist_trainer import __version__, registry
 from mnist_trainer.composition import schema_of_keys
-from mnist_trainer.config import DataConfig
+from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
 from mnist_trainer.hyperparameters import construct
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.model_file import Description, Outputs, Preparation, write_model
+from mnist_trainer.journal.events import ModelEvent
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.layer_list import entry_of
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.mistakes import WrongSoftmax
@@ -34,16 +37,42 @@ log = logging.getLogger(__name__)
 
 
 def write_learned(
-    folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any], data: DataConfig
-) -> bool:
-    """Write the model as it is now; return whether it could be told without the run. Raises `OSError`."""
+    folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any], data: DataConfig | None
+) -> Description | None:
+    """Write the model as it is now; return what is said of it. Raises `OSError`.
+
+    None, after a warning, if it can't be told without the run.
+    """
     try:
         description = described(trainer, dataset, result, data)
     except ConfigError as error:
         log.warning(f"no {MODEL}: {error}")
-        return False
-    write_model(folder / MODEL, description, arrays_of(trainer))
-    return True
+        return None
+    write_model(folder / MODEL, description, arrays_of(trainer), dataset.test_images[:1])
+    return description
+
+
+def journal_model(journal: Journal, description: Description, tracking: TrackingConfig, *, register: bool) -> None:
+    """Write that a model is to be logged and, if it may `register`, under which name; a line where it can't be."""
+    if not tracking.model:
+        return
+    try:
+        plugins = [str(file_of(module)) for module in description.plugins]
+    except DataError as error:
+        log.warning(f"no model for MLflow: {error}")
+        return
+    name, alias = (tracking.register, tracking.alias) if register else (None, None)
+    journal.write(ModelEvent(name=MODEL, plugins=plugins, register=name, alias=alias))
+
+
+def file_of(module: str) -> Path:
+    """Return the file of a plugin's module, or the folder of its package; raises `DataError` if it has none."""
+    top = sys.modules.get(module.partition(".")[0])
+    file = getattr(top, "__file__", None)
+    if file is None or module == "__main__":
+        raise DataError(f"a layer is registered in a notebook or script ({module}): put it into a module, for plugins=")
+    path = Path(file).absolute()
+    return path.parent if path.name == "__init__.py" else path
 
 
 def learned_folder(outputs: Path) -> Path:

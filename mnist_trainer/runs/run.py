@@ -16,7 +16,7 @@ from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
-from mnist_trainer.runs.learned import write_learned
+from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.resumption import Resumption
@@ -112,7 +112,9 @@ class Run:
             )
             try:
                 parameter_files.check()
-                write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                described = write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                if described is not None:
+                    journal_model(journal, described, config.tracking, register=self.record.parent is None)
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
                     write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)

@@ -14,6 +14,7 @@ from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
+from mnist_trainer.runs.next_steps import serve_command
 from mnist_trainer.shipping.shipment import Shipment, ShippedRun
 from mnist_trainer.shipping.shipper import Shipper, require_store, ui_command
 from mnist_trainer.words import command, given, shown
@@ -129,6 +130,9 @@ def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None
             if not tracked.ui_command.startswith("http"):
                 # The UI greets a new browser in its GenAI mode, without curves
                 log.info(f"    http://127.0.0.1:5000/#/{page(shipment.runs, kind)}workflowType=machine_learning")
+            if kind == "run" and run.status == "FINISHED" and tracked.config.model:
+                log.info("to serve its model:")
+                log.info(f"    {serve_command(tracked.uri, run.run_id)}")
     if shipment.left or shipment.error:
         why = f": {shipment.error}" if shipment.error else ""
         log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.reading import History, read_history
+from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
@@ -34,7 +35,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
-    """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
+    """Send the reason, the status and its time; then the pictures, the declared files, the journal and the model."""
     client = store.client
     # The status first: it is right then even where the artifacts' store can't be reached
     if end.reason:
@@ -45,6 +46,7 @@ def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list
             client.log_artifact(run_id, str(path), artifact_folder)
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
+    send_model(folder, store, run_id)
 
 
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:

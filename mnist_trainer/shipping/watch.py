@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import is_alive
+from mnist_trainer.shipping import model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.position import served_folders
@@ -131,6 +132,7 @@ class Watch:
             from mnist_trainer.shipping.pictures import warm_up
 
             warm_up()
+            model.warm_up()
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.files import MODEL
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cores import cores_for, product_limits, take
+from mnist_trainer.runs.next_steps import predict_command
 from mnist_trainer.runs.record import describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
@@ -66,4 +68,7 @@ def train(
     with shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
         result = completed(run.updates(callbacks, on_its_own=True))
         run.tell(result)
+    if parent is None and (folder / MODEL).exists():
+        log.info("to ask it about a picture of your own:")
+        log.info(f"    {predict_command(folder)}")
     return result

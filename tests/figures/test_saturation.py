@@ -66,9 +66,9 @@ def test_the_values_part_where_the_modes_do_and_a_right_image_has_nan(tmp_path, 
     last = {line.get_ydata()[-1] for line in loss.lines}
     assert any(value == pytest.approx(69.08, rel=1e-3) for value in last)
     assert any(value == pytest.approx(16.12, rel=1e-3) for value in last)
-    assert "homework: ∞ from 104" in texts(loss)
-    assert "homework: only rounding" in texts(gradient)
-    assert "homework: nan from 104" in texts(right)
+    assert "homework (rows): ∞ from 104" in texts(loss)
+    assert "homework (rows): only rounding" in texts(gradient)
+    assert "homework (rows): nan from 104" in texts(right)
     assert markers(right, "X") == {(104, color(4))}
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in drawn[0].axes)
 

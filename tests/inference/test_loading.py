@@ -37,7 +37,8 @@ def trained(digits, *choices, updates=3):
 
 
 def saved(path, trainer, digits):
-    write_model(path, described(trainer, digits, {"name": "a run", "test_accuracy": 0.5}), arrays_of(trainer))
+    about = described(trainer, digits, {"name": "a run", "test_accuracy": 0.5})
+    write_model(path, about, arrays_of(trainer), digits.test_images[:1])
     return path
 
 
@@ -195,6 +196,7 @@ def changed_document(model, path, **values):
         ({"layers": [{"kind": "flatter"}]}, "unknown kind of layer 'flatter'; did you mean 'flatten'?"),
         ({"layers": [{"kind": "flatten"}, {"kind": "conv2d", "filters": 1, "kernel": 3}]}, "layers.1 (Conv2d)"),
         ({"image_shape": [28, 28]}, "must be height, width and channels"),
+        ({"image_shape": [8, 8, 1]}, "its example is no image of [8, 8, 1]"),
         ({"image_shape": [28, 0, 1]}, "image_shape=[28, 0, 1] is out of range"),
         ({"class_names": []}, "class_names is empty"),
         ({"outputs": "wishes"}, "outputs='wishes' is unknown"),
@@ -258,8 +260,9 @@ def test_parameters_that_are_another_model_s_are_told(model, digits, tmp_path):
 def test_a_description_is_what_was_written(digits, tmp_path):
     trainer, _ = trained(digits, "model=residual_mlp")
     description = described(trainer, digits, {"name": "a"})
-    write_model(tmp_path / MODEL, description, arrays_of(trainer))
-    found, _ = read_model(tmp_path / MODEL)
+    write_model(tmp_path / MODEL, description, arrays_of(trainer), digits.test_images[4:5])
+    found, _, example = read_model(tmp_path / MODEL)
+    np.testing.assert_array_equal(example, digits.test_images[4:5])
     assert found == replace(description)
     assert isinstance(found, Description)
     assert classifier_of(trainer, digits).description.layers == found.layers

@@ -51,6 +51,14 @@ def ends(done, events_of):
     return [(end["status"], end["reason"]) for folder in folders for end in events_of(folder, "end")]
 
 
+def test_figures_of_other_kinds_on_request(command, events_of):
+    done = command(*TINY, "epochs=1", "task.figures=[svg,pdf]")
+    files = {path.name for path in done.run.iterdir()}
+    assert {name.replace("png", kind) for name in FIGURES for kind in ("png", "svg", "pdf")} <= files
+    assert {event["name"] for event in events_of(done.run, "artifact")} >= {"curves.svg", "curves.pdf"}
+    assert "curves.png" in (done.run / "comparison.md").read_text()
+
+
 def test_the_folder_holds_the_report_the_figures_and_a_run_a_mode(command, events_of, metrics_of):
     done = command(*TINY)
     assert done.code == 0, done.output

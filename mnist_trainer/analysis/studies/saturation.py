@@ -16,8 +16,8 @@ from mnist_trainer.analysis.studies.saturation_curves import (
     KINDS,
     SMALLEST,
     Curve,
-    Homework,
     Node,
+    OnRows,
     Rows,
     Textbook,
     curve,
@@ -100,7 +100,7 @@ class Saturation:
         for event in self.events:
             if (event.rows, event.what) == ("right", LOSS_NOT_FINITE) and event.scale > self.scales[0]:
                 loss = next(one.loss for one in self.curves if (one.mode, one.rows) == (event.mode, "right"))
-                why = ", of 0 · log 0" if event.mode == Homework.name else ""
+                why = ", of 0 · log 0" if event.mode == "homework (rows)" else ""
                 told.append(
                     f"There, too, where nothing is wrong, {event.mode} has a loss of {broken(loss)} from a gap of "
                     f"{event.scale:.4g} on{why}."
@@ -119,9 +119,8 @@ def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> S
     if all(config.name != "clipped" for config in configs):
         configs.append(ClippedConfig("clipped", 1e-7))
     modes_of_study = [Mode(unsmoothed(config), classes, classes, np.float32) for config in configs]
-    nodes: list[Node] = [*modes_of_study, Textbook()]
-    if all(config.name != Homework.name for config in configs):
-        nodes.append(Homework())
+    homework = OnRows(LossConfig("homework"), classes, classes, np.float32)
+    nodes: list[Node] = [*modes_of_study, Textbook(), homework]
     curves = [curve(node, rows, scales, classes, seed) for node in nodes for rows in KINDS]
     return Saturation(
         scales=[float(scale) for scale in scales],

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
+from mnist_trainer.config import LossConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -44,30 +46,19 @@ class Textbook:
         return softmax_backward(p, dp)
 
 
-class Homework:
-    """p = e^z / Σ_j e^z_j, L = mean_n(−Σ_c t_nc log p_nc) of dense rows t, dL/dz = (p − t)/N, in one node.
+class OnRows(Mode):
+    """A mode whose targets are one-hot rows, as the question's are: where all p are logged, 0 · log 0 is met."""
 
-    The question's homework, `SoftmaxLoss`, as it was posted. Its backward never sees the log; its forward takes that of
-    every p, so that one that underflows gives −log 0 = inf at the true class, and 0 · log 0 = NaN at any other.
-    """
+    def __init__(self, config: LossConfig, classes: int, max_batch: int, dtype: DTypeLike) -> None:
+        super().__init__(config, classes, max_batch, dtype)
+        self.name = f"{config.name} (rows)"
 
-    name = "homework"
-
-    def __init__(self) -> None:
-        self.probabilities: Array = np.empty((0, 0))
-        self._t: Array = np.empty((0, 0))
-
-    def forward(self, logits: Array, labels: Indices) -> float:
-        """Return the mean loss of logits (N, C) and class indices (N,)."""
-        self.probabilities, self._t = softmax(logits), np.eye(logits.shape[1], dtype=logits.dtype)[labels]
-        return float(np.mean(-np.sum(self._t * np.log(self.probabilities), axis=1)))
-
-    def backward(self) -> Array:
-        """Return dL/dz (N, C)."""
-        return np.asarray((self.probabilities - self._t) / len(self._t))
+    def forward(self, logits: Array, targets: Array | Indices) -> float:
+        """Return the mean loss for class indices (N,)."""
+        return super().forward(logits, np.eye(logits.shape[1], dtype=logits.dtype)[targets])
 
 
-Node: TypeAlias = Mode | Textbook | Homework
+Node: TypeAlias = Mode | Textbook
 
 
 @dataclass(frozen=True)
@@ -143,7 +134,7 @@ def point(node: Node, logits: Array, labels: Indices) -> tuple[float, ...]:
 
 def probabilities(node: Node, logits: Array) -> Array:
     """Return p (N, C) as a loss got it in its last forward; NaN where it takes logits."""
-    if isinstance(node, Textbook | Homework):
+    if isinstance(node, Textbook):
         return node.probabilities
     if node.loss.expects == "logits":
         return np.full_like(logits, math.nan)

@@ -18,7 +18,7 @@ from mnist_trainer.analysis.studies.saturation import (
     LOSS_ZERO,
     UNDERFLOW,
 )
-from mnist_trainer.analysis.studies.saturation_curves import Homework, Textbook, logits_at
+from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook, logits_at
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.losses.loss import Loss
@@ -120,7 +120,7 @@ def test_a_wrong_gradient_is_wrong_from_the_start(when, mode):
     assert when(mode, "wrong", LOSS_OFF) != 1
 
 
-@pytest.mark.parametrize("mode", ["posted_answer", "homework"])
+@pytest.mark.parametrize("mode", ["posted_answer", "homework (rows)"])
 def test_a_forward_of_dense_rows_is_inf_for_the_true_class_and_nan_for_any_other_that_underflows(when, curve, mode):
     assert when(mode, "wrong", LOSS_NOT_FINITE) == pytest.approx(103.97, rel=0.005)
     assert curve(mode, "wrong").loss[-1] == math.inf
@@ -129,8 +129,8 @@ def test_a_forward_of_dense_rows_is_inf_for_the_true_class_and_nan_for_any_other
 
 
 def test_the_homework_s_gradient_never_sees_the_log(when, curve):
-    assert when("homework", "wrong", GRADIENT_OFF) is None
-    assert curve("homework", "wrong").gradient_at_true[-1] == pytest.approx(-1, rel=1e-6)
+    assert when("homework (rows)", "wrong", GRADIENT_OFF) is None
+    assert curve("homework (rows)", "wrong").gradient_at_true[-1] == pytest.approx(-1, rel=1e-6)
 
 
 def test_a_mode_that_cannot_run_breaks_nothing():
@@ -153,7 +153,12 @@ def test_a_mode_that_cannot_run_breaks_nothing():
 
 def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
     found = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1), ClippedConfig("clipped", 1e-3)])
-    assert [one.mode for one in found.curves if one.rows == "wrong"] == ["fused", "clipped", "textbook", "homework"]
+    assert [one.mode for one in found.curves if one.rows == "wrong"] == [
+        "fused",
+        "clipped",
+        "textbook",
+        "homework (rows)",
+    ]
     assert max(found.curves[0].loss_error) < 1e-6
     stays = [
         event.scale
@@ -172,14 +177,17 @@ def test_the_tables_and_the_sentences_say_it(found):
     assert "separate has its loss capped at 69.08 from 69.25 on and keeps the true gradient up to 10,000" in wrong
     assert "clipped has its loss capped at 16.12 from 16.25 on and teaches nothing from 16.25 on" in wrong
     assert "double_softmax has another loss from the start" in wrong
-    assert "homework has a loss of inf from 104 on and keeps the true gradient up to 10,000" in wrong
+    assert "homework (rows) has a loss of inf from 104 on and keeps the true gradient up to 10,000" in wrong
     assert "textbook has a gradient of nan from 91.25 on and has a loss of inf from 104 on" in wrong
     assert "from a gap of 19 on (the truth is 5.0e-08 there)" in right
     assert right.endswith(": p rounds to 1.")
-    assert "There, too, where nothing is wrong, homework has a loss of nan from a gap of 104 on, of 0 · log 0." in lost
+    assert (
+        "There, too, where nothing is wrong, homework (rows) has a loss of nan from a gap of 104 on, of 0 · log 0."
+        in lost
+    )
 
 
-@pytest.mark.parametrize("node", [Textbook(), Homework()])
+@pytest.mark.parametrize("node", [Textbook(), OnRows(LossConfig("homework"), 5, 5, np.float64)])
 def test_the_nodes_as_posted_are_right_where_nothing_underflows(node):
     base, labels = logits_at(1, "wrong", 5, seed=1)
     right = cross_entropy(base, labels)
