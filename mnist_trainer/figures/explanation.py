@@ -39,16 +39,17 @@ class Numbers:
     p_minus_t: Floats
     posted: Floats
     diagonal: Floats
-    difference: float  # the largest between product and p_minus_t, over all classes
-    posted_difference: float
-    diagonal_difference: float
+
+    def off(self, values: Floats) -> float:
+        """Return the largest difference to p − t, of the classes that are shown."""
+        return float(np.abs(values - self.p_minus_t).max())
 
 
 def explanation_picture(numbers: Numbers, path: Path | BinaryIO) -> None:
     """Draw the derivation to `path`, in the proportions of a slide."""
     n = numbers
     with picture(path, 14.4, 8.1) as figure:
-        verdict = "is" if is_small(n.difference, n) else "should be"
+        verdict = "is" if is_small(n.off(n.product), n) else "should be"
         title = f"p − t {verdict} the derivative of cross-entropy times the derivative of softmax: nothing is left out"
         figure.suptitle(title, fontsize=17, fontweight="bold")
         grid = figure.add_gridspec(1, 3, width_ratios=(2.8, 7.4, 4.2))
@@ -87,17 +88,17 @@ def multiplies(figure: SubFigure, n: Numbers) -> None:
 
 def results(figure: SubFigure, n: Numbers) -> None:
     """Draw the product beside p − t, and what the mistakes give instead."""
-    for axes, values, difference, what in zip(
+    for axes, values, what in zip(
         figure.subplots(3, 1, sharex=True, sharey=True),
         (n.product, n.posted, n.diagonal),
-        (n.difference, n.posted_difference, n.diagonal_difference),
         ("J$^T$·dL/dp", "Posted answer: (p − t)·p(1 − p)", "Diagonal of J alone: −t/p·p(1 − p)"),
         strict=True,
     ):
+        difference = n.off(values)
         equal = is_small(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = f"= p − t, in grey (largest difference {difference:.0e})"
+        verdict = f"= p − t, in grey, up to {difference:.0e}"
         if not equal:
             verdict = f"≠ p − t, in grey (off by up to {short(difference)})"
         axes.set_title(f"{what}\n{verdict}", color=color)
@@ -128,7 +129,7 @@ def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
                 color=color,
                 fontweight="bold",
             )
-    axes.margins(y=0.14)
+    axes.margins(y=0.24)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("-", "−", 1)))
     by_class(axes, n)
 

@@ -168,7 +168,7 @@ def _gaps(axes: Axes, record: Record, rows: str, furthest: float, height: float)
             color=GREY,
             fontsize=11,
         )
-    axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 300, 1000]))
+    axes.xaxis.set_major_locator(FixedLocator([1, 3, 10, 30, 100, 300, 1000]))
     major_ticks_only(axes.xaxis)
     whole_numbers(axes.xaxis)
     axes.tick_params(labelsize=12)
