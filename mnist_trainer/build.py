@@ -55,6 +55,9 @@ def check_config(config: Config) -> None:
     found = problems(config)
     if not isinstance(config.trainer.threads, int | str) or isinstance(config.trainer.threads, bool):
         found.append(f"trainer.threads={config.trainer.threads}: must be auto or a whole number")
+    clip_norm = config.trainer.clip_norm
+    if not isinstance(clip_norm, float | int | str | None) or isinstance(clip_norm, bool):
+        found.append(f"trainer.clip_norm={clip_norm}: must be auto, a number or null")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
     found += registration_problems(config.tracking)

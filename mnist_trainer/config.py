@@ -229,7 +229,7 @@ class TrainerConfig:
 
     threads: Any = hyperparameter(MISSING, minimum=1, choices=("auto",))  # OmegaConf can't merge a Union
     log_every: int = hyperparameter(MISSING, minimum=1)
-    clip_norm: float | None = hyperparameter(MISSING, above=0)
+    clip_norm: Any = hyperparameter(MISSING, above=0, choices=("auto",))  # a number, auto or null
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING

@@ -39,7 +39,7 @@ ROOMS = {
     "registry": {"layers", "losses", "optimizers", "schedules"},
     "layer_list": {"layers", "registry"},
     "data": {"kernels"},
-    "inference": {"kernels", "layers", "parameter_files", "sealed", "model", "registry", "layer_list", "data"},
+    "inference": NUMERICS | {"registry", "layer_list"},
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
@@ -54,7 +54,7 @@ ROOMS = {
     "sweeps": RUNS | {"figures"},
     "tasks": RUNS | {"figures", "analysis", "sweeps"},
     "api": RUNS | {"analysis", "tasks"},
-    "__main__": {"composition", "sweeps", "tasks", "training"},
+    "__main__": {"composition", "runs", "sweeps", "tasks", "training"},
 }
 NUMPY_ONLY = {
     "parameter_files",
@@ -69,7 +69,7 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {"mnist_trainer.shipping.model", "mnist_trainer.shipping.store", "mnist_trainer.shipping.outbox"}
+MLFLOW = {f"mnist_trainer.shipping.{name}" for name in ("fetched", "model", "outbox", "store")}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 

@@ -3,7 +3,8 @@
 In goes a `model.npz`, which a run writes at its end, and images; out come classes, probabilities and scores. It needs
 NumPy alone: no configuration, no tracking. In reading order: `model_file` (what the file says), `loading`,
 `classifier`, `images` (arrays, checked), `scores`. Of a user's own pictures: `chosen`, which are meant; `pictures`,
-read; `preparation`, made like MNIST's; `predictions`, what is said of them.
+read; `preparation`, made like MNIST's; `predictions`, what is said of them. For MLflow: `served`, what it loads and
+asks, and `plugin_api`, what a plugin finds there.
 
     from mnist_trainer import inference
 

@@ -1,6 +1,7 @@
 """The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,7 +37,8 @@ class Shipper:
                     stderr=log,
                     env=child_environment(),
                     start_new_session=True,
-                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
                 )
         except OSError as error:
             raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
@@ -91,7 +93,8 @@ def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: f
             stderr=subprocess.DEVNULL,
             env=child_environment(),
             start_new_session=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=wait_seconds + GRACE_SECONDS,
             check=False,
         )
@@ -122,4 +125,6 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     resolved = resolve_uri(uri, store_folder)
     if is_server(resolved):
         return resolved
-    return command("mlflow", "ui", "--backend-store-uri", resolved)
+    # Its jobs, of GenAI, would start 13 processes more; `env` sets a variable in whatever shell it is
+    light = shlex.join(["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"])
+    return f"{light} {command('mlflow', 'ui', '--backend-store-uri', resolved, '--workers', '1')}"

@@ -18,7 +18,9 @@ from mnist_trainer.losses.loss import Loss, value_of
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
+from mnist_trainer.training import clipping
 from mnist_trainer.training.blame import blamed
+from mnist_trainer.training.clipping import ClipNorm
 from mnist_trainer.training.divergence import Batch, Found, find
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
@@ -57,8 +59,9 @@ class Callback:
 class Trainer:
     """Fits a model to training batches, validating after each epoch; all that it is told is in its fields.
 
-    `clip_norm` scales a gradient whose Euclidean norm is larger down to it. `patience` stops after that many epochs
-    without a better validation, judged by its accuracy (ties by its loss), or with `by_loss` the other way round.
+    `clip_norm` is the largest Euclidean norm that a gradient may have, as `clipping` tells. `patience` stops after that
+    many epochs without a better validation, judged by its accuracy (ties by its loss), or with `by_loss` the other way
+    round.
     """
 
     model: Sequential
@@ -70,7 +73,7 @@ class Trainer:
     validation: Batches
     epochs: int
     log_every: int = 50
-    clip_norm: float | None = None
+    clip_norm: ClipNorm = None
     patience: int | None = None
     by_loss: bool = False
     loss_name: str = ""
@@ -85,6 +88,8 @@ class Trainer:
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
+    norms: float = field(default=0.0, init=False)
+    """The sum of all updates' gradients' norms, as they were clipped."""
     epoch: int = field(default=0, init=False)
     """Whole epochs, with their validation."""
     batch: int = field(default=0, init=False)
@@ -229,8 +234,9 @@ class Trainer:
         self.check_finite("the loss", loss, [(x, labels)], training=True)
         self._gradient_norm = self.worker.norm()
         self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
-        scale = 1.0 if self.clip_norm is None else self.clip_norm / max(self._gradient_norm, self.clip_norm)
+        scale = clipping.scale(self._gradient_norm, clipping.limit(self.clip_norm, self.norms, self.step))
         self.worker.step(self.rate(self.step), scale)
+        self.norms += self._gradient_norm * scale
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
             self.worker.flush()

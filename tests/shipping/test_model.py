@@ -11,6 +11,7 @@ from mnist_trainer.errors import DataError
 from mnist_trainer.inference.model_file import Description, write_model
 from mnist_trainer.journal.events import DatasetEvent, ModelEvent
 from mnist_trainer.shipping import model as sending
+from mnist_trainer.shipping.fetched import load_from_mlflow
 from mnist_trainer.shipping.served_code import closure, copy_code
 from mnist_trainer.shipping.sync import sync
 
@@ -124,7 +125,7 @@ def test_a_finished_run_s_model_is_logged_linked_and_registered(outputs, finishe
     assert not modules & {"config.py", "composition.py", "build.py", "training", "runs", "tasks", "shipping", "api.py"}
 
 
-@pytest.mark.parametrize("kill", ["before", "after"])
+@pytest.mark.parametrize("kill", ["before", pytest.param("after", marks=pytest.mark.long)])
 @pytest.mark.parametrize("place", range(10))
 def test_killed_between_any_two_calls_and_sent_again_it_is_there_once(
     outputs, finished, client, rows, monkeypatch, place, kill
@@ -201,3 +202,18 @@ def test_a_plugin_goes_along_or_is_named(tmp_path):
     plugin.unlink()
     with pytest.raises(DataError, match="can't be read"):
         copy_code(tmp_path / "third", [plugin])
+
+
+def test_a_model_is_loaded_from_mlflow_by_run_by_id_and_by_alias(outputs, finished, client, tmp_path):
+    report = sync([finished(**REGISTERED)], store_folder=outputs)
+    uri, (model,) = f"sqlite:///{outputs}/mlflow.db", models_of(client)
+    expected = inference.load(outputs / "a")
+    images = np.random.default_rng(1).integers(0, 256, (5, 4, 5), np.uint8)
+    run_id = report.runs[0].run_id
+    for name in (f"runs:/{run_id}/model", f"models:/{model.model_id}", "models:/mine@best", "models:/mine/1"):
+        np.testing.assert_array_equal(load_from_mlflow(name, uri).logits(images), expected.logits(images))
+    for name in ("runs:/nowhere/model", "models:/nowhere@best", "models:/mine@worst", "models:/", "runs:/"):
+        with pytest.raises(DataError, match=name):
+            load_from_mlflow(name, uri)
+    with pytest.raises(DataError, match="none that was trained here"):
+        load_from_mlflow(f"runs:/{run_id}/journal.jsonl", uri)

@@ -135,7 +135,7 @@ def explain(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]],
     if not np.isfinite(loss) and probe.kind == SHIFTED:
         return f"{node}: the loss is {loss} for logits near ±1000: softmax isn't shifted by the maximum of its own row"
     return (
-        f"{node}: the forward is not the cross-entropy of the logits: {loss:.6g} for {right:.6g}, {probe.kind}, "
+        f"{node}: the forward is not the cross-entropy of the logits: {loss:.5g} for {right:.5g}, {probe.kind}, "
         f"{probe.where}"
     )
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.arrays import Array, Indices, Shape
 
 STEP = 1e-5
 RELATIVE = 1e-7
@@ -32,7 +32,6 @@ class Budget:
     """How long a check may take, in seconds from when it is made; None for as long as it takes."""
 
     seconds: float | None = None
-
     _started: float = field(default_factory=time.perf_counter, init=False, repr=False)
 
     @property
@@ -95,15 +94,10 @@ def measure(
         for entry in (*[None] * directions, *entries):
             if budget.spent:
                 break
-            if entry is None:
-                direction = rng.standard_normal(x.shape)
-                claimed = float(np.vdot(analytic, direction))
-                slope = compare(
-                    along(value, x, start, direction), base, claimed, norm, scale, step_of_direction, coarse
-                )
-            else:
-                claimed = float(analytic[entry])
-                slope = compare(at_entry(value, x, start, entry), base, claimed, None, scale, step, coarse)
+            direction = rng.standard_normal(x.shape) if entry is None else unit(x.shape, entry)
+            claimed = float(np.vdot(analytic, direction))
+            size, h = (norm, step_of_direction) if entry is None else (None, step)
+            slope = compare(along(value, x, start, direction), base, claimed, size, scale, h, coarse)
             x[...] = start
             lines.append((slope, entry, claimed))
     finally:
@@ -136,14 +130,11 @@ def along(value: Callable[[], float], x: Array, start: Array, direction: Array) 
     return at
 
 
-def at_entry(value: Callable[[], float], x: Array, start: Array, entry: Entry) -> Callable[[float], float]:
-    """Return `value` as a function of how far an entry of x lies from the start."""
-
-    def at(s: float) -> float:
-        x[entry] = start[entry] + s
-        return value()
-
-    return at
+def unit(shape: Shape, entry: Entry) -> Array:
+    """Return the direction of a single entry."""
+    direction = np.zeros(shape)
+    direction[entry] = 1
+    return direction
 
 
 def compare(

@@ -15,6 +15,7 @@ from mnist_trainer.kernels.arrays import Array
 
 TAUGHT = 1e-3
 """A gradient of a smaller part of the right one's norm is called nearly 0."""
+MANY = 1e6  # what is larger is written in fewer digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +124,10 @@ def explain_cap(loss: float, larger: float, gradient: float) -> str | None:
         if gradient <= TAUGHT
         else f"There the gradient is {gradient:.3g} times as large as the right one, as if there were no cap"
     )
-    return f"the loss is capped at {loss:.2f} = −log ε{epsilon}: probabilities are not let under ε. {teaches}"
+    cap = f"{loss:.2f}" if loss < MANY else f"{loss:.4g}"
+    return f"the loss is capped at {cap} = −log ε{epsilon}: probabilities are not let under ε. {teaches}"
 
 
 def close(one: float, other: float) -> bool:
     """Tell whether two losses are the same but for rounding and a little clipping."""
-    return abs(one - other) <= NEAR * abs(other)
+    return bool(np.isfinite(other)) and abs(one - other) <= NEAR * abs(other)

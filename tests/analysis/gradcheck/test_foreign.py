@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnist_trainer.api import Layer, Loss, check_gradients
 
@@ -311,3 +313,44 @@ class AddingLayer(Layer):
 def test_a_layer_that_adds_to_its_last_batchs_gradient_is_wrong():
     (fault,) = check_gradients(AddingLayer(), in_shape=(4,)).faults
     assert "backward adds to what the last call left, in dL/dx" in fault
+
+
+FORWARDS = {
+    "None": lambda *arrays: None,
+    "a list": lambda *arrays: arrays[0].tolist(),
+    "a word": lambda *arrays: "x",
+    "a number": lambda *arrays: arrays[0].sum(),
+    "rows": lambda *arrays: arrays[0].sum(axis=-1),
+    "itself": lambda *arrays: arrays[0],
+    "nan": lambda *arrays: arrays[0] * np.nan,
+    "an error": lambda *arrays: 1 / 0,
+    "noise": lambda *arrays: arrays[0] + np.random.default_rng().random(arrays[0].shape),
+}
+BACKWARDS = {
+    "None": lambda g, *arrays: None,
+    "g": lambda g, *arrays: g,
+    "a list": lambda g, *arrays: [g],
+    "a part": lambda g, *arrays: np.asarray(g).reshape(-1)[:1],
+    "too many": lambda g, *arrays: (g,) * 4,
+    "a word": lambda g, *arrays: "x",
+    "an error": lambda g, *arrays: 1 / 0,
+    "as many": lambda g, *arrays: np.mean(g) * np.ones_like(arrays[0]),
+}
+EXAMPLES = [(Z,), (Z, T), (Z, LABELS), (Z, Z), (Z[0],), (RNG.standard_normal((4, 2, 3)),), (LABELS,)]
+RIGHT = {("itself", "g"), ("itself", "a list"), ("itself", "too many"), ("rows", "as many"), ("a number", "as many")}
+
+
+@given(st.sampled_from(sorted(FORWARDS)), st.sampled_from(sorted(BACKWARDS)), st.sampled_from(range(len(EXAMPLES))))
+def test_whatever_code_returns_a_report_is_made_and_only_right_code_is_exact(forward, backward, example):
+    report = check_gradients(FORWARDS[forward], BACKWARDS[backward], *EXAMPLES[example], samples=2)
+    assert str(report)
+    assert report.exact or report.faults or report.unchecked or not report.wrong
+    if (forward, backward) not in RIGHT and len(EXAMPLES[example]) == 1 and EXAMPLES[example][0].ndim > 1:
+        assert not report.exact
+
+
+def test_what_a_function_must_return_is_said():
+    (fault,) = check_gradients(lambda z: z.sum(), lambda g, z: g * np.ones_like(z), Z).faults
+    assert "must be an array of as many rows as its input; or else one number, of predictions (N, C)" in fault
+    with pytest.raises(TypeError, match=r"needs example arrays: its input, as z of shape \(N, C\)"):
+        check_gradients(softmax, jacobian_applied, 3.0)
