@@ -106,24 +106,49 @@ class EvaluateConfig(ModelTaskConfig):
 
 @dataclass
 class DataConfig:
-    """A known data set: where it is, and how it is split and scaled."""
+    """A data set, and how it is split and scaled."""
 
     name: str = MISSING
-    root: str | None = MISSING
-    cache: str | None = MISSING
-    download: bool = MISSING
     validation_size: int | None = hyperparameter(MISSING, minimum=0)
     standardize: bool = MISSING
 
 
 @dataclass
-class IdxConfig(DataConfig):
-    """Any four IDX files, relative to `root` if it is given."""
+class KnownConfig(DataConfig):
+    """A known data set, and where it is."""
 
-    train_images: str = MISSING
-    train_labels: str = MISSING
-    test_images: str = MISSING
-    test_labels: str = MISSING
+    root: str | None = MISSING
+    cache: str | None = MISSING
+    download: bool = MISSING
+
+
+@dataclass
+class EmnistConfig(DataConfig):
+    """EMNIST, in one of its splits."""
+
+    split: str = MISSING
+    root: str | None = MISSING
+    cache: str | None = MISSING
+
+
+@dataclass
+class IdxConfig(DataConfig):
+    """Any files: what lies in `root`, or those that are named, relative to it if it is given."""
+
+    root: str | None = MISSING
+    train_images: str | None = MISSING
+    train_labels: str | None = MISSING
+    test_images: str | None = MISSING
+    test_labels: str | None = MISSING
+    test_size: int | None = hyperparameter(MISSING, minimum=1)
+    test_seed: int = hyperparameter(MISSING, minimum=0)
+
+
+@dataclass
+class CustomDataConfig(DataConfig):
+    """A plugin's data set by the name it registered, with its parameters; or what was given from Python."""
+
+    parameters: dict[str, Any] = MISSING
 
 
 @dataclass
@@ -131,6 +156,11 @@ class ModelConfig:
     """A model; `name` is what its runs are called by."""
 
     name: str = MISSING
+
+
+@dataclass
+class LinearConfig(ModelConfig):
+    """One linear layer: nothing is left to choose."""
 
 
 @dataclass
@@ -200,17 +230,25 @@ OneCycleConfig = schema_of(OneCycle, "OneCycleConfig", ScheduleConfig)
 
 
 @dataclass
+class CustomScheduleConfig(ScheduleConfig):
+    """A plugin's schedule by the name it registered, with that schedule's parameters."""
+
+    parameters: dict[str, Any] = MISSING
+
+
+@dataclass
 class TrainerConfig:
     """The loop."""
 
     threads: Any = hyperparameter(MISSING, minimum=1, choices=("auto",))  # OmegaConf can't merge a Union
     log_every: int = hyperparameter(MISSING, minimum=1)
-    clip_norm: float | None = hyperparameter(MISSING, above=0)
+    clip_norm: Any = hyperparameter(MISSING, above=0, choices=("auto",))  # a number, auto or null
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING
     checkpoint_minutes: float | None = hyperparameter(MISSING, above=0)
     progress: bool = MISSING
+    callbacks: list[Any] = MISSING
 
 
 @dataclass
@@ -275,8 +313,11 @@ SCHEMAS: dict[str, type] = {
     "task/predict": PredictConfig,
     "task/evaluate": EvaluateConfig,
     "task/export": ExportConfig,
-    "data/known": DataConfig,
+    "data/known": KnownConfig,
+    "data/emnist": EmnistConfig,
     "data/idx": IdxConfig,
+    "data/custom": CustomDataConfig,
+    "model/linear": LinearConfig,
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
@@ -292,9 +333,18 @@ SCHEMAS: dict[str, type] = {
     "schedule/step": StepConfig,
     "schedule/cosine": CosineConfig,
     "schedule/one_cycle": OneCycleConfig,
+    "schedule/custom": CustomScheduleConfig,
     "trainer": TrainerConfig,
     "tracking": TrackingConfig,
 }
+
+
+SINCE_0_1: dict[str, dict[str, Any]] = {
+    "data": {"test_size": None, "test_seed": 0},
+    "trainer": {"callbacks": []},
+    "tracking": {"model": True, "register": None, "alias": None},
+}
+"""The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
 
 
 def register() -> None:

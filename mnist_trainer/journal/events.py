@@ -27,6 +27,9 @@ from mnist_trainer.journal.values import (
 TIMED = ("samples_per_second", "epoch_seconds")
 """The metrics that come out otherwise when the same updates are done again."""
 
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description, in Markdown."""
+
 Kind = Literal["run", "sweep", "comparison", "evaluation"]
 """A run, or a parent of the runs in the folders below its own."""
 Mode = Literal["mlflow", "off"]

@@ -107,7 +107,9 @@ class Checkpoints(Callback):
         trainer, self._saved_at = self._trainer, time.monotonic()
         try:
             self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
-            RunCheckpoint(self._path, replace(self._about, journal=self._journal.size), snapshot(trainer)).save()
+            # A team that couldn't be had has left its work to one
+            about = replace(self._about, journal=self._journal.size, processes=trainer.processes)
+            RunCheckpoint(self._path, about, snapshot(trainer)).save()
         except OSError as error:
             if not self._failed:
                 log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer import __version__, registry
-from mnist_trainer.config import DataConfig, IdxConfig, TrackingConfig
+from mnist_trainer.composition import schema_of_keys
+from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
@@ -130,7 +131,8 @@ def data_of(description: Description) -> DataConfig:
     if not isinstance(values, Mapping):
         raise DataError("this model doesn't know the data that it was trained on: name some, as in data=mnist")
     try:
-        return construct(IdxConfig if "train_images" in values else DataConfig, values)
+        config: DataConfig = construct(schema_of_keys("data", values), values)
+        return config
     except ConfigError as error:
         raise DataError(
             f"the model's data are told as in another version ({error}): name them, as data=mnist"

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from mnist_trainer.credentials import hidden
 from mnist_trainer.journal.address import is_server, sqlite_path
-from mnist_trainer.shipping.shipper import command
-from mnist_trainer.words import shown
+from mnist_trainer.words import command, given, shown
 
 PORT = 5001  # MLflow's UI has 5000
 
 
 def predict_command(folder: Path) -> str:
     """Return the command that asks a run's model about a picture."""
-    return command("mnist_trainer", "task=predict", f"checkpoint={shown(folder)}", "images=[mine.png]")
+    return command("mnist_trainer", "task=predict", given("checkpoint", shown(folder)), "images=[mine.png]")
 
 
 def serve_command(uri: str, run_id: str) -> str:

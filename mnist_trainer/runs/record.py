@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
@@ -21,6 +21,9 @@ from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+COLOURS = {"fused": "#0072B2", "separate": "#D55E00"}
+"""The loss modes', as in `figures`, which training doesn't load."""
 
 
 @contextmanager
@@ -93,6 +96,19 @@ def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
     told = {f"diverged.{name}": value for name, value in facts.items()}
     journal.tags({name: str(value) for name, value in told.items()})
     journal.params(told)
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a sweep calls a job in MLflow, for what varies, and whether it has its loss mode's colour there."""
+
+    name: str
+    coloured: bool
+
+
+def colour_of(mode: str) -> dict[str, str]:
+    """Return the tag by which a run has its loss mode's colour in all of MLflow's charts; {} if the mode has none."""
+    return {"mlflow.runColor": COLOURS[mode]} if mode in COLOURS else {}
 
 
 def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: int, tags: Mapping[str, str]) -> None:

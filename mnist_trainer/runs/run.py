@@ -18,7 +18,7 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
 from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
-from mnist_trainer.runs.record import journaled
+from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import Update
@@ -64,6 +64,8 @@ class Run:
     record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
+    coloured: bool = True
+    """Whether it has its loss mode's colour in MLflow, rather than one that tells it from others of the mode."""
 
     def updates(
         self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
@@ -76,7 +78,13 @@ class Run:
         config, trainer = self.config, self.trainer
         held = trainer.validation.samples
         journaling = journaled(
-            config, self.folder, self.dataset, self.record, validation_size=held, resumption=self.resumption
+            config,
+            self.folder,
+            self.dataset,
+            self.record,
+            validation_size=held,
+            tags=colour_of(config.loss.name) if self.coloured else {},
+            resumption=self.resumption,
         )
         with journaling as journal:
             journal_callback = JournalCallback(journal)

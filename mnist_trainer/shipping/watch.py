@@ -129,10 +129,13 @@ class Watch:
         """Import and warm up what the end needs, while training goes on."""
         if not self._preloaded:
             self._preloaded = True
-            from mnist_trainer.shipping.pictures import warm_up
+            try:
+                from mnist_trainer.shipping.pictures import warm_up
 
-            warm_up()
-            model.warm_up()
+                warm_up()
+                model.warm_up()
+            except Exception as error:  # as when a picture can't be drawn: a run is sent without
+                log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

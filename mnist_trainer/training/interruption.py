@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,7 +49,8 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     interrupted = Interrupted(number)
-    os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
+    with suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
     os._exit(interrupted.exit_code)
 
 

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from mnist_trainer.tasks import explain
+
 TINY = ("task=explain", "data=digits", "model.hidden=[8]")
 
 
@@ -28,6 +30,18 @@ def test_it_explains_one_image_and_leaves_a_hand_out(command):
     assert differences["posted_answer"] > 0.1
     assert differences["diagonal"] > 0.1
     assert f"Image {outcome['image']} of the test set of digits. Its label is {outcome['label']};" in text
+
+
+def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, monkeypatch):
+    def fail(*args):
+        raise ModuleNotFoundError("No module named 'matplotlib'")
+
+    monkeypatch.setattr(explain, "draw", fail)
+    done = command(*TINY, "task.updates=0")
+    assert done.code == 0
+    assert "explanation.png can't be drawn: No module named 'matplotlib'" in done.output
+    assert "explanation.png" not in (done.run / "explanation.md").read_text()
+    assert "explanation.png" not in done.output.partition("to hand out")[2]
 
 
 def test_the_image_that_was_asked_for(command):
