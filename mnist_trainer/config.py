@@ -92,6 +92,19 @@ class PredictConfig(ModelTaskConfig):
 
 
 @dataclass
+class ExportConfig(ModelTaskConfig):
+    """A model for other programs."""
+
+    format: str | None = hyperparameter(MISSING, choices=("onnx",))
+    input: str = hyperparameter(MISSING, choices=("uint8", "float"))
+
+
+@dataclass
+class EvaluateConfig(ModelTaskConfig):
+    """How well a model does on the test images of a data set."""
+
+
+@dataclass
 class DataConfig:
     """A data set, and how it is split and scaled."""
 
@@ -298,6 +311,8 @@ SCHEMAS: dict[str, type] = {
     "task/explain": ExplainConfig,
     "task/profile": ProfileConfig,
     "task/predict": PredictConfig,
+    "task/evaluate": EvaluateConfig,
+    "task/export": ExportConfig,
     "data/known": KnownConfig,
     "data/emnist": EmnistConfig,
     "data/idx": IdxConfig,

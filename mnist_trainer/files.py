@@ -15,6 +15,7 @@ JOURNAL = "journal.jsonl"
 OUTCOME = "outcome.json"
 LAST, BEST = "last.npz", "best.npz"
 MODEL = "model.npz"  # what was tested, and all that it takes to use it
+ONNX = "model.onnx"
 CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
 # In a sweep's

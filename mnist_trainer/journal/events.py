@@ -30,7 +30,7 @@ TIMED = ("samples_per_second", "epoch_seconds")
 DESCRIPTION = "mlflow.note.content"
 """The tag that MLflow shows as a run's description, in Markdown."""
 
-Kind = Literal["run", "sweep", "comparison"]
+Kind = Literal["run", "sweep", "comparison", "evaluation"]
 """A run, or a parent of the runs in the folders below its own."""
 Mode = Literal["mlflow", "off"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -169,6 +169,14 @@ class ModelEvent(Event):
 
 
 @dataclass(frozen=True)
+class Evaluated(Event):
+    """The metrics `test/...` are those of the model that the run `run` has left."""
+
+    event = "evaluated"
+    run: Id
+
+
+@dataclass(frozen=True)
 class End(Event):
     """The run's status, and the reason if it is a bad one."""
 
@@ -185,7 +193,7 @@ def _checks(kind: type[Event]) -> Mapping[str, Check]:
 WRITER = tuple(each.name for each in fields(Writer))
 KINDS: Mapping[str, type[Event]] = {
     kind.event: kind
-    for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, ModelEvent, End)
+    for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, ModelEvent, Evaluated, End)
 }
 CHECKS = {kind: _checks(kind) for kind in KINDS.values()}
 """What lines of a kind hold, and what fits there."""

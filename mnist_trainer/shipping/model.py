@@ -18,7 +18,7 @@ from mnist_trainer.errors import DataError
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.inference.model_file import Description, read_model
 from mnist_trainer.journal.address import is_server
-from mnist_trainer.journal.events import DatasetEvent, End, Event, Metrics, ModelEvent, Start
+from mnist_trainer.journal.events import DatasetEvent, End, Evaluated, Event, Metrics, ModelEvent, Start
 from mnist_trainer.journal.reading import read_events
 from mnist_trainer.shipping.served_code import LOADER, copy_code
 from mnist_trainer.shipping.store import RUN_TAG, Store, is_store_s
@@ -50,16 +50,18 @@ class Finished:
 
 
 def send_model(folder: Path, store: Store, run_id: str) -> None:
-    """Log the model of a finished run, if its journal tells of one; it must not keep the run from ending.
+    """Log the model of a finished run, or link an evaluation to one; that must not keep the run from ending.
 
     Raises what the store raises if that doesn't answer.
     """
     events, _ = read_events(folder / JOURNAL)
     finished = read_finished(events)
-    if finished is None:
-        return
+    evaluated = next((event for event in events if isinstance(event, Evaluated)), None)
     try:
-        send(folder, store, run_id, finished)
+        if finished is not None:
+            send(folder, store, run_id, finished)
+        if evaluated is not None:
+            link_evaluation(store, run_id, evaluated.run, events)
     except Exception as error:
         if not isinstance(error, DataError) and is_store_s(error, store.uri):
             raise
@@ -130,6 +132,32 @@ def link(store: Store, run_id: str, model_id: str, finished: Finished) -> None:
         if key in tested.metrics
     ]
     store.client.log_batch(run_id, metrics=metrics)
+
+
+def link_evaluation(store: Store, run_id: str, run: str, events: Sequence[Event]) -> None:
+    """Tell that a run has evaluated the model that the run `run` has left, if this store has that."""
+    from mlflow.entities import LoggedModelInput, Metric
+
+    client = store.client
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    found = client.search_logged_models(experiments, f"tags.`{RUN_TAG}` = '{run}'")
+    model = next((each for each in found if str(each.status) == "READY"), None)
+    if model is None:
+        log.info("the model of the run %s is not in this store: the evaluation is not linked to it", run)
+        return
+    inputs = client.get_run(run_id).inputs
+    if model.model_id not in [each.model_id for each in (inputs.model_inputs if inputs else [])]:
+        client.log_inputs(run_id, models=[LoggedModelInput(model.model_id)])
+    data = next((each for each in events if isinstance(each, DatasetEvent)), None)
+    about = {"dataset_name": data.name, "dataset_digest": data.digest[:36]} if data else {}
+    metrics = [
+        Metric(key, value, event.time, event.step, model_id=model.model_id, run_id=run_id, **about)
+        for event in events
+        if isinstance(event, Metrics)
+        for key, value in event.metrics.items()
+        if key in TESTED
+    ]
+    client.log_batch(run_id, metrics=metrics)
 
 
 def register(store: Store, run_id: str, source: str, event: ModelEvent, model_id: str | None) -> None:

@@ -27,7 +27,7 @@ from mnist_trainer.tasks.train import train
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "evaluate", "export", "sync")
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""
@@ -125,5 +125,13 @@ def run_task(
             from mnist_trainer.tasks.predict import predict
 
             return predict(config, folder, overrides)
+        case "evaluate":
+            from mnist_trainer.tasks.evaluate import evaluate
+
+            return evaluate(config, folder, overrides)
+        case "export":
+            from mnist_trainer.tasks.export import export
+
+            return export(config, folder)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

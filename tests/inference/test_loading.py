@@ -203,7 +203,7 @@ def changed_document(model, path, **values):
         ({"dtype": "float16"}, "dtype='float16' is unknown"),
         ({"scale": float("nan")}, "scale=nan is out of range: must be finite"),
         ({"preparation": None}, "preparation=None has the wrong type"),
-        ({"plugins": ["nowhere_to_be_found"]}, "can't import 'nowhere_to_be_found'"),
+        ({"plugins": ["nowhere_to_be_found"], "layers": [{"kind": "strange"}]}, "can't import 'nowhere_to_be_found'"),
     ],
 )
 def test_a_document_that_describes_no_model_is_told(model, tmp_path, values, said):

@@ -9,7 +9,7 @@ import pytest
 from mnist_trainer import inference
 from mnist_trainer.errors import DataError
 from mnist_trainer.inference.model_file import Description, write_model
-from mnist_trainer.journal.events import DatasetEvent, ModelEvent
+from mnist_trainer.journal.events import DatasetEvent, Evaluated, ModelEvent
 from mnist_trainer.shipping import model as sending
 from mnist_trainer.shipping.fetched import load_from_mlflow
 from mnist_trainer.shipping.served_code import closure, copy_code
@@ -217,3 +217,22 @@ def test_a_model_is_loaded_from_mlflow_by_run_by_id_and_by_alias(outputs, finish
             load_from_mlflow(name, uri)
     with pytest.raises(DataError, match="none that was trained here"):
         load_from_mlflow(f"runs:/{run_id}/journal.jsonl", uri)
+
+
+def test_an_evaluation_is_linked_to_the_model_that_it_is_of(outputs, finished, begin, client):
+    sync([finished()], store_folder=outputs)
+    journal = begin("b", kind="evaluation")
+    journal.write(DatasetEvent(name="other", digest="4567", source="there", schema={}, profile={}))
+    journal.metrics(7, {"test/loss": 0.7, "test/accuracy": 0.5})
+    journal.write(Evaluated("a" * 32))
+    journal.end("FINISHED")
+    journal.close()
+    for _ in range(2):
+        report = sync([outputs / "b"], store_folder=outputs)
+        assert report.error is None
+        (outputs / "b" / "shipped.json").unlink()
+    (model,) = models_of(client)
+    run = client.get_run(report.runs[0].run_id)
+    assert [each.model_id for each in run.inputs.model_inputs] == [model.model_id]
+    found = sorted((metric.dataset_name, metric.value) for metric in model.metrics if metric.key == "test/accuracy")
+    assert found == [("mine", 0.75), ("other", 0.5)]
