@@ -133,6 +133,10 @@ class Trainer:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
                     self.interruption.check()
+            except DivergedError:
+                if self.since_record.samples:  # the curve goes on to the last update that was one
+                    self._record()
+                raise
             finally:
                 self._tell("on_end")
 
@@ -210,8 +214,9 @@ class Trainer:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
         loss, correct, _ = self.worker.gradients(x, labels)
         self.check_finite("the loss", loss, [(x, labels)], training=True)
-        self._gradient_norm = self.worker.norm()
-        self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
+        norm = self.worker.norm()
+        self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
+        self._gradient_norm = norm
         scale = 1.0 if self.clip_norm is None else self.clip_norm / max(self._gradient_norm, self.clip_norm)
         self.worker.step(self.rate(self.step), scale)
         self.step += 1
