@@ -44,7 +44,7 @@ def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None
         resumption = Resumption.prepared(named, folder, given)
         config, overrides = resumption.config, resumption.overrides
         result = train(config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption)
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise

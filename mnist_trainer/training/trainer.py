@@ -137,7 +137,7 @@ class Trainer:
                 while not self.ended:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
-                    self.interruption.check()
+                    self.interruption.rest()
             finally:
                 self._tell("on_end")
 
@@ -182,8 +182,8 @@ class Trainer:
             self.epoch_seconds += time.perf_counter() - started
             self.at_rest = True
             yield Update(x, labels, loss, correct)
+            self.interruption.rest()
             started = time.perf_counter()
-            self.interruption.check()
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
