@@ -143,7 +143,7 @@ class Trainer:
                 while not self.ended:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
-                    self.interruption.check()
+                    self.interruption.rest()
             except DivergedError:
                 if self.since_record.samples:  # the curve goes on to the last update that was one
                     self._record()
@@ -192,8 +192,8 @@ class Trainer:
             self.epoch_seconds += time.perf_counter() - started
             self.at_rest = True
             yield Update(x, labels, loss, correct)
+            self.interruption.rest()
             started = time.perf_counter()
-            self.interruption.check()
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
