@@ -88,7 +88,7 @@ class Trainer:
 
     step: int = field(default=0, init=False)
     norms: float = field(default=0.0, init=False)
-    """The sum of all updates' gradients' norms, as they were clipped."""
+    """The sum of all updates' gradients' norms, as `clipping` counts them."""
     epoch: int = field(default=0, init=False)
     """Whole epochs, with their validation."""
     batch: int = field(default=0, init=False)
@@ -230,9 +230,10 @@ class Trainer:
         self.check_finite("the loss", loss, [(x, labels)], training=True)
         self._gradient_norm = self.worker.norm()
         self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
-        scale = clipping.scale(self._gradient_norm, clipping.limit(self.clip_norm, self.norms, self.step))
+        typical = self.norms / self.step if self.step else None
+        self.norms += clipping.counted(self._gradient_norm, typical)
+        scale = clipping.scale(self._gradient_norm, clipping.limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
-        self.norms += self._gradient_norm * scale
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
             self.worker.flush()
