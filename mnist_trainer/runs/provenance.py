@@ -49,13 +49,16 @@ def user() -> str:
 def git_tags(folder: Path) -> dict[str, str]:
     """Tell the commit of the checkout that holds a folder, and whether files differ from it; {} where there is none."""
     try:
-        commit, changes = (
-            _git(folder, "rev-parse", "HEAD"),
-            _git(folder, "status", "--porcelain", "--untracked-files=no"),
-        )
-    except (OSError, subprocess.SubprocessError):
+        commit, branch = _git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD").splitlines()
+        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError, ValueError):
         return {}
-    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+    return {
+        "git.commit": commit,
+        "git.dirty": str(bool(changes)).lower(),
+        "mlflow.source.git.commit": commit,  # these two MLflow's pages show as source and version
+        "mlflow.source.git.branch": branch,
+    }
 
 
 def _git(folder: Path, *asked: str) -> str:

@@ -76,13 +76,12 @@ class Run:
         thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
-        held = trainer.validation.samples
         journaling = journaled(
             config,
             self.folder,
             self.dataset,
             self.record,
-            validation_size=held,
+            trainer=trainer,
             tags=colour_of(config.loss.name) if self.coloured else {},
             resumption=self.resumption,
         )

@@ -21,8 +21,10 @@ OTHER_SEEDS = "seed=0,1,2,3,4"
 
 def description_of(folder: Path, history: History, end: End) -> str | None:
     """Describe the run of a folder that has ended; None if its journal does so, or there is nothing to say."""
-    kind = history.start.kind if history.start else "run"
-    if DESCRIPTION in history.tags or (kind != "run" and end.status == "FINISHED"):
+    kind, own = history.start.kind if history.start else "run", history.tags.get(DESCRIPTION)
+    if kind == "comparison" and own and end.status != "FINISHED":  # what was known by then
+        return f"{failure(end)}\n\n{own}"
+    if own or (kind != "run" and end.status == "FINISHED"):
         return None
     parts = [failure(end)] if end.status != "FINISHED" else [result(history)]
     if kind == "run":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_trainer.analysis.comparison.entrants import describe, lockstep_of, tags_of
-from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
+from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles
 from mnist_trainer.analysis.comparison.lockstep import Lockstep
 from mnist_trainer.analysis.comparison.progress import Progress
 from mnist_trainer.analysis.comparison.summary import summed_up
@@ -57,8 +57,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     lockstep = lockstep_of(runs, shadow_every=task.shadow_every)
     if alone:
         describe(runs)
-    held = runs[0].trainer.validation.samples
-    journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
+    journaling = journaled(config, folder, dataset, parent, trainer=runs[0].trainer, tags=tags_of(runs))
     threads = product_limits(product_threads(config.trainer))
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         try:
@@ -99,7 +98,6 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
         if entrant.result is not None:
             run.tell(entrant.result)
     comparison = summed_up(lockstep)
-    journal.metrics(lockstep.step, closing_metrics(comparison))
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files

@@ -65,7 +65,7 @@ def resume(
             data=data,
             called=called,
         )
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise

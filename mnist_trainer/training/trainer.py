@@ -143,7 +143,11 @@ class Trainer:
                 while not self.ended:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
-                    self.interruption.check()
+                    self.interruption.rest()
+            except DivergedError:
+                if self.since_record.samples:  # the curve goes on to the last update that was one
+                    self._record()
+                raise
             finally:
                 self._tell("on_end")
 
@@ -188,8 +192,8 @@ class Trainer:
             self.epoch_seconds += time.perf_counter() - started
             self.at_rest = True
             yield Update(x, labels, loss, correct)
+            self.interruption.rest()
             started = time.perf_counter()
-            self.interruption.check()
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
@@ -232,11 +236,12 @@ class Trainer:
         except Exception as error:
             raise blamed(error, self.model, self.loss, x, labels) from error
         self.check_finite("the loss", loss, [(x, labels)], training=True)
-        self._gradient_norm = self.worker.norm()
-        self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
-        scale = clipping.scale(self._gradient_norm, clipping.limit(self.clip_norm, self.norms, self.step))
+        norm = self.worker.norm()
+        self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
+        self._gradient_norm = norm
+        scale = clipping.scale(norm, clipping.limit(self.clip_norm, self.norms, self.step))
         self.worker.step(self.rate(self.step), scale)
-        self.norms += self._gradient_norm * scale
+        self.norms += norm * scale
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
             self.worker.flush()

@@ -105,10 +105,21 @@ def test_a_run_is_in_mlflow_with_its_name_parameters_tags_data_and_status(one):
     commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert run.data.tags.get("git.commit", "") == commit.stdout.strip()
     assert run.data.tags["host"]
-    (data,) = run.inputs.dataset_inputs
-    assert data.dataset.name == "digits"
+    if commit.stdout:
+        assert run.data.tags["mlflow.source.git.commit"] == commit.stdout.strip()
+        assert run.data.tags["mlflow.source.git.branch"]
+    sets = {
+        tag.value: (data.dataset.name, json.loads(data.dataset.profile)["num_rows"])
+        for data in run.inputs.dataset_inputs
+        for tag in data.tags
+    }
+    assert sets == {"training": ("digits", 1300), "validation": ("digits", 137), "testing": ("digits", 360)}
+    (features,) = json.loads(json.loads(run.inputs.dataset_inputs[0].dataset.schema)["mlflow_tensorspec"]["features"])
+    assert features == {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 28, 28, 1]}}
+    assert not [key for key in run.data.params if key.startswith(("tracking.", "task.", "trainer.progress", "outputs"))]
+    assert run.data.params["model.parameters"] == "6370"  # 784·8 + 8 + 8·10 + 10
     assert one.artifacts(run) >= {
-        *("config.yaml", "last.npz", "best.npz"),
+        *("config.yaml", "model_summary.txt", "last.npz", "best.npz"),
         *("learning_curves.png", "confusion_matrix.png"),
     }
 
@@ -119,9 +130,10 @@ def test_its_metrics_are_the_journals_at_steps_that_count_updates(one, metrics_o
     assert [step for step, _ in one.history(run, "train/loss")] == [4, 8, 11, 12, 16, 20, 22]
     assert [step for step, _ in one.history(run, "validation/accuracy")] == [11, 22]
     assert set(run.data.metrics) == {
-        *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "loss/clamped_rows"),
+        *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "epoch"),
         *("validation/loss", "validation/accuracy", "samples_per_second", "epoch_seconds"),
-        *("test/loss", "test/accuracy"),
+        *("test/loss", "test/accuracy", "test/precision", "test/recall"),
+        *("system/process_cpu_percentage", "system/process_memory_megabytes"),
     }
     for metric in run.data.metrics:
         assert one.history(run, metric) == metrics_of(folder, metric)
@@ -253,5 +265,5 @@ def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics
         run = runs[str(json.loads((folder / "outcome.json").read_text())["seed"])]
         for metric in run.data.metrics:
             assert store.history(run, metric) == metrics_of(folder, metric)
-        assert len(run.data.metrics) == 11
+        assert len(run.data.metrics) == 16
         assert "confusion_matrix.png" in store.artifacts(run)
