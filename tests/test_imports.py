@@ -69,7 +69,9 @@ NUMPY_ONLY = {
     "layer_list",
 }
 # modules that the training process loads never import mlflow, not even within a function
-MLFLOW = {f"mnist_trainer.shipping.{name}" for name in ("fetched", "model", "outbox", "store")}
+MLFLOW = {
+    f"mnist_trainer.shipping.{name}" for name in ("fetched", "model", "outbox", "packed_model", "registration", "store")
+}
 NEVER = {"sklearn", "pandas", "torch", "scipy", "tensorflow", "jax"}
 
 

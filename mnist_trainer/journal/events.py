@@ -163,12 +163,20 @@ class Artifact(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEvent(Event):
-    """What was learned is in the run's file `name`; to be logged as a model and, with `register`, registered."""
+    """What was learned is in the run's file `name`, and is to be logged as a model."""
 
     event = "model"
     name: PathInside
     plugins: Names = field(default_factory=list)  # files and folders that go along
-    register: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register(Event):
+    """The model of the run `run`, this one or one of the sweep's, is to be registered as `name`."""
+
+    event = "register"
+    run: Id
+    name: Text
     alias: Text | None = None
 
 
@@ -197,7 +205,20 @@ def _checks(kind: type[Event]) -> Mapping[str, Check]:
 WRITER = tuple(each.name for each in fields(Writer))
 KINDS: Mapping[str, type[Event]] = {
     kind.event: kind
-    for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, ModelEvent, Evaluated, End)
+    for kind in (
+        Start,
+        Resume,
+        Params,
+        Tags,
+        DatasetEvent,
+        Metrics,
+        Confusion,
+        Artifact,
+        ModelEvent,
+        Register,
+        Evaluated,
+        End,
+    )
 }
 LATER: Mapping[type[Event], Mapping[str, object]] = {
     kind: {each.name: each.default for each in fields(kind) if not each.metadata.get("in_older_lines", True)}

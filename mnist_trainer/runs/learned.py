@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer import __version__, registry
 from mnist_trainer.composition import schema_of_keys
-from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.config import DataConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
@@ -52,17 +52,14 @@ def write_learned(
     return description
 
 
-def journal_model(journal: Journal, description: Description, tracking: TrackingConfig, *, register: bool) -> None:
-    """Write that a model is to be logged and, if it may `register`, under which name; a line where it can't be."""
-    if not tracking.model:
-        return
+def journal_model(journal: Journal, description: Description) -> None:
+    """Write that the model is to be logged; a line where a layer can't go along."""
     try:
         plugins = [str(file_of(module)) for module in description.plugins]
     except DataError as error:
         log.warning(f"no model for MLflow: {error}")
-        return
-    name, alias = (tracking.register, tracking.alias) if register else (None, None)
-    journal.write(ModelEvent(name=MODEL, plugins=plugins, register=name, alias=alias))
+    else:
+        journal.write(ModelEvent(name=MODEL, plugins=plugins))
 
 
 def file_of(module: str) -> Path:

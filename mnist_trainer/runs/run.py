@@ -13,7 +13,7 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
-from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.events import Register, Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
 from mnist_trainer.runs.learned import journal_model, write_learned
@@ -119,8 +119,11 @@ class Run:
             try:
                 parameter_files.check()
                 described = write_learned(self.folder, trainer, self.dataset, result.told, config.data)
-                if described is not None:
-                    journal_model(journal, described, config.tracking, register=self.record.parent is None)
+                if described is not None and config.tracking.model:
+                    journal_model(journal, described)
+                    if config.tracking.register is not None and self.record.parent is None:  # a sweep chooses its best
+                        name, alias = config.tracking.register, config.tracking.alias
+                        journal.write(Register(run=result.run, name=name, alias=alias))
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
                     write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)

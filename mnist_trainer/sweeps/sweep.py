@@ -12,7 +12,7 @@ from typing import ClassVar
 from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.events import DESCRIPTION, Start, Status
+from mnist_trainer.journal.events import DESCRIPTION, Register, Start, Status
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
@@ -97,6 +97,7 @@ class Sweep:
         if failed and reason is None:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._report(jobs)
+        self._register(select(jobs))
         self._journal.end(status, reason)
         try:
             self._journal.close()
@@ -133,6 +134,19 @@ class Sweep:
         if (best := selection.best) is not None:
             tags["best.job"] = job_name(self.record, best.overrides) or best.folder.name
         return tags
+
+    def _register(self, selection: Selection) -> None:
+        """Ask for the best job's model to be registered, if that is wanted."""
+        name, alias, best = self.tracked.config.register, self.tracked.config.alias, selection.best
+        if name is None:
+            return
+        if best is None or best.figures is None or best.figures.run is None:
+            log.warning(
+                f"tracking.register={name}: nothing is registered. {selection.why_none or 'No job has a result.'}"
+            )
+            return
+        self._journal.write(Register(run=best.figures.run, name=name, alias=alias))
+        log.info(f"registered as {name}: the model of job {best.number}, the best by its validation")
 
     def _tell(self, jobs: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)

@@ -9,8 +9,9 @@ import pytest
 from mnist_trainer import inference
 from mnist_trainer.errors import DataError
 from mnist_trainer.inference.model_file import Description, write_model
-from mnist_trainer.journal.events import DatasetEvent, Evaluated, ModelEvent
+from mnist_trainer.journal.events import DatasetEvent, Evaluated, ModelEvent, Register
 from mnist_trainer.shipping import model as sending
+from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.fetched import load_from_mlflow
 from mnist_trainer.shipping.served_code import closure, copy_code
 from mnist_trainer.shipping.sync import sync
@@ -71,13 +72,16 @@ def left_model(folder, shape=(4, 5, 1)):
 def finished(begin):
     """Write the journal of a finished run that has left a model."""
 
-    def make(name="a", *, status="FINISHED", **registration):
-        journal = begin(name, run=name * 32)
+    def make(name="a", *, status="FINISHED", parent=None, asked=None):
+        run = name[-1] * 32
+        journal = begin(name, run=run, parent=parent)
         journal.write(DatasetEvent(name="mine", digest="0123", source="here", schema={}, profile={}))
         journal.metrics(7, {"train/loss": 1.0})
         journal.metrics(7, {"test/loss": 0.5, "test/accuracy": 0.75})
         left_model(journal.folder)
-        journal.write(ModelEvent(name="model.npz", **registration))
+        journal.write(ModelEvent(name="model.npz"))
+        if asked:
+            journal.write(Register(run=run, **asked))
         journal.end(status)
         journal.close()
         return journal.folder
@@ -108,11 +112,11 @@ def check(client, rows, run_id):
     return Path(model.artifact_location.removeprefix("file://"))
 
 
-REGISTERED = {"register": "mine", "alias": "best"}
+REGISTERED = {"name": "mine", "alias": "best"}
 
 
 def test_a_finished_run_s_model_is_logged_linked_and_registered(outputs, finished, client, rows):
-    folder = finished(**REGISTERED)
+    folder = finished(asked=REGISTERED)
     report = sync([folder], store_folder=outputs)
     assert (report.summary(), report.error) == ("sent 1 run", None)
     place = check(client, rows, report.runs[0].run_id)
@@ -130,7 +134,7 @@ def test_a_finished_run_s_model_is_logged_linked_and_registered(outputs, finishe
 def test_killed_between_any_two_calls_and_sent_again_it_is_there_once(
     outputs, finished, client, rows, monkeypatch, place, kill
 ):
-    folder = finished(**REGISTERED)
+    folder = finished(asked=REGISTERED)
     calls = []
 
     def killed(folder, store, run_id):
@@ -167,14 +171,14 @@ def test_a_model_that_can_t_be_packed_is_told_and_the_run_is_sent(outputs, finis
     report = sync([folder], store_folder=outputs)
     assert report.summary() == "sent 1 run"
     assert client.get_run(report.runs[0].run_id).info.status == "FINISHED"
-    assert "its model is not logged" in caplog.text
+    assert "what it says of models is not sent" in caplog.text
     assert "not a readable model file" in caplog.text
     assert [str(model.status) for model in models_of(client)] != ["READY"]
 
 
 def test_an_alias_stays_with_a_later_version(outputs, finished, client):
     for name in "ab":
-        sync([finished(name, **REGISTERED)], store_folder=outputs)
+        sync([finished(name, asked=REGISTERED)], store_folder=outputs)
     assert client.get_registered_model("mine").aliases == {"best": 2}
     (outputs / "a" / "shipped.json").unlink()
     sync([outputs / "a"], store_folder=outputs)
@@ -186,7 +190,7 @@ def test_what_is_served_imports_nothing_but_numpy():
     rooms = {name.split(".")[1] for name in closure(["mnist_trainer.inference.served"]) if "." in name}
     assert rooms == {
         *("errors", "files", "hyperparameters", "parameter_files", "sealed", "kernels", "layers", "losses"),
-        *("optimizers", "schedules", "model", "registry", "layer_list", "inference"),
+        *("optimizers", "schedules", "model", "registry", "layer_list", "inference", "slips"),
     }
 
 
@@ -205,7 +209,7 @@ def test_a_plugin_goes_along_or_is_named(tmp_path):
 
 
 def test_a_model_is_loaded_from_mlflow_by_run_by_id_and_by_alias(outputs, finished, client, tmp_path):
-    report = sync([finished(**REGISTERED)], store_folder=outputs)
+    report = sync([finished(asked=REGISTERED)], store_folder=outputs)
     uri, (model,) = f"sqlite:///{outputs}/mlflow.db", models_of(client)
     expected = inference.load(outputs / "a")
     images = np.random.default_rng(1).integers(0, 256, (5, 4, 5), np.uint8)
@@ -236,3 +240,24 @@ def test_an_evaluation_is_linked_to_the_model_that_it_is_of(outputs, finished, b
     assert [each.model_id for each in run.inputs.model_inputs] == [model.model_id]
     found = sorted((metric.dataset_name, metric.value) for metric in model.metrics if metric.key == "test/accuracy")
     assert found == [("mine", 0.75), ("other", 0.5)]
+
+
+@pytest.mark.parametrize("first", ["sweep", "job"])
+def test_of_a_sweep_the_best_is_registered_whichever_journal_comes_last(outputs, begin, finished, client, first):
+    sweep = begin("s", kind="sweep", run="5" * 32)
+    folders = [finished(f"s/{name}", parent="5" * 32) for name in "ab"]
+    sweep.write(Register(run="b" * 32, **REGISTERED))
+    sweep.end("FINISHED")
+    sweep.close()
+    store_folder = {"store_folder": outputs}
+    if first == "job":
+        for folder in folders:
+            delivery = delivery_of(folder, **store_folder)
+            while delivery.pump():
+                pass
+            delivery.release()
+    assert sync([outputs / "s"], **store_folder).error is None
+    (version,) = client.search_model_versions("name = 'mine'")
+    assert client.get_run(version.run_id).data.tags["mnist_trainer.run"] == "b" * 32
+    assert client.get_registered_model("mine").aliases == {"best": 1}
+    assert len(models_of(client)) == 2
