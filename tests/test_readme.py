@@ -23,6 +23,7 @@ BLOCKS = [
     for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
 TRAINER = "python -m mnist_trainer"
+UI = "env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
 # Other commands, and what stands for them here: a file that runs them, or the name of a test below.
@@ -33,7 +34,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pytest -m long": ".ci/run",
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
-    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
+    f"{UI} --backend-store-uri sqlite:///outputs/mlflow.db --workers 1": "tests/shipping/test_ui.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
 SCRIPT = re.compile(r"python (tests/\S+\.py)( --help)?")
