@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mnist_trainer.shipping.pages import run_page, runs_page
+from mnist_trainer.shipping.pages import TRAINING, run_page, runs_page
 from mnist_trainer.shipping.shipper import ui_command
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -29,6 +29,8 @@ QUIET = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 SIZE = (1700, 900)
+SHOWN = 1260
+"""How many columns are kept: to the right is MLflow's assistant."""
 RENDERING_MS = 20_000  # of the browser's own clock, which jumps ahead where the page waits
 COMMANDS = {
     "run": ["epochs=5"],
@@ -43,7 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--browser", default=next(filter(None, map(shutil.which, BROWSERS)), None))
-    parser.add_argument("--only", nargs="+", choices=[*COMMANDS, "experiment", "data"], default=None)
+    parser.add_argument("--only", nargs="+", choices=[*COMMANDS, "experiment", "curves", "model"], default=None)
     arguments = parser.parse_args()
     if arguments.browser is None:
         parser.error(f"no browser: none of {', '.join(BROWSERS)} is in the PATH; name one with --browser")
@@ -102,8 +104,11 @@ def pages(outputs: Path) -> Mapping[str, str]:
             "select r.run_uuid, r.experiment_id, r.name, r.status from runs r where not exists"
             " (select 1 from tags t where t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId')"
         ).fetchall()
-    found = {}
+        model = store.execute("select experiment_id, model_id from logged_models").fetchone()
+    found = {"model": f"#/experiments/{model[0]}/models/{model[1]}?{TRAINING}"} if model else {}
     for run_id, experiment, name, status in rows:
+        if status == "FINISHED" and name.startswith("mlp"):
+            found["curves"] = f"#/experiments/{experiment}/runs/{run_id}/model-metrics?{TRAINING}"
         kind = "sweep" if name.startswith("sweep") else "comparison" if name.startswith("compare") else "run"
         found["diverged" if status == "FAILED" else kind] = run_page(str(experiment), run_id)
     return {**found, "experiment": runs_page(str(rows[0][1]))}
@@ -115,6 +120,7 @@ def shoot(browser: str, url: str, path: Path) -> None:
         size = f"--window-size={SIZE[0]},{SIZE[1]}"
         options = [f"--user-data-dir={profile}", size, f"--virtual-time-budget={RENDERING_MS}", f"--screenshot={path}"]
         subprocess.run([browser, *QUIET, *options, url], check=True, stderr=subprocess.DEVNULL, timeout=300)
+    imsave(path, imread(path)[:, :SHOWN])
     print(path)
 
 

@@ -31,7 +31,7 @@ TIMED = ("samples_per_second", "epoch_seconds", CPU, MEMORY)
 DESCRIPTION = "mlflow.note.content"
 """The tag that MLflow shows as a run's description, in Markdown."""
 
-Kind = Literal["run", "sweep", "comparison"]
+Kind = Literal["run", "sweep", "comparison", "evaluation"]
 """A run, or a parent of the runs in the folders below its own."""
 Context = Literal["training", "validation", "testing"]
 Mode = Literal["mlflow", "off"]
@@ -161,6 +161,25 @@ class Artifact(Event):
     folder: PathInside | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelEvent(Event):
+    """What was learned is in the run's file `name`; to be logged as a model and, with `register`, registered."""
+
+    event = "model"
+    name: PathInside
+    plugins: Names = field(default_factory=list)  # files and folders that go along
+    register: Text | None = None
+    alias: Text | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated(Event):
+    """The metrics `test/...` are those of the model that the run `run` has left."""
+
+    event = "evaluated"
+    run: Id
+
+
 @dataclass(frozen=True)
 class End(Event):
     """The run's status, and the reason if it is a bad one."""
@@ -177,7 +196,8 @@ def _checks(kind: type[Event]) -> Mapping[str, Check]:
 
 WRITER = tuple(each.name for each in fields(Writer))
 KINDS: Mapping[str, type[Event]] = {
-    kind.event: kind for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, End)
+    kind.event: kind
+    for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, ModelEvent, Evaluated, End)
 }
 LATER: Mapping[type[Event], Mapping[str, object]] = {
     kind: {each.name: each.default for each in fields(kind) if not each.metadata.get("in_older_lines", True)}

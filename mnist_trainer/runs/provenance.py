@@ -63,7 +63,8 @@ def git_tags(folder: Path) -> dict[str, str]:
 
 def _git(folder: Path, *asked: str) -> str:
     command = ["git", "-C", str(folder), *asked]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+    return done.stdout.decode(errors="replace").strip()
 
 
 def flat(config: Config) -> dict[str, object]:
@@ -112,7 +113,11 @@ def logical_cpus() -> str:
 
 def blas() -> str:
     """Return the library of the matrix products and the number of threads that it takes."""
-    for library in threadpool_info():
+    try:
+        libraries = threadpool_info()
+    except Exception:  # as in `cores.product_limits`
+        libraries = []
+    for library in libraries:
         if library["user_api"] == "blas":
             threads = library["num_threads"]
             version = f" {library['version']}" if library["version"] else ""

@@ -16,6 +16,7 @@ from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
+from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
@@ -43,6 +44,12 @@ class Result:
     validation_accuracy: float | None
     test_loss: float
     test_accuracy: float
+    folder: str | None = None  # the run's; not in its outcome.json, which moves with it
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `outcome.json` and `model.npz` say of it."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,16 @@ class Run:
                 validation_accuracy=tested.validation.accuracy if tested.validation else None,
                 test_loss=evaluation.loss,
                 test_accuracy=evaluation.accuracy,
+                folder=str(self.folder),
             )
             try:
                 parameter_files.check()
+                described = write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                if described is not None:
+                    journal_model(journal, described, config.tracking, register=self.record.parent is None)
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
-                    write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+                    write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)
             except (DiskError, OSError):
                 self.tell(result)  # so much is known
                 raise

@@ -1,6 +1,8 @@
 """A shipper beside a task, and what the user is told of it."""
 
 import logging
+import os
+import sys
 import uuid
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +14,12 @@ from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, is_server, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
+from mnist_trainer.runs.next_steps import serve_command
 from mnist_trainer.shipping.pages import compared_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipment import Shipment
-from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
-from mnist_trainer.words import shown
+from mnist_trainer.shipping.shipper import Shipper, require_store, ui_command
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +82,8 @@ class Tracked:
         return replace(start, uri=self.config.uri, mode=self.mode, store_folder=str(self.store_folder))
 
     def check(self) -> None:
-        """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
+        """Raise `TrackingError` if journals can't be kept here, or MLflow can't write to the store that is named."""
+        check_name(self.store_folder)
         if self.mode == "mlflow":
             check_uri(self.uri)
         elif self.config.required:
@@ -89,6 +93,18 @@ class Tracked:
         """With `tracking.required`, wait for the store; raises `TrackingError` if it doesn't take what it is sent."""
         if self.config.required:
             require_store(self.uri, experiment, self.store_folder, self.config.wait_seconds)
+
+
+def check_name(folder: Path) -> None:
+    """Raise `TrackingError` for a folder that no journal and no store can name."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(folder).decode(errors="backslashreplace")
+        raise TrackingError(
+            f"{name}: not a name in UTF-8, which journals and MLflow are written in, as read in this system's encoding,"
+            f" {sys.getfilesystemencoding()}; name another folder with outputs=..., or set PYTHONUTF8=1 if it is one"
+        ) from None
 
 
 @contextmanager
@@ -102,7 +118,8 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
         try:
             shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
         except TrackingError as error:
-            log.warning(f"{error}; the journal is kept")
+            log.warning(f"{error}; training goes on, and its events are kept")
+            tell_later(tracked, folder)
     wait, leave = tracked.config.wait_seconds, False
     try:
         yield
@@ -128,12 +145,20 @@ def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None
             log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
             children = [child.run_id for child in shipment.runs[1:] if child.run_id is not None]
             show(tracked, kind, run.experiment_id, run.run_id, children)
+            if kind == "run" and run.status == "FINISHED" and tracked.config.model:
+                log.info("to serve its model:")
+                log.info(f"    {serve_command(tracked.uri, run.run_id)}")
     if shipment.left or shipment.error:
         why = f": {shipment.error}" if shipment.error else ""
         log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
-        password = with_password(tracked.uri) != tracked.uri
-        log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
-        log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
+        tell_later(tracked, folder)
+
+
+def tell_later(tracked: Tracked, folder: Path) -> None:
+    """Log the command that sends what this one doesn't."""
+    password = with_password(tracked.uri) != tracked.uri
+    log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
+    log.warning(f"    {command('mnist_trainer', 'task=sync', given('journal', shown(folder)))}")
 
 
 def tell_unsent(tracked: Tracked, folder: Path, kind: Kind) -> None:

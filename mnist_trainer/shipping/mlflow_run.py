@@ -9,6 +9,7 @@ from mnist_trainer.journal.events import DESCRIPTION, End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import History, read_history, read_start
 from mnist_trainer.shipping.description import description_of
+from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.pages import run_page
 from mnist_trainer.shipping.position import LOCK, Position
@@ -40,7 +41,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
-    """Send the reason, the status and its time, the description; then pictures, the declared files and the journal."""
+    """Send the reason, the status and its time, the description; then the files and the model."""
     client, history = store.client, read_history(folder)
     # The status first: it is right then even where the artifacts' store can't be reached
     if end.reason:
@@ -55,6 +56,7 @@ def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list
             client.log_artifact(run_id, str(path), artifact_folder)
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
+    send_model(folder, store, run_id)
 
 
 def _link_best(folder: Path, store: Store, run_id: str, described: str) -> None:

@@ -50,6 +50,10 @@ def load_mlflow() -> "type[MlflowClient]":
     os.environ[RETRIES] = "0"
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    try:
+        Path.home()
+    except RuntimeError:  # a user id that no account has: MLflow asks for a home when it is imported
+        os.environ["HOME"] = "/"  # as containers have it
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic", "urllib3"):

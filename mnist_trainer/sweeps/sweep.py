@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from mnist_trainer.errors import DiskError
+from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import DESCRIPTION, Start, Status
@@ -26,7 +26,7 @@ from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.selection import Selection, best_metrics, select
-from mnist_trainer.words import shown
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Sweep:
         left = [job for job in jobs if not job.finished and not job.diverged]
         if left and self.record.jobs is not None and not unusable(jobs):
             log.info("to run what has no result:")
-            log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
+            log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
 def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
@@ -154,7 +154,13 @@ def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Star
 def draw(folder: Path) -> None:
     """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
-    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, env=child_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
+    except OSError as error:  # no process, or no memory, is left for it
+        log.warning(f"the pictures can't be drawn: {in_words(error)}")
+        return
     if done.returncode:
         _, _, why = done.stderr.strip().rpartition("\n")
         log.warning(f"the pictures can't be drawn: {why}")

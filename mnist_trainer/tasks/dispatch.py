@@ -3,7 +3,6 @@
 import gc
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -28,7 +27,7 @@ from mnist_trainer.tasks.train import train
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "profile", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "evaluate", "export", "sync")
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""
@@ -60,7 +59,7 @@ def run_job(job: DictConfig) -> float | None:
             result = resume(str(job.resume), folder, overrides, parent=parent, alone=alone, called=named)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job)
+            config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
@@ -86,7 +85,7 @@ def run_job(job: DictConfig) -> float | None:
 def hide_passwords(folder: Path) -> None:
     """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
     for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
-        if path.exists() and (safe := hidden(text := path.read_text())) != text:
+        if path.exists() and (safe := hidden(text := path.read_text(encoding="utf-8"))) != text:
             write_whole(path, safe)
 
 
@@ -105,7 +104,7 @@ def run_task(
     match config.task.name:
         case "train":
             result = train(config, folder, parent=parent, alone=alone, overrides=overrides, called=called)
-            return Answer(0, asdict(result), result.validation_loss)
+            return Answer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 
@@ -122,5 +121,17 @@ def run_task(
             from mnist_trainer.tasks.profile import profile
 
             return profile(config, folder)
+        case "predict":
+            from mnist_trainer.tasks.predict import predict
+
+            return predict(config, folder, overrides)
+        case "evaluate":
+            from mnist_trainer.tasks.evaluate import evaluate
+
+            return evaluate(config, folder, overrides)
+        case "export":
+            from mnist_trainer.tasks.export import export
+
+            return export(config, folder)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.composition import key_of
+from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
@@ -28,18 +30,19 @@ def resume(
     *,
     parent: str | None = None,
     alone: bool = True,
+    data: Dataset | None = None,
     called: Called | None = None,
 ) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides; for `parent`, `alone` and `called` see `train`. What is raised before the
+    `given` are the command line's overrides; for the others see `train`. What is raised before the
     run goes on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if
     they contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            own, result = picked(Ending, outcome).overrides, picked(Result, outcome)
+            own, result = picked(Ending, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
         check_given(folder, own, given)
@@ -53,9 +56,16 @@ def resume(
         resumption = Resumption.prepared(named, folder, given)
         config, overrides = resumption.config, resumption.overrides
         result = train(
-            config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption, called=called
+            config,
+            folder,
+            parent=parent,
+            alone=alone,
+            overrides=overrides,
+            resumption=resumption,
+            data=data,
+            called=called,
         )
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise

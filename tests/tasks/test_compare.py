@@ -21,7 +21,7 @@ TINY = (
     "trainer.log_every=4",
 )
 UPDATES = 22
-CHILD = {"journal.jsonl", "config.yaml", "model_summary.txt", "last.npz", "best.npz"}
+CHILD = {"journal.jsonl", "config.yaml", "model_summary.txt", "last.npz", "model.npz", "best.npz"}
 FIGURES = {"curves.png", "gradient_differences.png", "saturation.png", "parting_of_ways.png"}
 NUMBER = r"\d[\d.]*(?:e-\d+)?"
 
@@ -32,6 +32,17 @@ def _no_figures(monkeypatch):
     monkeypatch.setattr(files, "draw", lambda *arguments: None)
 
 
+def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(files, "draw", fail)
+    done = command(*TINY)
+    assert done.code == 0
+    assert "curves.png can't be drawn: MemoryError" in done.output
+    assert ".png" not in (done.run / "comparison.md").read_text()
+
+
 def numbers_of(done):
     return json.loads((done.run / "comparison.json").read_text(), parse_constant=pytest.fail)
 
@@ -39,6 +50,14 @@ def numbers_of(done):
 def ends(done, events_of):
     folders = [done.run, *sorted(path.parent for path in done.run.glob("*/journal.jsonl"))]
     return [(end["status"], end["reason"]) for folder in folders for end in events_of(folder, "end")]
+
+
+def test_figures_of_other_kinds_on_request(command, events_of):
+    done = command(*TINY, "epochs=1", "task.figures=[svg,pdf]")
+    files = {path.name for path in done.run.iterdir()}
+    assert {name.replace("png", kind) for name in FIGURES for kind in ("png", "svg", "pdf")} <= files
+    assert {event["name"] for event in events_of(done.run, "artifact")} >= {"curves.svg", "curves.pdf"}
+    assert "curves.png" in (done.run / "comparison.md").read_text()
 
 
 def test_the_folder_holds_the_report_the_figures_and_a_run_a_mode(command, events_of, metrics_of):

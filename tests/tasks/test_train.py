@@ -28,7 +28,7 @@ def test_a_run_leaves_its_journal_configuration_parameters_and_outcome(command):
     assert done.code == 0
     files = {path.name for path in done.run.iterdir()}
     assert files == {
-        *("journal.jsonl", "config.yaml", "last.npz", "best.npz", "outcome.json", "model_summary.txt"),
+        *("journal.jsonl", "config.yaml", "model_summary.txt", "last.npz", "best.npz", "model.npz", "outcome.json"),
         *("checkpoint.npz", "checkpoint.previous.npz", "mnist_trainer.log", ".hydra"),
     }
     assert done.run.name.split("-", 3)[3].startswith("mlp-fused-sgd-b128-s0-")

@@ -43,7 +43,7 @@ def test_images_of_any_size_with_any_number_of_classes_are_learned(
     run, configured, idx_files, events_of, shape, classes
 ):
     files = idx_files(shape, classes)
-    data = IdxConfig(name="stripes", cache=None, download=False, validation_size=None, standardize=True, **files)
+    data = IdxConfig(name="stripes", test_size=None, test_seed=0, validation_size=None, standardize=True, **files)
     result, folder = run(configured(data=data, epochs=30, batch_size=16, model__hidden=[64]))
     assert (result.data, result.test_accuracy) == ("stripes", 1.0)
     dataset = events_of(folder, "dataset")[-1]

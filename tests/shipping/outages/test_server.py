@@ -122,8 +122,10 @@ def test_a_run_that_the_server_makes_too_late_is_no_second_one(
     done = train(f"tracking.uri={proxy.uri}", "tracking.wait_seconds=0")
     proxy.fails, proxy.late = None, {"POST runs/create"}
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    assert sync_all().summary() == "sent 0 runs, 1 not sent"
+    while "POST runs/create" not in proxy.asked:  # on a busy machine what comes before takes too long, too
+        assert sync_all().summary() == "sent 0 runs, 1 not sent"
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    assert sync_all().summary() == "sent 1 run"
+    report = sync_all()
+    assert (report.summary(), report.error) == ("sent 1 run", None)
     assert proxy.late_done.is_set()
     assert_all_is_there(done.run, proxy.uri)
