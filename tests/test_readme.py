@@ -26,6 +26,7 @@ MODULES = {
     match[1]: block for kind, block in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", block))
 }
 TRAINER = "python -m mnist_trainer"
+UI = "env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
 # Other commands, and what stands for them here: a file that runs them, or the name of a test below.
@@ -36,7 +37,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pytest -m long": ".ci/run",
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
-    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
+    f"{UI} --backend-store-uri sqlite:///outputs/mlflow.db --workers 1": "tests/shipping/test_ui.py",
     "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
