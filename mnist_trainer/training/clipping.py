@@ -3,7 +3,8 @@
 `auto` is a share of the typical norm so far, which is the mean over all updates, each counted up to the typical norm
 before it. What it is for: a learning rate that is too high for the data at hand makes norms grow from update to update
 until the ReLUs are dead; limited, they come back. It follows the loss's own scale, unlike a fixed number: a gradient
-that is a hundred times too large has a limit a hundred times as large, so that no mistake is hidden by it.
+that is a hundred times too large has a limit a hundred times as large, so that no mistake is hidden by it. It never
+rises: where gradients are small for long and large later, a number, or null, is quicker.
 """
 
 from typing import Literal

@@ -37,6 +37,7 @@ RUNS = {
     "rmsprop": {"optimizer": RMSprop, "learning_rate": lambda: 0.003},
     "layers with state": {"before": with_state, "schedule": OneCycle},
     "separate": {"mode": lambda: "separate", "clip_norm": lambda: 0.5},
+    "clipped by what is typical": {"clip_norm": lambda: "auto", "learning_rate": lambda: 0.5},
     "float64": {"dtype": lambda: np.float64, "before": with_state},
     "patience": {"patience": lambda: 1, "learning_rate": lambda: 1e-9},
     "without validation": {"validate": lambda: False},

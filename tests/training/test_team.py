@@ -41,11 +41,12 @@ def trained(tiny, processes, **fields):
     [
         {"optimizer": lambda: SGD(momentum=0.9, weight_decay=0.1)},
         {"optimizer": lambda: SGD(nesterov=True, weight_decay=0.1, decay="decoupled"), "clip_norm": 0.3},
+        {"optimizer": lambda: SGD(momentum=0.9), "clip_norm": "auto"},
         {"optimizer": lambda: Adam(weight_decay=0.01), "learning_rate": 0.01, "mode": "separate"},
         {"optimizer": lambda: AdamW(), "learning_rate": 0.01, "dropout": 0.4},
         {"optimizer": lambda: RMSprop(), "learning_rate": 0.01, "log_every": 1},
     ],
-    ids=["momentum", "clipping", "adam, separate", "adamw, dropout", "rmsprop, norms"],
+    ids=["momentum", "clipping", "clipping, auto", "adam, separate", "adamw, dropout", "rmsprop, norms"],
 )
 def test_it_learns_what_one_process_learns(tiny, recorder, processes, fields):
     ends = []
