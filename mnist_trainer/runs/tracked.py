@@ -144,9 +144,8 @@ def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None
             if not tracked.ui_command.startswith("http"):
                 # The UI greets a new browser in its GenAI mode, without curves
                 log.info(f"    http://127.0.0.1:5000/#/{page(shipment.runs, kind)}workflowType=machine_learning")
-    if shipment.left or shipment.error:
-        why = f": {shipment.error}" if shipment.error else ""
-        log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
+    if problem := shipment.problem():
+        log.warning(f"MLflow: {problem}")
         tell_later(tracked, folder)
 
 

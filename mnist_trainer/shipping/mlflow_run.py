@@ -8,6 +8,7 @@ from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
+from mnist_trainer.shipping.patience import FilesError
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
 
@@ -33,16 +34,21 @@ def draw(folder: Path) -> list[Path]:
         return []
 
 
-def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
-    """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
-    client = store.client
-    # The status first: it is right then even where the artifacts' store can't be reached
+def end_run(store: Store, run_id: str, end: End) -> None:
+    """Send the reason, the status and its time: before the files, whose store may be another, and not answer."""
     if end.reason:
-        client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
-    client.set_terminated(run_id, end.status, end.time)
+        store.client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
+    store.client.set_terminated(run_id, end.status, end.time)
+
+
+def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
+    """Send the pictures, the declared files and the journal; raises `FilesError`."""
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
-            client.log_artifact(run_id, str(path), artifact_folder)
+            try:
+                store.client.log_artifact(run_id, str(path), artifact_folder)
+            except Exception as error:
+                raise FilesError(f"{path.name} and other files are not stored, all else of the run is") from error
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
 
