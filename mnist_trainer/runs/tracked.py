@@ -148,9 +148,8 @@ def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None
             if kind == "run" and run.status == "FINISHED" and tracked.config.model:
                 log.info("to serve its model:")
                 log.info(f"    {serve_command(tracked.uri, run.run_id)}")
-    if shipment.left or shipment.error:
-        why = f": {shipment.error}" if shipment.error else ""
-        log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
+    if problem := shipment.problem():
+        log.warning(f"MLflow: {problem}")
         tell_later(tracked, folder)
 
 

@@ -12,6 +12,7 @@ from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.pages import run_page
+from mnist_trainer.shipping.patience import FilesError
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
 
@@ -40,10 +41,9 @@ def draw(folder: Path) -> list[Path]:
         return []
 
 
-def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
-    """Send the reason, the status and its time, the description; then the files and the model."""
+def end_run(folder: Path, store: Store, run_id: str, end: End) -> None:
+    """Send the reason, the status and its time, and the description: before the files, whose store may not answer."""
     client, history = store.client, read_history(folder)
-    # The status first: it is right then even where the artifacts' store can't be reached
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
     client.set_terminated(run_id, end.status, end.time)
@@ -51,9 +51,16 @@ def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list
         client.set_tag(run_id, DESCRIPTION, described[:TAG_CHARACTERS])
     if history.start is not None and history.start.kind == "sweep":
         _link_best(folder, store, run_id, history.tags.get(DESCRIPTION, ""))
-    for path, artifact_folder in _artifacts(folder, history, pictures):
+
+
+def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
+    """Send the pictures, the declared files and the journal, and the model; raises `FilesError`."""
+    for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
-            client.log_artifact(run_id, str(path), artifact_folder)
+            try:
+                store.client.log_artifact(run_id, str(path), artifact_folder)
+            except Exception as error:
+                raise FilesError(f"{path.name} and other files are not stored, all else of the run is") from error
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
     send_model(folder, store, run_id)
