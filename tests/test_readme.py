@@ -28,6 +28,7 @@ MODULES = {
     match[1]: block for kind, block in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", block))
 }
 TRAINER = "python -m mnist_trainer"
+UI = "env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
 # Other commands, and what stands for them here: a file that runs them, or the name of a test below.
@@ -38,7 +39,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pytest -m long": ".ci/run",
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
-    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
+    f"{UI} --backend-store-uri sqlite:///outputs/mlflow.db --workers 1": "tests/shipping/test_ui.py",
     "export MLFLOW_TRACKING_URI=sqlite:///outputs/mlflow.db": "tests/shipping/test_serving.py",
     "python -m mlflow models serve -m models:/digits@champion --env-manager local --port 5001": (
         "tests/shipping/test_serving.py"

@@ -21,7 +21,8 @@ from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
-from mnist_trainer.training.records import Update
+from mnist_trainer.training.judgement import ending, judged
+from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Callback, Trainer
 
 log = logging.getLogger(__name__)
@@ -93,11 +94,9 @@ class Run:
                 yield from self._with_checkpoints(journal)
             else:
                 yield from trainer.updates()
-            tested = trainer.last
             if config.trainer.restore_best and trainer.best is not None:
                 trainer.restore_best()
-                tested = trainer.best
-            assert tested is not None
+            tested = self.tested
             evaluation = trainer.evaluate(self.test)
             trainer.check_finite("the test loss", evaluation.loss, self.test)
             trainer.interruption.check()
@@ -150,12 +149,22 @@ class Run:
                 yield update
                 checkpoints.between_updates()
 
+    @property
+    def tested(self) -> EpochRecord:
+        """The epoch, of those that are done, whose parameters the test is for."""
+        best = self.trainer.best if self.config.trainer.restore_best else None
+        tested = best or self.trainer.last
+        assert tested is not None
+        return tested
+
     def tell(self, result: Result) -> None:
-        """Log what it came to."""
+        """Log what it came to, and what is to be said of a run that learned nothing."""
         log.info(
             f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
             f"({self.test.samples:,} images of {result.data}), after {result.training_seconds:.1f} s of training"
         )
+        if said := judged(ending(self.trainer, self.tested, self.dataset.labels)):
+            log.warning(said)
 
 
 def completed(updates: Generator[Any, None, R]) -> R:

@@ -14,6 +14,8 @@ from mnist_trainer.words import counted, table
 FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
 WORST_CLASSES = 10
 """How many classes have a line of their own."""
+LARGE = 1e4
+"""From here on a loss, of a run that diverged, is written with an exponent."""
 MOST_CHARACTERS = 600
 """Of a reason."""
 OTHER_SEEDS = "seed=0,1,2,3,4"
@@ -59,7 +61,8 @@ def figures(history: History) -> list[str]:
         loss, accuracy = (dict(history.metrics.get(f"{prefix}/{name}", ())) for name in ("loss", "accuracy"))
         at = step if step is not None else max(loss, default=0)
         if at in loss and at in accuracy:
-            rows.append([what, f"{at:,}", f"{loss[at]:.4f}", f"{accuracy[at]:.2%}"])
+            form = ".4f" if abs(loss[at]) < LARGE else ".2e"
+            rows.append([what, f"{at:,}", f"{loss[at]:{form}}", f"{accuracy[at]:.2%}"])
     return table(["", "updates", "loss", "accuracy"], rows) if rows else []
 
 

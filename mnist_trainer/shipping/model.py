@@ -44,7 +44,7 @@ class Tested:
         """Take the last test."""
         tests = [each for each in events if isinstance(each, Metrics) and TESTED[0] in each.metrics]
         data = [each for each in events if isinstance(each, DatasetEvent)]
-        return cls(tests[-1] if tests else None, data[0] if data else None)
+        return cls(tests[-1] if tests else None, data[-1] if data else None)  # the last set is the one tested on
 
 
 def send_model(folder: Path, store: Store, run_id: str) -> None:

@@ -89,7 +89,7 @@ class Trainer:
 
     step: int = field(default=0, init=False)
     norms: float = field(default=0.0, init=False)
-    """The sum of all updates' gradients' norms, as they were clipped."""
+    """The sum of all updates' gradients' norms, as `clipping` counts them."""
     epoch: int = field(default=0, init=False)
     """Whole epochs, with their validation."""
     batch: int = field(default=0, init=False)
@@ -239,9 +239,10 @@ class Trainer:
         norm = self.worker.norm()
         self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
         self._gradient_norm = norm
-        scale = clipping.scale(norm, clipping.limit(self.clip_norm, self.norms, self.step))
+        typical = self.norms / self.step if self.step else None
+        self.norms += clipping.counted(norm, typical)
+        scale = clipping.scale(norm, clipping.limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
-        self.norms += norm * scale
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
             self.worker.flush()

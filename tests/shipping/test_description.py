@@ -52,8 +52,12 @@ def test_the_next_command_of_a_result_asks_for_more_seeds_with_both_modes(descri
 
 def test_a_divergence_is_told_with_its_reason_and_a_smaller_learning_rate(described):
     text = described(
-        "FAILED", "diverged at step 12: the loss is nan", command="python -m mnist_trainer optimizer.lr=0.1"
+        "FAILED",
+        "diverged at step 12: the loss is nan",
+        more=lambda journal: journal.metrics(11, {"train/loss": 1.7e29, "train/accuracy": 0.1}),
+        command="python -m mnist_trainer optimizer.lr=0.1",
     )
+    assert "1.70e+29" in text
     assert text.startswith("**Failed**: diverged at step 12: the loss is nan")
     assert shlex.split(text.splitlines()[-2])[3:] == ["optimizer.lr=0.01"]
 
