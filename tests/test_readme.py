@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.inference.drawing import drawn
+
 ROOT = Path(__file__).parents[1]
 ROOMS = [ROOT / room for room in ("conf", "mnist_trainer", "tests")]
 TEXTS = [
@@ -38,6 +40,13 @@ ELSEWHERE = {
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
     f"{UI} --backend-store-uri sqlite:///outputs/mlflow.db --workers 1": "tests/shipping/test_ui.py",
+    "export MLFLOW_TRACKING_URI=sqlite:///outputs/mlflow.db": "tests/shipping/test_serving.py",
+    "python -m mlflow models serve -m models:/digits@champion --env-manager local --port 5001": (
+        "tests/shipping/test_serving.py"
+    ),
+    "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d @images.json": (
+        "tests/shipping/test_serving.py"
+    ),
     "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
@@ -116,6 +125,9 @@ def interrupted_sweep(folder):
 
 def small(words, folder):
     """Return the same words on small data, after there is something to go on with where they want it."""
+    if any(word.startswith("checkpoint=") for word in words):
+        assert run([sys.executable, "-m", "mnist_trainer", *SMALL], folder).returncode == 0
+        drawn().save(folder / "mine.png")
     if any(word.startswith("sweep.resume=") for word in words):
         newest = interrupted_sweep(folder)
         words = [f"sweep.resume={newest}" if word.startswith("sweep.resume=outputs/") else word for word in words]
@@ -136,6 +148,8 @@ def small(words, folder):
 @pytest.mark.parametrize("arguments", TRAINERS)
 def test_the_commands_run(arguments, folder):
     words = small(shlex.split(arguments), folder)
+    if "format=onnx" in words:
+        pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     if "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)

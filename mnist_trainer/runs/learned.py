@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,8 +31,8 @@ from mnist_trainer.layers.stack import Stack
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
 
-PREPARATIONS: Mapping[str, Preparation] = {"mnist": "mnist", "digits": "digits"}
-"""How pictures become like those of a data set, by its name; those of others are scaled alone."""
+LIKE_MNIST = re.compile("q?mnist|emnist_.*")
+"""The names of sets whose pictures were made as MNIST's were."""
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +109,20 @@ def described(
         image_shape=list(trainer.model.in_shape),
         scale=scaling.scale,
         shift=scaling.shift,
-        preparation=PREPARATIONS.get(dataset.name, "scaled") if dataset else "scaled",
+        preparation=preparation_for(dataset.name if dataset else ""),
         class_names=list(dataset.class_names) if dataset else [str(number) for number in range(classes)],
         plugins=sorted({module for layer in layers for module in foreign_modules(layer)}),
         data=about_data(dataset, data) if dataset else {},
         result=dict(result),
         versions={"mnist_trainer": __version__, "numpy": np.__version__, "python": platform.python_version()},
     )
+
+
+def preparation_for(data: str) -> Preparation:
+    """Tell how pictures become like those of a data set, by its name; for unknown ones they are scaled alone."""
+    if data == "digits":
+        return "digits"
+    return "mnist" if LIKE_MNIST.fullmatch(data) else "scaled"
 
 
 def about_data(dataset: Dataset, config: DataConfig | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from mnist_trainer.errors import DataError, MnistTrainerError
 from mnist_trainer.files import BEST, LAST, MODEL
 from mnist_trainer.inference.model_file import Description, read_model, write_model
 from mnist_trainer.parameter_files import load_parameters
-from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described
+from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described, preparation_for
 from mnist_trainer.sealed import read_sealed, write_sealed
 
 MODELS = ["linear", "mlp", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp"]
@@ -124,8 +124,8 @@ NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "
 def test_it_loads_numpy_and_the_numerics_alone(tmp_path):
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=tmp_path)
     foreign, own = done.stdout.splitlines()
-    others = {name for name in foreign.split() if not name.startswith(("_cython_", "cython_runtime"))}
-    assert others <= {"mnist_trainer", "numpy"}  # numpy.random, with Cython's
+    others = {name for name in foreign.split() if not name.startswith(("_", "cython_runtime"))}  # numpy.random's
+    assert others <= {"mnist_trainer", "numpy"}
     assert {name.partition(".")[2] for name in own.split()} == GROUND | NUMERICS | {"inference"}
 
 
@@ -266,3 +266,14 @@ def test_a_description_is_what_was_written(digits, tmp_path):
     assert found == replace(description)
     assert isinstance(found, Description)
     assert classifier_of(trainer, digits).description.layers == found.layers
+
+
+@pytest.mark.parametrize(
+    ("data", "preparation"),
+    [
+        *(("mnist", "mnist"), ("qmnist", "mnist"), ("emnist_letters", "mnist"), ("digits", "digits")),
+        *(("fashion_mnist", "scaled"), ("kmnist", "scaled"), ("mine", "scaled")),
+    ],
+)
+def test_pictures_are_prepared_as_the_set_s_own_were(data, preparation):
+    assert preparation_for(data) == preparation
