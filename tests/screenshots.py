@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from matplotlib.image import imread, imsave
+
 from mnist_trainer.shipping.pages import TRAINING, run_page, runs_page
 from mnist_trainer.shipping.shipper import ui_command
 

@@ -26,10 +26,11 @@ def description_of(folder: Path, history: History, end: End) -> str | None:
     kind, own = history.start.kind if history.start else "run", history.tags.get(DESCRIPTION)
     if kind == "comparison" and own and end.status != "FINISHED":  # what was known by then
         return f"{failure(end)}\n\n{own}"
-    if own or (kind != "run" and end.status == "FINISHED"):
+    alone = kind in ("run", "evaluation")
+    if own or (not alone and end.status == "FINISHED"):
         return None
     parts = [failure(end)] if end.status != "FINISHED" else [result(history)]
-    if kind == "run":
+    if alone:
         tables = ["\n".join(lines) for lines in (figures(history), by_class(history))]
         parts += [*tables, facts(history), after(folder, history, end)]
     return "\n\n".join(filter(None, parts)) or None
@@ -49,7 +50,8 @@ def result(history: History) -> str:
     mode, data = (history.params.get(key) for key in ("loss.name", "data.name"))
     best = best_validation(history)
     held = f"; best validation accuracy {best[1]:.2%}" if best else ""
-    return f"**Test accuracy {accuracy[-1][1]:.2%}, loss {loss[-1][1]:.4f}** ({mode} on {data}){held}."
+    where = f"{mode} on {data}" if mode else f"on {data}"
+    return f"**Test accuracy {accuracy[-1][1]:.2%}, loss {loss[-1][1]:.4f}** ({where}){held}."
 
 
 def figures(history: History) -> list[str]:
@@ -109,8 +111,8 @@ def after(folder: Path, history: History, end: End) -> str:
     """Say which command comes next."""
     start, command = history.start, without(shlex_split(history.tags.get("command", "")), "resume")
     diverged = (end.reason or "").startswith("diverged")
-    if start is not None and start.parent is not None:
-        return ""  # what comes next is for all of them
+    if start is not None and (start.parent is not None or start.kind != "run"):
+        return ""  # of a job, what comes next is for all of them
     if end.status != "FINISHED" and not diverged:
         return next_command("To go on", ["python", "-m", "mnist_trainer", f"resume={folder}"])
     if command[:3] != ["python", "-m", "mnist_trainer"]:

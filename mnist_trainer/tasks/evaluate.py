@@ -20,6 +20,7 @@ from mnist_trainer.journal.events import Confusion, DatasetEvent, Evaluated
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.runs.provenance import machine_tags
+from mnist_trainer.runs.record import schema_of
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import console
 from mnist_trainer.tasks.trained import classifier_for, data_for
@@ -55,8 +56,9 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Ans
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
-        schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
-        profile={"test": scores.samples},
+        schema={"mlflow_tensorspec": schema_of(dataset.image_shape)},
+        profile={"num_rows": scores.samples, "classes": dataset.classes},
+        context="testing",
     )
     with shipped(tracked, folder, "evaluation"):
         journal = Journal(folder)
