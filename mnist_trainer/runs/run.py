@@ -43,6 +43,7 @@ class Result:
     validation_accuracy: float | None
     test_loss: float
     test_accuracy: float
+    parameters: int | None = None  # older outcome files don't tell
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Run:
     record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
+    judges: Sequence[Callback] = ()
+    """Who may end it after an epoch, when all that is to be kept of that is written."""
 
     def updates(
         self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
@@ -101,6 +104,7 @@ class Run:
                 validation_accuracy=tested.validation.accuracy if tested.validation else None,
                 test_loss=evaluation.loss,
                 test_accuracy=evaluation.accuracy,
+                parameters=trainer.model.parameters.size,
             )
             try:
                 parameter_files.check()
@@ -123,7 +127,7 @@ class Run:
             journal=journal.size,
         )
         checkpoints = Checkpoints(journal, about, minutes=self.config.trainer.checkpoint_minutes)
-        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints]
+        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints, *self.judges]
         with closing(self.trainer.updates()) as updates:
             for update in updates:
                 yield update

@@ -134,8 +134,9 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
         record = SweepRecord.read(folder)
         if start is None or start.kind != "sweep" or is_alive(folder) or record is None or record.jobs is None:
             continue
-        left = any(not (job.finished or job.diverged) for job in read_jobs(folder, record.jobs))
-        if left or read_history(folder).end is None:
+        left = any(not (job.finished or job.pruned or job.diverged) for job in read_jobs(folder, record.jobs))
+        end = read_history(folder).end
+        if left or end is None or (record.tuning is not None and end.status != "FINISHED"):
             found.append((start.start_time, folder))
     return [folder for _, folder in sorted(found)]
 

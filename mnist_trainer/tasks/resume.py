@@ -1,10 +1,11 @@
 """resume=: go on with a run that was interrupted, to its end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mnist_trainer.composition import key_of
+from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
@@ -15,17 +16,26 @@ from mnist_trainer.runs.outcome import write_failure
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
+from mnist_trainer.training.trainer import Callback
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
 
-def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None = None, alone: bool = True) -> Result:
+def resume(
+    named: str,
+    folder: Path,
+    given: Sequence[str],
+    *,
+    parent: str | None = None,
+    alone: bool = True,
+    judged: Callable[[Config], Sequence[Callback]] = lambda config: (),
+) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides; for `parent` and `alone` see `train`. What is raised before the run goes
-    on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if they
-    contradict the run, or ask a finished one for other epochs.
+    `given` are the command line's overrides; for `parent` and `alone` see `train`; `judged` returns its judges. What
+    is raised before the run goes on changes nothing in its folder, but that a sweep's job says there why it can't.
+    Raises `ConfigError` if they contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
@@ -43,7 +53,10 @@ def resume(named: str, folder: Path, given: Sequence[str], *, parent: str | None
     try:
         resumption = Resumption.prepared(named, folder, given)
         config, overrides = resumption.config, resumption.overrides
-        result = train(config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption)
+        judges = judged(config)
+        result = train(
+            config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption, judges=judges
+        )
     except (KeyboardInterrupt, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)

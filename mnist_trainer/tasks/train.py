@@ -17,6 +17,7 @@ from mnist_trainer.runs.run import Result, Run, completed
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.training.callbacks import Console
 from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.training.trainer import Callback
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,13 @@ def train(
     alone: bool = True,
     overrides: Sequence[str] = (),
     resumption: Resumption | None = None,
+    judges: Sequence[Callback] = (),
 ) -> Result:
     """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
 
     `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
-    are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is.
+    are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is; `judges`
+    may end it after an epoch.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     if resumption is not None:
@@ -59,7 +62,7 @@ def train(
         describe(config, dataset, trainer, with_model=parent is None and resumption is None)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     console = [Console(bar=config.trainer.progress)] if alone else []
-    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
+    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption, judges)
     with shipper, threadpool_limits(cores.threads, "blas"), Interruption() as trainer.interruption:
         result = completed(run.updates(console, on_its_own=True))
         run.tell(result)
