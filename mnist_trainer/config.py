@@ -48,6 +48,7 @@ class CompareConfig(TaskConfig):
     modes: list[str] = MISSING
     shadow_every: int = hyperparameter(MISSING, minimum=1)
     timing: bool = MISSING
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -63,7 +64,8 @@ class ExplainConfig(TaskConfig):
     """The derivation on one image."""
 
     image: int | None = hyperparameter(MISSING, minimum=0)
-    updates: int = hyperparameter(MISSING, minimum=0)
+    updates: int | None = hyperparameter(MISSING, minimum=0)
+    figures: list[str] = hyperparameter(MISSING, choices=("png", "svg", "pdf"))
 
 
 @dataclass
@@ -74,25 +76,79 @@ class ProfileConfig(TaskConfig):
 
 
 @dataclass
+class ModelTaskConfig(TaskConfig):
+    """What is done with a model that was trained: which run's, and which of its parameters."""
+
+    checkpoint: str | None = MISSING
+    which: str = hyperparameter(MISSING, choices=("tested", "best", "last"))
+
+
+@dataclass
+class PredictConfig(ModelTaskConfig):
+    """What a model takes pictures for."""
+
+    images: Any = MISSING  # one, or a list of them
+    format: str | None = hyperparameter(MISSING, choices=("csv", "json"))
+
+
+@dataclass
+class ExportConfig(ModelTaskConfig):
+    """A model for other programs."""
+
+    format: str | None = hyperparameter(MISSING, choices=("onnx",))
+    input: str = hyperparameter(MISSING, choices=("uint8", "float"))
+
+
+@dataclass
+class EvaluateConfig(ModelTaskConfig):
+    """How well a model does on the test images of a data set."""
+
+
+@dataclass
 class DataConfig:
-    """A known data set: where it is, and how it is split and scaled."""
+    """A data set, and how it is split and scaled."""
 
     name: str = MISSING
-    root: str | None = MISSING
-    cache: str | None = MISSING
-    download: bool = MISSING
     validation_size: int | None = hyperparameter(MISSING, minimum=0)
     standardize: bool = MISSING
 
 
 @dataclass
-class IdxConfig(DataConfig):
-    """Any four IDX files, relative to `root` if it is given."""
+class KnownConfig(DataConfig):
+    """A known data set, and where it is."""
 
-    train_images: str = MISSING
-    train_labels: str = MISSING
-    test_images: str = MISSING
-    test_labels: str = MISSING
+    root: str | None = MISSING
+    cache: str | None = MISSING
+    download: bool = MISSING
+
+
+@dataclass
+class EmnistConfig(DataConfig):
+    """EMNIST, in one of its splits."""
+
+    split: str = MISSING
+    root: str | None = MISSING
+    cache: str | None = MISSING
+
+
+@dataclass
+class IdxConfig(DataConfig):
+    """Any files: what lies in `root`, or those that are named, relative to it if it is given."""
+
+    root: str | None = MISSING
+    train_images: str | None = MISSING
+    train_labels: str | None = MISSING
+    test_images: str | None = MISSING
+    test_labels: str | None = MISSING
+    test_size: int | None = hyperparameter(MISSING, minimum=1)
+    test_seed: int = hyperparameter(MISSING, minimum=0)
+
+
+@dataclass
+class CustomDataConfig(DataConfig):
+    """A plugin's data set by the name it registered, with its parameters; or what was given from Python."""
+
+    parameters: dict[str, Any] = MISSING
 
 
 @dataclass
@@ -100,6 +156,11 @@ class ModelConfig:
     """A model; `name` is what its runs are called by."""
 
     name: str = MISSING
+
+
+@dataclass
+class LinearConfig(ModelConfig):
+    """One linear layer: nothing is left to choose."""
 
 
 @dataclass
@@ -169,17 +230,25 @@ OneCycleConfig = schema_of(OneCycle, "OneCycleConfig", ScheduleConfig)
 
 
 @dataclass
+class CustomScheduleConfig(ScheduleConfig):
+    """A plugin's schedule by the name it registered, with that schedule's parameters."""
+
+    parameters: dict[str, Any] = MISSING
+
+
+@dataclass
 class TrainerConfig:
     """The loop."""
 
     threads: Any = hyperparameter(MISSING, minimum=1, choices=("auto",))  # OmegaConf can't merge a Union
     log_every: int = hyperparameter(MISSING, minimum=1)
-    clip_norm: float | None = hyperparameter(MISSING, above=0)
+    clip_norm: Any = hyperparameter(MISSING, above=0, choices=("auto",))  # a number, auto or null
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING
     checkpoint_minutes: float | None = hyperparameter(MISSING, above=0)
     progress: bool = MISSING
+    callbacks: list[Any] = MISSING
 
 
 @dataclass
@@ -190,6 +259,9 @@ class TrackingConfig:
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
     required: bool = MISSING
+    model: bool = MISSING
+    register: str | None = MISSING
+    alias: str | None = MISSING
 
 
 @dataclass
@@ -227,6 +299,9 @@ class CommandConfig(Config):
     """What a command line may say: a job's configuration, and what is no job's own."""
 
     sweep: SweepConfig = MISSING
+    checkpoint: str | None = MISSING
+    images: Any = MISSING
+    format: str | None = MISSING
 
 
 OPTUNA = "hydra_plugins.mnist_trainer.OptunaSweeper"
@@ -264,11 +339,18 @@ SCHEMAS: dict[str, type] = {
     "task/gradcheck": GradcheckConfig,
     "task/explain": ExplainConfig,
     "task/profile": ProfileConfig,
-    "data/known": DataConfig,
+    "task/predict": PredictConfig,
+    "task/evaluate": EvaluateConfig,
+    "task/export": ExportConfig,
+    "data/known": KnownConfig,
+    "data/emnist": EmnistConfig,
     "data/idx": IdxConfig,
+    "data/custom": CustomDataConfig,
+    "model/linear": LinearConfig,
     "model/mlp": MLPConfig,
     "model/layers": LayersConfig,
     "loss/softmax_cross_entropy": SoftmaxCrossEntropyConfig,
+    "loss/homework": LossConfig,
     "loss/mistake": LossConfig,
     "loss/clipped": ClippedConfig,
     "loss/custom": CustomLossConfig,
@@ -280,9 +362,18 @@ SCHEMAS: dict[str, type] = {
     "schedule/step": StepConfig,
     "schedule/cosine": CosineConfig,
     "schedule/one_cycle": OneCycleConfig,
+    "schedule/custom": CustomScheduleConfig,
     "trainer": TrainerConfig,
     "tracking": TrackingConfig,
 }
+
+
+SINCE_0_1: dict[str, dict[str, Any]] = {
+    "data": {"test_size": None, "test_seed": 0},
+    "trainer": {"callbacks": []},
+    "tracking": {"model": True, "register": None, "alias": None},
+}
+"""The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
 
 
 def register() -> None:

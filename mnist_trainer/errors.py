@@ -53,10 +53,20 @@ class TeamError(MnistTrainerError):
     exit_code = 1
 
 
+class NoTeamError(TeamError):
+    """Several processes that can't train together on this system; the message names what is missing."""
+
+    exit_code = 2
+
+
 class MistakeError(MnistTrainerError):
     """A mistake of the gallery that can't even run, as posted; the message says why."""
 
     exit_code = 1
+
+
+class SlipError(MistakeError):
+    """A user's own layer or loss that can't run, or returns what it must not; the message says which and what."""
 
 
 class DiskError(MnistTrainerError):

@@ -1,6 +1,7 @@
 """A list of plain entries to layers: `{kind: linear, units: 10}`; a preset's short form to such a list."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from mnist_trainer import registry
@@ -54,6 +55,17 @@ def build_layer(entry: object, path: str) -> Layer:
         parameters["layers"] = build_list(nested, f"{path}.layers")
     with under(f"{path} ({kind}): "):
         return construct(cls, parameters)
+
+
+def entry_of(layer: Layer) -> dict[str, Any]:
+    """Return the entry that makes such a layer again; raises `ConfigError` for one whose class has no name."""
+    kind = next((name for name, cls in registry.layers.items() if cls is type(layer)), None)
+    if kind is None:
+        raise ConfigError(f"{type(layer).__name__} is registered under no name: register_layer gives it one")
+    values = {field.name: getattr(layer, field.name) for field in fields(layer) if field.init}
+    if isinstance(layer, Residual):
+        values["layers"] = [entry_of(inner) for inner in layer.layers]
+    return {"kind": kind} | {name: list(each) if isinstance(each, tuple) else each for name, each in values.items()}
 
 
 def check_no_softmax_at_end(layers: Sequence[Layer]) -> None:

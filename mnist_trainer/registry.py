@@ -1,4 +1,6 @@
-"""The names that a configuration may use for layers, losses, optimizers and schedules; open to users' own.
+"""The names that a configuration may use for layers, losses, optimizers, schedules, data sets and callbacks.
+
+Open to users' own: data sets and callbacks are all theirs.
 
 A plugin's module registers its classes with a decorator:
 
@@ -14,10 +16,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
@@ -30,6 +32,7 @@ from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.losses.cross_entropy import CrossEntropy
+from mnist_trainer.losses.homework import Homework
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.losses.mistakes import (
     Clipped,
@@ -46,6 +49,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant, Cosine, OneCycle, Schedule, Step
+from mnist_trainer.slips import check_whole, is_users
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -80,6 +84,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return a decorator that registers a class under a name."""
 
         def decorate(cls: C) -> C:
+            check_whole(cls, self._noun.removeprefix("kind of "))
             self._classes[name] = cls
             return cls
 
@@ -113,6 +118,7 @@ losses: Registry[Loss] = Registry(
     {
         "fused": SoftmaxLoss,
         "separate": CrossEntropy,
+        "homework": Homework,
         "posted_question": PostedQuestion,
         "posted_answer": PostedAnswer,
         "diagonal": Diagonal,
@@ -126,6 +132,8 @@ optimizers: Registry[Optimizer] = Registry("optimizer", {"sgd": SGD, "rmsprop": 
 schedules: Registry[Schedule] = Registry(
     "schedule", {"constant": Constant, "step": Step, "cosine": Cosine, "one_cycle": OneCycle}
 )
+datasets: Registry[Any] = Registry("data set", {})
+callbacks: Registry[Any] = Registry("callback", {})
 tails: dict[str, Sequence[type[Layer]]] = {
     "posted_question": [BatchIdentitySoftmax],
     "posted_answer": [DiagonalSoftmax],
@@ -134,6 +142,9 @@ tails: dict[str, Sequence[type[Layer]]] = {
 
 register_layer = layers.register
 register_optimizer = optimizers.register
+register_schedule = schedules.register
+register_data = datasets.register
+register_callback = callbacks.register
 
 
 def register_loss(name: str, *, tail: Sequence[type[Layer]] | None = None) -> Callable[[C], C]:
@@ -154,6 +165,20 @@ def tail_layers(name: str) -> list[Layer]:
     return [cls() for cls in tails.get(name, default)]
 
 
+def built(classes: Registry[T], config: Any, group: str) -> T:
+    """Make what a group of a configuration names, with the group's other keys or, if it has them, its `parameters`."""
+    with under(f"{group}.name: "):
+        cls = classes.named(config.name)
+    if hasattr(config, "parameters"):
+        with under(f"{group}.parameters."):
+            made = construct(cls, config.parameters)
+            check(made)  # not every class does so itself
+            return made
+    own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
+    with under(f"{group}."):
+        return construct(cls, own)
+
+
 def import_plugins(modules: Sequence[str]) -> None:
     """Import the users' modules, which register their own; the working directory counts as a place of modules."""
     if modules and "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -166,7 +191,8 @@ def import_plugins(modules: Sequence[str]) -> None:
                 f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
             ) from error
         except Exception as error:  # the user's own code may raise anything
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            place = next((frame for frame in reversed(frames) if is_users(frame.filename)), frames[-1])
             if isinstance(error, SyntaxError):
                 where = f"{error.filename}:{error.lineno}"
             else:

@@ -22,6 +22,9 @@ BLOCKS = [
     for text in TEXTS
     for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
+MODULES = {
+    match[1]: block for kind, block in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", block))
+}
 TRAINER = "python -m mnist_trainer"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
@@ -34,6 +37,7 @@ ELSEWHERE = {
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
     "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
+    "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
 SCRIPT = re.compile(r"python (tests/\S+\.py)( --help)?")
@@ -45,7 +49,7 @@ def commands():
     lines = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]
     prose = [re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for text in TEXTS]
     spans = [span for text in prose for span in re.findall(r"`([^`\n]+)`", text)]
-    typed = [span for span in spans if re.match(r"(\.venv/bin/)?(python3?|pip) -|\.ci/run$", span)]
+    typed = [span for span in spans if re.match(r"(\.venv/bin/)?(python3?|pip) (-|\w+\.py)|\.ci/run$", span)]
     found = [line.partition("  #")[0].strip() for line in [*lines, *typed]]
     return list(dict.fromkeys(filter(None, found)))
 
@@ -79,8 +83,9 @@ def test_ci_types_what_the_readmes_say():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("readme")
-    (module,) = [block for kind, block in BLOCKS if kind == "python" and block.startswith("# my_module.py")]
-    (path / "my_module.py").write_text(module)
+    assert "my_module.py" in MODULES
+    for name, module in MODULES.items():
+        (path / name).write_text(module)
     return path
 
 
@@ -117,11 +122,14 @@ def small(words, folder):
         newest = interrupted(folder)
         words = [words[0] if words[0] == "resume=latest" else f"resume={newest}", *words[1:]]
     if not {"--help", "--version", "--cfg", "task=sync"} & set(words):
-        words = [word for word in words if not word.startswith(("data=", "epochs="))] + SMALL
+        own = [] if "data=custom" in words else ["data="]
+        words = [word for word in words if not word.startswith((*own, "epochs="))] + (SMALL if own else SMALL[1:])
     if "task=compare" in words:
         words.append("task.timing=false")  # half a minute
     if "task=profile" in words:
         words.append("task.updates=2")
+    if {"hydra/sweeper=optuna", "experiment=tune_mlp"} & set(words):
+        words = [word for word in words if "n_trials" not in word] + ["hydra.sweeper.n_trials=2"]
     return words
 
 
@@ -131,6 +139,8 @@ def test_the_commands_run(arguments, folder):
     words = small(shlex.split(arguments), folder)
     if "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
+    if "hydra.sweeper.n_trials=2" in words:
+        pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr
@@ -158,7 +168,7 @@ def test_the_extras_are_there(extra):
 
 
 def test_the_python_code_runs(folder):
-    blocks = [block for kind, block in BLOCKS if kind == "python" and not block.startswith("# my_module.py")]
+    blocks = [block for kind, block in BLOCKS if kind == "python" and block not in MODULES.values()]
     code = "\n".join(blocks).replace('"epochs=1"', '"epochs=1", "data=digits", "tracking=off"')
     done = run([sys.executable, "-c", code], folder)
     assert done.returncode == 0, done.stderr

@@ -1,10 +1,13 @@
 """Data: from files, or the name of a known set, to batches that a model takes.
 
-In come IDX files, or scikit-learn's digits; out go a `Dataset` of bytes, its split, and batches of floats in buffers
-that are made once. What can't be used is a `DataError` that names the file.
+In come files of many forms, scikit-learn's digits, or arrays; out go a `Dataset` of bytes, its split, and batches of
+floats in buffers that are made once. What can't be used is a `DataError` that names the file, and says what would fit.
 
-To read: `dataset`, what is in memory; `loading`, where it comes from; `idx`, the format; `digits`, the stand-in without
-a download; `sources`, the known sets with their checksums; `known_files`, one file of theirs, checked; `cache`, where
-these are kept; `download`, one file from its mirrors. Then for training: `split`, the validation samples; `scaling`,
-from a pixel to an input; `batches`, what an epoch goes over.
+To read: `dataset`, what is in memory; `loading`, where it comes from; `remarks`, what looks wrong in it. Known sets:
+`sources`, with their checksums; `known_files`, theirs, checked; `cache`, where these are kept; `download`, one file
+from its mirrors; `file_sets`, those without a download; `digits`, the stand-in. What people have: `survey`, what lies
+in a folder, by content; `names`, what names tell; `pieces`, images and labels as they lie there; `chosen`, those that
+make one set. The forms: `idx`, `numpy_files`, `tables`, `pictures`; `content`, a file unpacked; `values` and `arrays`,
+numbers to bytes. Then for training: `split`, the samples held out; `scaling`, from a pixel to an input; `batches`, what
+an epoch goes over.
 """

@@ -55,7 +55,7 @@ class Batches:
         self._indices = np.array(indices, np.intp)
         self._order = self._indices.copy()
         self.batch_size = batch_size
-        self._scaling = scaling
+        self.scaling = scaling
         self._rng = rng
         self._drop_last = drop_last
         self._pixels = np.empty((capacity, *images.shape[1:]), np.uint8)
@@ -95,5 +95,5 @@ class Batches:
         pixels, inputs, targets = self._pixels[:count], self._inputs[:count], self._targets[:count]
         gather(self._images, chosen, out=pixels)
         gather(self._labels, chosen, out=targets)
-        scale_pixels(pixels, self._scaling.scale, self._scaling.shift, out=inputs)
+        scale_pixels(pixels, self.scaling.scale, self.scaling.shift, out=inputs)
         return inputs, targets

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.data.idx import Bytes
 from mnist_trainer.data.split import apportion
+from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError
 
 FILE_NAME = "digits.csv.gz"

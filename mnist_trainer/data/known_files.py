@@ -1,4 +1,4 @@
-"""One file of a known set: found, checked and read, with an unpacked copy kept for the next time."""
+"""The files of a known set: found, checked and read, with unpacked copies kept for the next time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ import logging
 from pathlib import Path
 
 from mnist_trainer.data import idx
-from mnist_trainer.data.idx import Bytes
+from mnist_trainer.data.chosen import plainness
+from mnist_trainer.data.dataset import Part
+from mnist_trainer.data.idx import Role
+from mnist_trainer.data.names import stem, words
+from mnist_trainer.data.pieces import Content, Piece, read
 from mnist_trainer.data.sources import KNOWN_SETS, KnownFile, KnownSet
+from mnist_trainer.data.survey import Survey
+from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError
-from mnist_trainer.files import replacing
+from mnist_trainer.files import open_file, replacing
 
+_PARTS: tuple[tuple[str, Role], ...] = (
+    ("train", "images"),
+    ("train", "labels"),
+    ("test", "images"),
+    ("test", "labels"),
+)
+_MOST_TRIED = 12
 _log = logging.getLogger(__name__)
 
 
@@ -23,19 +36,53 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
-def find(file: KnownFile, folder: Path) -> Path:
-    """Find `file` in `folder`, bare or gzipped. Raises DataError."""
-    names = (file.name, file.packed_name)
-    try:
-        # The bare file is quicker to read, but only MNIST's has a published checksum.
-        for name in names if file.content else reversed(names):
-            if (folder / name).is_file():
-                return folder / name
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder")
-    except OSError as error:
-        raise DataError(f"{folder}: can't be read ({error.strerror})") from error
-    raise DataError(f"{folder / file.packed_name}: no such file, nor {file.name} without .gz")
+def read_official(found: Survey, known: KnownSet, copies: Path) -> list[Part]:
+    """Read the four files of `known` from what was found, in whatever form: each by its content's checksum.
+
+    Raises `DataError` for one that isn't there, or isn't the official one.
+    """
+    contents: dict[int, Content] = {}
+    return [
+        _official(found, known, file, part, role, copies, contents)
+        for file, (part, role) in zip(known.files, _PARTS, strict=True)
+    ]
+
+
+def _official(
+    found: Survey, known: KnownSet, file: KnownFile, part: str, role: Role, copies: Path, contents: dict[int, Content]
+) -> Part:
+    """Return the first of the pieces in question that is the official file; raises what is wrong with the first."""
+    candidates = [piece for piece in found.pieces if piece.part == part and piece.has(role)]
+    candidates = [piece for piece in candidates if piece.form != "pictures"]  # which have lost the official order
+    if not candidates:
+        words = f"{'training' if part == 'train' else part} {role}"
+        raise DataError(f"{found.root}: no {words} of {known.title} (data=idx takes any); {found.listing()}")
+    first: DataError | None = None
+    for piece in sorted(candidates, key=lambda piece: _likelihood(piece, known, file, found.root))[:_MOST_TRIED]:
+        try:
+            if piece.form == "idx":
+                return piece.place, read_known(known, file, piece.path, copies)
+            content = contents.get(id(piece))
+            if content is None:
+                content = contents[id(piece)] = read(piece)
+            array = content.of(role)
+            assert array is not None
+            _check_content(array, known, file, piece.place, packed_fits=None)
+        except DataError as error:
+            first = first or error
+        else:
+            return piece.place, array
+    assert first is not None
+    raise first
+
+
+def _likelihood(piece: Piece, known: KnownSet, file: KnownFile, root: Path) -> tuple[bool, bool, bool, object]:
+    """Order pieces: in a folder of the set's name, with the official name, not packed (or packed, if only so known)."""
+    folders = piece.path.relative_to(root).parts[:-1]
+    title = known.name.replace("_", "")
+    named = any("".join(words(folder)) == title for folder in folders)
+    plain = piece.path.name.lower().endswith(".gz") == (file.content is not None)
+    return not named, stem(piece.path.name) != file.name, plain, plainness(piece)
 
 
 def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> Bytes:
@@ -51,9 +98,7 @@ def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> By
         if array is not None:
             return array
     array = _read(file, path)
-    content = idx.content_sha256(array)
-    if content != file.content and not (packed_fits and file.content is None):
-        _refuse(path, known, file, content, packed_fits=packed_fits)
+    _check_content(array, known, file, path, packed_fits=packed_fits)
     if packed_fits and file.content:
         _keep(array, copies / file.name)
     return array
@@ -80,15 +125,18 @@ def _packed_fits(path: Path, known: KnownSet, file: KnownFile) -> bool | None:
     try:
         if not idx.is_gzipped(path):
             return None
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.new(known.algorithm, usedforsecurity=False))
+        with open_file(path) as stream:
+            digest = hashlib.file_digest(stream, lambda: hashlib.new(known.algorithm, usedforsecurity=False))  # type: ignore[arg-type]
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error
     return digest.hexdigest() == file.packed
 
 
-def _refuse(path: Path, known: KnownSet, file: KnownFile, content: str, *, packed_fits: bool | None) -> None:
-    """Raise the DataError for a sound IDX file that isn't `file`, unless nothing shows that it isn't."""
+def _check_content(array: Bytes, known: KnownSet, file: KnownFile, path: Path, *, packed_fits: bool | None) -> None:
+    """Raise the DataError for what is sound, but isn't `file`; `packed_fits` is None if it isn't gzipped as served."""
+    content = idx.content_sha256(array)
+    if content == file.content or (packed_fits and file.content is None):
+        return
     owners = (
         f"{other.title}'s {one.name}" for other in KNOWN_SETS.values() for one in other.files if one.content == content
     )

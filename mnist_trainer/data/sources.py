@@ -42,6 +42,7 @@ class KnownSet:
 DIGIT_NAMES = tuple("0123456789")
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+OFFICIAL_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 MNIST = KnownSet(
     name="mnist",
@@ -87,10 +88,26 @@ FASHION_MNIST = KnownSet(
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     algorithm="md5",
     files=(
-        KnownFile(TRAIN_IMAGES, packed="8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
-        KnownFile(TRAIN_LABELS, packed="25c81989df183df01b3e8a0aad5dffbe"),
-        KnownFile(TEST_IMAGES, packed="bef4ecab320f06d8554ea6380940ec79"),
-        KnownFile(TEST_LABELS, packed="bb300cfdad3c16e7a12a480ee83cd310"),
+        KnownFile(
+            TRAIN_IMAGES,
+            packed="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            content="c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        ),
+        KnownFile(
+            TRAIN_LABELS,
+            packed="25c81989df183df01b3e8a0aad5dffbe",
+            content="bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        ),
+        KnownFile(
+            TEST_IMAGES,
+            packed="bef4ecab320f06d8554ea6380940ec79",
+            content="5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        ),
+        KnownFile(
+            TEST_LABELS,
+            packed="bb300cfdad3c16e7a12a480ee83cd310",
+            content="0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
     ),
     class_names=(
         "T-shirt/top",

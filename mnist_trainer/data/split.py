@@ -1,4 +1,4 @@
-"""Validation samples, taken out of the training set class by class."""
+"""Validation or test samples, taken out of the training set class by class."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ def apportion(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
 
 
 def stratified_split(
-    labels: NDArray[np.uint8], validation_size: int, rng: np.random.Generator, classes: int
+    labels: NDArray[np.uint8],
+    size: int,
+    rng: np.random.Generator,
+    classes: int,
+    key: str = "data.validation_size",
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Choose the indices of the training and of exactly `validation_size` validation samples, each sorted.
+    """Choose the indices of the training and of exactly `size` held-out samples, each sorted.
 
     Within every class the samples are drawn at random; `apportion` says how many. labels: (n,), each below
-    `classes`. Raises ConfigError if no training sample would remain.
+    `classes`. Raises ConfigError, which names `key`, if no training sample would remain.
     """
-    if not 0 <= validation_size < len(labels):
+    if not 0 <= size < len(labels):
         raise ConfigError(
-            f"data.validation_size={validation_size}: 0 to {len(labels) - 1:,} of {len(labels):,} samples "
+            f"{key}={size}: 0 to {len(labels) - 1:,} of {len(labels):,} samples "
             "can be set aside; at least one is needed for training"
         )
-    shares = apportion(np.bincount(labels, minlength=classes).astype(np.int64), validation_size)
+    shares = apportion(np.bincount(labels, minlength=classes).astype(np.int64), size)
     chosen = np.zeros(len(labels), np.bool_)
     for label, share in enumerate(shares):
         chosen[rng.permutation(np.flatnonzero(labels == label))[:share]] = True

@@ -88,10 +88,11 @@ class Checkpoints(Callback):
         self._save()
 
     def between_updates(self) -> None:
-        """Write one if it is time."""
-        assert self._trainer is not None
+        """Write one if it is time, or a stop was asked for: a signal's handler may not come back."""
+        trainer = self._trainer
+        assert trainer is not None
         due = self._seconds is not None and time.monotonic() - self._saved_at >= self._seconds
-        if due and self._trainer.is_finite():
+        if (due or trainer.interruption.requested is not None) and trainer.is_finite():
             self._save()
 
     def on_end(self) -> None:
@@ -107,7 +108,9 @@ class Checkpoints(Callback):
         trainer, self._saved_at = self._trainer, time.monotonic()
         try:
             self._journal.sync()  # no checkpoint survives a power failure, or a full disk, that its journal doesn't
-            RunCheckpoint(self._path, replace(self._about, journal=self._journal.size), snapshot(trainer)).save()
+            # A team that couldn't be had has left its work to one
+            about = replace(self._about, journal=self._journal.size, processes=trainer.processes)
+            RunCheckpoint(self._path, about, snapshot(trainer)).save()
         except OSError as error:
             if not self._failed:
                 log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")

@@ -2,10 +2,15 @@
 
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
+
+from threadpoolctl import threadpool_limits
 
 from mnist_trainer.config import TrainerConfig
+from mnist_trainer.errors import ConfigError, NoTeamError
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
 
@@ -51,6 +56,31 @@ def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True, 
         wanted = int(settings.threads) if alone else affordable(int(settings.threads))
         found = Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
     return replace(found, processes=kept) if kept is not None and shares else found
+
+
+def take(cores: Cores, settings: TrainerConfig, trainer: Trainer) -> None:
+    """Let the trainer have its processes: those of `auto` if it can, those asked for by number or not at all.
+
+    Raises `ConfigError` where they can't be had.
+    """
+    trainer.processes, trainer.or_alone = cores.processes, settings.threads == AUTO
+    if trainer.or_alone:
+        return
+    try:
+        with trainer.together():  # now, while nothing is written
+            pass
+    except NoTeamError as error:
+        one = "give trainer.threads=1, or auto, which does with one what several can't"
+        raise ConfigError(f"trainer.threads={settings.threads}: {error}; {one}") from error
+
+
+def product_limits(threads: int) -> AbstractContextManager[object]:
+    """Let matrix products have so many threads within the block; where that can't be said, they have what they have."""
+    try:
+        return cast(AbstractContextManager[object], threadpool_limits(threads, "blas"))
+    except Exception as error:  # whatever looking for libraries raises, on a system that its authors didn't know
+        log.warning(f"the threads of matrix products can't be set to {threads}: {str(error) or type(error).__name__}")
+        return nullcontext()
 
 
 def product_threads(settings: TrainerConfig) -> int:

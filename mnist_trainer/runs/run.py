@@ -16,8 +16,9 @@ from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
+from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
-from mnist_trainer.runs.record import journaled
+from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import Update
@@ -44,6 +45,12 @@ class Result:
     test_loss: float
     test_accuracy: float
     parameters: int | None = None  # older outcome files don't tell
+    folder: str | None = None  # the run's; not in its outcome.json, which moves with it
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `outcome.json` and `model.npz` say of it."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Run:
     record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
+    coloured: bool = True
+    """Whether it has its loss mode's colour in MLflow, rather than one that tells it from others of the mode."""
     judges: Sequence[Callback] = ()
     """Who may end it after an epoch, when all that is to be kept of that is written."""
 
@@ -70,9 +79,14 @@ class Run:
         thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
-        held = trainer.validation.samples
         journaling = journaled(
-            config, self.folder, self.dataset, self.record, validation_size=held, resumption=self.resumption
+            config,
+            self.folder,
+            self.dataset,
+            self.record,
+            trainer=trainer,
+            tags=colour_of(config.loss.name) if self.coloured else {},
+            resumption=self.resumption,
         )
         with journaling as journal:
             journal_callback = JournalCallback(journal)
@@ -105,12 +119,16 @@ class Run:
                 test_loss=evaluation.loss,
                 test_accuracy=evaluation.accuracy,
                 parameters=trainer.model.parameters.size,
+                folder=str(self.folder),
             )
             try:
                 parameter_files.check()
+                described = write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                if described is not None:
+                    journal_model(journal, described, config.tracking, register=self.record.parent is None)
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
-                    write_outcome(self.folder, "FINISHED", None, self.overrides, asdict(result))
+                    write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)
             except (DiskError, OSError):
                 self.tell(result)  # so much is known
                 raise

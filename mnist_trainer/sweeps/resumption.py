@@ -19,7 +19,7 @@ from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +82,9 @@ class SweepResumption:
 
     def _launched(self, job: Job) -> list[str]:
         own = replaced(job.overrides, self.means)
-        place = f"{job.number}-${{name}}"
-        if job.folder.exists():
-            place = job.folder.name
-            if (job.folder / JOURNAL).exists():
-                own = [*own, f"resume={quoted(shown(job.folder))}"]
-        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={quoted(place)}"]
+        if (job.folder / JOURNAL).exists():
+            own = [*own, f"resume={quoted(shown(job.folder))}"]
+        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={subfolder(job)}"]
 
     def _describe(self, jobs: Sequence[Job], left: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
@@ -95,6 +92,11 @@ class SweepResumption:
         log.info(f"{shown(self.folder)}: {finished} of {len(jobs)} jobs are finished{numbers}")
         if diverged := [str(job.number) for job in jobs if job.diverged]:
             log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
+
+
+def subfolder(job: Job) -> str:
+    """Return the name of a job's folder, as an override has it: a new one is to be named as Hydra would have."""
+    return quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{folder_name:${{name}}}}'"
 
 
 def sweep_folder(resume: str, outputs: Path) -> Path:
@@ -154,8 +156,3 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
 def replaced(overrides: Sequence[str], others: Sequence[str]) -> list[str]:
     """Return the overrides with these others, which replace those of the same key."""
     return list({key_of(override): override for override in [*overrides, *others]}.values())
-
-
-def quoted(text: str) -> str:
-    """Return a text as Hydra reads it whole."""
-    return "'" + text.replace("'", r"\'") + "'"

@@ -1,20 +1,20 @@
 """task=explain: the derivation of dL/dz step by step on one image, with its numbers."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
-from mnist_trainer.analysis.explanation.handout import as_markdown, draw
-from mnist_trainer.analysis.explanation.lecture import INTRODUCTION, TITLE, lecture
+from mnist_trainer.analysis.explanation.handout import as_html, draw, picture_link, print_markdown
+from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import observe
-from mnist_trainer.analysis.explanation.terminal import print_lecture
+from mnist_trainer.analysis.pictures import drawn
 from mnist_trainer.config import Config, ExplainConfig
 from mnist_trainer.files import write_whole
-from mnist_trainer.runs.cores import product_threads
+from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.tasks.terminal import console
+from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
@@ -22,20 +22,22 @@ log = logging.getLogger(__name__)
 def explain(config: Config, folder: Path) -> Answer:
     """Train a little, and explain the gradient of softmax + cross-entropy on one image of the test set.
 
-    Prints the lecture; writes `explanation.md` and `explanation.png` into the folder. Raises `ConfigError`,
-    `DataError` and `DivergedError`.
+    Writes `explanation.md`, `explanation.html` and the figure into the folder, then prints the lecture. Raises
+    `ConfigError`, `DataError` and `DivergedError`.
     """
     settings = config.task
     assert isinstance(settings, ExplainConfig)
-    with threadpool_limits(product_threads(config.trainer), "blas"):
+    with product_limits(product_threads(config.trainer)):
         subject, logits, labels = observe(config, settings)
     e = explain_gradient(subject, logits, labels)
-    steps = lecture(e)
-    print_lecture(console(), TITLE, INTRODUCTION, steps)
-    markdown, picture = folder / "explanation.md", folder / "explanation.png"
-    draw(e, picture)
-    write_whole(markdown, as_markdown(e, TITLE, INTRODUCTION, steps, picture.name))
-    log.info(f"to hand out: {markdown}\n             {picture}")
+    asked = [folder / f"explanation.{kind}" for kind in dict.fromkeys(["png", *settings.figures])]
+    pictures = [picture for picture in asked if drawn(picture, partial(draw, e, picture))]
+    seen = asked[0] in pictures
+    write_whole(folder / "explanation.md", lecture(e, asked[0].name if seen else None))
+    write_whole(folder / "explanation.html", as_html(lecture(e, picture_link(asked[0]) if seen else None)))
+    print_markdown(console(), lecture(e))
+    for path in (folder / "explanation.md", folder / "explanation.html", *pictures):
+        log.info(f"to hand out: {shown(path)}")
     return Answer(
         0,
         {

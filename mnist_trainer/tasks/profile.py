@@ -6,14 +6,13 @@ from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
-from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.profile.profile import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.files import write_whole
-from mnist_trainer.runs.cores import product_threads
+from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.runs.provenance import machine
 from mnist_trainer.tasks.terminal import console
@@ -34,15 +33,15 @@ def profile(config: Config, folder: Path) -> Answer:
     trainer, _ = build_trainer(config, dataset)
     what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"
     log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")
-    with threadpool_limits(product_threads(config.trainer), "blas"):
+    with product_limits(product_threads(config.trainer)):
         found = profile_steps(trainer, settings.updates)
         where = machine()
-    show(found)
     title = f"# A training step of {what}, batches of {found.batch}\n\n"
     facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
     write_whole(folder / FILES[0], f"{title}{found.as_markdown()}\n\n{facts}\n")
     record = {**found.as_record(), "machine": where}
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    show(found)
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.config import Config
+from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, OUTCOME
 from mnist_trainer.hyperparameters import picked
@@ -13,6 +15,7 @@ from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
 from mnist_trainer.runs.folder import Ending, is_finished, outcome_of, read_config
 from mnist_trainer.runs.outcome import write_failure
+from mnist_trainer.runs.record import Called
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
@@ -29,18 +32,20 @@ def resume(
     *,
     parent: str | None = None,
     alone: bool = True,
+    data: Dataset | None = None,
+    called: Called | None = None,
     judged: Callable[[Config], Sequence[Callback]] = lambda config: (),
 ) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides; for `parent` and `alone` see `train`; `judged` returns its judges. What
-    is raised before the run goes on changes nothing in its folder, but that a sweep's job says there why it can't.
-    Raises `ConfigError` if they contradict the run, or ask a finished one for other epochs.
+    `given` are the command line's overrides; for the others see `train`, whose judges `judged` returns. What is raised
+    before the run goes on changes nothing in its folder, but that a sweep's job says there why it can't. Raises
+    `ConfigError` if they contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            own, result = picked(Ending, outcome).overrides, picked(Result, outcome)
+            own, result = picked(Ending, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
         check_given(folder, own, given)
@@ -53,11 +58,18 @@ def resume(
     try:
         resumption = Resumption.prepared(named, folder, given)
         config, overrides = resumption.config, resumption.overrides
-        judges = judged(config)
         result = train(
-            config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption, judges=judges
+            config,
+            folder,
+            parent=parent,
+            alone=alone,
+            overrides=overrides,
+            resumption=resumption,
+            data=data,
+            called=called,
+            judges=judged(config),
         )
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise

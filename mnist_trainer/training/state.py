@@ -21,7 +21,7 @@ from mnist_trainer.training.trainer import Trainer, state_of
 DOCUMENT = "trainer"
 """The state's key in a checkpoint's document."""
 CONFUSION = "confusion"
-NUMBERS = ("step", "epoch", "batch", "seconds", "epoch_seconds")
+NUMBERS = ("step", "epoch", "batch", "seconds", "epoch_seconds", "norms")
 SUMS = ("means", "since_record")
 RECORDS = ("best", "last")
 MISFITS = (KeyError, TypeError, ValueError, ArithmeticError, RecursionError, ConfigError)
@@ -47,6 +47,7 @@ class State:
     batch: int = hyperparameter(minimum=0)
     seconds: float = hyperparameter(minimum=0)
     epoch_seconds: float = hyperparameter(minimum=0)
+    norms: float = hyperparameter(0.0, minimum=0)  # 0 of older checkpoints, whose runs don't ask for it
 
     def __post_init__(self) -> None:
         """Check the ranges; raises `ConfigError`."""

@@ -26,7 +26,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from time import perf_counter
 from types import TracebackType
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
-from mnist_trainer.errors import TeamError
+from mnist_trainer.errors import NoTeamError, TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
@@ -64,8 +64,9 @@ def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
 class Team:
     """`processes` processes, this one among them, from `__enter__` to `__exit__`.
 
-    Raises `TeamError` when one of them ends before its time. While the team is at work, the model's gradients in this
-    process are those of a part of the batch.
+    Raises `NoTeamError`, here or on entering, where the system doesn't grant what they need, and `TeamError` when one
+    of them ends before its time. While the team is at work, the model's gradients in this process are those of a part
+    of the batch.
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
@@ -73,16 +74,23 @@ class Team:
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
         self._sections = parts(parameters.size, processes, grain=LINE)
+        self._pids: list[int] = []
+        with granted("shared memory", processes):
+            self._share(parameters.size, capacity, processes)
+        with granted("semaphores, which lie in /dev/shm", processes):
+            context = get_context("fork")
+            self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
+
+    def _share(self, size: int, capacity: int, processes: int) -> None:
+        """Make the memory that all see."""
+        model, optimizer = self._model, self._optimizer
         self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
-        self._gradients = shared_zeros(processes * parameters.size, model.dtype).reshape(processes, -1)
+        self._gradients = shared_zeros(processes * size, model.dtype).reshape(processes, -1)
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
         self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
-        context = get_context("fork")
-        self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
-        self._pids: list[int] = []
 
     def __enter__(self) -> Self:
         """Fork the others."""
@@ -94,16 +102,15 @@ class Team:
                     # Python 3.12 warns of other threads' locks: the library of the products mends its own after a
                     # fork, and a member takes no others
                     warnings.simplefilter("ignore", DeprecationWarning)
-                    pid = os.fork()
+                    with granted("processes of their own", len(self._sections)):
+                        pid = os.fork()
                 if pid == 0:
                     self._serve(number, parent)
                 self._pids.append(pid)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        except BaseException as error:
+        except BaseException:
             self._end()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            if isinstance(error, OSError):
-                raise TeamError(f"no {len(self._sections)} processes can train together: {error}") from error
             raise
         return self
 
@@ -235,6 +242,16 @@ class Team:
             how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
             raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {how}")
         return True
+
+
+@contextlib.contextmanager
+def granted(what: str, processes: int) -> Iterator[None]:
+    """Let what the system refuses within be a `NoTeamError` that says for what."""
+    try:
+        yield
+    except (OSError, MemoryError, ImportError) as error:  # the latter where a system has no semaphores at all
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise NoTeamError(f"{processes} processes that train together need {what}: {why or error}") from error
 
 
 def acquire(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:

@@ -1,22 +1,26 @@
 """The training loop, and the hooks that it calls."""
 
+import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.errors import DivergedError
+from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
+from mnist_trainer.training import clipping
+from mnist_trainer.training.blame import blamed
+from mnist_trainer.training.clipping import ClipNorm
 from mnist_trainer.training.divergence import Batch, Found, find
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
@@ -26,6 +30,8 @@ from mnist_trainer.training.worker import Alone, Worker
 FLUSH_EVERY = 100
 """Updates between two looks at the optimizer's state for subnormal numbers, which cost 1 % of an update's time, all in
 all; by `step`, so that a resumed run looks when it would have."""
+
+log = logging.getLogger(__name__)
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
 
@@ -53,8 +59,9 @@ class Callback:
 class Trainer:
     """Fits a model to training batches, validating after each epoch; all that it is told is in its fields.
 
-    `clip_norm` scales a gradient whose Euclidean norm is larger down to it. `patience` stops after that many epochs
-    without a better validation, judged by its accuracy (ties by its loss), or with `by_loss` the other way round.
+    `clip_norm` is the largest Euclidean norm that a gradient may have, as `clipping` tells. `patience` stops after that
+    many epochs without a better validation, judged by its accuracy (ties by its loss), or with `by_loss` the other way
+    round.
     """
 
     model: Sequential
@@ -66,7 +73,7 @@ class Trainer:
     validation: Batches
     epochs: int
     log_every: int = 50
-    clip_norm: float | None = None
+    clip_norm: ClipNorm = None
     patience: int | None = None
     by_loss: bool = False
     loss_name: str = ""
@@ -76,9 +83,13 @@ class Trainer:
     """How many processes share every update of `fit` and `updates`; more than 1 only where `team.can_share` says so.
 
     The others work with the optimizer's hyperparameters as they are at the beginning."""
+    or_alone: bool = False
+    """Whether this process goes on alone, and says so, where the system doesn't grant the others."""
     interruption: Interruption = field(default_factory=Interruption)
 
     step: int = field(default=0, init=False)
+    norms: float = field(default=0.0, init=False)
+    """The sum of all updates' gradients' norms, as they were clipped."""
     epoch: int = field(default=0, init=False)
     """Whole epochs, with their validation."""
     batch: int = field(default=0, init=False)
@@ -132,22 +143,34 @@ class Trainer:
                 while not self.ended:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
-                    self.interruption.check()
+                    self.interruption.rest()
+            except DivergedError:
+                if self.since_record.samples:  # the curve goes on to the last update that was one
+                    self._record()
+                raise
             finally:
                 self._tell("on_end")
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let `processes` processes share every `update` within the block."""
-        if self.processes == 1:
-            yield
-            return
+        """Let `processes` processes share every `update` within the block.
+
+        Raises `NoTeamError` where they can't be had, unless it may go on `or_alone`; `processes` is 1 then.
+        """
         alone = self.worker
-        try:
-            with Team(self.model, self.loss, self.optimizer, self.processes) as self.worker:
+        with ExitStack() as team:
+            if self.processes > 1:
+                try:
+                    self.worker = team.enter_context(Team(self.model, self.loss, self.optimizer, self.processes))
+                except NoTeamError as error:
+                    if not self.or_alone:
+                        raise
+                    log.warning(f"{error}; this one trains alone")
+                    self.processes = 1
+            try:
                 yield
-        finally:
-            self.worker = alone
+            finally:
+                self.worker = alone
 
     @property
     def ended(self) -> bool:
@@ -169,8 +192,8 @@ class Trainer:
             self.epoch_seconds += time.perf_counter() - started
             self.at_rest = True
             yield Update(x, labels, loss, correct)
+            self.interruption.rest()
             started = time.perf_counter()
-            self.interruption.check()
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
@@ -208,12 +231,17 @@ class Trainer:
     @np.errstate(over="ignore", invalid="ignore")  # it looks at every loss, and costs 0.6 µs
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
-        loss, correct, _ = self.worker.gradients(x, labels)
+        try:
+            loss, correct, _ = self.worker.gradients(x, labels)
+        except Exception as error:
+            raise blamed(error, self.model, self.loss, x, labels) from error
         self.check_finite("the loss", loss, [(x, labels)], training=True)
-        self._gradient_norm = self.worker.norm()
-        self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
-        scale = 1.0 if self.clip_norm is None else self.clip_norm / max(self._gradient_norm, self.clip_norm)
+        norm = self.worker.norm()
+        self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
+        self._gradient_norm = norm
+        scale = clipping.scale(norm, clipping.limit(self.clip_norm, self.norms, self.step))
         self.worker.step(self.rate(self.step), scale)
+        self.norms += norm * scale
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
             self.worker.flush()
@@ -228,10 +256,13 @@ class Trainer:
         mean, classes = Mean(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
-            predictions = self.model.forward(x, training=False)
+            try:
+                predictions = self.model.forward(x, training=False)
+                loss = value_of(self.loss, predictions, labels)
+            except Exception as error:
+                raise blamed(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)
-            correct = int(np.count_nonzero(predicted == labels))
-            mean.add(float(self.loss.forward(predictions, labels)), correct, len(labels))
+            mean.add(loss, int(np.count_nonzero(predicted == labels)), len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
             self.interruption.check()
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))

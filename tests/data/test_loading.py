@@ -1,9 +1,11 @@
 import gzip
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from mnist_trainer.data import cache as cache_module
 from mnist_trainer.data import idx, loading
-from mnist_trainer.data.loading import load, load_idx
+from mnist_trainer.data.loading import load, load_files
 from mnist_trainer.data.sources import KNOWN_SETS
 from mnist_trainer.errors import ConfigError, DataError
 
@@ -58,7 +60,7 @@ def test_bare_and_gzipped_files_mix_and_have_the_same_digest(tiny, tmp_path):
     packed = load("mnist", root=tiny.folder, cache=tmp_path / "cache")
     unpack(tiny, NAMES[0], NAMES[3])
     same(load("mnist", root=tiny.folder, cache=tmp_path / "other"), packed)
-    as_idx = load_idx(NAMES[0], f"{NAMES[1]}.gz", f"{NAMES[2]}.gz", NAMES[3], root=tiny.folder)
+    as_idx = load_files(tiny.folder, (NAMES[0], f"{NAMES[1]}.gz", f"{NAMES[2]}.gz", NAMES[3]))
     same(as_idx, packed)
 
 
@@ -96,8 +98,8 @@ def test_without_a_writable_cache_loading_goes_on_silently(tiny, tmp_path, caplo
 @pytest.mark.parametrize("kind", ["mnist", "auto", "kmnist", "fashion_mnist"])
 def test_a_named_folder_never_falls_through(tmp_path, kind):
     absent = tmp_path / "absent"
-    assert f"{absent}: no such folder (data.root={absent})" in refused(kind, root=absent)
-    assert "train-images-idx3-ubyte.gz: no such file" in refused(kind, root=tmp_path)
+    assert f"{absent}: no such folder or file (data.root={absent})" in refused(kind, root=absent)
+    assert f"{tmp_path}: no training images of " in refused(kind, root=tmp_path)
     assert "data.root is empty" in refused(kind, root="")
 
 
@@ -106,7 +108,10 @@ def test_mnist_root_names_a_folder_and_never_falls_through(tiny, tmp_path, monke
     monkeypatch.setenv("MNIST_ROOT", str(tiny.folder))
     assert load(kind).source == str(tiny.folder)
     (tiny.folder / f"{NAMES[3]}.gz").unlink()
-    assert f"no such file, nor {NAMES[3]} without .gz (MNIST_ROOT={tiny.folder})" in refused(kind)
+    text = refused(kind)
+    assert "no test labels of MNIST" in text
+    assert f"holds {NAMES[2]}.gz" in text
+    assert text.endswith(f"(MNIST_ROOT={tiny.folder})")
 
 
 def test_mnist_root_is_not_kmnists_and_data_root_wins(tiny, tmp_path, monkeypatch):
@@ -213,8 +218,26 @@ def test_the_default_cache_is_the_users(tmp_path):
     assert cache_module.cache_folder(None) == tmp_path / "user-cache" / "mnist_trainer"
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "~"])  # one that can't be written to; none
+def test_without_a_home_the_cache_is_among_the_temporary_files(monkeypatch, tmp_path, home):
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home == "~":
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache_module.cache_folder(None) == tmp_path / "mnist_trainer-cache"
+
+
+def test_a_read_only_home_s_cache_is_still_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "mnist_trainer").mkdir()
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    assert cache_module.cache_folder(None) == tmp_path / "mnist_trainer"
+
+
 def test_an_unknown_kind_names_those_there_are():
-    with pytest.raises(ConfigError, match=r"data=mnits: .* auto, mnist, fashion_mnist, kmnist, digits, and idx"):
+    with pytest.raises(ConfigError, match=r"data=mnits: .* auto, mnist, .*, qmnist, digits, emnist, and idx"):
         load("mnits")
 
 
@@ -227,7 +250,7 @@ def write_idx(folder, idx_bytes, images, labels, test_images, test_labels):
 
 def test_any_idx_files_tell_their_size_and_classes(tmp_path, idx_bytes):
     paths = write_idx(tmp_path, idx_bytes, IMAGES_24, np.arange(24) % 4, IMAGES_24[:2], [6, 0])
-    loaded = load_idx(*paths, name="mine")
+    loaded = load_files(None, paths, name="mine")
     assert (loaded.name, loaded.image_shape, loaded.classes) == ("mine", (5, 3, 2), 7)
     assert loaded.class_names == ("0", "1", "2", "3", "4", "5", "6")
     assert loaded.default_validation_size == 2
@@ -235,7 +258,7 @@ def test_any_idx_files_tell_their_size_and_classes(tmp_path, idx_bytes):
 
 def test_a_single_class_counts_as_two(tmp_path, idx_bytes):
     paths = write_idx(tmp_path, idx_bytes, np.ones((2, 5, 5)), [0, 0], np.ones((1, 5, 5)), [0])
-    assert load_idx(*paths).classes == 2
+    assert load_files(None, paths).classes == 2
 
 
 @pytest.mark.parametrize(
@@ -255,7 +278,7 @@ def test_files_that_do_not_fit_each_other_are_named(tmp_path, idx_bytes, counts,
         np.ones(n_test_labels),
     )
     with pytest.raises(DataError, match=problem):
-        load_idx(*write_idx(tmp_path, idx_bytes, *arrays))
+        load_files(None, write_idx(tmp_path, idx_bytes, *arrays))
 
 
 def test_a_label_beyond_a_known_set_s_classes_is_named(tiny, idx_bytes):
@@ -297,4 +320,4 @@ def test_loading_from_a_warm_cache_imports_no_more_than_it_needs(real_mnist, tmp
 
 
 def test_the_known_kinds_are_all_there():
-    assert set(loading.KNOWN_SETS) | {"auto", "digits"} == set(loading.KINDS)
+    assert set(loading.KNOWN_SETS) | {"auto", "digits", "qmnist"} == set(loading.KINDS)

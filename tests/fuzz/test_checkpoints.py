@@ -22,13 +22,14 @@ from mnist_trainer.api import train
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
+from mnist_trainer.parameter_files import load_parameters, read_arrays
 from mnist_trainer.runs import changes
 from mnist_trainer.runs.folder import outcome_of, run_folder
 from mnist_trainer.runs.resumption import Resumption
+from mnist_trainer.sealed import CHECKSUM, DOCUMENT, checksum_of
 from mnist_trainer.tasks.resume import resume
-from mnist_trainer.training.checkpoint import CHECKSUM, DOCUMENT, Checkpoint, _checksum
+from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.interruption import Interrupted
-from mnist_trainer.training.parameter_files import load_parameters, read_arrays
 from mnist_trainer.training.trainer import Trainer
 from tests.fuzz.nonsense import SEEDS, cases, changed
 
@@ -159,7 +160,7 @@ def write(path, arrays, document):
     """Write a checkpoint whose checksum is right."""
     arrays = {**arrays, DOCUMENT: np.frombuffer(document, np.uint8)}
     try:
-        arrays[CHECKSUM] = np.frombuffer(_checksum(arrays), np.uint8)
+        arrays[CHECKSUM] = np.frombuffer(checksum_of(arrays), np.uint8)
     except ValueError:  # of a type that has no bytes
         arrays[CHECKSUM] = np.zeros(32, np.uint8)
     with path.open("wb") as file:

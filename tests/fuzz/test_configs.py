@@ -10,7 +10,7 @@ from hypothesis import event, given, settings
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
-from mnist_trainer.config import IdxConfig
+from mnist_trainer.config import KnownConfig
 from tests.fuzz.nonsense import SEEDS, cases
 
 KEYS = [
@@ -27,6 +27,8 @@ KEYS = [
     "task.label",
     "data.name",
     "data.root",
+    "data.split",
+    "data.test_size",
     "data.cache",
     "data.validation_size",
     "data.standardize",
@@ -54,6 +56,7 @@ KEYS = [
     "trainer.restore_best",
     "trainer.checkpoint_minutes",
     "trainer.progress",
+    "trainer.callbacks",
     "tracking.name",
     "tracking.uri",
     "tracking.wait_seconds",
@@ -71,11 +74,11 @@ KEYS = [
 ]
 CHOICES = {
     "task": ["train", "compare", "gradcheck", "sync", "trian", "evaluate", "null"],
-    "data": ["digits", "idx", "mnst", "auto", "cifar"],
+    "data": ["digits", "idx", "emnist", "qmnist", "custom", "mnst", "auto", "cifar"],
     "model": ["mlp", "linear", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp", "custom", "vgg"],
     "loss": ["fused", "separate", "mistakes/clipped", "mistakes/nothing", "custom", "mistakes", "../model/mlp"],
     "optimizer": ["sgd", "adam", "adamw", "rmsprop", "custom", "lion"],
-    "schedule": ["constant", "cosine", "step", "one_cycle", "linear"],
+    "schedule": ["constant", "cosine", "step", "one_cycle", "custom", "linear"],
     "trainer": ["default", "fast"],
     "tracking": ["mlflow", "off", "on", "wandb"],
     "experiment": ["tiny", "fast98", "fast99", "regularized", "huge", "null"],
@@ -276,7 +279,7 @@ def folder(tmp_path_factory):
 def built(arguments):
     """Do what a command line does before it begins."""
     config = compose(arguments)
-    data = config.data if isinstance(config.data, IdxConfig) else replace(config.data, download=False)
+    data = replace(config.data, download=False) if isinstance(config.data, KnownConfig) else config.data
     build_trainer(config, build_data(data))
 
 

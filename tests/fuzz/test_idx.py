@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mnist_trainer.build import build_trainer
 from mnist_trainer.composition import compose
-from mnist_trainer.data.loading import load, load_idx
+from mnist_trainer.data.loading import load, load_files
 from tests.fuzz.nonsense import cases
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -165,7 +165,7 @@ def test_any_four_files_are_read_or_one_is_refused_by_name(harmless, folder, con
     for name, place, content in drawn:
         put(root / f"{name}{suffix}", place, content)
     with harmless(folder) as told:
-        trained(config, load_idx(*(f"{name}{suffix}" for name, _, _ in drawn), root=root))
+        trained(config, load_files(root, [f"{name}{suffix}" for name, _, _ in drawn]))
     event("refused" if told else "trained on")
     assert all(str(root) in line or line.startswith(("data.", "model.")) for line in told)
 

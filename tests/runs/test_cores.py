@@ -1,12 +1,15 @@
 """`trainer.threads`: a rule on sizes; and how many CPUs a job has."""
 
+import errno
 import os
+from multiprocessing import synchronize
 
 import pytest
 
 from mnist_trainer.api import build_data, build_trainer, compose
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs import cores as rule
+from mnist_trainer.runs.checkpoints import RunCheckpoint
 from mnist_trainer.runs.cores import Cores, cores_for, product_threads
 
 
@@ -72,6 +75,49 @@ def test_tasks_that_train_in_one_process_give_the_products_what_a_number_says():
 def test_what_is_no_number_of_cores_is_told(dataset, value):
     with pytest.raises(ConfigError, match=r"trainer\.threads"):
         cores(dataset, f"trainer.threads={value}")
+
+
+@pytest.fixture
+def _no_semaphores(monkeypatch):
+    """As where /dev/shm is read-only."""
+
+    def refused(*args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(synchronize, "Semaphore", refused)
+
+
+@pytest.mark.usefixtures("_no_semaphores")
+def test_auto_goes_on_in_one_process_and_has_its_bits(command, usable):
+    usable(2)
+    given = ("data=digits", "tracking=off", "epochs=1", *WIDE)
+    auto = command(*given)
+    one = command(*given, "trainer.threads=1", folder=auto.folder / "one")
+    assert (auto.code, one.code) == (0, 0)
+    assert "Read-only file system; this one trains alone" in auto.output
+    assert "alone" not in one.output
+    assert (auto.run / "last.npz").read_bytes() == (one.run / "last.npz").read_bytes()
+    assert RunCheckpoint.load(auto.run / "checkpoint.npz").about.processes == 1
+
+
+@pytest.mark.usefixtures("_no_semaphores")
+@pytest.mark.parametrize("tracking", ["off", "mlflow"])
+def test_a_number_that_can_not_be_had_begins_nothing(command, tracking):
+    done = command("data=digits", f"tracking={tracking}", "trainer.threads=2")
+    assert done.code == 2
+    assert "trainer.threads=2: 2 processes that train together need semaphores" in done.output
+    assert "Read-only file system; give trainer.threads=1" in done.output
+    assert done.folders == []
+
+
+def test_where_threads_can_not_be_set_training_goes_on(monkeypatch, caplog):
+    def unknown(*args):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(rule, "threadpool_limits", unknown)
+    with rule.product_limits(3):
+        assert "can't be set to 3" in caplog.text
+        assert "No usable temporary directory" in caplog.text
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from mnist_trainer.api import train
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
+from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.runs import checkpoints
 from mnist_trainer.runs.folder import outcome_of, unfinished
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.parameter_files import write_arrays
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")

@@ -1,5 +1,6 @@
 """The child process, on real stores; a test here takes some 4 s, most of it MLflow's import."""
 
+import errno
 import json
 import os
 import signal
@@ -218,3 +219,15 @@ def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, start_writer,
 def test_a_shipper_that_can_not_start_is_told(tmp_path, python):
     with pytest.raises(Exception, match="can't be started"):
         Shipper(tmp_path, python=python)
+
+
+def test_without_a_shipper_a_run_is_whole_and_told_how_to_be_sent(command, monkeypatch):
+    def refused(*args, **kwargs):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    done = command("data=digits", "model.hidden=[8]", "epochs=1")
+    assert done.code == 0
+    assert "can't be started: Resource temporarily unavailable; training goes on" in done.output
+    assert f"task=sync journal={done.run.relative_to(done.folder)}" in done.output
+    assert (done.run / "outcome.json").exists()

@@ -26,7 +26,7 @@ def served(outputs, begin, start, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*shlex.split(ui_command(None, outputs)), "--port", str(port), "--workers", "1"]
+    command = [*shlex.split(ui_command(None, outputs)), "--port", str(port)]
     with (tmp_path / "ui.log").open("wb") as log:
         start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
     return f"http://127.0.0.1:{port}"
@@ -58,12 +58,15 @@ def test_the_command_for_the_interface(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     words = shlex.split(ui_command(None, tmp_path / "my outputs"))
-    assert words[1:] == [
+    assert words[:2] == ["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
+    assert words[3:] == [
         "-m",
         "mlflow",
         "ui",
         "--backend-store-uri",
         f"sqlite:///{tmp_path}/my outputs/mlflow.db",
+        "--workers",
+        "1",
     ]
     assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
 
@@ -79,4 +82,4 @@ def test_the_command_for_the_interface(tmp_path, monkeypatch):
 def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / python))
-    assert shlex.split(ui_command(None, tmp_path))[0] == shown
+    assert shlex.split(ui_command(None, tmp_path))[2] == shown

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mnist_trainer import parameter_files
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
-from mnist_trainer.training import parameter_files
 from mnist_trainer.training.checkpoint import Checkpoint
 
 
@@ -160,7 +160,7 @@ def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
 
 @pytest.mark.parametrize("text", [b"[1]", b"{", b"[" * 100_000, b"\xff"], ids=["list", "half", "deep", "bytes"])
 def test_a_document_that_is_none_is_told_though_its_checksum_is_right(tmp_path, monkeypatch, text):
-    monkeypatch.setattr("mnist_trainer.training.checkpoint.json.dumps", lambda document: text.decode("latin-1"))
+    monkeypatch.setattr("mnist_trainer.sealed.json.dumps", lambda document: text.decode("latin-1"))
     checkpoint().save(tmp_path)
     with pytest.raises(DataError, match=r"checkpoint\.npz: its document can't be read"):
         Checkpoint.load(tmp_path / CHECKPOINT)

@@ -1,17 +1,20 @@
 """Several processes that share every update: what they compute is what one computes."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import replace
+from multiprocessing import synchronize
 
 import numpy as np
 import pytest
 
-from mnist_trainer.errors import TeamError
+from mnist_trainer.errors import NoTeamError, TeamError
 from mnist_trainer.layers.activations import Tanh
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
@@ -21,6 +24,7 @@ from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.optimizers.adam import Adam, AdamW
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
+from mnist_trainer.training import team
 from mnist_trainer.training.state import restore, snapshot
 from mnist_trainer.training.team import can_share
 
@@ -134,9 +138,47 @@ def test_a_team_that_can_not_be_whole_is_none(tiny, monkeypatch):
         return pid
 
     monkeypatch.setattr(os, "fork", only_once)
-    with pytest.raises(TeamError, match="no 3 processes can train together"):
+    with pytest.raises(TeamError, match="3 processes that train together need processes of their own: Resource temp"):
         tiny.trainer(processes=3).fit()
     assert not any(lives(pid) for pid in forked)
+
+
+def no_semaphores(*args, **kwargs):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def no_memory(*args):
+    raise MemoryError("12 numbers of float32: Cannot allocate memory")
+
+
+def no_library(*args, **kwargs):
+    raise ImportError("This platform lacks a functioning sem_open implementation")
+
+
+def no_process():
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+REFUSALS = {
+    "semaphores, which lie in /dev/shm: Read-only file system": (synchronize, "Semaphore", no_semaphores),
+    "semaphores, which lie in /dev/shm: This platform lacks": (synchronize, "Semaphore", no_library),
+    "shared memory: 12 numbers of float32: Cannot allocate memory": (team, "shared_zeros", no_memory),
+    "processes of their own: Resource temporarily unavailable": (os, "fork", no_process),
+}
+
+
+@pytest.mark.parametrize(("told", "place"), REFUSALS.items(), ids=[what.rpartition(":")[2] for what in REFUSALS])
+def test_what_the_system_refuses_is_told_or_done_without(tiny, monkeypatch, caplog, told, place):
+    alone = trained(tiny, 1)
+    monkeypatch.setattr(*place)
+    with pytest.raises(NoTeamError, match=f"2 processes that train together need {re.escape(told)}"):
+        trained(tiny, 2)
+    assert caplog.text == ""
+    fallen_back = trained(tiny, 2, or_alone=True)
+    assert fallen_back.model.parameters.values.tobytes() == alone.model.parameters.values.tobytes()
+    assert fallen_back.processes == 1
+    assert told in caplog.text
+    assert "this one trains alone" in caplog.text
 
 
 def test_one_that_is_stopped_does_not_hold_up_the_end(tiny):

@@ -1,6 +1,6 @@
 """Why the gradient is p − t: the lecture of task=explain, on one image, every number of it computed.
 
 In comes a configuration; out go a terminal's page, a handout and a figure. In reading order: `subject` trains a little
-and chooses the image, `numbers` computes all, `lecture` lists the sections, which `derivation`, `posted` (the mistake)
-and `answers` (to the question) write, of `blocks`; `terminal` prints them, `handout` writes and draws the files.
+and chooses the image, `numbers` computes all, `lecture` is the document, Markdown: its sections are `derivation`,
+`posted` (the mistake) and `answers` (to the question), in the forms of `writing`; `handout` renders it, and draws.
 """

@@ -1,177 +1,183 @@
 """The lecture's derivation: from the logits to p − t, and what measures it."""
 
-from mnist_trainer.analysis.explanation.blocks import (
+import numpy as np
+
+from mnist_trainer.analysis.explanation.numbers import DIFFERENCE_STEP, Explanation, largest
+from mnist_trainer.analysis.explanation.writing import (
     BY_DIFFERENCES,
     ROUNDING,
-    Cell,
-    Equality,
-    Formula,
-    Section,
+    VISIBLE,
+    Sections,
+    claim,
     class_table,
-    entry,
+    column,
     equality,
-    name_of,
+    escaped,
+    formula,
     number,
     order,
+    plain,
     short_names,
     shown_classes,
-    total,
-    vector,
 )
-from mnist_trainer.analysis.explanation.numbers import Explanation, largest
+from mnist_trainer.kernels.arrays import probability_floor
+
+FLOOR = probability_floor(np.dtype(np.float64))
 
 
-def logits(explanation: Explanation) -> Section:
-    """Z."""
-    z = explanation.subject.logits
-    _, cells, _ = vector("z", z, decimals=3)
-    return Section(
-        "The logits z: what the network's last layer says",
-        [
-            "A score for each class, of any size and sign, rounded here to three decimals, so that you can follow with "
-            "a calculator. The question of this lecture is dL/dz: how the loss answers when one of them moves.",
-            class_table(explanation, [("z", cells, Cell(""))]),
+def derivation(e: Explanation) -> Sections:
+    """Return the derivation's sections."""
+    return {
+        "The logits z: what the network's last layer says": [
+            "A score for each class, of any size and sign, rounded here to three decimals, large ones to six digits, "
+            "so that you can follow with a calculator. The question of this lecture is dL/dz: how the loss answers "
+            "when one of them moves.",
+            class_table(e, {"z": column(e.subject.logits, decimals=3)}),
         ],
-    )
-
-
-def probabilities(explanation: Explanation) -> Section:
-    """Show p = softmax(z)."""
-    return Section(
-        "The probabilities p = softmax(z)",
-        [
-            Formula("p_i = e^z_i / Σ_j e^z_j"),
-            class_table(explanation, [vector("p", explanation.p, signed=False)]),
+        "The probabilities p = softmax(z)": [
+            formula("p_i = e^z_i / Σ_j e^z_j"),
+            class_table(e, {"p": column(e.p, signed=False)}),
             "Every p_i depends on every z_j, since all of them stand in the sum below the line. Keep this in mind for "
-            "step 6.",
+            "the Jacobian.",
+            *on_the_floor(e),
         ],
-    )
-
-
-def loss(explanation: Explanation) -> Section:
-    """Show L = −log p_true."""
-    e = explanation
-    p_true = e.p[e.subject.label]
-    difference = abs(e.loss - e.fused_loss)
-    return Section(
-        "The loss: cross-entropy",
-        [
-            Formula(f"L = −Σ_i t_i log p_i = −log p({name_of(e)}) = −log {p_true:.4g} = {e.loss:.4f}"),
-            "The target t is 1 at the true class and 0 elsewhere, so one term is left of the sum.",
-            Equality(
-                difference <= ROUNDING * max(1, abs(e.loss)),
-                f"the loss of the fused node `SoftmaxLoss`, which goes from z to L in one step (difference "
-                f"{order(difference)})",
-            ),
+        "The loss: cross-entropy": loss(e),
+        "The derivative of the loss with respect to p: dL/dp = −t/p": [
+            class_table(e, {"dL/dp": column(e.dp)}),
+            f"The loss reads p of the true class alone: −1/{plain(e.p[e.subject.label])} = "
+            f"{number(e.dp[e.subject.label])} there, 0 at every other class. This is the derivative of cross-entropy, "
+            "all of it, and it is not p − t.",
         ],
-    )
-
-
-def of_probabilities(explanation: Explanation) -> Section:
-    """Show dL/dp = −t/p."""
-    e = explanation
-    p_true = e.p[e.subject.label]
-    return Section(
-        "The derivative of the loss with respect to p: dL/dp = −t/p",
-        [
-            class_table(e, [vector("dL/dp", e.dp)]),
-            f"The loss reads p({name_of(e)}) alone: −1/{p_true:.4g} = {number(e.dp[e.subject.label])} there, 0 at "
-            "every other class. This is the derivative of cross-entropy, all of it, and it is not p − t.",
+        f"The derivative of softmax: the Jacobian J, {len(e.p)}×{len(e.p)}": jacobian(e),
+        "The chain rule: multiply them": product(e),
+        "The fused backward: p − t": fused(e),
+        "A judge who knows no calculus": [
+            f"Move one logit by ±{DIFFERENCE_STEP:.5f}, compute the loss both times, divide the difference by "
+            f"{2 * DIFFERENCE_STEP:.5f}:",
+            class_table(e, {"measured": column(e.numeric), "p − t": column(e.p_minus_t)}),
+            measured(e, e.differences["finite_differences"], "measured and derived"),
         ],
-    )
+    }
 
 
-def jacobian(explanation: Explanation) -> Section:
-    """Show J."""
-    e, names = explanation, short_names(explanation)
-    rows = []
-    for i in shown_classes(e):
-        cells = [Cell(number(v), "diagonal") if i == j else entry(v) for j, v in enumerate(e.jacobian[i])]
-        rows.append((f"p({names[i]})" + " true" * (i == e.subject.label), cells, total(e.jacobian[i])))
-    classes = len(names)
-    return Section(
-        f"The derivative of softmax: the Jacobian J, {classes}×{classes}",
-        [
-            Formula("J_ij = ∂p_i/∂z_j = p_i (δ_ij − p_j):   p_i(1 − p_i) on the diagonal (marked), −p_i p_j elsewhere"),
-            class_table(e, rows),
-            f"Row i says how p_i answers to each of the {classes} logits. Its own logit raises it (the diagonal, +), "
-            "every other logit lowers it (−): what one class wins the others lose, so every row sums to 0. The "
-            f"diagonal is {classes} of these {classes * classes} numbers. The other {classes * classes - classes} are "
-            "derivatives just as real:",
-            equality(
-                largest(e.jacobian, e.numeric_jacobian),
-                BY_DIFFERENCES,
-                f"all {classes * classes} numbers, and what every p is seen to do when a logit moves by ±0.00001",
-            ),
-        ],
-    )
+def on_the_floor(e: Explanation) -> list[str]:
+    """Say which probabilities are too small for what follows."""
+    held = int((e.p <= FLOOR).sum())
+    if not held:
+        return []
+    return [f"Of {len(e.p)} probabilities {held} would be under 1e-300: the node `Softmax` holds them there."]
 
 
-def product(explanation: Explanation) -> Section:
+def loss(e: Explanation) -> list[str]:
+    """Show L = −log p_true, of one node and of two."""
+    p_true, difference = e.p[e.subject.label], abs(e.loss - e.fused_loss)
+    name = short_names(e)[e.subject.label]
+    same = difference <= ROUNDING * max(1, abs(e.loss))
+    said = [
+        formula(f"L = −Σ_i t_i log p_i = −log p({name}) = −log {plain(p_true)} ≈ {plain(e.loss)}"),
+        "The target t is 1 at the true class and 0 elsewhere, so one term is left of the sum.",
+        claim(
+            same,
+            "the loss of the fused node `SoftmaxLoss`, which goes from z to L in one step "
+            f"({plain(e.fused_loss)}; difference {order(difference)})",
+        ),
+    ]
+    if p_true <= FLOOR:
+        said.append("The fused one is the true loss. The other is capped: p of the true class is held at 1e-300.")
+    return said
+
+
+def jacobian(e: Explanation) -> list[str]:
+    """Show J, and how much of it lies beside the diagonal."""
+    names, shown, classes = short_names(e), shown_classes(e), len(e.p)
+    lines = [f"{'':8}" + "".join(f"{names[j]:>7}" for j in shown)]
+    for i in shown:
+        mark = " true" if i == e.subject.label and len(names[i]) < 3 else ""
+        lines.append(f"{names[i] + mark:<8}" + "".join(f"{entry(e.jacobian[i, j]):>7}" for j in shown))
+    beside = e.jacobian[~np.eye(classes, dtype=bool)]
+    seen = int((np.abs(beside) >= VISIBLE).sum())
+    share = f"{seen:,} are" if seen != 1 else "1 is"
+    most = number(beside[np.abs(beside).argmax()])
+    return [
+        formula("J_ij = ∂p_i/∂z_j = p_i (δ_ij − p_j)", "p_i (1 − p_i) on the diagonal, −p_i p_j elsewhere"),
+        "Row i, column j:",
+        "\n".join(["```text", *lines, "```"]),
+        f"Row i says how p_i answers to each of the {classes} logits: it rises with its own (the diagonal) and falls "
+        "with every other. What one class wins the others lose, so every row sums to 0 (here the largest sum is "
+        f"{order(float(np.abs(e.jacobian.sum(axis=1)).max()))}).",
+        f"The diagonal is {classes} of these {classes**2:,} numbers. The other {len(beside):,} are derivatives just as "
+        f"real. Of them {share} at least 0.00005 in size here; the largest is {most}.",
+        measured(
+            e,
+            largest(e.jacobian, e.numeric_jacobian),
+            f"all {classes**2:,} numbers, and what every p is seen to do when a logit moves by ±{DIFFERENCE_STEP:.5f}",
+        ),
+    ]
+
+
+def entry(value: float) -> str:
+    """Write an entry of a matrix in six characters: of what no one could read, that it isn't quite 0."""
+    if value and abs(value) < VISIBLE:
+        return "≈0"
+    return number(value, decimals=3)
+
+
+def product(e: Explanation) -> list[str]:
     """Show Jᵀ · dL/dp with and without J."""
-    e, label, rival = explanation, explanation.subject.label, explanation.rival
+    label, rival, names = e.subject.label, e.rival, short_names(e)
+    true = names[label]
 
-    def term(j: int) -> str:
+    def term(j: int) -> tuple[str, str]:
         return (
-            f"dL/dz({name_of(e, j)}) = dL/dp({name_of(e)}) · J({name_of(e)}, {name_of(e, j)}) = "
-            f"({number(e.dp[label])}) · ({number(e.jacobian[label, j])}) = {number(e.product[j])}"
+            f"dL/dz({names[j]}) = dL/dp({true}) · J({true}, {names[j]})",
+            f"       ≈ ({number(e.dp[label])}) · ({number(e.jacobian[label, j])}) ≈ {number(e.product[j])}",
         )
 
-    return Section(
-        "The chain rule: multiply them",
-        [
-            Formula("dL/dz_j = Σ_i dL/dp_i · ∂p_i/∂z_j,   for all j at once Jᵀ·dL/dp"),
-            class_table(e, [vector("Jᵀ·dL/dp", e.product), vector("no J built", e.shortcut)]),
-            f"Only i = {name_of(e)} adds to the sums, since dL/dp is 0 elsewhere. Two of them by hand:",
-            Formula(term(label)),
-            Formula(term(rival)),
-            f"The first takes an entry of the diagonal; the second, like that of every class but the true one, an "
-            f"entry beside it. With the diagonal alone the class {name_of(e, rival)} would get 0.",
-            "The second row is what the node `Softmax` does in backward: `p * (g - sum(g * p))` with g = dL/dp, here "
-            f"with sum(g * p) = {number(float(e.dp @ e.p))}. A vector times the Jacobian, the Jacobian never built.",
-            equality(largest(e.product, e.shortcut), ROUNDING, "with J and without"),
-        ],
-    )
+    return [
+        formula("dL/dz_j = Σ_i dL/dp_i · ∂p_i/∂z_j,   for all j at once Jᵀ·dL/dp"),
+        class_table(e, {"Jᵀ·dL/dp": column(e.product), "no J built": column(e.shortcut)}),
+        "Only the true class adds to the sums, since dL/dp is 0 elsewhere. Two of them by hand:",
+        formula(*term(label), *term(rival)),
+        "The first takes an entry of the diagonal; the second, like that of every class but the true one, an "
+        f"entry beside it. With the diagonal alone the class {escaped(e.subject.class_names[rival])} would get 0.",
+        "The last column is what the node `Softmax` does in backward: `p * (g - sum(g * p))` with g = dL/dp, here "
+        f"with sum(g * p) = {number(float(e.dp @ e.p))}. A vector times the Jacobian, the Jacobian never built.",
+        equality(largest(e.product, e.shortcut), ROUNDING, "with J and without"),
+    ]
 
 
-def fused(explanation: Explanation) -> Section:
+def fused(e: Explanation) -> list[str]:
     """Show p − t."""
-    e = explanation
-    return Section(
-        "The fused backward: p − t",
-        [
-            class_table(
-                e,
-                [
-                    vector("p", e.p, signed=False),
-                    vector("t", e.targets, signed=False),
-                    vector("p − t", e.p_minus_t),
-                    vector("fused node", e.fused),
-                    vector("Jᵀ·dL/dp", e.product),
-                ],
-            ),
-            equality(
-                max(e.differences["jacobian_product"], e.differences["fused"]),
-                ROUNDING,
-                "the last three rows, to the last bits: p − t, the node `SoftmaxLoss`, and the product of step 7",
-            ),
-            f"Why: of the Jacobian only the row of the true class, call it y (here {name_of(e)}), is used, and dL/dp_y "
-            "cancels its p_y:",
-            Formula("dL/dz_j = (−1/p_y) · p_y(δ_yj − p_j) = p_j − δ_yj = p_j − t_j"),
-            "So p − t is not cross-entropy's derivative with softmax's left out. It is both, multiplied out. The fused "
-            "node takes the derivative of softmax; what it saves is the multiplication by p and the division by p.",
-        ],
-    )
+    return [
+        class_table(
+            e,
+            {
+                "p": column(e.p, signed=False),
+                "t": column(e.targets, signed=False),
+                "p − t": column(e.p_minus_t),
+                "fused node": column(e.fused),
+                "Jᵀ·dL/dp": column(e.product),
+            },
+        ),
+        equality(
+            max(e.differences["jacobian_product"], e.differences["fused"]),
+            ROUNDING,
+            "the last three columns: p − t, the node `SoftmaxLoss`, and the product of the chain rule",
+        ),
+        f"Why: of the Jacobian only the row of the true class, call it y (here {escaped(name_of(e))}), is used, and "
+        "dL/dp_y cancels its p_y:",
+        formula("dL/dz_j = (−1/p_y) · p_y (δ_yj − p_j) = p_j − δ_yj = p_j − t_j"),
+        "So p − t is not cross-entropy's derivative with softmax's left out. It is both, multiplied out. The fused "
+        "node takes the derivative of softmax; what it saves is the multiplication by p and the division by p.",
+    ]
 
 
-def judge(explanation: Explanation) -> Section:
-    """Show the finite differences."""
-    e = explanation
-    return Section(
-        "A judge who knows no calculus",
-        [
-            "Move one logit by ±0.00001, compute the loss both times, divide the difference by 0.00002:",
-            class_table(e, [vector("measured", e.numeric), vector("p − t", e.p_minus_t)]),
-            equality(e.differences["finite_differences"], BY_DIFFERENCES, "measured and derived"),
-        ],
-    )
+def measured(e: Explanation, difference: float, text: str) -> str:
+    """Say whether a derivative is what differences see; the larger a loss, the more its own rounding hides."""
+    bound = BY_DIFFERENCES + ROUNDING * max(1, float(np.ptp(e.subject.logits))) / DIFFERENCE_STEP
+    return equality(difference, bound, f"{text}, to within {order(bound)}")
+
+
+def name_of(e: Explanation) -> str:
+    """Return the true class's name."""
+    return e.subject.class_names[e.subject.label]

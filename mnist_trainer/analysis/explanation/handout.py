@@ -1,142 +1,109 @@
-"""The lecture to hand out: a Markdown file, with a program that computes the same numbers, and a figure."""
+"""The lecture, which is Markdown, on a terminal and as a page of HTML; and its figure."""
 
-from collections.abc import Callable, Sequence
+import base64
+import re
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
+from rich.text import Text
 
-from mnist_trainer.analysis.explanation.blocks import (
-    Block,
-    Cell,
-    Code,
-    Drawing,
-    Equality,
-    Formula,
-    Reply,
-    Section,
-    Table,
-    Tone,
-    short_names,
-    shown_classes,
-)
+from mnist_trainer.analysis.explanation.lecture import TITLE
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.subject import Floats
-from mnist_trainer.words import table
+from mnist_trainer.analysis.explanation.writing import short_names, shown_classes
 
-SIGNS: dict[Tone, str] = {"right": " ✅", "wrong": " ❌"}
-# what the program prints: its name, its code, and the same number of the explanation's
-PRINTED: Sequence[tuple[str, str, Callable[[Explanation], Floats]]] = (
-    ("p", "p", lambda e: e.p),
-    ("J.T @ dL/dp", "J.T @ g", lambda e: e.product),
-    ("p - t", "p - t", lambda e: e.p_minus_t),
-    ("posted answer", "(p - t) * p * (1 - p)", lambda e: e.posted),
-    ("diagonal only", "g * p * (1 - p)", lambda e: e.diagonal),
-)
-PROGRAM = """\
-import numpy as np
-
-np.set_printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120)
-z = np.array({logits})
-t = np.eye({classes})[{label}]  # the true class is {name}
-p = np.exp(z - z.max())
-p /= p.sum()  # softmax
-J = np.diag(p) - np.outer(p, p)  # its Jacobian
-g = 0 - t / p  # dL/dp
-{prints}
-print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, rtol=0, atol=1e-14))
+WIDEST = 80
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 17px/1.5 Georgia, serif; max-width: 46em; margin: 2em auto; padding: 0 1em; color: #111; }}
+h1, h2 {{ font-family: sans-serif; line-height: 1.2; break-after: avoid; }}
+img {{ max-width: 100%; }}
+pre, code {{ font: 0.85em/1.35 "DejaVu Sans Mono", Menlo, Consolas, monospace; background: #f4f4f4; }}
+pre {{ padding: 0.6em; overflow-x: auto; break-inside: avoid; }}
+table {{ border-collapse: collapse; margin: 1em 0; break-inside: avoid; }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 0.15em 0.9em 0.15em 0; text-align: left; }}
+.formula {{ font-size: 1.15em; font-style: italic; text-align: center; white-space: pre-wrap; break-inside: avoid; }}
+@media print {{ body {{ margin: 0; max-width: none; font-size: 10pt; }} }}
+</style>
+{body}
+</html>
 """
 
 
-def as_markdown(explanation: Explanation, title: str, introduction: str, steps: Sequence[Section], picture: str) -> str:
-    """Write the whole lecture; `picture` is the link to the figure, relative to the file."""
-    lines = [f"# {title}", "", escaped(introduction), "", f"![The derivation in one picture]({picture})", ""]
-    for index, step in enumerate(steps, start=1):
-        lines += [f"## {index}. {step.title}", ""]
-        for block in step.blocks:
-            lines += [*written(block), ""]
-    lines += [
-        f"## {len(steps) + 1}. Compute it yourself",
-        "",
-        "This is all of it in NumPy, on the same logits:",
-        "",
-        *fenced(program(explanation), "python"),
-        "",
-        "It prints:",
-        "",
-        *fenced(output(explanation), "text"),
-    ]
-    return "\n".join(lines) + "\n"
+class Lines(CodeBlock):
+    """A block of code as it stands, to be copied: nothing breaks its lines, or fills them up."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in str(self.text).rstrip("\n").split("\n"):
+            yield Text(f"  {line}", style="" if self.lexer_name == "text" else "cyan", no_wrap=True, overflow="ignore")
 
 
-def written(block: Block) -> list[str]:
-    """Write a block."""
-    match block:
-        case Table(heads, rows):
-            head = [
-                " ".join(word for cell in cells if (word := escaped(cell.text))) for cells in zip(*heads, strict=True)
-            ]
-            return table(head, [[in_cell(cell) for cell in row] for row in rows])
-        case Drawing(_, paragraphs):
-            return "\n\n".join(map(escaped, paragraphs)).splitlines()
-        case Formula(text):
-            return fenced(text, "text")
-        case Code(text):
-            return fenced(text, "python")
-        case Equality(holds=holds, text=text):
-            return [f"{'✅' if holds else '❌'} **{block.says}:** {escaped(text)}"]
-        case Reply(who, quote, right, answer):
-            sign = {None: "❓ **Asked**", True: "✅ **Right**", False: "❌ **Wrong**"}[right]
-            return [f"{sign} {who}: *“{escaped(quote, code=False)}”*", "", escaped(answer)]
-        case _:
-            return [escaped(block)]
+class Title(Heading):
+    """A heading where the text begins."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text()
+        self.text.justify, self.text.style = "left", "bold"
+        yield self.text
 
 
-def in_cell(cell: Cell) -> str:
-    """Write a cell: the diagonal in bold, right and wrong with their signs."""
-    text = escaped(cell.text)
-    return f"**{text}**" if cell.tone == "diagonal" else text + SIGNS.get(cell.tone, "")
+class Page(Markdown):
+    """Markdown on a terminal."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "fence": Lines,
+        "heading_open": Title,
+    }
 
 
-def escaped(text: str, *, code: bool = True) -> str:
-    """Keep Markdown from reading signs of the text as its own, but for backticks if there is `code`."""
-    parts = text.split("`") if code else [text]
-    for index in range(0, len(parts), 2):
-        for sign in "\\*|<":
-            parts[index] = parts[index].replace(sign, "\\" + sign)
-    return "`".join(parts)
+def print_markdown(console: Console, text: str) -> None:
+    """Print Markdown, its lines without the blanks at their ends."""
+    with console.capture() as page:
+        console.print(Page(text, hyperlinks=False), width=min(console.width, WIDEST), crop=False)
+    for line in page.get().splitlines():
+        console.file.write(re.sub(r"[ ]+((\x1b\[[0-9;]*m)*)$", r"\1", line) + "\n")
 
 
-def fenced(text: str, language: str) -> list[str]:
-    """Write lines as a block of code."""
-    return [f"```{language}", *text.splitlines(), "```"]
+def as_html(text: str) -> str:
+    """Return a page that needs nothing else, of Markdown whose picture is a `picture_link`."""
+    markdown = MarkdownIt("commonmark").enable("table")
+    markdown.add_render_rule("fence", fence)
+    return PAGE.format(title=TITLE, body=markdown.render(text))
 
 
-def program(explanation: Explanation) -> str:
-    """Return a program for a student to run: this image's numbers in plain NumPy."""
-    subject = explanation.subject
-    return PROGRAM.format(
-        logits=[float(z) for z in subject.logits],
-        classes=len(subject.logits),
-        label=subject.label,
-        name=subject.class_names[subject.label],
-        prints="\n".join(f'print("{name:<15}", {code})' for name, code, _ in PRINTED),
-    )
+def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """Write code, or a formula with its indices below and its exponents above the line."""
+    text = escape(tokens[index].content.rstrip("\n"), quote=False)
+    if not tokens[index].info.endswith("formula"):
+        return f"<pre>{text}</pre>\n"
+    text = re.sub(r"_([a-z]+)", r"<sub>\1</sub>", re.sub(r"\^(\w+)", r"<sup>\1</sup>", text))
+    return f'<p class="formula">{text}</p>\n'
 
 
-def output(explanation: Explanation) -> str:
-    """Return what the program prints, from the explanation's own numbers."""
-    e = explanation
-    with np.printoptions(precision=4, suppress=True, floatmode="fixed", linewidth=120):
-        lines = [f"{name:<15} {of(e)}" for name, _, of in PRINTED]
-    same = np.allclose(e.product, e.p_minus_t, rtol=0, atol=1e-14)
-    return "\n".join([*lines, f"J.T @ dL/dp is p - t: {same}"])
+def picture_link(path: Path) -> str:
+    """Return a picture as an address that holds all of it."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def draw(e: Explanation, path: Path) -> None:
     """Draw the figure to `path`; only what is drawn needs matplotlib."""
     from mnist_trainer.figures.explanation import Numbers, explanation_picture
 
-    shown, names, subject, differences = shown_classes(e), short_names(e), e.subject, e.differences
+    shown, names, subject = shown_classes(e), short_names(e), e.subject
     explanation_picture(
         Numbers(
             image=subject.image,
@@ -154,9 +121,6 @@ def draw(e: Explanation, path: Path) -> None:
             p_minus_t=e.p_minus_t[shown],
             posted=e.posted[shown],
             diagonal=e.diagonal[shown],
-            difference=differences["jacobian_product"],
-            posted_difference=differences["posted_answer"],
-            diagonal_difference=differences["diagonal"],
         ),
         path,
     )

@@ -1,47 +1,121 @@
-"""The lecture on the gradient of softmax + cross-entropy: its steps, each in sentences and numbers."""
+"""The lecture on the gradient of softmax + cross-entropy as Markdown: its sections, each in sentences and numbers."""
 
-from mnist_trainer.analysis.explanation import answers, derivation
-from mnist_trainer.analysis.explanation.blocks import (
-    Drawing,
-    Section,
-    short_names,
-    shown_classes,
-)
+import contextlib
+import io
+
+import numpy as np
+
+from mnist_trainer.analysis.explanation.answers import answers, batch
+from mnist_trainer.analysis.explanation.derivation import derivation
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.posted import posted_answer
+from mnist_trainer.analysis.explanation.subject import Subject
+from mnist_trainer.analysis.explanation.writing import (
+    Sections,
+    code,
+    escaped,
+    short_names,
+    shown_classes,
+    wrapped,
+)
 
 TITLE = "Where is the derivative of softmax? Every number, on one image"
 INTRODUCTION = (
     "A student's homework joins softmax and cross-entropy in one node. Its backward is "
     "`gradient * (softmax - inputs[1]) / inputs[0].shape[0]`, in the notation of this lecture (p − t)/N. The student "
-    "asks: “Shouldn't it also take the derivative of softmax”? Here is the whole derivation, for one image first "
-    "(N = 1). What is called equal was measured, by the very nodes that train."
+    "asks: “Shouldn't it also take the derivative of softmax?” In short: it does, for p − t is the derivative of "
+    "cross-entropy times that of softmax, multiplied out. Here is the whole derivation, for one image first (N = 1). "
+    "What is called equal was measured, by the very nodes that train. The last section but one answers the question "
+    "point by point."
 )
+MOST_PIXELS = 32
+PROGRAM = """\
+import numpy as np
+
+np.set_printoptions(4, suppress=True, floatmode="fixed", linewidth=76)
+{logits}
+t = np.eye({classes})[{label}]  # the true class is {name}
+p = np.exp(z - z.max())
+p /= p.sum()  # softmax
+J = np.diag(p) - np.outer(p, p)  # its Jacobian
+g = 0 - t / p  # dL/dp
+print("p", p, sep="\\n")
+print("J.T @ dL/dp", J.T @ g, sep="\\n")
+print("p - t", p - t, sep="\\n")
+print("posted answer", (p - t) * p * (1 - p), sep="\\n")
+print("diagonal only", g * p * (1 - p), sep="\\n")
+print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, 0, 1e-14))
+"""
 
 
-def lecture(explanation: Explanation) -> list[Section]:
-    """Return the whole lecture."""
-    d = derivation
-    parts = (image, d.logits, d.probabilities, d.loss, d.of_probabilities, d.jacobian, d.product, d.fused, d.judge)
-    return [part(explanation) for part in (*parts, posted_answer, answers.batch, answers.answers)]
+def lecture(e: Explanation, picture: str | None = None) -> str:
+    """Return the whole lecture as Markdown; `picture` is the figure's address, if it is to be shown."""
+    sections: Sections = {
+        "The image": image(e),
+        **derivation(e),
+        "The posted answer, and its cousin": posted_answer(e),
+        f"Why the result is batch × {len(e.p)}": batch(e),
+        "The question, point by point": answers(e),
+        "Compute it yourself": yourself(e.subject),
+    }
+    parts = [f"# {TITLE}", INTRODUCTION]
+    if picture is not None:
+        parts.append(f"![The derivation in one picture]({picture})")
+    for index, (title, paragraphs) in enumerate(sections.items(), start=1):
+        parts += [f"## {index}. {title}", *paragraphs]
+    return "\n\n".join(parts) + "\n"
 
 
-def image(explanation: Explanation) -> Section:
+def image(e: Explanation) -> list[str]:
     """Say which image it is, and how to read the tables."""
-    e, subject = explanation, explanation.subject
-    true, winner = subject.class_names[subject.label], subject.class_names[e.predicted]
-    shown, names = shown_classes(e), short_names(e)
-    taken = "agrees" if e.predicted == subject.label else f"takes it for {winner}"
-    marks = "`true` stands under the image's class, `wins` under the class that the network takes it for"
-    if e.predicted == subject.label:
-        marks = "`both` stands under the image's class, which is the one that the network takes it for"
-    reading = f"In the tables every class has a column; {marks}. All is computed in float64."
+    subject, names, shown = e.subject, e.subject.class_names, shown_classes(e)
+    winners = np.flatnonzero(subject.logits == subject.logits.max())
+    taken = "agrees" if e.predicted == subject.label else f"takes it for {escaped(names[e.predicted])}"
+    if len(winners) > 1:
+        taken = f"gives {len(winners)} classes the same largest logit, and {taken}, for the first of them counts"
+    reading = "In the tables every class has a line, with the image's label and the network's answer marked. All is "
+    reading += "computed in float64."
     if len(shown) < len(names):
         reading += (
             f" There are {len(names)} classes: the tables show the {len(shown)} of the largest probability (the true "
             "one always), but every number, and every sum, is of all."
         )
-    if names != list(subject.class_names):
-        reading += " The classes: " + ", ".join(f"{names[i]} {subject.class_names[i]}" for i in shown) + "."
-    text = [f"Image {subject.index} of the test set of {subject.data}. Its label is {true}; the network {taken}."]
-    return Section("The image", [Drawing(subject.image, [*text, subject.network, subject.why, reading])])
+    if short_names(e) != list(names):
+        reading += " In formulas: " + ", ".join(f"{i} {escaped(names[i])}" for i in shown) + "."
+    return [
+        f"Image {subject.index} of the test set of {escaped(subject.data)}. Its label is "
+        f"{escaped(names[subject.label])}; the network {taken}.",
+        code(half_blocks(subject.image), "text"),
+        f"{subject.network} {subject.why}",
+        reading,
+    ]
+
+
+def half_blocks(image: np.ndarray) -> str:
+    """Draw two rows of pixels in a line of text: what is brighter than half the brightest."""
+    step = -(-max(image.shape) // MOST_PIXELS)
+    pixels = image[::step, ::step]
+    bright = np.pad(pixels > max(int(pixels.max()) // 2, 1), ((0, len(pixels) % 2), (0, 0))).astype(int)
+    lines = (
+        "".join(" ▀▄█"[code] for code in upper + 2 * lower)
+        for upper, lower in zip(bright[::2], bright[1::2], strict=True)
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def yourself(subject: Subject) -> list[str]:
+    """Return a program for a student to run, and what it prints."""
+    text = PROGRAM.format(
+        logits=wrapped(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
+        classes=len(subject.logits),
+        label=subject.label,
+        name=" ".join(subject.class_names[subject.label].split()),
+    )
+    with contextlib.redirect_stdout(io.StringIO()) as printed, np.printoptions(), np.errstate(all="ignore"):
+        exec(text, {})
+    return [
+        "This is all of it in NumPy, on the same logits:",
+        code(text),
+        "It prints:",
+        code(printed.getvalue(), "text"),
+    ]

@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mnist_trainer.analysis.explanation.subject import Floats, Subject
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax
+from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 
 SATURATED = (0.5, 0.1, 0.01, 0.001, 0.0001)
 DIFFERENCE_STEP = 1e-5
+UNDERFLOW = 104.0  # e^-104 is 0 in float32
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,23 @@ class Batch:
     question_difference: float | None  # largest, to the right gradient, where it runs
 
 
+@dataclass(frozen=True)
+class LogZero:
+    """What each way to write the loss returns in float32 for the image, its true class `UNDERFLOW` under the largest.
+
+    `losses` and `gradients` (dL/dz at the true class) are by the way; `homework_right` is the homework's loss where it
+    is another class that lies so far under, and the true one is the largest.
+    """
+
+    truth: float
+    losses: dict[str, float]
+    gradients: dict[str, float]
+    homework_right: float
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """All numbers of the derivation, in its order; vectors are (C,), gradients with respect to logits but for `dp`."""
+    """All numbers of the derivation, in its order; vectors are (C,), gradients with respect to logits unless told."""
 
     subject: Subject
     targets: Floats  # one-hot
@@ -51,6 +67,8 @@ class Explanation:
     loss: float  # the nodes Softmax and CrossEntropy
     fused_loss: float  # the node SoftmaxLoss
     dp: Floats  # dL/dp: the node CrossEntropy
+    dt: Floats  # dL/dt: the node CrossEntropy
+    unshifted: Floats  # e^z / Σ e^z, without subtracting the maximum: not finite where e^z is inf, or all are 0
     jacobian: Floats  # (C, C): dp_i/dz_j = p_i (δ_ij − p_j)
     numeric_jacobian: Floats  # the same by central differences
     product: Floats  # Jᵀ · dL/dp, with J built
@@ -61,6 +79,7 @@ class Explanation:
     posted: Floats  # (p − t) ⊙ p(1 − p): the mistake posted_answer
     diagonal: Floats  # −t/p ⊙ p(1 − p): the mistake diagonal
     saturation: Sequence[AtProbability]
+    log_zero: LogZero
     batch: Batch
 
     @property
@@ -71,7 +90,7 @@ class Explanation:
     @property
     def rival(self) -> int:
         """The most probable class but for the true one."""
-        return int(np.where(self.targets == 1, -1, self.p).argmax())
+        return int(np.where(self.targets == 1, -np.inf, self.subject.logits).argmax())
 
     @property
     def differences(self) -> dict[str, float]:
@@ -99,6 +118,9 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
     dp = separate.loss.backward()[0].copy()
     targets = np.eye(classes)[subject.label]
     jacobian = np.diag(p) - np.outer(p, p)
+    near = z[0] - z.max()  # the same p and loss, without the rounding of large logits in their differences
+    with np.errstate(all="ignore"):
+        unshifted = np.exp(z[0]) / np.exp(z[0]).sum()
     return Explanation(
         subject=subject,
         targets=targets,
@@ -106,16 +128,19 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
         loss=loss,
         fused_loss=fused.forward(z, label),
         dp=dp,
+        dt=separate.targets_gradient()[0].copy(),
+        unshifted=unshifted,
         jacobian=jacobian,
-        numeric_jacobian=central_differences(softmax, z[0]),
+        numeric_jacobian=central_differences(softmax, near),
         product=jacobian.T @ dp,
         shortcut=gradient(separate, z, label)[0],
         p_minus_t=p - targets,
         fused=gradient(fused, z, label)[0],
-        numeric=central_differences(lambda one: cross_entropy(one[np.newaxis], label).losses, z[0]),
+        numeric=central_differences(lambda one: cross_entropy(one[np.newaxis], label).losses, near),
         posted=gradient(posted, z, label)[0],
         diagonal=gradient(diagonal, z, label)[0],
         saturation=[saturate(z, subject.label, p_true) for p_true in SATURATED],
+        log_zero=log_of_zero(z[0], subject.label),
         batch=explain_batch(batch_logits.astype(np.float64), batch_labels),
     )
 
@@ -148,18 +173,42 @@ def saturate(z: Floats, label: int, p_true: float) -> AtProbability:
     """Move the true class's logit (of z, (1, C)) so that p_true is what it is told to be."""
     moved = z.copy()
     moved[0, label] = -np.inf
-    largest_other = moved.max()
-    moved[0, label] = largest_other + np.log(np.exp(moved - largest_other).sum()) + np.log(p_true / (1 - p_true))
+    moved -= moved.max()
+    moved[0, label] = np.log(np.exp(moved).sum()) + np.log(p_true / (1 - p_true))
     modes = (mode(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
     right, posted = (float(gradient(one, moved, np.array([label]))[0, label]) for one in modes)
     return AtProbability(p_true, right, posted)
 
 
-def mode(name: str, classes: int, max_batch: int) -> Mode:
-    """Make a loss mode in float64, without label smoothing."""
+@np.errstate(all="ignore")
+def log_of_zero(z: Floats, label: int) -> LogZero:
+    """Let one logit lie `UNDERFLOW` under the largest, the others at most 20, so that it alone underflows."""
+    wrong = np.array(z)
+    wrong[label] = -np.inf
+    wrong = np.maximum(wrong - wrong.max(), -20)
+    right = wrong.copy()
+    right[wrong.argmax()], right[label], wrong[label] = -UNDERFLOW, 0, -UNDERFLOW
+    labels, rows = np.array([label]), wrong.astype(np.float32)[np.newaxis]
+    homework = OnRows(LossConfig("homework"), len(z), 1, np.float32)
+    ways: dict[str, Mode | Textbook] = {
+        "fused": mode("fused", len(z), 1, np.float32),
+        "separate": mode("separate", len(z), 1, np.float32),
+        "homework": homework,
+        "textbook": Textbook(),
+    }
+    return LogZero(
+        truth=float(cross_entropy(wrong[np.newaxis], labels).losses[0]),
+        losses={name: way.forward(rows.copy(), labels) for name, way in ways.items()},
+        gradients={name: float(way.backward()[0, label]) for name, way in ways.items()},
+        homework_right=homework.forward(right.astype(np.float32)[np.newaxis], labels),
+    )
+
+
+def mode(name: str, classes: int, max_batch: int, dtype: DTypeLike = np.float64) -> Mode:
+    """Make a loss mode, without label smoothing."""
     smooth = name in ("fused", "separate")
     config = SoftmaxCrossEntropyConfig(name=name, label_smoothing=0.0) if smooth else LossConfig(name=name)
-    return Mode(config, classes, max_batch, np.float64)
+    return Mode(config, classes, max_batch, dtype)
 
 
 def gradient(mode: Mode, logits: Floats, labels: NDArray[np.intp]) -> Floats:

@@ -1,73 +1,73 @@
-"""The lecture's step on what is not equal: the posted answer, and the diagonal alone."""
-
-import math
+"""The posted answer, and the diagonal alone: what they give instead, and why the one often trains."""
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.blocks import (
-    Cell,
-    Equality,
-    Section,
-    Table,
-    class_table,
-    judged,
-    name_of,
-    number,
-)
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.subject import Floats
+from mnist_trainer.analysis.explanation.writing import ROUNDING, claim, class_table, column, number, plain, times
+from mnist_trainer.words import table
 
 
-def posted_answer(explanation: Explanation) -> Section:
+def posted_answer(e: Explanation) -> list[str]:
     """Show the posted answer and the diagonal beside the right gradient."""
-    e, right = explanation, explanation.p_minus_t
-    ratios = np.divide(e.posted, right, out=np.full(len(right), np.nan), where=right != 0)
-    factors = [Cell("–" if math.isnan(r) else number(r, signed=False)) for r in ratios]
-    rows = [
-        judged("p − t", right, right),
-        judged("posted", e.posted, right),
-        ("factor", factors, Cell("")),
-        judged("diagonal", e.diagonal, right),
+    right = e.p_minus_t
+    rows = [[f"{s.p_true:g}", number(s.right), number(s.posted), times(s.right / s.posted)] for s in e.saturation]
+    return [
+        "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
+        "passes p − t off as dL/dp: “posted” is (p − t) · p(1 − p). With dL/dp put right, and still the diagonal "
+        "only, it is “diagonal”, −t/p · p(1 − p). ✓ is right, ✗ is wrong:",
+        class_table(
+            e,
+            {
+                "p − t": column(right),
+                "posted": judged(e.posted, right),
+                "p(1 − p)": column(e.p * (1 - e.p), signed=False),
+                "diagonal": judged(e.diagonal, right),
+            },
+        ),
+        *(
+            claim(bool(same(v, right).all()), complaint(n, v, right))
+            for n, v in (("posted", e.posted), ("diagonal", e.diagonal))
+        ),
+        f"Why “posted” often trains all the same: p(1 − p) is never negative, so no sign is wrong{angle(e)}. But "
+        "p(1 − p) is at most 1/4, and goes to 0 as p goes to 0 or 1. Move the true class's logit, so that the network "
+        "is surer and surer of a mistake: the right gradient goes to −1, the posted one to 0. The worst mistakes teach "
+        "least:",
+        "\n".join(table(["p of the true class", "right", "posted", "too small by a factor of"], rows)),
     ]
-    lengths = float(np.linalg.norm(e.posted) * np.linalg.norm(right))
-    cosine = float(e.posted @ right) / lengths if lengths else math.nan
-    heads = [f"p({name_of(e)})", "right", "posted", "too small by a factor of"]
-    falling = [[f"{s.p_true:g}", number(s.right), number(s.posted), times(s.right / s.posted)] for s in e.saturation]
-    return Section(
-        "The posted answer, and its cousin",
-        [
-            "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
-            "passes p − t off as dL/dp: `posted` = (p − t) · p(1 − p). With dL/dp put right, and still the diagonal "
-            "only, it is `diagonal` = −t/p · p(1 − p). ✓ is right, ✗ is wrong:",
-            class_table(e, rows),
-            *(
-                Equality(np.allclose(v, right, rtol=1e-9, atol=0), complaint(e, n, v))
-                for n, v in (("posted", e.posted), ("diagonal", e.diagonal))
-            ),
-            f"Why `posted` often trains all the same: p(1 − p) is positive, so every sign is right (here the "
-            f"cosine of the angle to the right gradient is {cosine:.3f}). But p(1 − p), the `factor`, is at most 1/4, "
-            "and goes to 0 as p goes to 0 or 1. Move the true class's logit, so that the network is surer and surer of "
-            "a mistake: the right gradient goes to −1, the posted one to 0. The worst mistakes teach least:",
-            Table([[Cell(head) for head in heads]], [[Cell(text) for text in row] for row in falling]),
-        ],
-    )
 
 
-def complaint(explanation: Explanation, mistake: str, values: Floats) -> str:
+def same(values: Floats, right: Floats) -> np.ndarray:
+    """Tell which entries are right."""
+    return np.asarray(np.isclose(values, right, rtol=1e-9, atol=1e-15))
+
+
+def judged(values: Floats, right: Floats) -> list[str]:
+    """Write a number for every class, and whether it is right."""
+    return [f"{text} {'✓' if ok else '✗'}" for text, ok in zip(column(values), same(values, right), strict=True)]
+
+
+def angle(e: Explanation) -> str:
+    """Write the cosine of the angle between the posted and the right gradient, where they have one."""
+    lengths = float(np.linalg.norm(e.posted) * np.linalg.norm(e.p_minus_t))
+    if lengths < 1e-30:
+        return ""
+    return f" (here the cosine of the angle to the right gradient is {float(e.posted @ e.p_minus_t) / lengths:.3f})"
+
+
+def complaint(mistake: str, values: Floats, right: Floats) -> str:
     """Say what is wrong with a gradient."""
-    right = explanation.p_minus_t
-    wrong = ~np.isclose(values, right, rtol=1e-9, atol=0)
-    text = f"`{mistake}`: {wrong.sum()} of {len(right)} entries are wrong"
-    lost = wrong & (values == 0)
+    wrong = ~same(values, right)
+    if not wrong.any():
+        return f"“{mistake}”: here all {len(right)} entries are right, up to rounding: too little is left to be wrong"
+    text = f"“{mistake}”: {wrong.sum()} of {len(right)} entries are wrong"
+    lost, small = wrong & (values == 0), wrong & (values != 0)
     if lost.any():
-        text += f", {lost.sum()} of them 0: no wrong class is ever pushed down"
-    small = wrong & (values != 0)
+        text += f", {lost.sum()} of them 0"
+        if not values[right > 0].any():
+            text += ", so that no wrong class is pushed down"
     if small.any():
         factors = right[small] / values[small]
         text += f", too small by factors of {times(float(factors.min()))} to {times(float(factors.max()))}"
-    return f"{text}; the row sums to {number(float(values.sum()))} instead of 0"
-
-
-def times(factor: float) -> str:
-    """Write a factor: 4.1; 5,572."""
-    return f"{factor:,.1f}" if factor < 10 else f"{factor:,.0f}"
+    total = float(values.sum())
+    return f"{text}; the sum is {plain(total)}{' instead of 0' if abs(total) > ROUNDING else ', or all but'}"

@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 from mnist_trainer.analysis.reference import softmax
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
 LOOKED_AT = 2000  # of the test images, for one that shows much
-DECIMALS = 3  # of the logits, so that a student can follow with a calculator
+DECIMALS, DIGITS = 3, 6  # of the logits, small and large, so that a student can follow with a calculator
+SEEN = 0.005  # a probability from which on one sees it in all tables
+LEARNED = 0.25  # of the way from the largest class's share to 1: the accuracy of a network that knows something
+ALIKE = 0.25  # from the largest to the smallest probability
+FIRST_UPDATES, MOST_UPDATES = 60, 3840  # where they aren't told
 MOST_JACOBIAN_BYTES = 1 << 26
 
 
@@ -37,30 +42,41 @@ class Subject:
 
 
 def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, NDArray[np.intp]]:
-    """Train, choose the image; return it, and the logits (N, C) and labels (N,) of a batch that begins with it."""
+    """Train, choose the image; return it, and the logits (N, C) and labels (N,) of a batch that begins with it.
+
+    Where the updates aren't told, a network that shows nothing is trained on. Raises `ConfigError` if it won't serve.
+    """
     fused = replace(config, loss=SoftmaxCrossEntropyConfig(name="fused", label_smoothing=0.0))
     dataset = build_data(config.data)
     trainer, test = build_trainer(fused, dataset)
-    count = len(dataset.test_labels)
+    labels = dataset.test_labels.astype(np.intp)
+    count = len(labels)
     if settings.image is not None and settings.image >= count:
         raise ConfigError(
             f"task.image={settings.image}: {dataset.name} has {count:,} test images, counted from 0; at most "
             f"{count - 1} fits"
         )
-    log.info(f"training {config.model.name} for {settings.updates:,} updates on {dataset.name} ...")
-    train_for(trainer, settings.updates)
-    logits = np.concatenate([trainer.model.forward(x, training=False).astype(np.float64) for x, _ in test]).round(
-        DECIMALS
-    )
-    labels = dataset.test_labels.astype(np.intp)
-    index = settings.image
-    why = "It was asked for with `task.image`."
-    if index is None:
+    updates = FIRST_UPDATES if settings.updates is None else settings.updates
+    while True:
+        log.info(f"training {config.model.name} for {updates:,} updates on {dataset.name} ...")
+        train_for(trainer, updates)
+        logits = rounded(np.concatenate([trainer.model.forward(x, training=False).astype(np.float64) for x, _ in test]))
         index = most_instructive(logits[:LOOKED_AT], labels[:LOOKED_AT])
-        why = (
-            f"Of the first {min(LOOKED_AT, count):,} test images it shows most: the true class and a rival are close, "
-            "and the other classes have probabilities that one can see. `task.image` takes another."
-        )
+        problem = nothing_shown(logits, labels, index)
+        if settings.updates is not None or problem is None:
+            break
+        if updates >= MOST_UPDATES:
+            raise ConfigError(
+                f"task=explain: after {updates:,} updates {problem}. Another optimizer.lr, or model, may serve; "
+                f"task.updates={FIRST_UPDATES} explains it all the same"
+            )
+        updates = min(4 * updates, MOST_UPDATES)
+    why = (
+        f"Of the first {min(LOOKED_AT, count):,} test images it was chosen, for {seen(logits[index], labels[index])}. "
+    )
+    why += "`task.image` takes another."
+    if settings.image is not None:
+        index, why = settings.image, "It was asked for with `task.image`."
     rows = (index + np.arange(min(config.batch_size, count, most_images(dataset.classes)))) % count
     subject = Subject(
         logits=logits[index],
@@ -69,10 +85,47 @@ def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, N
         image=dataset.test_images[index].mean(axis=-1).astype(np.uint8),
         index=index,
         data=dataset.name,
-        network=describe(config, settings, float((logits.argmax(axis=1) == labels).mean())),
+        network=describe(config, updates, float((logits.argmax(axis=1) == labels).mean())),
         why=why,
     )
     return subject, logits[rows], labels[rows]
+
+
+def rounded(logits: Floats) -> Floats:
+    """Return logits with so many decimals, large ones with so many digits, that one can type them."""
+    if not np.isfinite(logits).all():
+        raise DivergedError("the network's logits are not finite: nothing can be explained on them")
+    large = np.abs(logits) >= 10 ** (DIGITS - DECIMALS)
+    digits = [float(f"{z:.{DIGITS}g}") for z in logits[large]]
+    shown = logits.round(DECIMALS)
+    shown[large] = digits
+    return shown
+
+
+def seen(z: Floats, label: int) -> str:
+    """Say what there is to be seen of an image's probabilities."""
+    p = softmax(z)
+    return (
+        f"its true class has p = {p[label]:.2f}, the largest other one {np.delete(p, label).max():.2f}, and "
+        f"{int((p >= SEEN).sum())} of {len(p)} classes have {SEEN} or more"
+    )
+
+
+def nothing_shown(logits: Floats, labels: NDArray[np.intp], best: int) -> str | None:
+    """Say why a network won't serve, if it won't: what it says of all images (M, C), and of the best one."""
+    accuracy = float((logits.argmax(axis=1) == labels).mean())
+    share = float(np.bincount(labels).max() / len(labels))
+    p, label = softmax(logits[best]), int(labels[best])
+    if accuracy < share + LEARNED * (1 - share):
+        return (
+            f"the network gets {accuracy:.1%} of the test images right; always to say the most frequent class gets "
+            f"{share:.1%}"
+        )
+    if np.ptp(p) < ALIKE:
+        return f"the network finds all classes alike: of the best image, {seen(logits[best], label)}"
+    if not 0.1 <= p[label] <= 0.9:
+        return f"the network is too sure, right or wrong: of the best image, {seen(logits[best], label)}"
+    return None
 
 
 def train_for(trainer: Trainer, updates: int) -> None:
@@ -99,15 +152,15 @@ def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
     p_true = p[rows, labels]
     others = p.copy()
     others[rows, labels] = 0
-    visible = (p >= 0.005).mean(axis=1)
+    visible = (p >= SEEN).mean(axis=1)
     return int(np.argmin(np.abs(p_true - 0.35) + np.abs(others.max(axis=1) - 0.45) - 0.5 * visible))
 
 
-def describe(config: Config, settings: ExplainConfig, accuracy: float) -> str:
+def describe(config: Config, updates: int, accuracy: float) -> str:
     """Say which network speaks."""
     text = f"The network is `model={config.model.name}` "
-    if settings.updates:
-        text += f"after {settings.updates:,} updates with batches of {config.batch_size}"
+    if updates:
+        text += f"after {counted(updates)} with batches of {config.batch_size}"
     else:
         text += "before any training"
     text += f"; it gets {accuracy:.1%} of the test images right."

@@ -10,8 +10,12 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, in_general, near
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import softmax, softmax_backward
 from mnist_trainer.kernels.arrays import Array
+
+TAUGHT = 1e-3
+"""A gradient of a smaller part of the right one's norm is called nearly 0."""
+MANY = 1e6  # what is larger is written in fewer digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +24,7 @@ class LossCase:
 
     node: str
     name: str  # predictions or targets
+    method: str  # which said it
     expects: str
     predictions: Array
     targets: Array
@@ -32,7 +37,7 @@ def explain_loss(case: LossCase) -> str:
     p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
     of_logits, of_probabilities = (p - t) / n, -t / (n * p)
     right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
-    known = (
+    known: tuple[tuple[str, Array, Array, str], ...] = (
         (
             *("probabilities", of_logits, of_probabilities),
             "(p − t)/N: the derivative with respect to the logits, with the softmax in it already; right is the "
@@ -47,8 +52,30 @@ def explain_loss(case: LossCase) -> str:
             "−t/(N p): the derivative with respect to the probabilities; the derivative of the softmax, which is "
             "inside this loss, is missing: right is (p − t)/N",
         ),
+        (
+            *("logits", p * (1 - p) * of_logits, of_logits),
+            "p(1 − p) ⊙ (p − t)/N: of the softmax's Jacobian only the diagonal, applied to what is the derivative with "
+            "respect to the logits already; right is (p − t)/N alone",
+        ),
+        (
+            *("logits", p * (1 - p) * of_probabilities, of_logits),
+            "p(1 − p) ⊙ (−t/(N p)): −t/(N p) is the right derivative with respect to p, but of the softmax's Jacobian "
+            "only the diagonal is applied to it: the off-diagonal terms −p_i p_j are missing",
+        ),
+        (
+            *("logits", softmax_backward(p, of_logits), of_logits),
+            "the softmax's Jacobian applied to (p − t)/N: the softmax's derivative is applied twice, for (p − t)/N is "
+            "the derivative with respect to the logits already",
+        ),
     )
-    what = f"{case.node}: {'backward' if case.name == 'predictions' else 'targets_gradient'}"
+    if n == p.shape[1]:
+        posted = (
+            *("logits", p * (np.eye(n) - p) * of_logits, of_logits),
+            "p ⊙ (I_N − p) ⊙ (p − t)/N: the identity has the size of the batch where the number of classes belongs (it "
+            "runs here since N = C), and (p − t)/N is the derivative with respect to the logits already",
+        )
+        known = (*known, posted)
+    what = f"{case.node}: {case.method}"
     for expects, candidate, right, words in known:
         alike = near(case.measured.analytic, candidate) and agrees(case.measured, right)
         if case.name == "predictions" and case.expects == expects and alike:
@@ -74,8 +101,8 @@ def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | 
     if close(loss, doubled):
         return (
             "the forward is the cross-entropy of softmax(softmax(z)): softmax is applied twice, since probabilities "
-            "are handed to a loss that takes logits. Its gradient is right for this wrong loss, so that finite "
-            "differences pass; the loss can't get near 0"
+            "are handed to a loss that takes logits. Finite differences can't show it, for they know no other loss; "
+            "this one can't get near 0"
         )
     if n > 1 and close(loss, n * right):
         return "the forward is N times the mean cross-entropy: the sum over the batch"
@@ -84,16 +111,23 @@ def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | 
     return None
 
 
-def explain_cap(loss: float, larger: float) -> str | None:
-    """Say at what the loss is capped, if it is the same for a gap and for a much larger one."""
+def explain_cap(loss: float, larger: float, gradient: float) -> str | None:
+    """Say at what the loss is capped, if it is the same for a gap and for a much larger one.
+
+    `gradient` is the norm of dL/dz there, as a part of the right one's.
+    """
     if not np.isfinite(loss) or not close(loss, larger) or loss <= 0:
         return None
-    return (
-        f"the loss is capped at {loss:.2f} = −log ε, with ε = {np.exp(-loss):.3g}: probabilities are not let under ε. "
-        "There the gradient is 0, or nearly: the worst mistakes teach nothing. Finite differences pass"
+    epsilon = f", with ε = {np.exp(-loss):.3g}" if np.exp(-loss) > 0 else ""
+    teaches = (
+        "There the gradient is 0, or nearly: the worst mistakes teach nothing, and finite differences pass"
+        if gradient <= TAUGHT
+        else f"There the gradient is {gradient:.3g} times as large as the right one, as if there were no cap"
     )
+    cap = f"{loss:.2f}" if loss < MANY else f"{loss:.4g}"
+    return f"the loss is capped at {cap} = −log ε{epsilon}: probabilities are not let under ε. {teaches}"
 
 
 def close(one: float, other: float) -> bool:
     """Tell whether two losses are the same but for rounding and a little clipping."""
-    return abs(one - other) <= NEAR * abs(other)
+    return bool(np.isfinite(other)) and abs(one - other) <= NEAR * abs(other)

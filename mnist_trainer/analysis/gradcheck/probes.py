@@ -17,6 +17,7 @@ OFFSETS = (1000.0, -1000.0)
 ROWS = 4  # of a saturated probe
 
 ORDINARY, WRONG, RIGHT, SHIFTED = "ordinary logits", "confident and wrong", "confident and right", "rows far apart"
+UNEQUAL = "targets that don't sum to 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,7 @@ def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) ->
     rng = settings.stream()
     logits = 2 * rng.standard_normal((classes, classes))
     yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, draw_soft(classes, classes, rng))
-    where = f"{images(classes)}, targets that don't sum to 1"
-    yield Probe(ORDINARY, where, logits, draw_unequal(classes, classes, rng))
+    yield Probe(UNEQUAL, images(classes), logits, draw_unequal(classes, classes, rng))
 
 
 def saturated_probes(classes: int, settings: Settings) -> Iterator[Probe]:

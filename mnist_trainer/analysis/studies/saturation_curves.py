@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
+from mnist_trainer.config import LossConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -44,6 +46,18 @@ class Textbook:
         return softmax_backward(p, dp)
 
 
+class OnRows(Mode):
+    """A mode whose targets are one-hot rows, as the question's are: where all p are logged, 0 · log 0 is met."""
+
+    def __init__(self, config: LossConfig, classes: int, max_batch: int, dtype: DTypeLike) -> None:
+        super().__init__(config, classes, max_batch, dtype)
+        self.name = f"{config.name} (rows)"
+
+    def forward(self, logits: Array, targets: Array | Indices) -> float:
+        """Return the mean loss for class indices (N,)."""
+        return super().forward(logits, np.eye(logits.shape[1], dtype=logits.dtype)[targets])
+
+
 Node: TypeAlias = Mode | Textbook
 
 
@@ -68,25 +82,30 @@ class Curve:
     probability: list[float]
 
 
-def base_logits(rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:
-    """Return float64 logits (classes, classes) and labels: the true class 1 under, or above, the largest other one.
+def logits_at(gap: float, rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:
+    """Return float64 logits (classes, classes) and labels: the true class a gap under, or above, the largest other one.
 
-    The other classes lie below the largest of these, at random; each row has an offset of its own.
+    No third class has a larger gap, nor has it one at which anything underflows: the others of wrong rows lie 8 at most
+    under the largest one, at random, those of right rows are all as large. Each row has an offset of its own.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(classes)
-    true, largest = (-1.0, 0.0) if rows == "wrong" else (0.0, -1.0)
-    logits = largest - rng.uniform(0.25, 1.5, (classes, classes))
-    logits[labels, (labels + 1) % classes] = largest
-    logits[labels, labels] = true
-    return logits + rng.uniform(-1, 1, (classes, 1)), labels
+    if rows == "wrong":
+        logits = -np.minimum(gap * rng.uniform(0.25, 0.95, (classes, classes)), rng.uniform(6, 8, (classes, classes)))
+        logits[labels, (labels + 1) % classes] = 0
+        logits[labels, labels] = -gap
+    else:
+        logits = gap * np.eye(classes)
+    return logits + gap * rng.uniform(-1, 1, (classes, 1)), labels
 
 
 @np.errstate(all="ignore")
 def curve(node: Node, rows: Rows, scales: Array, classes: int, seed: int) -> Curve:
-    """Ask a loss at each scale."""
-    base, labels = base_logits(rows, classes, seed)
-    columns = [point(node, (scale * base).astype(np.float32), labels) for scale in scales]
+    """Ask a loss at each scale, the gap."""
+    columns = []
+    for gap in scales:
+        logits, labels = logits_at(float(gap), rows, classes, seed)
+        columns.append(point(node, logits.astype(np.float32), labels))
     return Curve(node.name, rows, *(list(column) for column in zip(*columns, strict=True)))
 
 

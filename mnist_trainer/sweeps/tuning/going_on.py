@@ -13,13 +13,13 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_history, read_start
 from mnist_trainer.sweeps.overrides import is_means
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, quoted, read_listed, replaced, sweep_folder
+from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, read_listed, replaced, sweep_folder
 from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.record import COMPLETE, PRUNED, StudyRecord
 from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.storage import require_optuna
 from mnist_trainer.sweeps.tuning.sweeper import rival
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 

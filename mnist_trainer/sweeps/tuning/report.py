@@ -6,6 +6,7 @@ from pathlib import Path
 from mnist_trainer.files import OUTCOME
 from mnist_trainer.runs.folder import has_diverged
 from mnist_trainer.sweeps.jobs import Job
+from mnist_trainer.sweeps.selection import Selection
 from mnist_trainer.sweeps.tuning.again import command_again
 from mnist_trainer.sweeps.tuning.record import COMPLETE, PRUNED, RUNNING, StudyRecord, TrialRecord, best, ranked
 from mnist_trainer.words import shown, table
@@ -110,16 +111,19 @@ def job_of(trial: TrialRecord, folder: Path, jobs: Sequence[Job]) -> Job | None:
     return jobs[trial.job] if own and trial.job is not None else None
 
 
+def study_selection(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> Selection:
+    """Return the best trial's job, by the study's first objective; one of another sweep is none of ours."""
+    found = best(study)
+    job = job_of(found[0], folder, jobs) if found else None
+    return Selection(best=job, why_none="Its best trial is another sweep's job." if found and job is None else None)
+
+
 def study_metrics(study: StudyRecord) -> dict[str, float]:
-    """Return what MLflow's parent run has of the study: the best values, and how much each key mattered."""
-    found = best(study)[:1]
-    values = {
-        f"best/{name}": value for each in found for name, value in zip(study.objectives, each.values or [], strict=True)
-    }
+    """Return how much each hyperparameter mattered, for MLflow's parent run."""
     keys = {
         key: "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in key) for key in study.importance
     }
-    return values | {f"importance/{keys[key]}": value for key, value in study.importance.items()}
+    return {f"importance/{keys[key]}": value for key, value in study.importance.items()}
 
 
 def study_tags(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> dict[str, str]:

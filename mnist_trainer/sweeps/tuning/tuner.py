@@ -17,14 +17,14 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import JOURNAL, OUTCOME, read_object
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import is_means
-from mnist_trainer.sweeps.resumption import quoted
+from mnist_trainer.sweeps.resumption import subfolder
 from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord, best
 from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.space import Space
 from mnist_trainer.sweeps.tuning.storage import place_of
 from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, REASON, SAME_AS, Asked, TunedStudy
-from mnist_trainer.words import counted, shown
+from mnist_trainer.words import counted, quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -120,14 +120,13 @@ class Tuner:
         job = read_jobs(self.sweep.folder, self._jobs)[number]
         given = {each.partition("=")[0] for each in self.means}
         own = [*(each for each in job.overrides if each.partition("=")[0] not in given), *self.means]
-        place = job.folder.name if job.folder.exists() else f"{number}-${{name}}"
         if (job.folder / JOURNAL).exists():
             own.append(f"resume={quoted(shown(job.folder))}")
         return [
             *own,
             f"hydra.sweeper.trial={self._trials[number]}",
             f"hydra.sweep.dir={quoted(str(self.sweep.folder))}",
-            f"hydra.sweep.subdir={quoted(place)}",
+            f"hydra.sweep.subdir={subfolder(job)}",
         ]
 
     def _settle(self, numbers: Sequence[int], *, over: bool) -> list[int]:

@@ -86,11 +86,10 @@ BACKWARDS = [
     (OfProbabilities, lambda p, t, n: 0 * p, "is 0 everywhere"),
     (OfProbabilities, lambda p, t, n: np.where(p < 0.1, 0, -t / (n * p)), "is 0 in places where it should not be"),
     (OfLogits, lambda p, t, n: (p * t.sum(axis=1, keepdims=True) - t) / n, None),
-    (OfLogits, lambda p, t, n: (p - t) / n, "(p − t)/N, which is right only for targets whose rows sum to 1"),
     (OfLogits, lambda p, t, n: p - t, "is N times too large (N = 9)"),
     (OfLogits, lambda p, t, n: (t - p) / n, "has the wrong sign"),
     (OfLogits, lambda p, t, n: -t / (n * p), "the derivative of the softmax, which is inside this loss, is missing"),
-    (OfLogits, lambda p, t, n: t * (p - t) / n, "is 0 in places where it should not be"),
+    (OfLogits, lambda p, t, n: np.where(p < 0.1, 0, (p - t) / n), "is 0 in places where it should not be"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -29,6 +30,7 @@ UNREADABLE = (
     SyntaxError,
     Warning,  # of a header that NumPy 2 would not write
     struct.error,
+    tokenize.TokenError,  # of a header that is cut
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -71,7 +73,11 @@ def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
-    arrays = read_arrays(path, "parameter file")
+    fill(read_arrays(path, "parameter file"), into, path)
+
+
+def fill(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
+    """Copy arrays, which a file has held, into others of the same names and shapes, all or none; raises `DataError`."""
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())
         raise DataError(f"{path}: parameters of another model: missing {missing}, unknown {unknown}")

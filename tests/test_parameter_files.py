@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from mnist_trainer import parameter_files
 from mnist_trainer.errors import DataError
-from mnist_trainer.training import parameter_files
-from mnist_trainer.training.parameter_files import load_parameters, write_arrays
+from mnist_trainer.parameter_files import load_parameters, write_arrays
 
 
 def parameters(dtype=np.float32):

@@ -1,0 +1,135 @@
+"""NumPy's own files: an array (.npy), or several by name in an archive (.npz), as Keras' mnist.npz. Never a pickle."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from mnist_trainer.data.content import CHUNK, fill, opened
+from mnist_trainer.data.idx import Role
+from mnist_trainer.data.values import Bytes, check_size, standing, store
+from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.files import open_file
+
+MAGIC = b"\x93NUMPY"
+MOST_ARRAYS = 100
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an array's header promises."""
+
+    shape: tuple[int, ...]
+    by_column: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def role(self) -> Role | None:
+        """Images or labels, as far as the shape tells."""
+        if len(self.shape) == 1 or (len(self.shape) == 2 and self.shape[1] == 1):
+            return "labels"
+        return "images" if len(self.shape) in (2, 3, 4) else None
+
+
+def arrays_in(path: Path) -> dict[str, Header]:
+    """Return the headers of an archive's arrays by name, or that of a single array by the name ''.
+
+    Raises `DataError`.
+    """
+    with in_file(path), _damage():
+        if not _is_archive(path):
+            with opened(path, "an array is") as stream:
+                return {"": _header(stream)}
+        from zipfile import ZipFile  # slow to load
+
+        with open_file(path) as file, ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            if len(names) > MOST_ARRAYS:
+                raise DataError(f"holds {len(names):,} arrays; at most {MOST_ARRAYS} are looked at")
+            found = {}
+            for name in names:
+                with archive.open(name) as member:
+                    found[name.removesuffix(".npy")] = _header(cast(BinaryIO, member))
+            return found
+
+
+def read_array(path: Path, name: str, role: Role) -> Bytes:
+    """Read images (n, h, w, c) or labels (n,); raises `DataError`."""
+    with in_file(path), _damage():
+        if not name and not _is_archive(path):
+            with opened(path, "an array is") as stream:
+                return _read(stream, role)
+        from zipfile import ZipFile
+
+        with open_file(path) as file, ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
+            return _read(cast(BinaryIO, member), role)
+
+
+def _is_archive(path: Path) -> bool:
+    with open_file(path) as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise DataError(f"can't be read: {error}") from error
+    except Exception as error:  # zipfile's own, whose module is slow to load
+        if type(error).__module__ != "zipfile":
+            raise
+        raise DataError(f"can't be read: {error}") from error
+
+
+def _header(stream: BinaryIO) -> Header:
+    magic = stream.read(8)
+    if magic != MAGIC + b"\x01\x00":  # of later versions, a header may have gigabytes
+        raise DataError(f"an array's file begins with {magic!r}; {MAGIC + bytes((1, 0))!r}, version 1, is wanted")
+    try:
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+    except Exception as error:  # Python's parser of literals raises many kinds
+        raise DataError(f"an array's header can't be read: {error}") from error
+    return Header(shape, by_column, dtype)
+
+
+def _read(stream: BinaryIO, role: Role) -> Bytes:
+    header = _header(stream)
+    if header.dtype.hasobject:
+        raise DataError("holds Python objects, which only a pickle can, and reading one can run any code: save numbers")
+    if header.dtype.kind not in "biuf":
+        raise DataError(f"holds {header.dtype} elements; whole numbers from 0 to 255 fit")
+    shape = header.shape
+    if role == "labels":
+        if header.role != "labels":
+            raise DataError(f"labels of shape {shape}: (count) fits; of one-hot rows, take argmax(axis=1)")
+        shape = shape[:1]
+    if len(shape) == 0 or any(size < 0 for size in shape):
+        raise DataError(f"an array of shape {shape}: not {role}")
+    check_size(shape, "labels" if role == "labels" else "pixels")
+    flat = np.empty(math.prod(shape), np.uint8)
+    _fill_from(stream, flat, header.dtype)
+    array = flat.reshape(shape[::-1]).transpose() if header.by_column else flat.reshape(shape)
+    return np.ascontiguousarray(standing(array)) if role == "images" else array
+
+
+def _fill_from(stream: BinaryIO, flat: Bytes, dtype: np.dtype[Any]) -> None:
+    buffer = memoryview(bytearray(CHUNK))
+    most = max(1, CHUNK // dtype.itemsize)
+    for start in range(0, len(flat), most):
+        into = flat[start : start + most]
+        size = len(into) * dtype.itemsize
+        if (held := fill(stream, buffer[:size])) < size:
+            raise DataError(
+                f"truncated: an array of {len(flat):,} numbers ends after {start + held // dtype.itemsize:,}"
+            )
+        store(np.frombuffer(buffer[:size], dtype), into)
