@@ -87,7 +87,9 @@ def test_what_judges_by_validation_asks_for_a_validation_set(command, setting):
 def test_the_test_is_of_the_best_parameters_or_the_last_as_chosen(
     run, configured, metrics_of, parameters_of, restore_best
 ):
-    config = constant(configured, epochs=6, optimizer__lr=0.3, trainer__restore_best=restore_best)
+    config = constant(
+        configured, epochs=6, optimizer__lr=0.3, trainer__clip_norm=None, trainer__restore_best=restore_best
+    )
     result, folder = run(config)
     accuracies = [value for _, value in metrics_of(folder, "validation/accuracy")]
     assert accuracies[-1] < max(accuracies)  # else the two were the same
@@ -143,7 +145,15 @@ def test_digits_that_stand_in_for_mnist_are_called_digits_everywhere(command, mo
     assert json.loads((done.run / "outcome.json").read_text())["data"] == "digits"
 
 
-DIVERGING = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2", "optimizer.lr=1e6", "schedule=constant")
+DIVERGING = (
+    "data=digits",
+    "tracking=off",
+    "model.hidden=[8]",
+    "epochs=2",
+    "optimizer.lr=1e6",
+    "schedule=constant",
+    "trainer.clip_norm=null",
+)
 
 
 @pytest.mark.parametrize(
@@ -187,3 +197,27 @@ def test_a_run_that_blows_up_in_its_last_update_has_not_finished(command, events
     assert not (done.run / "best.npz").exists()
     (end,) = events_of(done.run, "end")
     assert end["status"] == "FAILED"
+
+
+def test_a_run_that_learned_nothing_says_so_after_its_result_and_blames_a_loss_that_is_not_exact(command):
+    arguments = ("data=digits", "loss=mistakes/sum_for_mean", "epochs=4", "tracking=off", "trainer.threads=1")
+    done = command(*arguments)
+    assert done.code == 0
+    _, after = done.output.split(" s of training\n")
+    assert after.startswith("This run ended near chance: ")
+    assert "The likely reason is the loss: sum_for_mean is not exact" in after
+    assert "accuracy" not in after
+
+
+def test_a_run_that_learned_says_no_more_than_its_result(command):
+    done = command("data=digits", "epochs=4", "tracking=off")
+    assert "near chance" not in done.output
+    assert "never better" not in done.output
+
+
+@pytest.mark.parametrize("value", ["true", "[1]", "soft", "0", "-1", "nan"])
+def test_clip_norm_is_auto_a_number_or_null(command, value):
+    done = command("data=digits", f"trainer.clip_norm={value}")
+    assert done.code == 2
+    assert "trainer.clip_norm" in done.output
+    assert "auto" in done.output or "above 0" in done.output
