@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
-from mnist_trainer.analysis.studies.saturation_curves import KINDS, base_logits
+from mnist_trainer.analysis.studies.saturation_curves import KINDS, logits_at
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -38,8 +38,8 @@ def exact(z, label):
 @pytest.mark.parametrize("scale", [1.0, 9.0, 17.0, 40.0, 104.0, 700.0])
 @pytest.mark.parametrize("rows", KINDS)
 def test_it_has_all_the_digits_of_float64_at_any_gap(rows, scale):
-    base, labels = base_logits(rows, 4, seed=3)
-    logits = (scale * base).astype(np.float32).astype(np.float64)
+    logits, labels = logits_at(scale, rows, 4, seed=3)
+    logits = logits.astype(np.float32).astype(np.float64)
     right = cross_entropy(logits, labels)
     for row in range(4):
         loss, gradient = exact(logits[row], labels[row])

@@ -57,5 +57,4 @@ def test_the_identity_of_the_batch_s_size_fits_no_other_batch_and_says_why(n):
 def test_the_gradient_check_names_them(layer, classes, words):
     report = check_gradients(layer, in_shape=(classes,))
     assert not report.exact
-    (fault,) = report.faults
-    assert words in fault
+    assert any(words in fault for fault in report.faults)

@@ -33,7 +33,7 @@ def test_jobs_are_those_of_hydra_s_own_sweeper(overrides):
 
 
 def test_a_glob_stands_for_the_files_of_its_group():
-    assert set(choices_of(["loss=glob(*)"])["loss"]) == {"fused", "separate", "custom"}
+    assert set(choices_of(["loss=glob(*)"])["loss"]) == {"fused", "separate", "homework", "custom"}
 
 
 def test_what_cannot_be_listed_is_hydra_s_error():

@@ -41,4 +41,4 @@ def test_breaking_off_ends_the_callbacks(tiny, recorder):
     next(updates)
     with pytest.raises(DivergedError, match="another one's"):
         updates.throw(DivergedError("another one's"))
-    assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_end"]
+    assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_record", "on_end"]
