@@ -46,6 +46,14 @@ def peak_memory():
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_data_of_the_machine_s():
+    """The real files would be found instead of the mangled ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MNIST_ROOT", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def harmless():
     """A block that must end soon, take little memory, and leave a folder as it was; yields a list of what was told.
