@@ -5,8 +5,8 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 
 | room | holds |
 |---|---|
-| `errors`, `files`, `words`, | the ground: exceptions; files of unknown origin, how one is replaced whole; counting |
-| `hyperparameters`, `credentials` | and Markdown; fields that know the range that fits; passwords, hidden |
+| `errors`, `slips`, `files`, `words`, | the ground: exceptions; what a user's code has to be; files, replaced whole; |
+| `hyperparameters`, `credentials` | counting and Markdown; fields that know the range that fits; passwords, hidden |
 | `kernels/` | stateless array functions with a mandatory `out=`, where an array has a layer's size: the cleverness |
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
@@ -19,7 +19,8 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `figures/` | pictures from plain records; the only importer of matplotlib, never in the training process |
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
-| `config`, `composition`, | schemas; from `conf/` and overrides to a `Config`; |
+| `config`, `presets`, | schemas; choices that stay what they are called; |
+| `composition`, | from `conf/` and overrides to a `Config`; |
 | `build`, `data_sets` | from a `Config` to objects, and to the data |
 | `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |
 | `analysis/` | what is said of losses and runs, a package a question: `gradcheck/`, `comparison/`, `explanation/`, |

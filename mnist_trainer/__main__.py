@@ -8,7 +8,8 @@ from concurrent.futures import BrokenExecutor
 
 from mnist_trainer import __version__
 from mnist_trainer.errors import MnistTrainerError, in_words
-from mnist_trainer.training.interruption import Interrupted, leave_on_signals, raise_on_signals
+from mnist_trainer.runs.screen import lenient_output
+from mnist_trainer.training.interruption import Interrupted, leave_if_impatient, leave_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
@@ -17,9 +18,16 @@ LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
+    with lenient_output():
+        code = run()
+    sys.exit(code)
+
+
+def run() -> int:
+    """Run the command line; return the exit code."""
     if "--version" in sys.argv[1:]:  # Hydra would tell its own
         sys.stdout.write(f"mnist_trainer {__version__}\n")
-        return
+        return 0
     leave_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
@@ -63,14 +71,14 @@ def main() -> None:
         tell(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
-        leave_on_signals()  # a second one
+        leave_if_impatient()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
         finish("KILLED", f"interrupted by {interrupted}")
         tell(f"interrupted by {interrupted}")
         code = interrupted.exit_code
     finally:
         finish("FAILED", "the sweep was broken off")
-    sys.exit(code)
+    return code
 
 
 def is_override(argument: str) -> bool:

@@ -30,6 +30,7 @@ from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.loading import Which
 from mnist_trainer.inference.loading import load as load_file
+from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -46,9 +47,11 @@ from mnist_trainer.runs.learned import classifier_of, learned_folder
 from mnist_trainer.runs.outcome import concluding
 from mnist_trainer.runs.run import Result
 from mnist_trainer.schedules import Schedule
+from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.train import train as train_in_folder
 from mnist_trainer.training.trainer import Callback, Trainer
+from mnist_trainer.words import folder_name
 
 __all__ = [
     "Callback",
@@ -92,7 +95,7 @@ def train(*given: str, data: Dataset | None = None) -> Result:
         return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides, data=data)
     config = compose(overrides)
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    folder = Path(config.outputs) / f"{stamp}-{config.name}-{TOKEN}"
+    folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{TOKEN}"
     folder.mkdir(parents=True)
     with concluding(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides, data=data)
@@ -104,7 +107,8 @@ def load(
     """Return a classifier of what was learned.
 
     `what` is a run's folder, its `model.npz` or a parameter file in the folder; `latest`, the run that ended last
-    in `outputs`; the result of `train`; or a trainer, as it is now. `which` is as in `inference.load`.
+    in `outputs`; `runs:/ID/model` or `models:/NAME@ALIAS`, where MLflow has it; the result of `train`; or a trainer,
+    as it is now. `which` is as in `inference.load`.
     Raises `DataError` or `ConfigError` that says what would fit.
     """
     if isinstance(what, Trainer):
@@ -115,6 +119,8 @@ def load(
         return load_file(what.folder, which)
     if what == LATEST:
         return load_file(learned_folder(Path(outputs)), which)
+    if isinstance(what, str) and is_mlflow_s(what):
+        return load_from_mlflow(what, resolve_uri(None, Path(outputs).absolute()))
     return load_file(what, which)
 
 

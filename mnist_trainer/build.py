@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from mnist_trainer.config import (
     ModelConfig,
     OptimizerConfig,
     ScheduleConfig,
+    TrackingConfig,
 )
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
@@ -26,7 +28,7 @@ from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
 from mnist_trainer.errors import ConfigError, under
-from mnist_trainer.hyperparameters import construct, problems
+from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
 from mnist_trainer.layers.layer import Layer
@@ -35,6 +37,7 @@ from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
+from mnist_trainer.slips import is_own
 from mnist_trainer.training.streams import stream
 from mnist_trainer.training.trainer import Callback, Trainer
 
@@ -57,6 +60,7 @@ def check_config(config: Config) -> None:
         found.append(f"trainer.clip_norm={clip_norm}: must be auto, a number or null")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
+    found += registration_problems(config.tracking)
     for group, part in (
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
@@ -97,9 +101,24 @@ def _callback(entry: object, path: str) -> Callback:
         cls = registry.callbacks.named(entry["kind"])
     with under(f"{path} ({entry['kind']}): "):
         made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
+        check(made)
         if not isinstance(made, Callback):
             raise ConfigError("must be a Callback, of mnist_trainer.api")
     return made
+
+
+def registration_problems(tracking: TrackingConfig) -> list[str]:
+    """Tell what can't name a registered model, or its version, in MLflow."""
+    found, name, alias = [], tracking.register, tracking.alias
+    if name is not None and (not name.strip() or re.search(r"[/:'\"%]", name)):
+        found.append(f"tracking.register={name!r}: a model's name, without / : % and quotes")
+    if name is not None and not tracking.model:
+        found.append(f"tracking.register={name!r} with tracking.model=false: there is nothing to register then")
+    if alias is not None and name is None:
+        found.append(f"tracking.alias={alias!r} is that of a registered version: it needs tracking.register=NAME")
+    if alias is not None and (not re.fullmatch(r"[\w-]+", alias, re.ASCII) or re.fullmatch(r"v?\d+|latest", alias)):
+        found.append(f"tracking.alias={alias!r}: letters, digits, - and _ fit, but no number of a version, nor latest")
+    return found
 
 
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
@@ -107,7 +126,14 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
     layers = build_layers(config.model, classes)
     with under("model."):
         check_no_softmax_at_end(layers)
-        layers += registry.tail_layers(config.loss.name)
+        tail = registry.tail_layers(config.loss.name)
+        if (tail or registry.losses[config.loss.name].expects == "logits") and is_softmax(layers[-1]):
+            raise ConfigError(
+                f"layers.{len(layers) - 1} ({type(layers[-1]).__name__}) computes a softmax at the model's end, and "
+                f"loss={config.loss.name} takes logits, and has one of its own: leave the layer out, or hand it over "
+                f"with the loss, as register_loss(..., tail=[{type(layers[-1]).__name__}])"
+            )
+        layers += tail
         rng = stream(config.seed, "initialization")
         try:
             check_memory(layers, in_shape, max_batch, config.dtype)
@@ -122,6 +148,20 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
                 f"layer must be {{kind: linear, units: {classes}}}"
             )
     return model
+
+
+def is_softmax(layer: Layer) -> bool:
+    """Tell from its numbers whether a user's layer computes the softmax of each row."""
+    if is_own(layer):
+        return False
+    z = np.array([[-1.0, 0.0, 2.0], [0.5, 0.5, -3.0]])
+    try:
+        alone = Sequential([deepcopy(layer)], (3,), 2, z.dtype, np.random.default_rng(0))
+        p = alone.forward(z.copy(), training=False)
+    except Exception:  # it isn't for such rows
+        return False
+    e = np.exp(z)
+    return np.shape(p) == z.shape and np.allclose(p, e / e.sum(axis=1, keepdims=True))
 
 
 def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:

@@ -12,14 +12,15 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mnist_trainer.build import check_config
-from mnist_trainer.config import SCHEMAS, CommandConfig, Config
+from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
+from mnist_trainer.presets import having, misnamed
 
 DEEPEST = 24
 SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
@@ -45,18 +46,22 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
         with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return typed(hydra_compose("config", hide_in(overrides)))
+            composed = hydra_compose("config", hide_in(overrides), return_hydra_config=True)
+            choices = dict(composed.hydra.runtime.choices)
+            with open_dict(composed):
+                del composed["hydra"]
+            return typed(composed, choices)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
     except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
         raise ConfigError(slipped(overrides, error)) from error
 
 
-def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration into a job's dataclasses.
+def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
+    """Turn a composed configuration into a job's dataclasses; `choices` are the groups' files.
 
-    The store's password, if there is one, is hidden. Raises `ConfigError` for keys missing, or added with a `+`, and
-    for `sweep.resume`, which is no job's.
+    The store's password, if there is one, is hidden. Raises `ConfigError` for keys missing, or added with a `+`, for
+    a choice that is made something else than its name says, and for `sweep.resume`, which is no job's.
     """
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
@@ -67,6 +72,8 @@ def typed(composed: DictConfig) -> Config:
     assert isinstance(command, CommandConfig)
     if command.sweep.resume is not None:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
+    if found := misnamed(command, choices, conf_folder()):
+        raise ConfigError(*found)
     for key in ("checkpoint", "images", "format"):
         if getattr(command, key) and not hasattr(command.task, key):
             more = "; resume=... goes on with a run" if key == "checkpoint" else ""
@@ -76,19 +83,15 @@ def typed(composed: DictConfig) -> Config:
 
 
 def restored(values: Mapping[str, Any]) -> Config:
-    """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`."""
+    """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`.
+
+    Those of an earlier version get the keys that there were none of (`SINCE_0_1`).
+    """
     if values.keys() != {field.name for field in fields(Config)}:
         raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
-    groups = {}
-    for group in sorted({path.partition("/")[0] for path in SCHEMAS}):
-        own = values[group]
-        if not isinstance(own, Mapping):
-            raise ConfigError(f"{group}={own!r}: not a configuration of this version")
-        schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
-        fitting = [schema for schema in schemas if {field.name for field in fields(schema)} == own.keys()]
-        if not fitting:
-            raise ConfigError(f"{group} with the keys {', '.join(map(str, own))}: not a configuration of this version")
-        groups[group] = fitting[0]
+    names = sorted({path.partition("/")[0] for path in SCHEMAS})
+    groups = {name: schema_of_keys(name, values[name]) for name in names}
+    values = {**values, **{name: with_later_keys(name, values[name], schema) for name, schema in groups.items()}}
     try:
         structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
@@ -98,6 +101,25 @@ def restored(values: Mapping[str, Any]) -> Config:
         raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
     return _checked(vars(config))
+
+
+def schema_of_keys(group: str, values: object) -> type:
+    """Return the schema of a group that has just the keys of these plain values; raises `ConfigError`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{group}={values!r}: not a configuration of this version")
+    schemas = [schema for path, schema in SCHEMAS.items() if path.partition("/")[0] == group]
+    for later in ({}, SINCE_0_1.get(group, {})):
+        for schema in schemas:
+            lacking = {field.name for field in fields(schema)} - values.keys()
+            if lacking <= later.keys() and len(values) + len(lacking) == len(fields(schema)):
+                return schema
+    raise ConfigError(f"{group} with the keys {', '.join(map(str, values))}: not a configuration of this version")
+
+
+def with_later_keys(group: str, values: Mapping[str, Any], schema: type) -> dict[str, Any]:
+    """Return the values of a group with the keys that it has got since they were written."""
+    names = {field.name for field in fields(schema)}
+    return {key: value for key, value in SINCE_0_1.get(group, {}).items() if key in names} | dict(values)
 
 
 def _checked(values: Mapping[str, Any]) -> Config:
@@ -118,7 +140,7 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     known = [field.name for field in fields(schema)]
     for key in map(str, node):
         if key not in known:
-            yield f"{prefix}{key} is unknown{suggestion(key, known)}"
+            yield f"{prefix}{key} is unknown{suggestion(key, known)}{having(prefix + key, conf_folder())}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
@@ -167,7 +189,7 @@ def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
         return f"{key} is not there yet: write +{key}=... to add it"
     beside = [str(name) for name in (parent or {})]
-    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}"
+    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{having(key, conf_folder())}"
 
 
 def _folder(path: str | None) -> str:

@@ -92,6 +92,19 @@ class PredictConfig(ModelTaskConfig):
 
 
 @dataclass
+class ExportConfig(ModelTaskConfig):
+    """A model for other programs."""
+
+    format: str | None = hyperparameter(MISSING, choices=("onnx",))
+    input: str = hyperparameter(MISSING, choices=("uint8", "float"))
+
+
+@dataclass
+class EvaluateConfig(ModelTaskConfig):
+    """How well a model does on the test images of a data set."""
+
+
+@dataclass
 class DataConfig:
     """A data set, and how it is split and scaled."""
 
@@ -246,6 +259,9 @@ class TrackingConfig:
     uri: str | None = MISSING
     wait_seconds: float = hyperparameter(MISSING, minimum=0)
     required: bool = MISSING
+    model: bool = MISSING
+    register: str | None = MISSING
+    alias: str | None = MISSING
 
 
 @dataclass
@@ -295,6 +311,8 @@ SCHEMAS: dict[str, type] = {
     "task/explain": ExplainConfig,
     "task/profile": ProfileConfig,
     "task/predict": PredictConfig,
+    "task/evaluate": EvaluateConfig,
+    "task/export": ExportConfig,
     "data/known": KnownConfig,
     "data/emnist": EmnistConfig,
     "data/idx": IdxConfig,
@@ -319,6 +337,14 @@ SCHEMAS: dict[str, type] = {
     "trainer": TrainerConfig,
     "tracking": TrackingConfig,
 }
+
+
+SINCE_0_1: dict[str, dict[str, Any]] = {
+    "data": {"test_size": None, "test_seed": 0},
+    "trainer": {"callbacks": []},
+    "tracking": {"model": True, "register": None, "alias": None},
+}
+"""The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
 
 
 def register() -> None:

@@ -15,7 +15,8 @@ KEY = "tracking.uri="
 _URI = re.compile(r"\b[a-z][\w+.-]*://[^\s,'\"]+", re.IGNORECASE)
 # SQLAlchemy lets a database's password hold slashes; of a server's address they are the end of the host
 _DATABASE = re.compile(r"\b((?:postgresql|mysql|mssql)(?:\+\w+)?://[^:/@\s'\"]*):[^@\s'\"]*@", re.IGNORECASE)
-_SERVER = re.compile(r"\b((?!postgresql|mysql|mssql|databricks)[a-z][\w+.-]*://)[^\s/?#'\"]*@", re.IGNORECASE)
+# A scheme is looked at as a whole: the driver in it, of postgresql+psycopg2, is no server's
+_SERVER = re.compile(r"(?<![\w+.-])((?!postgresql|mysql|mssql|databricks)[a-z][\w+.-]*://)[^\s/?#'\"]*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"([?&](?:\w*password|passwd|pwd|\w*token|\w*secret|odbc_connect)=)[^&\s'\"]+", re.IGNORECASE)
 
 

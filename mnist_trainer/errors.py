@@ -55,6 +55,10 @@ class MistakeError(MnistTrainerError):
     exit_code = 1
 
 
+class SlipError(MistakeError):
+    """A user's own layer or loss that can't run, or returns what it must not; the message says which and what."""
+
+
 class DiskError(MnistTrainerError):
     """What could not be written in the end, although the run went on; the message names the file."""
 

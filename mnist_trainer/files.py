@@ -15,6 +15,7 @@ JOURNAL = "journal.jsonl"
 OUTCOME = "outcome.json"
 LAST, BEST = "last.npz", "best.npz"
 MODEL = "model.npz"  # what was tested, and all that it takes to use it
+ONNX = "model.onnx"
 CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
 # In a sweep's
@@ -39,11 +40,16 @@ def _opener(path: str, flags: int) -> int:
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a file of at most so many bytes; raises `OSError` and, if it is no UTF-8 or larger, `ValueError`."""
+    return read_bytes(path, most).decode()
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Read a file of at most so many bytes; raises `OSError` and, if it is larger, `ValueError`."""
     with open_file(path) as file:
         found = file.read(most + 1)
     if len(found) > most:
         raise ValueError(f"more than {most:,} bytes")
-    return found.decode()
+    return found
 
 
 def read_object(path: Path) -> dict[str, Any]:

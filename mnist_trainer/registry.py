@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mnist_trainer.errors import ConfigError, under
-from mnist_trainer.hyperparameters import construct, suggestion
+from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
@@ -49,6 +49,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.optimizers.rmsprop import RMSprop
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant, Cosine, OneCycle, Schedule, Step
+from mnist_trainer.slips import check_whole, is_users
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -83,6 +84,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return a decorator that registers a class under a name."""
 
         def decorate(cls: C) -> C:
+            check_whole(cls, self._noun.removeprefix("kind of "))
             self._classes[name] = cls
             return cls
 
@@ -169,7 +171,9 @@ def built(classes: Registry[T], config: Any, group: str) -> T:
         cls = classes.named(config.name)
     if hasattr(config, "parameters"):
         with under(f"{group}.parameters."):
-            return construct(cls, config.parameters)
+            made = construct(cls, config.parameters)
+            check(made)  # not every class does so itself
+            return made
     own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
     with under(f"{group}."):
         return construct(cls, own)
@@ -187,7 +191,8 @@ def import_plugins(modules: Sequence[str]) -> None:
                 f"plugins: can't import {module!r}: {error} (looked in the working directory and the environment)"
             ) from error
         except Exception as error:  # the user's own code may raise anything
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            place = next((frame for frame in reversed(frames) if is_users(frame.filename)), frames[-1])
             if isinstance(error, SyntaxError):
                 where = f"{error.filename}:{error.lineno}"
             else:

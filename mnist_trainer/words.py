@@ -1,6 +1,9 @@
-"""Tables and numbers in Markdown that reads well on a terminal, too."""
+"""What is printed: tables and numbers in Markdown that reads well on a terminal, and commands that can be pasted."""
 
 import math
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,3 +51,40 @@ def shown(path: Path) -> str:
 def counted(count: int, what: str = "update") -> str:
     """Write `1 update`, `4,300 updates`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def command(module: str, *arguments: str) -> str:
+    """Return what runs a module from this directory, with the Python that runs this, as a shell takes it."""
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = str(Path(python).relative_to(Path.cwd()))
+        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
+    return shlex.join([python, "-m", module, *arguments])
+
+
+def given(key: str, value: object) -> str:
+    """Return the override that gives a key this value, as Hydra's grammar takes it; a shell's quotes come on top."""
+    return f"{key}={quoted(str(value))}"
+
+
+def quoted(text: str) -> str:
+    """Return a text as Hydra reads it whole: as it stands where that is plain, else in quotes.
+
+    In quotes, a backslash is itself, but before a quote and at the end; `${` would be an interpolation.
+    """
+    if re.fullmatch(r"[a-zA-Z./][\w./-]*", text, re.ASCII) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+        "nan",
+        "inf",
+    ):
+        return text
+    escaped = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text)
+    escaped = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", escaped)
+    return f"'{escaped}'"
+
+
+def folder_name(name: str) -> str:
+    """Return a run's name as a folder is called: letters, digits, dots and dashes, which need no quotes anywhere."""
+    return re.sub(r"[^a-zA-Z0-9.]+", "-", name).strip("-.") or "run"

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from mnist_trainer.credentials import STORES
+from mnist_trainer.training.interruption import SIGNALS
 
 pytest_plugins = ["tests.fixtures.runs", "tests.fixtures.journals"]
 
@@ -109,7 +110,7 @@ def command(tmp_path, monkeypatch, capfd):
             monkeypatch.setenv(name, value)  # the command sets it; this takes it back
         root, hydra_state = logging.getLogger(), GlobalHydra.instance().hydra
         handlers, level = root.handlers[:], root.level
-        answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        answers = {number: signal.getsignal(number) for number in SIGNALS}
         capfd.readouterr()
         try:
             with pytest.raises(SystemExit) as end:

@@ -190,4 +190,4 @@ def test_a_key_left_without_a_value_is_told_by_its_name(key):
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = hydra_compose("config", [f"{key}=???"])
     with pytest.raises(ConfigError, match=f"^{key} is missing"):
-        typed(composed)
+        typed(composed, {})

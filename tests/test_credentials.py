@@ -8,6 +8,9 @@ URIS = {
     "http://user:s@cret@host": "http://host",
     "htp://user:secret@host": "htp://host",  # misspelt: a message will show it
     "postgresql+psycopg2://user:se/cret@host:5432/base": "postgresql+psycopg2://user@host:5432/base",
+    "postgresql+psycopg2://user:secret@host/base": "postgresql+psycopg2://user@host/base",
+    "mysql+pymysql://user:secret@host/base": "mysql+pymysql://user@host/base",
+    "mssql+pyodbc://user:secret@host/base?driver=x": "mssql+pyodbc://user@host/base?driver=x",
     "postgresql://host/base?user=me&password=secret&connect_timeout=3": (
         "postgresql://host/base?user=me&password=&connect_timeout=3"
     ),

@@ -57,7 +57,7 @@ main()
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_for, tmp_path, events_of, number, code):
     process = spawn(*TINY, "tracking=off", "epochs=100000")
     (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
@@ -71,8 +71,42 @@ def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_
     assert (end["status"], end["reason"]) == ("KILLED", f"interrupted by {number.name}")
     assert events_of(last.parent)[-1] == end
     assert last.stat().st_mtime_ns >= before
+    assert (last.parent / "checkpoint.npz").exists()
     outcome = json.loads((last.parent / "outcome.json").read_text())
     assert (outcome["status"], outcome["reason"]) == ("KILLED", f"interrupted by {number.name}")
+
+
+IGNORING = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from mnist_trainer.__main__ import main; main()"
+)
+HANDLED = """
+import signal, sys
+signal.signal(signal.SIGUSR2, lambda *args: sys.exit(7))  # a cluster's, which sees to the job's being started again
+from mnist_trainer.api import train
+train(*sys.argv[1:])
+"""
+
+
+def test_a_run_under_nohup_outlives_its_terminal(spawn, wait_for, tmp_path):
+    process = spawn(*TINY, "tracking=off", "epochs=100000", before=("-c", IGNORING))
+    (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
+    process.send_signal(signal.SIGHUP)
+    before = last.stat().st_mtime_ns
+    wait_for(lambda: last.stat().st_mtime_ns > before, process)  # it goes on
+    process.send_signal(signal.SIGTERM)
+    assert "interrupted by SIGTERM" in process.communicate(timeout=300)[0]
+
+
+def test_a_handler_that_was_there_before_finds_a_checkpoint_and_may_leave(spawn, wait_for, tmp_path, events_of):
+    process = spawn(*TINY, "tracking=off", "epochs=100000", before=("-c", HANDLED))
+    (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
+    process.send_signal(signal.SIGUSR2)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 7, output
+    assert (last.parent / "checkpoint.npz").exists()
+    outcome = json.loads((last.parent / "outcome.json").read_text())
+    assert (outcome["status"], outcome["reason"]) == ("KILLED", "interrupted by SIGUSR2")
+    assert events_of(last.parent, "end")[0]["status"] == "KILLED"
 
 
 @pytest.mark.parametrize(

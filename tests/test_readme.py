@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.inference.drawing import drawn
+
 ROOT = Path(__file__).parents[1]
 ROOMS = [ROOT / room for room in ("conf", "mnist_trainer", "tests")]
 TEXTS = [
@@ -22,8 +24,11 @@ BLOCKS = [
     for text in TEXTS
     for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
-MODULES = [block for kind, block in BLOCKS if kind == "python" and re.match(r"# my_\w+\.py\n", block)]
+MODULES = {
+    match[1]: block for kind, block in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", block))
+}
 TRAINER = "python -m mnist_trainer"
+UI = "env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui"
 SMALL = ["data=digits", "epochs=1", "tracking=off"]
 
 # Other commands, and what stands for them here: a file that runs them, or the name of a test below.
@@ -34,7 +39,15 @@ ELSEWHERE = {
     ".venv/bin/python -m pytest -m long": ".ci/run",
     "ruff format && ruff check && mypy": ".ci/run",
     ".ci/run": ".github/workflows/ci.yml",
-    "python -m mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db": "tests/shipping/test_ui.py",
+    f"{UI} --backend-store-uri sqlite:///outputs/mlflow.db --workers 1": "tests/shipping/test_ui.py",
+    "export MLFLOW_TRACKING_URI=sqlite:///outputs/mlflow.db": "tests/shipping/test_serving.py",
+    "python -m mlflow models serve -m models:/digits@champion --env-manager local --port 5001": (
+        "tests/shipping/test_serving.py"
+    ),
+    "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d @images.json": (
+        "tests/shipping/test_serving.py"
+    ),
+    "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
 SCRIPT = re.compile(r"python (tests/\S+\.py)( --help)?")
@@ -46,7 +59,7 @@ def commands():
     lines = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]
     prose = [re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for text in TEXTS]
     spans = [span for text in prose for span in re.findall(r"`([^`\n]+)`", text)]
-    typed = [span for span in spans if re.match(r"(\.venv/bin/)?(python3?|pip) -|\.ci/run$", span)]
+    typed = [span for span in spans if re.match(r"(\.venv/bin/)?(python3?|pip) (-|\w+\.py)|\.ci/run$", span)]
     found = [line.partition("  #")[0].strip() for line in [*lines, *typed]]
     return list(dict.fromkeys(filter(None, found)))
 
@@ -80,8 +93,9 @@ def test_ci_types_what_the_readmes_say():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("readme")
-    for block in MODULES:
-        (path / block.partition("\n")[0].removeprefix("# ")).write_text(block)
+    assert "my_module.py" in MODULES
+    for name, module in MODULES.items():
+        (path / name).write_text(module)
     return path
 
 
@@ -111,6 +125,9 @@ def interrupted_sweep(folder):
 
 def small(words, folder):
     """Return the same words on small data, after there is something to go on with where they want it."""
+    if any(word.startswith("checkpoint=") for word in words):
+        assert run([sys.executable, "-m", "mnist_trainer", *SMALL], folder).returncode == 0
+        drawn().save(folder / "mine.png")
     if any(word.startswith("sweep.resume=") for word in words):
         newest = interrupted_sweep(folder)
         words = [f"sweep.resume={newest}" if word.startswith("sweep.resume=outputs/") else word for word in words]
@@ -131,6 +148,8 @@ def small(words, folder):
 @pytest.mark.parametrize("arguments", TRAINERS)
 def test_the_commands_run(arguments, folder):
     words = small(shlex.split(arguments), folder)
+    if "format=onnx" in words:
+        pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     if "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
@@ -160,7 +179,7 @@ def test_the_extras_are_there(extra):
 
 
 def test_the_python_code_runs(folder):
-    blocks = [block for kind, block in BLOCKS if kind == "python" and block not in MODULES]
+    blocks = [block for kind, block in BLOCKS if kind == "python" and block not in MODULES.values()]
     code = "\n".join(blocks).replace('"epochs=1"', '"epochs=1", "data=digits", "tracking=off"')
     done = run([sys.executable, "-c", code], folder)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,13 @@
-import pytest
+import shlex
 
-from mnist_trainer.words import form_for, signed
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import example, given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from mnist_trainer.words import command, folder_name, form_for, quoted, signed
+from mnist_trainer.words import given as given_as
 
 
 @pytest.mark.parametrize(
@@ -16,3 +23,34 @@ from mnist_trainer.words import form_for, signed
 )
 def test_a_difference_shows_its_sign_and_the_digits_that_its_spread_leaves_it(value, size, shown):
     assert signed(value, form_for(size, 2)) == shown
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=20)
+
+
+@example("lr=0.1")
+@example("my runs")
+@example("läufe")
+@example("it's")
+@example("a\\")
+@example("a\\'b")
+@example("null")
+@example("${oc.env:HOME}")
+@example("1e-3")
+@example("[1,2]")
+@example("~")
+@given(NAMES.filter(lambda text: text == text.strip()))
+def test_what_is_printed_can_be_pasted(text):
+    _, m, module, option, override = shlex.split(command("mnist_trainer", "--multirun", given_as("resume", text)))
+    assert (m, module, option) == ("-m", "mnist_trainer", "--multirun")
+    parsed = OverridesParser.create().parse_override(override)
+    assert parsed.key_or_group == "resume"
+    config = OmegaConf.create({"resume": None})
+    OmegaConf.update(config, "resume", parsed.value())
+    assert config.resume == text
+
+
+@given(NAMES)
+def test_a_folder_s_name_needs_no_quotes(text):
+    assert shlex.quote(folder_name(text)) == folder_name(text)
+    assert quoted(f"a{folder_name(text)}") == f"a{folder_name(text)}"

@@ -7,7 +7,9 @@ from mnist_trainer import registry
 from mnist_trainer.build import build_loss
 from mnist_trainer.config import LossConfig
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.losses.loss import gradient_of, value_of
 from mnist_trainer.model import Sequential
+from mnist_trainer.slips import told_in_words
 
 
 class Mode:
@@ -23,16 +25,20 @@ class Mode:
         self.tail = Sequential(
             registry.tail_layers(config.name), (classes,), max_batch, dtype, np.random.default_rng(0)
         )
+        self._predictions: Array = np.empty((0, classes), dtype)
 
     def forward(self, logits: Array, targets: Array | Indices) -> float:
-        """Return the mean loss."""
-        return self.loss.forward(self.tail.forward(logits, training=True), targets)
+        """Return the mean loss; raises `MistakeError` where the nodes can't run."""
+        with told_in_words():
+            predictions = self._predictions = self.tail.forward(logits, training=True)
+            return value_of(self.loss, predictions, targets)
 
     def backward(self, upstream: float = 1.0) -> Array:
         """Return upstream · dL/dz, through all the mode's nodes; raises `MistakeError` where they can't run."""
-        gradient = self.tail.backward(self.loss.backward(upstream), need_dx=True)
-        assert gradient is not None
-        return gradient
+        with told_in_words():
+            gradient = self.tail.backward(gradient_of(self.loss, self._predictions, upstream), need_dx=True)
+            assert gradient is not None
+            return gradient
 
     def targets_gradient(self, upstream: float = 1.0) -> Array:
         """Return upstream · dL/dt, the targets taken as an array."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 from pathlib import Path
 
 from mnist_trainer.data.dataset import Part
@@ -15,12 +17,28 @@ _log = logging.getLogger(__name__)
 
 
 def cache_folder(cache: str | Path | None) -> Path:
-    """Choose the cache's folder: `cache`, or the user's own (on Linux ~/.cache/mnist_trainer)."""
+    """Choose the cache's folder: `cache`, or the user's own (on Linux ~/.cache/mnist_trainer).
+
+    A user may have no home, or one that can't be written to: then a folder among the temporary files. Whatever lies
+    in it is taken for what its checksum says, whoever put it there.
+    """
     if cache is not None:
         return expanded(cache)
     from platformdirs import user_cache_path
 
-    return user_cache_path("mnist_trainer")
+    try:
+        own = user_cache_path("mnist_trainer")
+        if own.is_absolute() and can_be_made(own):  # some versions leave the ~ of a home that isn't known
+            return own
+    except (OSError, RuntimeError):  # others say that it isn't
+        pass
+    return Path(tempfile.gettempdir(), "mnist_trainer-cache")
+
+
+def can_be_made(folder: Path) -> bool:
+    """Whether a folder is there, or could be."""
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    return there == folder or (there.is_dir() and os.access(there, os.W_OK | os.X_OK))
 
 
 def from_cache(known: KnownSet, folder: Path, *, download: bool, progress: bool) -> list[Part]:

@@ -51,7 +51,7 @@ def fill(stream: BinaryIO, view: memoryview) -> int:
 def head_of(path: Path, size: int = CHUNK) -> bytes:
     """Return the first bytes of a file, unpacked, as far as they can be had; raises `OSError`."""
     with open_file(path) as file:
-        head = file.read(size)
+        head = file.read(size) or b""  # a file of the kernel's may have nothing to say, yet
     if head[:2] != GZIP_MAGIC:
         return head
     try:

@@ -53,9 +53,10 @@ def _official(
 ) -> Part:
     """Return the first of the pieces in question that is the official file; raises what is wrong with the first."""
     candidates = [piece for piece in found.pieces if piece.part == part and piece.has(role)]
+    candidates = [piece for piece in candidates if piece.form != "pictures"]  # which have lost the official order
     if not candidates:
         words = f"{'training' if part == 'train' else part} {role}"
-        raise DataError(f"{found.root}: no {words} of {known.title}; {found.listing()}")
+        raise DataError(f"{found.root}: no {words} of {known.title} (data=idx takes any); {found.listing()}")
     first: DataError | None = None
     for piece in sorted(candidates, key=lambda piece: _likelihood(piece, known, file, found.root))[:_MOST_TRIED]:
         try:
@@ -63,7 +64,7 @@ def _official(
                 return piece.place, read_known(known, file, piece.path, copies)
             content = contents.get(id(piece))
             if content is None:
-                content = contents[id(piece)] = read(piece, known.class_names)
+                content = contents[id(piece)] = read(piece)
             array = content.of(role)
             assert array is not None
             _check_content(array, known, file, piece.place, packed_fits=None)

@@ -115,7 +115,11 @@ def _in_folder(root: Path) -> tuple[list[Piece], list[str]]:
         within = folder.relative_to(root)
         for name in [name for name in classes if part_of_path(Path(name))]:
             others.append(f"{within / name} ({len(classes.pop(name)):,} pictures in no folder of a class)")
-        if classes:
+        if len(classes) == 1:
+            others.append(
+                f"{within / next(iter(classes))} (pictures, in a single folder: one for each class is wanted)"
+            )
+        elif classes:
             frozen = {name: tuple(sorted(names)) for name, names in classes.items()}
             pieces.append(Piece(folder, "pictures", part_of_path(within), None, classes=frozen))
     return pieces, others

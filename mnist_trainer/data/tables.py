@@ -35,24 +35,29 @@ class Columns:
 
 
 def columns_of(head: bytes) -> Columns | None:
-    """Tell the columns from a file's first bytes; None if it is no table of pixels."""
-    first, end, _ = head.partition(b"\n")
-    try:
-        fields = [field.strip().strip('"') for field in first.decode("utf-8-sig").split(",")]
-    except UnicodeDecodeError:
-        return None
+    """Tell the columns from a file's first two lines; None if it is no table of pixels."""
+    first, end, rest = head.partition(b"\n")
+    fields, following = _fields(first), _fields(rest.partition(b"\n")[0])
     if not end or len(first) > LONGEST_LINE or len(fields) < 4:
         return None
     if all(_is_number(field) for field in fields):
         label = 0 if image_shape(len(fields) - 1) else None
         has_header = False
-    elif any(_is_number(field) for field in fields) or not all(field.isprintable() for field in fields):
-        return None
     else:
         named = [number for number, field in enumerate(fields) if field.lower() in _LABELS]
         label, has_header = (named[0] if len(named) == 1 else None), True
+        numbers = len(following) == len(fields) and all(_is_number(field) for field in following)
+        if not numbers and (rest or label is None):
+            return None
     image = image_shape(len(fields) - (label is not None))
     return Columns(len(fields), label, has_header, image) if image else None
+
+
+def _fields(line: bytes) -> list[str]:
+    try:
+        return [field.strip().strip('"') for field in line.decode("utf-8-sig").split(",")]
+    except UnicodeDecodeError:
+        return []
 
 
 def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
@@ -60,10 +65,11 @@ def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
     pixels, labels = bytearray(), bytearray()
     with opened(path, "a table of pixels is") as stream, in_file(path):
         first = stream.readline(LONGEST_LINE)
-        columns = columns_of(first if first.endswith(b"\n") else first + b"\n")
+        second = stream.readline(LONGEST_LINE)
+        columns = columns_of((first if first.endswith(b"\n") else first + b"\n") + second)
         if columns is None:
             raise DataError("not a table of pixels: label,pixel0,pixel1,... with a square image's pixels is wanted")
-        blocks = _blocks(stream, b"" if columns.has_header else first.removeprefix(b"\xef\xbb\xbf"))
+        blocks = _blocks(stream, second if columns.has_header else first.removeprefix(b"\xef\xbb\xbf") + second)
         line = 1 + columns.has_header
         for block in blocks:
             rows = _parsed(block, columns.count, line)

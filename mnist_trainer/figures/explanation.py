@@ -39,19 +39,20 @@ class Numbers:
     p_minus_t: Floats
     posted: Floats
     diagonal: Floats
-    difference: float  # the largest between product and p_minus_t, over all classes
-    posted_difference: float
-    diagonal_difference: float
+
+    def off(self, values: Floats) -> float:
+        """Return the largest difference to p − t, of the classes that are shown."""
+        return float(np.abs(values - self.p_minus_t).max())
 
 
 def explanation_picture(numbers: Numbers, path: Path | BinaryIO) -> None:
     """Draw the derivation to `path`, in the proportions of a slide."""
     n = numbers
     with picture(path, 14.4, 8.1) as figure:
-        verdict = "is" if is_small(n.difference, n) else "should be"
+        verdict = "is" if is_small(n.off(n.product), n) else "should be"
         title = f"p − t {verdict} the derivative of cross-entropy times the derivative of softmax: nothing is left out"
         figure.suptitle(title, fontsize=17, fontweight="bold")
-        grid = figure.add_gridspec(1, 3, width_ratios=(3.1, 6.6, 4.7))
+        grid = figure.add_gridspec(1, 3, width_ratios=(2.8, 7.4, 4.2))
         for column, part in enumerate((speaks, multiplies, results)):
             part(figure.add_subfigure(grid[0, column]), n)
 
@@ -63,10 +64,10 @@ def speaks(figure: SubFigure, n: Numbers) -> None:
     top.set_axis_off()
     taken = f"taken for {n.taken_for}" if n.true != n.predicted else "the network agrees"
     top.set_title(f"{n.title}\nlabel {n.label}, {taken}")
-    bars(z, n, n.logits)
-    z.set_title("logits z")
-    bars(p, n, n.p)
-    p.set_title("p = softmax(z)")
+    for axes, values, title, what in ((z, n.logits, "logits z", "z"), (p, n.p, "p = softmax(z)", "p")):
+        axes.bar(range(len(n.names)), values, 0.7, color=[BLUE if i == n.true else GREY for i in range(len(n.names))])
+        axes.set(title=title, ylabel=what)
+        by_class(axes, n)
 
 
 def multiplies(figure: SubFigure, n: Numbers) -> None:
@@ -78,7 +79,7 @@ def multiplies(figure: SubFigure, n: Numbers) -> None:
     matrix.set_xticks(ticks, n.names)
     matrix.set_yticks(ticks, [f"{name} true" if i == n.true else name for i, name in enumerate(n.names)])
     mark(matrix.get_xticklabels() + matrix.get_yticklabels(), n)
-    vector.set_xticks([])
+    vector.set(xticks=[], xlabel="dL/dp of i")
     vector.tick_params(left=False, labelleft=False)
     matrix.set(xlabel="∂ by the logit of class j", ylabel="∂ of the probability of class i")
     matrix.set_title("The derivative of softmax, J\n$J_{ij} = p_i\\,(\\delta_{ij} - p_j)$: not the diagonal alone")
@@ -87,31 +88,26 @@ def multiplies(figure: SubFigure, n: Numbers) -> None:
 
 def results(figure: SubFigure, n: Numbers) -> None:
     """Draw the product beside p − t, and what the mistakes give instead."""
-    for axes, values, difference, what in zip(
+    for axes, values, what in zip(
         figure.subplots(3, 1, sharex=True, sharey=True),
         (n.product, n.posted, n.diagonal),
-        (n.difference, n.posted_difference, n.diagonal_difference),
         ("J$^T$·dL/dp", "Posted answer: (p − t)·p(1 − p)", "Diagonal of J alone: −t/p·p(1 − p)"),
         strict=True,
     ):
+        difference = n.off(values)
         equal = is_small(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = f"= p − t, in grey (largest difference {difference:.0e})"
+        verdict = f"= p − t, in grey, up to {difference:.0e}"
         if not equal:
             verdict = f"≠ p − t, in grey (off by up to {short(difference)})"
         axes.set_title(f"{what}\n{verdict}", color=color)
+        axes.set_ylabel("dL/dz")
 
 
 def is_small(difference: float, n: Numbers) -> bool:
     """Whether a difference to p − t is one of rounding."""
     return bool(difference <= 1e-9 * np.abs(n.p_minus_t).max() + 2e-15)
-
-
-def bars(axes: Axes, n: Numbers, values: Floats) -> None:
-    """Draw a bar a class, the true one in colour."""
-    axes.bar(range(len(n.names)), values, 0.7, color=[BLUE if i == n.true else GREY for i in range(len(n.names))])
-    by_class(axes, n)
 
 
 def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
@@ -133,7 +129,7 @@ def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
                 color=color,
                 fontweight="bold",
             )
-    axes.margins(y=0.14)
+    axes.margins(y=0.24)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("-", "−", 1)))
     by_class(axes, n)
 
@@ -143,6 +139,7 @@ def by_class(axes: Axes, n: Numbers) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(n.names)), n.names)
     axes.tick_params(labelbottom=True)
+    axes.set_xlabel("class")
     axes.grid(visible=False, axis="x")
     mark(axes.get_xticklabels(), n)
 
@@ -161,20 +158,20 @@ def heat(axes: Axes, values: Floats) -> None:
             cell(value),
             ha="center",
             va="center",
-            fontsize=8 if values.shape[1] > 1 and len(cell(value)) > 5 else 9.5,
+            fontsize=10,
             fontweight="bold" if on_diagonal else "normal",
-            color="white" if value > 0.6 * most else "#888888" if 0 < abs(value) < 0.02 * most else "black",
+            color="white" if value > 0.6 * most else "black",
         )
 
 
 def cell(value: float) -> str:
-    """Write a number for a cell, without the 0 before the point."""
-    if value == 0:
-        return "0"
+    """Write a number for a cell, without the 0 before the point; what no one could read is ≈0."""
     sign, size = "−" if value < 0 else "", abs(value)
     if size >= 1:
-        return f"{sign}{size:.4g}"
-    return sign + (f"{size:.3f}".removeprefix("0") if size >= 0.0005 else f"{size:.0e}".replace("e-0", "e-"))
+        return f"{sign}{size:.4g}" if size < 9999.5 else f"{sign}{size:.0e}"
+    if size >= 0.0005:
+        return sign + f"{size:.3f}".removeprefix("0")
+    return "≈0" if value else "0"
 
 
 def short(value: float, sign: str = "") -> str:

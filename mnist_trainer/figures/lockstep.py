@@ -53,8 +53,8 @@ def training_curves(record: Record, path: Path) -> None:
             _scale(axes, key, shown, of_modes[0])
             if shown:
                 axes.legend(loc="best", fontsize=LARGE)
-        panels[0].set_title("Loss (nats per image)", fontsize=LARGER)
-        panels[1].set_title("Accuracy", fontsize=LARGER)
+            axes.set_title(key.capitalize(), fontsize=LARGER)
+            axes.set_ylabel("nats per image" if key == "loss" else "share of the images", fontsize=LARGE)
         means = f"lines: training, mean of {window} updates; " if window > 1 else "lines: training; "
         figure.supxlabel(means + "dots: validation", fontsize=LARGE)
 
@@ -171,6 +171,7 @@ def _differences(
 
 def _relative(axes: Axes, labels: Sequence[Label]) -> None:
     count_updates(axes, fontsize=LARGE)
+    axes.set_ylabel("‖difference‖ / ‖first‖", fontsize=LARGE)
     axes.tick_params(labelsize=12)
     if axes.lines:
         axes.set_yscale("log")

@@ -28,68 +28,79 @@ THRESHOLDS = (
     ("wrong", 16.12, "clip at 1e-7", "right"),
     ("wrong", 69.08, "floor at 1e-30", "right"),
     ("wrong", 103.97, "exp is 0 in float32", "left"),
-    ("right", 16.64, "p rounds to 1", "right"),
+    ("right", 18.83, "p rounds to 1", "right"),
+    ("right", 103.97, "exp is 0 in float32", "left"),
 )
-FURTHEST = {"wrong": 1000.0, "right": 60.0}  # nothing new happens from there to 1e4
+FURTHEST = {"wrong": 1000.0, "right": 60.0}  # of the errors: nothing new happens from there to 1e4
 LEAST_ERROR, GREATEST_ERROR = 1e-9, 30.0
-WIDTHS = (11.0, 6.5, 4.4, 2.6)
+WIDTHS = (11.0, 6.5, 4.4, 2.8, 1.6)
 
 
 def saturation(record: Record, path: Path) -> None:
     """Draw the relative error of each mode's loss and gradient against the gap to `path`, for wrong and right rows.
 
     The record is that of the saturation study: `scales`, `curves` (mode, rows, loss_error, gradient_error, …) and
-    `events` (mode, rows, what, scale). What is not finite leaves the panel through its top.
+    `events` (mode, rows, what, scale). A curve ends at ▲ where it becomes infinite, at ✕ where it becomes NaN.
     """
     with picture(path, 15, 10) as figure:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
             for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
-                labels = []
-                for index, curve, events in modes(record, rows):
-                    errors = largest_nearby(curve[f"{of}_error"])
-                    _line(axes, record, rows, np.clip(errors, LEAST_ERROR, 1e3), index)
-                    end = _end(record, rows, errors)
-                    labels.append(
-                        (f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", end, color(index))
-                    )
                 axes.set(yscale="log", ylim=(LEAST_ERROR, GREATEST_ERROR))
+                axes.set_ylabel(f"relative error of the {of}", fontsize=LARGE)
                 axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
-                label_ends(axes, labels, fontsize=LARGE)
-                _gaps(axes, record, rows, 0.3)
-            panels[line, 0].set_ylabel("relative error", fontsize=LARGE)
+                _panel(axes, record, rows, of, f"{of}_error", FURTHEST[rows], 0.3)
 
 
 def parting_of_ways(record: Record, path: Path) -> None:
-    """Draw what each mode returns for wrong rows to `path`: the loss, and the gradient at the true class, N-fold."""
-    with picture(path, 15, 6.2) as figure:
+    """Draw to `path` what each mode returns for wrong rows, the loss and the gradient, and the loss of right rows."""
+    with picture(path, 15, 10.5) as figure:
         figure.suptitle("The worse the mistake, the more a loss should say (float32)", fontsize=LARGEST)
-        loss, gradient = figure.subplots(1, 2)
-        losses, gradients = [], []
-        for index, curve, events in modes(record, "wrong"):
-            start = record["scales"][0]
-            of_loss, at_true = np.array(curve["loss"]), np.array(curve["gradient_at_true"])
-            _line(loss, record, "wrong", np.where(np.isfinite(of_loss), of_loss, 1e6), index)
-            _line(gradient, record, "wrong", at_true, index)
-            end = _end(record, "wrong", np.where(np.isfinite(of_loss), of_loss, math.inf))
-            losses.append((f"{curve['mode']}: {fate('loss', curve, events, start)}", end, color(index)))
-            last = at_true[np.isfinite(at_true)]
-            place = float(last[-1]) if last.size else math.nan
-            gradients.append((f"{curve['mode']}: {fate('gradient', curve, events, start)}", place, color(index)))
-            if last.size < at_true.size:
-                gradient.plot(record["scales"][max(last.size - 1, 0)], place, "X", color=color(index), markersize=12)
+        grid = figure.add_gridspec(2, 2, height_ratios=(1.35, 1))
+        loss, gradient, right = (figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
         loss.set(yscale="log", ylim=(1, FURTHEST["wrong"]))
         whole_numbers(loss.yaxis)
         gradient.set(ylim=(-1.15, 0.15))
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
-        for axes, title, labels in (
-            (loss, "Loss of an image (nats)", losses),
-            (gradient, "Gradient at its true class", gradients),
+        right.set(yscale="log", ylim=(1e-9, 3))
+        for axes, rows, of, title, label, height in (
+            (loss, "wrong", "loss", "A wrong image: its loss", "loss (nats)", 0.02),
+            (gradient, "wrong", "gradient_at_true", "A wrong image: the gradient at its true class", "dL/dz", 0.3),
+            (right, "right", "loss", "A right image: 0 · log 0 is nan, where targets are rows", "loss (nats)", 0.5),
         ):
             axes.set_title(title, fontsize=LARGER, pad=12)
-            label_ends(axes, labels, fontsize=LARGE)
-            _gaps(axes, record, "wrong", 0.02 if axes is loss else 0.3)
+            axes.set_ylabel(label, fontsize=LARGE)
+            _panel(axes, record, rows, of.partition("_")[0], of, FURTHEST["wrong"], height)
+
+
+def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: float, height: float) -> None:
+    """Draw and label what each mode's loss or gradient, or its error, is over the gaps; the axes have their limits."""
+    low, high = axes.get_ylim()
+    scales, labels = np.array(record["scales"]), []
+    for index, curve, events in modes(record, rows):
+        values = largest_nearby(curve[key]) if key.endswith("error") else np.array(curve[key], dtype=np.float64)
+        drawn = np.where(np.isposinf(values), high, np.clip(values, low, high))
+        end = drawn[scales <= furthest]
+        _line(axes, scales[scales <= furthest], end, index)
+        place = float(end[np.isfinite(end)][-1]) if np.isfinite(end).any() else math.nan
+        for lost, marker in ((np.isposinf(values), "^"), (np.isnan(values), "X")):
+            if lost[scales <= furthest].any() and not lost[0]:
+                first = int(np.argmax(lost))
+                at = high if marker == "^" else drawn[first - 1]
+                axes.plot(
+                    scales[first],
+                    at,
+                    marker,
+                    color=color(index),
+                    markersize=13,
+                    markeredgecolor="white",
+                    clip_on=False,
+                    zorder=9,
+                )
+        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, color(index)))
+    label_ends(axes, labels, fontsize=LARGE)
+    _gaps(axes, record, rows, furthest, height)
 
 
 def modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
@@ -125,31 +136,24 @@ def first_not_finite(values: Sequence[float]) -> str:
 
 
 def largest_nearby(errors: Sequence[float]) -> Floats:
-    """Return the largest of each error and the four before it: rounding jumps; infinity for what is not finite."""
-    values = np.array(errors)
-    finite = np.isfinite(values)
-    padded = np.pad(np.where(finite, values, 0), (4, 0), mode="symmetric")
-    return np.where(finite, np.lib.stride_tricks.sliding_window_view(padded, 5).max(axis=1), math.inf)
+    """Return the largest of each error and the four before it, for rounding jumps; what is not finite stays."""
+    values = np.array(errors, dtype=np.float64)
+    padded = np.pad(np.where(np.isfinite(values), values, 0), (4, 0), mode="symmetric")
+    return np.where(np.isfinite(values), np.lib.stride_tricks.sliding_window_view(padded, 5).max(axis=1), values)
 
 
-def _line(axes: Axes, record: Record, rows: str, values: Floats, index: int) -> None:
+def _line(axes: Axes, scales: Floats, values: Floats, index: int) -> None:
     """Draw a curve, thinner than the one before, so that where curves coincide all are seen."""
-    scales = np.array(record["scales"])
-    shown = scales <= FURTHEST[rows]
     width = WIDTHS[min(index, len(WIDTHS) - 1)]
-    axes.plot(scales[shown], values[shown], color=color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
+    axes.plot(scales, values, color=color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
 
 
-def _end(record: Record, rows: str, values: Floats) -> float:
-    return float(values[np.array(record["scales"]) <= FURTHEST[rows]][-1])
-
-
-def _gaps(axes: Axes, record: Record, rows: str, height: float) -> None:
+def _gaps(axes: Axes, record: Record, rows: str, furthest: float, height: float) -> None:
     """Label the x-axis, and mark where something is bound to happen."""
-    axes.set(xscale="log", xlim=(1, FURTHEST[rows]))
+    axes.set(xscale="log", xlim=(1, furthest))
     for of_rows, gap, words, side in THRESHOLDS:
         near = [event for event in record["events"] if event["rows"] == rows and abs(event["scale"] / gap - 1) < 0.03]
-        if of_rows != rows or not near:
+        if of_rows != rows or not near or gap > furthest:
             continue
         axes.axvline(gap, color=GREY, linestyle=":", linewidth=1.5, zorder=0)
         axes.annotate(
@@ -164,8 +168,8 @@ def _gaps(axes: Axes, record: Record, rows: str, height: float) -> None:
             color=GREY,
             fontsize=11,
         )
-    axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 300, 1000]))
+    axes.xaxis.set_major_locator(FixedLocator([1, 3, 10, 30, 100, 300, 1000]))
     major_ticks_only(axes.xaxis)
     whole_numbers(axes.xaxis)
     axes.tick_params(labelsize=12)
-    axes.set_xlabel("gap between the two logits", fontsize=LARGE)
+    axes.set_xlabel("gap to the largest other logit", fontsize=LARGE)

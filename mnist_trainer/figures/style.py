@@ -13,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 
 from mnist_trainer.files import replacing
@@ -33,6 +34,7 @@ GREY = "#555555"  # of what is no mode's
 
 LARGE, LARGER, LARGEST = 13, 15, 18  # fonts of labels, panels' titles and a figure's title on a slide
 DOTS_PER_INCH = 150
+PAD = 0.12  # inches, to the edge too
 SETTINGS = {
     "font.size": 11,
     "axes.titlesize": 12,
@@ -59,7 +61,9 @@ def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figu
     It is a PNG but for a path that ends in .svg or .pdf. Raises `OSError` naming the file.
     """
     with matplotlib.rc_context(SETTINGS):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+        figure = Figure(
+            figsize=(width, height), dpi=DOTS_PER_INCH, layout=ConstrainedLayoutEngine(h_pad=PAD, w_pad=PAD)
+        )
         canvas = FigureCanvasAgg(figure)
         yield figure
         if isinstance(path, Path) and path.suffix in (".svg", ".pdf"):

@@ -2,8 +2,10 @@
 
 In goes a `model.npz`, which a run writes at its end, and images; out come classes, probabilities and scores. It needs
 NumPy alone: no configuration, no tracking. In reading order: `model_file` (what the file says), `loading`,
-`classifier`, `images` (arrays, checked), `scores`. Of a user's own pictures: `chosen`, which are meant; `pictures`,
-read; `preparation`, made like MNIST's; `predictions`, what is said of them.
+`classifier`, `images` (arrays, checked), `scores`, `answers`. Of a user's own pictures: `chosen`, which are meant;
+`pictures`, read; `preparation`, made like MNIST's; `predictions`, what is said of them. For MLflow: `served`, what it
+loads and asks, and `plugin_api`, what a plugin finds there. For other programs: `onnx_export`, `onnx_layers`,
+`onnx_graph`.
 
     from mnist_trainer import inference
 

@@ -13,7 +13,7 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.inference.images import as_batch, as_labels
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.scores import Scores, scores_of
-from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.kernels.pixels import scale_pixels
 from mnist_trainer.layer_list import build_list
 from mnist_trainer.model import Sequential
@@ -62,6 +62,11 @@ class Classifier:
         """The layers, as they were built; to be read only."""
         return self._model.stack.layers
 
+    @property
+    def shapes(self) -> Sequence[Shape]:
+        """What each of the layers gets, and last what comes out, without the batch axis."""
+        return [*self._model.stack.shapes, self._model.out_shape]
+
     def predict(self, images: ArrayLike) -> Indices:
         """Return the classes' numbers (N,)."""
         predicted: Indices = self.logits(images).argmax(axis=1)
@@ -107,9 +112,19 @@ def softmax(logits: Array) -> Array:
 def layers_of(description: Description, origin: Path) -> list[Any]:
     """Make the layers; raises `DataError` that names a plugin that is wanted, or a layer that is none."""
     try:
-        registry.import_plugins([module for module in description.plugins if module not in ("__main__", "builtins")])
+        if not kinds_of(description.layers) <= set(
+            registry.layers
+        ):  # else they are registered here: by a notebook, say
+            registry.import_plugins(description.plugins)
         return build_list(description.layers, "layers")
     except ConfigError as error:
         own = ", ".join(description.plugins)
         where = f" (layers of its own are registered by {own}: import it first, or let it lie on Python's path)"
         raise DataError(f"{origin}: {error}{where if own else ''}") from error
+
+
+def kinds_of(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the kinds of the layers in a list, and of those inside them."""
+    found = {str(entry.get("kind")) for entry in entries}
+    lists = [entry["layers"] for entry in entries if isinstance(entry.get("layers"), list)]
+    return found.union(*(kinds_of([each for each in inner if isinstance(each, Mapping)]) for inner in lists))

@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str], which: Which = "tested") -> Classifier:
     model = model_beside(given)
     if given.name in FILES.values() and not given.is_dir():
         which = "best" if given.name == BEST else "last"
-    description, arrays = read_model(model)
+    description, arrays, _ = read_model(model)
     if which != "tested":
         file = model.with_name(FILES[which])
         if not file.exists():

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import ConfigError, DataError
@@ -14,6 +15,9 @@ from mnist_trainer.sealed import read_sealed, write_sealed
 
 FORMAT = 1
 """Files of another format are refused: the run that wrote one has to be done again, or read by the version it names."""
+
+EXAMPLE = "example"
+"""The name of an image among the arrays."""
 
 Preparation = Literal["mnist", "digits", "scaled"]
 Outputs = Literal["logits", "probabilities"]
@@ -57,15 +61,21 @@ class Description:
         return len(self.class_names)
 
 
-def write_model(path: Path, description: Description, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a model file, whole and on to the disk; raises `OSError` naming it."""
-    write_sealed(path, arrays, asdict(description), version=FORMAT)
+def write_model(
+    path: Path, description: Description, arrays: Mapping[str, NDArray[Any]], example: NDArray[np.uint8]
+) -> None:
+    """Write a model file with an `example` of its images (1, H, W, C), whole and on to the disk; raises `OSError`."""
+    write_sealed(path, {**arrays, EXAMPLE: example}, asdict(description), version=FORMAT)
 
 
-def read_model(path: Path) -> tuple[Description, dict[str, NDArray[Any]]]:
-    """Return a model file's description and arrays; raises `DataError` naming it if it is anything else."""
+def read_model(path: Path) -> tuple[Description, dict[str, NDArray[Any]], NDArray[np.uint8]]:
+    """Return a model file's description, arrays and example; raises `DataError` naming it if it is anything else."""
     arrays, document = read_sealed(path, "model file", version=FORMAT, others=f"{LAST}, {BEST} and {CHECKPOINT}")
     try:
-        return picked(Description, document), arrays
+        description = picked(Description, document)
     except ConfigError as error:
         raise DataError(f"{path}: its document doesn't describe a model: {error}") from error
+    example = arrays.pop(EXAMPLE, None)
+    if example is None or example.dtype != np.uint8 or example.shape[1:] != tuple(description.image_shape):
+        raise DataError(f"{path}: its example is no image of {description.image_shape}")
+    return description, arrays, example

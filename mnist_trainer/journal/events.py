@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_type_hints
 
 from mnist_trainer.files import parse_object
+from mnist_trainer.journal.load import CPU, MEMORY
 from mnist_trainer.journal.values import (
     Check,
     Content,
@@ -24,11 +25,15 @@ from mnist_trainer.journal.values import (
     check_of,
 )
 
-TIMED = ("samples_per_second", "epoch_seconds")
+TIMED = ("samples_per_second", "epoch_seconds", CPU, MEMORY)
 """The metrics that come out otherwise when the same updates are done again."""
 
-Kind = Literal["run", "sweep", "comparison"]
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description, in Markdown."""
+
+Kind = Literal["run", "sweep", "comparison", "evaluation"]
 """A run, or a parent of the runs in the folders below its own."""
+Context = Literal["training", "validation", "testing"]
 Mode = Literal["mlflow", "off"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Told = tuple[int, tuple[str, ...]]
@@ -107,7 +112,7 @@ class Tags(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetEvent(Event):
-    """The training data set."""
+    """A data set, and what the run does with it."""
 
     event = "dataset"
     name: Text
@@ -115,6 +120,7 @@ class DatasetEvent(Event):
     source: Text  # a URL or a folder
     schema: Content
     profile: Content
+    context: Context = field(default="training", metadata={"in_older_lines": False})
 
 
 @dataclass(frozen=True)
@@ -131,8 +137,9 @@ class Metrics(Event):
         return self.step, tuple(sorted(self.metrics))
 
     def same_but_for_time(self, other: "Metrics") -> bool:
-        """Whether another that tells of the same has the same values, NaN being NaN, apart from `TIMED`."""
-        pairs = [(value, other.metrics[key]) for key, value in self.metrics.items() if key not in TIMED]
+        """Whether another has the same values of what both tell, NaN being NaN, apart from `TIMED`."""
+        common = (self.metrics.keys() & other.metrics.keys()) - set(TIMED)
+        pairs = [(self.metrics[key], other.metrics[key]) for key in common]
         return all(a == b or (a != a and b != b) for a, b in pairs)
 
 
@@ -154,6 +161,33 @@ class Artifact(Event):
     folder: PathInside | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelEvent(Event):
+    """What was learned is in the run's file `name`, and is to be logged as a model."""
+
+    event = "model"
+    name: PathInside
+    plugins: Names = field(default_factory=list)  # files and folders that go along
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register(Event):
+    """The model of the run `run`, this one or one of the sweep's, is to be registered as `name`."""
+
+    event = "register"
+    run: Id
+    name: Text
+    alias: Text | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated(Event):
+    """The metrics `test/...` are those of the model that the run `run` has left."""
+
+    event = "evaluated"
+    run: Id
+
+
 @dataclass(frozen=True)
 class End(Event):
     """The run's status, and the reason if it is a bad one."""
@@ -170,8 +204,27 @@ def _checks(kind: type[Event]) -> Mapping[str, Check]:
 
 WRITER = tuple(each.name for each in fields(Writer))
 KINDS: Mapping[str, type[Event]] = {
-    kind.event: kind for kind in (Start, Resume, Params, Tags, DatasetEvent, Metrics, Confusion, Artifact, End)
+    kind.event: kind
+    for kind in (
+        Start,
+        Resume,
+        Params,
+        Tags,
+        DatasetEvent,
+        Metrics,
+        Confusion,
+        Artifact,
+        ModelEvent,
+        Register,
+        Evaluated,
+        End,
+    )
 }
+LATER: Mapping[type[Event], Mapping[str, object]] = {
+    kind: {each.name: each.default for each in fields(kind) if not each.metadata.get("in_older_lines", True)}
+    for kind in KINDS.values()
+}
+"""What older lines lack, and what they mean; a line that means the same lacks it, too."""
 CHECKS = {kind: _checks(kind) for kind in KINDS.values()}
 """What lines of a kind hold, and what fits there."""
 
@@ -186,12 +239,17 @@ def parse(line: bytes) -> Event | None:
         return None
     word = content.get("event")
     kind = KINDS.get(word) if isinstance(word, str) else None
-    if kind is None or not all(name in content and fits(content[name]) for name, fits in CHECKS[kind].items()):
+    if kind is None:
+        return None
+    content = {**LATER[kind], **content}
+    if not all(name in content and fits(content[name]) for name, fits in CHECKS[kind].items()):
         return None
     return kind(**{name: content[name] for name in CHECKS[kind]})
 
 
 def line_of(event: Event) -> bytes:
     """Return the event's line, with its newline."""
-    content = {name: getattr(event, name) for name in CHECKS[type(event)]}
+    later = LATER[type(event)]
+    values = ((name, getattr(event, name)) for name in CHECKS[type(event)])
+    content = {name: value for name, value in values if name not in later or value != later[name]}
     return json.dumps({"event": event.event, **content}, separators=(",", ":"), default=str).encode() + b"\n"

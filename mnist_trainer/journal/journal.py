@@ -9,6 +9,7 @@ of a dead process. An open journal that is forked (not spawned) keeps the lock i
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,13 +45,13 @@ log = logging.getLogger(__name__)
 class Journal:
     """The writer; raises TrackingError if the folder's journal has another writer, or content and isn't `reopened`.
 
-    Metrics that equal those in `before` of the same step, but for the timed ones, are written again as they were.
+    Metrics that equal those to `remember` of the same step, but for the timed ones, are written again as they were.
     """
 
     def __init__(self, folder: Path, *, reopened: bool = False) -> None:
         self.folder = folder.absolute()
         self.path = self.folder / JOURNAL
-        self.before: Mapping[Told, Metrics] = {}
+        self.remember({})
         self._lost = 0  # metrics events
         self._failing = False  # as far as the user was told
         try:
@@ -69,6 +70,13 @@ class Journal:
             os.close(self._descriptor)
             raise TrackingError(f"{self.path}: {problem}")
         self._lines = Appender(self._descriptor, str(self.path))  # nobody else writes from here on
+
+    def remember(self, before: Mapping[Told, Metrics]) -> None:
+        """Let metrics that were told before, and cut off since, be told as they were."""
+        self.before = before
+        self._before_by_step: dict[int, list[Metrics]] = defaultdict(list)
+        for event in before.values():
+            self._before_by_step[event.step].append(event)
 
     @property
     def size(self) -> int:
@@ -126,8 +134,20 @@ class Journal:
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write numbers after `step` updates; NaN and infinities are kept."""
         now = Metrics(int(step), {key: float(value) for key, value in metrics.items()})
-        before = self.before.get(now.told)
-        self.write(now if before is None or not before.same_but_for_time(now) else before)
+        for before in self._told_before(now):
+            self.write(before)
+            now = replace(now, metrics={key: now.metrics[key] for key in now.metrics.keys() - before.metrics.keys()})
+        if now.metrics or not metrics:
+            self.write(now)
+
+    def _told_before(self, now: Metrics) -> list[Metrics]:
+        """Return what was told of the same before, by an older version as part of more, or in parts, if it is equal."""
+        if now.told in self.before:
+            found = [self.before[now.told]]
+        else:
+            same_step = self._before_by_step.get(now.step, ())
+            found = [each for each in same_step if each.metrics.keys() & now.metrics.keys()]
+        return found if all(each.same_but_for_time(now) for each in found) else []
 
     def artifact(self, name: str, folder: str | None = None) -> None:
         """Declare a file of the run; see `Artifact`."""

@@ -20,6 +20,7 @@ from mnist_trainer.journal.events import (
     Params,
     Resume,
     Start,
+    Tags,
     now_ms,
     parse,
 )
@@ -102,6 +103,7 @@ class History:
 
     start: Start | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Series] = field(default_factory=lambda: defaultdict(list))
     confusion: Confusion | None = None
     artifacts: list[Artifact] = field(default_factory=list)
@@ -119,6 +121,8 @@ def read_history(folder: Path) -> History:
                 history.start = event
             case Params():
                 history.params.update(event.params)
+            case Tags():
+                history.tags.update(event.tags)
             case Metrics():
                 for key, value in event.metrics.items():
                     history.metrics[key].append((event.step, value))

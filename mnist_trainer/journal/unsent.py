@@ -4,9 +4,10 @@ The journal enters a run when it starts, the shipper strikes it off when all is 
 shipper was killed along with it is found by the next command.
 """
 
+import os
 from pathlib import Path
 
-from mnist_trainer.files import JOURNAL, read_text
+from mnist_trainer.files import JOURNAL, read_bytes
 
 FOLDER = ".unsent"
 
@@ -15,7 +16,7 @@ def enter(store_folder: Path, run: str, folder: Path) -> None:
     """Note that `run`, whose journal is in `folder`, has events to send."""
     path = store_folder / FOLDER / run
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{folder.absolute()}\n", encoding="utf-8")
+    path.write_bytes(os.fsencode(folder.absolute()) + b"\n")  # as it is on the disk, in whatever encoding
 
 
 def strike(store_folder: Path, run: str) -> None:
@@ -29,7 +30,7 @@ def listed(store_folder: Path) -> dict[str, Path]:
     for path in (store_folder / FOLDER).glob("*"):
         try:
             entered = path.stat().st_mtime
-            folder = Path(read_text(path).strip())
+            folder = Path(os.fsdecode(read_bytes(path).strip()))
         except (OSError, ValueError):  # struck off by another process just now, or no entry at all
             continue
         if (folder / JOURNAL).exists():

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import check
 from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.slips import check_method
 
 Initializer = Literal["he", "glorot", "lecun"]
 
@@ -48,8 +49,13 @@ class Layer(ABC):
     """Views, by name, that `bind` has taken."""
 
     def __init_subclass__(cls) -> None:
-        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise."""
+        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise.
+
+        Raises `ConfigError` for a class that can't be a layer.
+        """
         cls.samplewise = vars(cls).get("samplewise", False)
+        check_method(cls, "forward", "x", training="training")
+        check_method(cls, "backward", "dy", need_dx="need_dx")
 
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""

@@ -6,8 +6,12 @@ from typing import ClassVar, Literal, TypeGuard
 
 import numpy as np
 
-from mnist_trainer.hyperparameters import check
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.hyperparameters import check, suggestion
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.slips import check_method, checked_array, checked_number
+
+EXPECTS = ("logits", "probabilities")
 
 
 @dataclass(eq=False)
@@ -28,8 +32,17 @@ class Loss(ABC):
     """In how many rows of the last batch the loss was capped, for want of a probability above the floor."""
 
     def __init_subclass__(cls) -> None:
-        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise."""
+        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise.
+
+        Raises `ConfigError` for a class that can't be a loss.
+        """
         cls.samplewise = vars(cls).get("samplewise", False)
+        if cls.expects not in EXPECTS:
+            raise ConfigError(
+                f"{cls.__name__}: expects={cls.expects!r} is unknown{suggestion(str(cls.expects), EXPECTS)}"
+            )
+        check_method(cls, "forward", "predictions", "targets")
+        check_method(cls, "backward", "upstream")
 
     def __post_init__(self) -> None:
         """Check the hyperparameters' ranges; raises `ConfigError`."""
@@ -46,6 +59,16 @@ class Loss(ABC):
     def targets_gradient(self, upstream: float = 1.0) -> Array:
         """Return upstream · dL/d targets, of shape (N, C), the targets taken as an array."""
         raise TypeError(f"{type(self).__name__} has no gradient with respect to its targets")
+
+
+def value_of(loss: Loss, predictions: Array, targets: Array | Indices) -> float:
+    """Call a loss's forward, anybody's; raises `SlipError` unless it returns a number."""
+    return checked_number(loss.forward(predictions, targets), f"{type(loss).__name__}.forward")
+
+
+def gradient_of(loss: Loss, predictions: Array, upstream: float = 1.0) -> Array:
+    """Call its backward; raises `SlipError` unless it returns an array of the predictions' shape."""
+    return checked_array(loss.backward(upstream), predictions.shape, f"{type(loss).__name__}.backward")
 
 
 def target_rows(targets: Array | Indices, predictions: Array, smoothing: float = 0.0) -> Array:

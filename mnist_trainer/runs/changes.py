@@ -12,6 +12,7 @@ from mnist_trainer.runs.provenance import flat
 MEANS = {
     *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
     *("tracking.name", "tracking.uri", "tracking.wait_seconds", "tracking.required"),
+    *("tracking.model", "tracking.register", "tracking.alias"),
     *("data.root", "data.cache", "data.download"),  # where the data are: a checkpoint knows what they are
 }
 """What says how a run is done, rather than which run it is."""

@@ -88,10 +88,11 @@ class Checkpoints(Callback):
         self._save()
 
     def between_updates(self) -> None:
-        """Write one if it is time."""
-        assert self._trainer is not None
+        """Write one if it is time, or a stop was asked for: a signal's handler may not come back."""
+        trainer = self._trainer
+        assert trainer is not None
         due = self._seconds is not None and time.monotonic() - self._saved_at >= self._seconds
-        if due and self._trainer.is_finite():
+        if (due or trainer.interruption.requested is not None) and trainer.is_finite():
             self._save()
 
     def on_end(self) -> None:

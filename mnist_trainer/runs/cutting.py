@@ -51,7 +51,7 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
         if before:
             _keep(journal.folder / CUT, before.values())
         journal.truncate(size)
-        journal.before = before
+        journal.remember(before)
         position = Position.load(journal.folder)
         if position is not None and position.uri != uri:
             (journal.folder / SHIPPED).unlink()

@@ -14,7 +14,7 @@ from mnist_trainer.errors import ConfigError, DataError, in_file
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
-from mnist_trainer.words import shown
+from mnist_trainer.words import folder_name, given, shown
 
 LATEST = "latest"
 
@@ -38,7 +38,9 @@ def run_folder(resume: str, outputs: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
     if start is not None and start.kind == "sweep":
-        raise ConfigError(f"resume={resume}: the folder of a sweep; --multirun sweep.resume={resume} goes on with it")
+        raise ConfigError(
+            f"resume={resume}: the folder of a sweep; --multirun {given('sweep.resume', resume)} goes on with it"
+        )
     if start is not None and start.kind != "run":
         raise ConfigError(f"resume={resume}: the folder of a {start.kind}; only single runs can be resumed")
     if above is not None and above.kind == "comparison":
@@ -88,10 +90,11 @@ def outcome_of(folder: Path) -> Mapping[str, Any]:
 def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_: DictConfig) -> str:
     if resume is not None:  # what is composed beside it need not be whole, nor have a name
         return str(run_folder(str(resume), Path(outputs)))
-    return f"{outputs}/{now}-{_root_.name}-{unique}"
+    return f"{outputs}/{now}-{folder_name(str(_root_.name))}-{unique}"
 
 
 OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
+OmegaConf.register_new_resolver("folder_name", lambda name: folder_name(str(name)), replace=True)
 OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import platform
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer import __version__, registry
-from mnist_trainer.config import DataConfig, IdxConfig
+from mnist_trainer.composition import schema_of_keys
+from mnist_trainer.config import DataConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
 from mnist_trainer.hyperparameters import construct
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.model_file import Description, Outputs, Preparation, write_model
+from mnist_trainer.journal.events import ModelEvent
+from mnist_trainer.journal.journal import Journal
 from mnist_trainer.layer_list import entry_of
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.mistakes import WrongSoftmax
@@ -26,23 +31,46 @@ from mnist_trainer.layers.stack import Stack
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
 
-PREPARATIONS: Mapping[str, Preparation] = {"mnist": "mnist", "digits": "digits"}
-"""How pictures become like those of a data set, by its name; those of others are scaled alone."""
+LIKE_MNIST = re.compile("q?mnist|emnist_.*")
+"""The names of sets whose pictures were made as MNIST's were."""
 
 log = logging.getLogger(__name__)
 
 
 def write_learned(
-    folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any], data: DataConfig
-) -> bool:
-    """Write the model as it is now; return whether it could be told without the run. Raises `OSError`."""
+    folder: Path, trainer: Trainer, dataset: Dataset, result: Mapping[str, Any], data: DataConfig | None
+) -> Description | None:
+    """Write the model as it is now; return what is said of it. Raises `OSError`.
+
+    None, after a warning, if it can't be told without the run.
+    """
     try:
         description = described(trainer, dataset, result, data)
     except ConfigError as error:
         log.warning(f"no {MODEL}: {error}")
-        return False
-    write_model(folder / MODEL, description, arrays_of(trainer))
-    return True
+        return None
+    write_model(folder / MODEL, description, arrays_of(trainer), dataset.test_images[:1])
+    return description
+
+
+def journal_model(journal: Journal, description: Description) -> None:
+    """Write that the model is to be logged; a line where a layer can't go along."""
+    try:
+        plugins = [str(file_of(module)) for module in description.plugins]
+    except DataError as error:
+        log.warning(f"no model for MLflow: {error}")
+    else:
+        journal.write(ModelEvent(name=MODEL, plugins=plugins))
+
+
+def file_of(module: str) -> Path:
+    """Return the file of a plugin's module, or the folder of its package; raises `DataError` if it has none."""
+    top = sys.modules.get(module.partition(".")[0])
+    file = getattr(top, "__file__", None)
+    if file is None or module == "__main__":
+        raise DataError(f"a layer is registered in a notebook or script ({module}): put it into a module, for plugins=")
+    path = Path(file).absolute()
+    return path.parent if path.name == "__init__.py" else path
 
 
 def learned_folder(outputs: Path) -> Path:
@@ -81,13 +109,20 @@ def described(
         image_shape=list(trainer.model.in_shape),
         scale=scaling.scale,
         shift=scaling.shift,
-        preparation=PREPARATIONS.get(dataset.name, "scaled") if dataset else "scaled",
+        preparation=preparation_for(dataset.name if dataset else ""),
         class_names=list(dataset.class_names) if dataset else [str(number) for number in range(classes)],
         plugins=sorted({module for layer in layers for module in foreign_modules(layer)}),
         data=about_data(dataset, data) if dataset else {},
         result=dict(result),
         versions={"mnist_trainer": __version__, "numpy": np.__version__, "python": platform.python_version()},
     )
+
+
+def preparation_for(data: str) -> Preparation:
+    """Tell how pictures become like those of a data set, by its name; for unknown ones they are scaled alone."""
+    if data == "digits":
+        return "digits"
+    return "mnist" if LIKE_MNIST.fullmatch(data) else "scaled"
 
 
 def about_data(dataset: Dataset, config: DataConfig | None) -> dict[str, Any]:
@@ -101,7 +136,8 @@ def data_of(description: Description) -> DataConfig:
     if not isinstance(values, Mapping):
         raise DataError("this model doesn't know the data that it was trained on: name some, as in data=mnist")
     try:
-        return construct(IdxConfig if "train_images" in values else DataConfig, values)
+        config: DataConfig = construct(schema_of_keys("data", values), values)
+        return config
     except ConfigError as error:
         raise DataError(
             f"the model's data are told as in another version ({error}): name them, as data=mnist"

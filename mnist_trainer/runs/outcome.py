@@ -38,7 +38,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
     (folder / OUTCOME).unlink(missing_ok=True)  # of a task without a journal
     try:
         yield
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
             forget(folder, root)
         else:
@@ -47,7 +47,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         raise
 
 
-def write_failure(folder: Path, error: KeyboardInterrupt | Exception, overrides: Sequence[str]) -> None:
+def write_failure(folder: Path, error: BaseException, overrides: Sequence[str]) -> None:
     """Write down what ended the run before its time; one that has its result keeps that, and says so."""
     if outcome_of(folder).get("status") == "FINISHED":
         log.info("the run itself is finished, and its result kept")
@@ -67,6 +67,10 @@ def ended_by(error: BaseException) -> tuple[Status, str]:
     match error:
         case KeyboardInterrupt():
             return "KILLED", f"interrupted by {error}" if error.args else "interrupted"
+        case SystemExit() if isinstance(
+            error.__context__, KeyboardInterrupt
+        ):  # by a handler that was there before ours
+            return ended_by(error.__context__)
         case MnistTrainerError():
             return "FAILED", str(error)
         case OSError():

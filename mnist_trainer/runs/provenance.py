@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import platform
+import shlex
 import socket
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def machine_tags() -> dict[str, str]:
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "processors": str(os.cpu_count()),
-        "command": " ".join(["python -m mnist_trainer", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "mnist_trainer", *sys.argv[1:]]),
         "version.python": platform.python_version(),
         "version.mnist_trainer": __version__,
         "version.numpy": np.__version__,
@@ -48,18 +49,22 @@ def user() -> str:
 def git_tags(folder: Path) -> dict[str, str]:
     """Tell the commit of the checkout that holds a folder, and whether files differ from it; {} where there is none."""
     try:
-        commit, changes = (
-            _git(folder, "rev-parse", "HEAD"),
-            _git(folder, "status", "--porcelain", "--untracked-files=no"),
-        )
-    except (OSError, subprocess.SubprocessError):
+        commit, branch = _git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD").splitlines()
+        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError, ValueError):
         return {}
-    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+    return {
+        "git.commit": commit,
+        "git.dirty": str(bool(changes)).lower(),
+        "mlflow.source.git.commit": commit,  # these two MLflow's pages show as source and version
+        "mlflow.source.git.branch": branch,
+    }
 
 
 def _git(folder: Path, *asked: str) -> str:
     command = ["git", "-C", str(folder), *asked]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+    return done.stdout.decode(errors="replace").strip()
 
 
 def flat(config: Config) -> dict[str, object]:
@@ -86,7 +91,7 @@ def machine() -> dict[str, str]:
         "versions": ", ".join(
             [f"mnist_trainer {__version__}", f"Python {platform.python_version()}", f"NumPy {np.__version__}", blas()]
         ),
-        "command": " ".join(["python -m mnist_trainer", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "mnist_trainer", *sys.argv[1:]]),
     }
 
 

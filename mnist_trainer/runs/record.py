@@ -1,9 +1,10 @@
 """A run's journal: what the run is at its start, how it ended at its end."""
 
+import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
@@ -13,14 +14,23 @@ from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
-from mnist_trainer.journal.events import DatasetEvent, Start, Status
+from mnist_trainer.journal.events import Context, DatasetEvent, Start, Status
 from mnist_trainer.journal.journal import Journal
+from mnist_trainer.runs.changes import MEANS, NOT_COMPARED
 from mnist_trainer.runs.outcome import ended_by
 from mnist_trainer.runs.provenance import flat, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+SUMMARY = "model_summary.txt"
+PLUMBING = {*MEANS, *NOT_COMPARED, "name", "task.name", "task.timing"}
+"""What is no param: it says how a run is done, or is the run's own. `config.yaml` has it."""
+DIGEST = 16
+"""Characters of a digest: MLflow takes 36, with what is behind them."""
+COLOURS = {"fused": "#0072B2", "separate": "#D55E00"}
+"""The loss modes', as in `figures`, which training doesn't load."""
 
 
 @contextmanager
@@ -30,7 +40,7 @@ def journaled(
     dataset: Dataset,
     record: Start,
     *,
-    validation_size: int,
+    trainer: Trainer,
     tags: Mapping[str, str] | None = None,
     resumption: Resumption | None = None,
 ) -> Iterator[Journal]:
@@ -46,7 +56,7 @@ def journaled(
     reason: str | None = None
     try:
         if resumption is None or resumption.checkpoint is None:
-            begin(journal, config, dataset, validation_size, tags or {})
+            begin(journal, config, dataset, trainer, tags or {})
         yield journal
     except BaseException as error:
         status, reason = ended_by(error)
@@ -95,11 +105,25 @@ def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
     journal.params(told)
 
 
-def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: int, tags: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Called:
+    """What a sweep calls a job in MLflow, for what varies, and whether it has its loss mode's colour there."""
+
+    name: str
+    coloured: bool
+
+
+def colour_of(mode: str) -> dict[str, str]:
+    """Return the tag by which a run has its loss mode's colour in all of MLflow's charts; {} if the mode has none."""
+    return {"mlflow.runColor": COLOURS[mode]} if mode in COLOURS else {}
+
+
+def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, tags: Mapping[str, str]) -> None:
     """Write what the run is made of."""
-    params = flat(config) | {"data.name": dataset.name, "data.validation_size": validation_size}
-    for name in ("name", "task.label"):  # the run's own: runs that differ in the loss alone have the same others
-        del params[name]
+    held = trainer.validation.samples
+    params = {key: value for key, value in flat(config).items() if key not in PLUMBING}
+    params |= {"data.name": dataset.name, "data.validation_size": held}
+    params["model.parameters"] = trainer.model.parameters.size
     journal.params(params)
     loss = registry.losses[config.loss.name]
     journal.tags(
@@ -113,16 +137,42 @@ def begin(journal: Journal, config: Config, dataset: Dataset, validation_size: i
             **tags,
         }
     )
-    journal.write(
-        DatasetEvent(
-            name=dataset.name,
-            digest=dataset.digest,
-            source=dataset.source,
-            schema={"image": list(dataset.image_shape), "dtype": "uint8", "classes": dataset.classes},
-            profile={"training_and_validation": len(dataset.labels), "test": len(dataset.test_labels)},
-        )
-    )
-    journal.artifact(CONFIG)
+    for event in datasets(dataset, trainer, config.seed):
+        journal.write(event)
+    write_whole(journal.folder / SUMMARY, f"{trainer.model.summary()}\n")
+    for name in (CONFIG, SUMMARY):
+        journal.artifact(name)
+
+
+def datasets(dataset: Dataset, trainer: Trainer, seed: int) -> Iterator[DatasetEvent]:
+    """Tell the images to train on, to validate and to test; MLflow knows a data set by its name and digest.
+
+    The first two are drawn by seed from the official training set.
+    """
+    drawn: list[tuple[Context, int, str]] = [
+        ("training", trainer.train.samples, f"-t{trainer.train.samples}-s{seed}"),
+        ("validation", trainer.validation.samples, f"-v{trainer.validation.samples}-s{seed}"),
+        ("testing", len(dataset.test_labels), ""),
+    ]
+    for context, images, suffix in drawn:
+        if images:
+            yield DatasetEvent(
+                name=dataset.name,
+                digest=dataset.digest[:DIGEST] + suffix,
+                source=dataset.source,
+                schema={"mlflow_tensorspec": schema_of(dataset.image_shape)},
+                profile={"num_rows": images, "classes": dataset.classes},
+                context=context,
+            )
+
+
+def schema_of(image_shape: Sequence[int]) -> dict[str, str]:
+    """Tell what images and labels are, as MLflow reads it."""
+
+    def spec(dtype: str, *shape: int) -> str:
+        return json.dumps([{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": [-1, *shape]}}])
+
+    return {"features": spec("uint8", *image_shape), "targets": spec("uint8")}
 
 
 def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:

@@ -13,12 +13,12 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
-from mnist_trainer.journal.events import Start
+from mnist_trainer.journal.events import Register, Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.checkpoints import About, Checkpoints
-from mnist_trainer.runs.learned import write_learned
+from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
-from mnist_trainer.runs.record import journaled
+from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.judgement import ending, judged
@@ -65,6 +65,8 @@ class Run:
     record: Start
     overrides: Sequence[str] = ()
     resumption: Resumption | None = None
+    coloured: bool = True
+    """Whether it has its loss mode's colour in MLflow, rather than one that tells it from others of the mode."""
 
     def updates(
         self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
@@ -75,9 +77,14 @@ class Run:
         thrown into a pause ends the run, as it would between two updates.
         """
         config, trainer = self.config, self.trainer
-        held = trainer.validation.samples
         journaling = journaled(
-            config, self.folder, self.dataset, self.record, validation_size=held, resumption=self.resumption
+            config,
+            self.folder,
+            self.dataset,
+            self.record,
+            trainer=trainer,
+            tags=colour_of(config.loss.name) if self.coloured else {},
+            resumption=self.resumption,
         )
         with journaling as journal:
             journal_callback = JournalCallback(journal)
@@ -111,7 +118,12 @@ class Run:
             )
             try:
                 parameter_files.check()
-                write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                described = write_learned(self.folder, trainer, self.dataset, result.told, config.data)
+                if described is not None and config.tracking.model:
+                    journal_model(journal, described)
+                    if config.tracking.register is not None and self.record.parent is None:  # a sweep chooses its best
+                        name, alias = config.tracking.register, config.tracking.alias
+                        journal.write(Register(run=result.run, name=name, alias=alias))
                 if on_its_own:  # while the journal's lock is held: nobody takes the run for one that might go on
                     journal.sync()  # no result without its journal
                     write_outcome(self.folder, "FINISHED", None, self.overrides, result.told)

@@ -1,25 +1,30 @@
 """A shipper beside a task, and what the user is told of it."""
 
-import json
 import logging
+import os
+import sys
 import uuid
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from mnist_trainer.config import TrackingConfig
 from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
-from mnist_trainer.journal.address import check_uri, resolve_uri
+from mnist_trainer.journal.address import check_uri, is_server, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
-from mnist_trainer.shipping.shipment import Shipment, ShippedRun
-from mnist_trainer.shipping.shipper import Shipper, command, require_store, ui_command
-from mnist_trainer.words import shown
+from mnist_trainer.runs.next_steps import serve_command
+from mnist_trainer.shipping.pages import compared_page, run_page, runs_page
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.shipping.shipment import Shipment
+from mnist_trainer.shipping.shipper import Shipper, require_store, ui_command
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
+LOCAL = "http://127.0.0.1:5000"
+"""Where the printed command opens MLflow's UI."""
 LEAVE_SECONDS = 0.5
 """How long an interrupted command waits for what is still to be sent."""
 
@@ -77,7 +82,8 @@ class Tracked:
         return replace(start, uri=self.config.uri, mode=self.mode, store_folder=str(self.store_folder))
 
     def check(self) -> None:
-        """Raise `TrackingError` if MLflow can't write to the store that the configuration names."""
+        """Raise `TrackingError` if journals can't be kept here, or MLflow can't write to the store that is named."""
+        check_name(self.store_folder)
         if self.mode == "mlflow":
             check_uri(self.uri)
         elif self.config.required:
@@ -87,6 +93,18 @@ class Tracked:
         """With `tracking.required`, wait for the store; raises `TrackingError` if it doesn't take what it is sent."""
         if self.config.required:
             require_store(self.uri, experiment, self.store_folder, self.config.wait_seconds)
+
+
+def check_name(folder: Path) -> None:
+    """Raise `TrackingError` for a folder that no journal and no store can name."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(folder).decode(errors="backslashreplace")
+        raise TrackingError(
+            f"{name}: not a name in UTF-8, which journals and MLflow are written in, as read in this system's encoding,"
+            f" {sys.getfilesystemencoding()}; name another folder with outputs=..., or set PYTHONUTF8=1 if it is one"
+        ) from None
 
 
 @contextmanager
@@ -115,7 +133,7 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
                 shipment = shipper.finish(wait, leave=leave)
             finally:
                 if shipment is None:  # interrupted, before or in here
-                    log.warning("MLflow: still being sent to, by a process that goes on in the background")
+                    tell_unsent(tracked, folder, kind)
             if shipment is not None:
                 tell(shipment, tracked, folder, kind)
 
@@ -123,15 +141,15 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
 def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
     for run in shipment.runs[:1]:
-        if run.run_id is not None:
+        if run.run_id is not None and run.experiment_id is not None:
             log.info(f"MLflow: run {run.run_id} is {run.status}; to look at it:")
-            log.info(f"    {tracked.ui_command}")
-            if not tracked.ui_command.startswith("http"):
-                # The UI greets a new browser in its GenAI mode, without curves
-                log.info(f"    http://127.0.0.1:5000/#/{page(shipment.runs, kind)}workflowType=machine_learning")
-    if shipment.left or shipment.error:
-        why = f": {shipment.error}" if shipment.error else ""
-        log.warning(f"MLflow: {shipment.left:,} events are not sent{why}")
+            children = [child.run_id for child in shipment.runs[1:] if child.run_id is not None]
+            show(tracked, kind, run.experiment_id, run.run_id, children)
+            if kind == "run" and run.status == "FINISHED" and tracked.config.model:
+                log.info("to serve its model:")
+                log.info(f"    {serve_command(tracked.uri, run.run_id)}")
+    if problem := shipment.problem():
+        log.warning(f"MLflow: {problem}")
         tell_later(tracked, folder)
 
 
@@ -139,14 +157,30 @@ def tell_later(tracked: Tracked, folder: Path) -> None:
     """Log the command that sends what this one doesn't."""
     password = with_password(tracked.uri) != tracked.uri
     log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
-    log.warning(f"    {command('mnist_trainer', 'task=sync', f'journal={shown(folder)}')}")
+    log.warning(f"    {command('mnist_trainer', 'task=sync', given('journal', shown(folder)))}")
 
 
-def page(runs: Sequence[ShippedRun], kind: Kind) -> str:
-    """Return the page of MLflow's UI that shows these runs, the parent's first: its path, and `?` or `&` after it."""
-    run = runs[0]
-    children = [child.run_id for child in runs[1:] if child.run_id is not None]
+def tell_unsent(tracked: Tracked, folder: Path, kind: Kind) -> None:
+    """Log, after an interruption, where the run will be."""
+    going_on = "still being sent to, by a process that goes on in the background"
+    position = Position.load(folder)
+    if position is None:
+        log.warning(f"MLflow: {going_on}")
+    else:
+        log.warning(f"MLflow: run {position.run_id} is {going_on}; to look at it:")
+        show(tracked, kind, position.experiment_id, position.run_id)
+
+
+def show(tracked: Tracked, kind: Kind, experiment_id: str, run_id: str, children: Sequence[str] = ()) -> None:
+    """Log the command and the links that open a run in MLflow's UI."""
+    log.info(f"    {tracked.ui_command}")
+    on_server = is_server(tracked.uri)
+    if on_server and not tracked.uri.startswith("http"):  # Databricks has pages of its own
+        return
+    address = tracked.uri.rstrip("/") if on_server else LOCAL
+    log.info(f"    {address}/{run_page(experiment_id, run_id)}")
     if kind == "comparison" and children:
-        listed = [quote(json.dumps(ids, separators=(",", ":"))) for ids in (children, [run.experiment_id])]
-        return f"compare-runs?runs={listed[0]}&experiments={listed[1]}&"
-    return f"experiments/{run.experiment_id}/" + ("runs?" if kind == "sweep" else f"runs/{run.run_id}/model-metrics?")
+        log.info("the modes' curves on one another:")
+        log.info(f"    {address}/{compared_page(experiment_id, children)}")
+    log.info("all runs, with their figures:")
+    log.info(f"    {address}/{runs_page(experiment_id)}")

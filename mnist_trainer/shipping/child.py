@@ -2,7 +2,7 @@
 
 `ship FOLDER DEADLINE` is the shipper. Its standard input is a pipe whose other end closes when the parent is done, or
 dead. At its exit it writes one line of JSON, a `Shipment`. All else goes to `shipper.log` in the folder. SIGTERM ends
-it after the batch that it is sending, or a second later, if the store doesn't answer; SIGINT is the parent's.
+it after the batch that it is sending, or a second later, if the store doesn't answer; others are the parent's.
 
 `reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
 ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
@@ -27,6 +27,8 @@ from mnist_trainer.shipping.watch import Watch
 
 NICENESS = 10
 STOP_SECONDS = 1.0
+THE_PARENT_S = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""What tells a whole group of processes, or a cluster's job, that its time is over."""
 
 
 def ship(folder: str, deadline: str) -> None:
@@ -38,7 +40,8 @@ def ship(folder: str, deadline: str) -> None:
         watch.stop()
         signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in THE_PARENT_S:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGALRM, lambda *_: report(watch.shipment(), report_to))
     os.nice(NICENESS)

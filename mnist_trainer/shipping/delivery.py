@@ -11,7 +11,7 @@ from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
-from mnist_trainer.shipping.mlflow_run import draw, finish_run, open_run, silent_death
+from mnist_trainer.shipping.mlflow_run import draw, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position, count_left
 from mnist_trainer.shipping.shipment import Outcome, ShippedRun
@@ -49,6 +49,8 @@ class Delivery:
         self._lock: int | None = None
         self._pictures: list[Path] | None = None
         self._began_anew = False
+        self._ended = False
+        """Whether MLflow has all but the run's files."""
 
     @property
     def done(self) -> bool:
@@ -123,7 +125,7 @@ class Delivery:
 
     def left(self) -> int:
         """How many events were not sent."""
-        return 0 if self.done else count_left(self.folder)
+        return 0 if self.done or self._ended else count_left(self.folder)
 
     def result(self) -> ShippedRun:
         """Return what came of it."""
@@ -159,7 +161,10 @@ class Delivery:
         if end is not None:
             if self._pictures is None:
                 self._pictures = draw(self.folder)
-            finish_run(self.folder, outbox.store, outbox.run_id, end, self._pictures)
+            end_run(self.folder, outbox.store, outbox.run_id, end)
+            self._ended = True
+            self._keep(replace(position, status=end.status))
+            send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
             outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)
             self._keep(replace(position, offset=offset, done=True, status=end.status))
         elif changed:

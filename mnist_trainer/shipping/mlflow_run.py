@@ -4,14 +4,22 @@ import logging
 import os
 from pathlib import Path
 
-from mnist_trainer.files import JOURNAL
-from mnist_trainer.journal.events import End, Start
-from mnist_trainer.journal.reading import History, read_history
+from mnist_trainer.files import JOURNAL, SWEEP, read_object
+from mnist_trainer.journal.events import DESCRIPTION, End, Start
+from mnist_trainer.journal.locks import try_lock
+from mnist_trainer.journal.reading import History, read_history, read_start
+from mnist_trainer.shipping.description import description_of
+from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
-from mnist_trainer.shipping.position import Position
+from mnist_trainer.shipping.pages import run_page
+from mnist_trainer.shipping.patience import FilesError
+from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
 
 SILENT_DEATH = "the training process ended without a word (killed, or out of memory)"
+
+BEST_TAG = "best.run_id"
+"""The MLflow id of a sweep's best job."""
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +41,63 @@ def draw(folder: Path) -> list[Path]:
         return []
 
 
-def finish_run(folder: Path, store: Store, run_id: str, end: End, pictures: list[Path]) -> None:
-    """Send the reason, the status and its time; then the pictures, the declared files and the journal."""
-    client = store.client
-    # The status first: it is right then even where the artifacts' store can't be reached
+def end_run(folder: Path, store: Store, run_id: str, end: End) -> None:
+    """Send the reason, the status and its time, and the description: before the files, whose store may not answer."""
+    client, history = store.client, read_history(folder)
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
     client.set_terminated(run_id, end.status, end.time)
+    if described := description_of(folder, history, end):
+        client.set_tag(run_id, DESCRIPTION, described[:TAG_CHARACTERS])
+    if history.start is not None and history.start.kind == "sweep":
+        _link_best(folder, store, run_id, history.tags.get(DESCRIPTION, ""))
+
+
+def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
+    """Send the pictures, the declared files and the journal, and the model; raises `FilesError`."""
     for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
-            client.log_artifact(run_id, str(path), artifact_folder)
+            try:
+                store.client.log_artifact(run_id, str(path), artifact_folder)
+            except Exception as error:
+                raise FilesError(f"{path.name} and other files are not stored, all else of the run is") from error
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
+    send_model(folder, store, run_id)
+
+
+def _link_best(folder: Path, store: Store, run_id: str, described: str) -> None:
+    """Tell the id of a sweep's best job, and link to it."""
+    best = best_folder(folder)
+    position = None if best is None else _position_of(best, store)
+    if position is None:
+        return
+    store.client.set_tag(run_id, BEST_TAG, position.run_id)
+    link = f"\n\n[The best job]({run_page(position.experiment_id, position.run_id)})"
+    if described:
+        store.client.set_tag(run_id, DESCRIPTION, described[: TAG_CHARACTERS - len(link)] + link)
+
+
+def best_folder(folder: Path) -> Path | None:
+    """Return the folder of a sweep's best job, as the sweep's file tells; None if it tells none, or can't be read."""
+    try:
+        best = read_object(folder / SWEEP).get("best")
+    except (OSError, ValueError):
+        return None
+    name = best.get("folder") if isinstance(best, dict) else None
+    return folder / name if isinstance(name, str) and Path(name).name == name else None
+
+
+def _position_of(folder: Path, store: Store) -> Position | None:
+    """Return where the run of a folder is in the store, made there if it isn't yet; None if that can't be."""
+    position = Position.load(folder)
+    start = read_start(folder) if position is None and (folder / JOURNAL).exists() else None
+    if start is not None and (lock := try_lock(folder / LOCK)) is not None:  # else another process is about to
+        try:
+            position = open_run(folder, start, store, Path(start.store_folder))
+        finally:
+            os.close(lock)
+    return position if position is not None and position.uri == store.uri else None
 
 
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
@@ -55,6 +108,7 @@ def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tup
 def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Position:
     """Find or make the run of the journal that begins with `start`; saves its position, at the beginning."""
     experiment_id = store.experiment(start.experiment, store_folder)
+    store.show(experiment_id)
     run_id = store.find_run(experiment_id, start.run)
     if run_id is None:
         tags = {RUN_TAG: start.run, "version.mlflow": store.version}

@@ -70,7 +70,7 @@ class Outbox:
             schema=json.dumps(event.schema),
             profile=json.dumps(event.profile),
         )
-        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", event.context)])]
         self._deliver(lambda items: self.store.client.log_inputs(self.run_id, items), inputs)
 
     def _deliver(self, call: Callable[[list[Any]], object], items: list[Any]) -> None:

@@ -23,6 +23,16 @@ LASTING = {
 }
 PERMANENT = (ImportError, LookupError, TypeError, ValueError)  # a database's driver is missing; a damaged journal
 REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
+WITHOUT_RIGHTS = re.compile(r"Credential|AuthToken|Authentication")
+"""What the names of the cloud libraries' errors have in common, none of which is loaded here."""
+REFUSED = re.compile(r"\((AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket)\)|error code 40[13]\b")
+OTHER_SCHEMA = "out-of-date database schema"  # MLflow's words for a newer one, too
+PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""Where they are called otherwise than the modules in them."""
+
+
+class FilesError(Exception):
+    """A run's files that its artifacts' store doesn't take, while the run itself, its status too, is in MLflow."""
 
 
 class Patience:
@@ -61,7 +71,8 @@ def one_line(error: Exception, uri: str) -> str:
     if isinstance(error, TrackingError):
         return hidden(str(error))
     text = hidden(" ".join(_text(_cause(error)).split()))
-    return f"{sqlite_path(uri) or hidden(uri)}: {text if len(text) <= CHARACTERS else text[:CHARACTERS] + '…'}"
+    where = f"{sqlite_path(uri) or hidden(uri)}: " + (f"{error}: " if isinstance(error, FilesError) else "")
+    return f"{where}{text if len(text) <= CHARACTERS else text[:CHARACTERS] + '…'}"
 
 
 def is_outage(error: Exception) -> bool:
@@ -73,6 +84,8 @@ def may_mend(error: Exception) -> bool:
     """Whether waiting a little may help: not where somebody has to free space, or to give rights, first."""
     if isinstance(error, TrackingError) or getattr(error, "error_code", None) in REFUSALS:
         return False
+    if OTHER_SCHEMA in str(error) or any(map(_is_refusal, _chain(error))):
+        return False
     match _cause(error):
         case sqlite3.Error() as cause:
             return "locked" in str(cause)
@@ -82,8 +95,14 @@ def may_mend(error: Exception) -> bool:
             return not isinstance(cause, PERMANENT)
 
 
+def _is_refusal(error: BaseException) -> bool:
+    return bool(WITHOUT_RIGHTS.search(type(error).__name__) or REFUSED.search(str(error)))
+
+
 def _cause(error: BaseException) -> BaseException:
     """Return the innermost error if it is the system's or SQLite's; MLflow and its libraries wrap it in their words."""
+    if isinstance(error, FilesError) and error.__cause__ is not None:
+        return _cause(error.__cause__)
     *_, last = _chain(error)
     told = isinstance(last, ConnectionError | TimeoutError | sqlite3.Error)
     return last if told or (isinstance(last, OSError) and last.strerror) else error
@@ -92,6 +111,14 @@ def _cause(error: BaseException) -> BaseException:
 def _text(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        package = cause.name.partition(".")[0]
+        return f"the module {cause.name} is missing: pip install {PACKAGES.get(package, package)}"
+    if OTHER_SCHEMA in str(cause):
+        return (
+            "the database is of another version of MLflow: `mlflow db upgrade` takes an older one's to this version,"
+            f" after a backup; a newer one's needs that version here ({str(cause).partition('(')[2].partition(')')[0]})"
+        )
     if found := re.search(r"too many (\d+) error responses", str(cause)):
         return f"the server answers with error {found[1]}"
     return str(cause) or type(cause).__name__

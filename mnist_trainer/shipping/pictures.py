@@ -39,9 +39,11 @@ def draw_folder(folder: Path) -> list[Path]:
         return [folder / COMPARISON] * bool(modes) + [folder / PAIRED] * bool(pairs)
     if kind == "comparison":
         return []
-    pictures = []
+    pictures: list[Path] = []
     title = history.start.name if history.start else folder.name
-    if any(key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics):
+    if kind != "evaluation" and any(
+        key.partition("/")[0] in ("train", "validation", "test") for key in history.metrics
+    ):
         learning_curves(history.metrics, folder / CURVES, title)
         pictures.append(folder / CURVES)
     if history.confusion is not None:

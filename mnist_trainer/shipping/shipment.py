@@ -51,6 +51,13 @@ class Shipment:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a shipment: {line[:80]!r}") from error
 
+    def problem(self) -> str | None:
+        """`12 events are not sent: why`; None if all is sent. Without a run's files, its events may all be there."""
+        if not (self.left or self.error):
+            return None
+        what = f"{self.left:,} events are not sent" if self.left else "not all is sent"
+        return f"{what}: {self.error}" if self.error else what
+
     def summary(self) -> str:
         """`sent 3 runs, 1 still running`."""
         counts = Counter(run.outcome for run in self.runs)

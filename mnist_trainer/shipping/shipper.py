@@ -11,6 +11,7 @@ from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import is_server, resolve_uri
 from mnist_trainer.shipping.position import count_left, served_folders
 from mnist_trainer.shipping.shipment import Shipment
+from mnist_trainer.words import command
 
 LOG = "shipper.log"
 CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
@@ -36,7 +37,8 @@ class Shipper:
                     stderr=log,
                     env=child_environment(),
                     start_new_session=True,
-                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
                 )
         except OSError as error:
             raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
@@ -91,7 +93,8 @@ def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: f
             stderr=subprocess.DEVNULL,
             env=child_environment(),
             start_new_session=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=wait_seconds + GRACE_SECONDS,
             check=False,
         )
@@ -122,13 +125,6 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     resolved = resolve_uri(uri, store_folder)
     if is_server(resolved):
         return resolved
-    return command("mlflow", "ui", "--backend-store-uri", resolved)
-
-
-def command(module: str, *arguments: str) -> str:
-    """Return what runs a module from this directory, with the Python that runs this."""
-    python = sys.executable
-    if Path(python).is_relative_to(Path.cwd()):
-        python = str(Path(python).relative_to(Path.cwd()))
-        python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
-    return shlex.join([python, "-m", module, *arguments])
+    # Its jobs, of GenAI, would start 13 processes more; `env` sets a variable in whatever shell it is
+    light = shlex.join(["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"])
+    return f"{light} {command('mlflow', 'ui', '--backend-store-uri', resolved, '--workers', '1')}"

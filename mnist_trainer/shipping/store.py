@@ -17,7 +17,9 @@ from urllib.parse import quote
 from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
+from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.locks import locked
+from mnist_trainer.shipping.pages import VIEW_TAG, runs_page, view_state
 from mnist_trainer.shipping.patience import is_outage
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ def load_mlflow() -> "type[MlflowClient]":
     os.environ[RETRIES] = "0"
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    try:
+        Path.home()
+    except RuntimeError:  # a user id that no account has: MLflow asks for a home when it is imported
+        os.environ["HOME"] = "/"  # as containers have it
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic", "urllib3"):
@@ -113,6 +119,16 @@ def _probe(path: Path) -> None:
         raise OSError(f"{path}: {error}") from error
 
 
+def described(experiment: str, experiment_id: str) -> str:
+    """Write an experiment's description."""
+    return (
+        f"Networks trained on {experiment} by mnist_trainer, one run each; a sweep and a comparison are runs, too, "
+        f"with theirs below. [The table with accuracy, loss, mode and seed]({runs_page(experiment_id)}).\n\n"
+        "Choose by `validation/accuracy` (`best/validation_accuracy` of a sweep); `test/accuracy` is of images that "
+        "nothing was chosen by. The step of every metric is the number of updates done."
+    )
+
+
 class Store:
     """A store that answered."""
 
@@ -149,6 +165,16 @@ class Store:
             self.client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
+    def show(self, experiment_id: str) -> None:
+        """Let MLflow's UI show the experiment's runs with our columns; describe it, if nobody has."""
+        experiment = self.client.get_experiment(experiment_id)
+        wanted = {VIEW_TAG: view_state(), DESCRIPTION: described(experiment.name, experiment_id)}
+        if DESCRIPTION in experiment.tags:
+            del wanted[DESCRIPTION]
+        for tag, value in wanted.items():
+            if experiment.tags.get(tag) != value:
+                self.client.set_experiment_tag(experiment_id, tag, value)
+
     def touch(self, name: str, store_folder: Path) -> None:
         """Write the time into a tag of the experiment `name`, which a store that only can be read won't have."""
         self.client.set_experiment_tag(self.experiment(name, store_folder), REACHED_TAG, datetime.now().isoformat())
@@ -166,10 +192,10 @@ class Store:
                 self.client.delete_run(each.info.run_id)
 
     def reopen(self, run_id: str) -> None:
-        """Let a run that has ended be running again, and its reason forgotten."""
+        """Let a run that has ended be running again, and its reason and description forgotten."""
         run = self.client.get_run(run_id)
         for tag in run.data.tags:
-            if tag == FAILURE_TAG or tag.startswith(DIVERGED_TAGS):
+            if tag in (FAILURE_TAG, DESCRIPTION) or tag.startswith(DIVERGED_TAGS):
                 self.client.delete_tag(run_id, tag)
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, "RUNNING")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import is_alive
+from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.position import served_folders
@@ -128,9 +129,13 @@ class Watch:
         """Import and warm up what the end needs, while training goes on."""
         if not self._preloaded:
             self._preloaded = True
-            from mnist_trainer.shipping.pictures import warm_up
+            try:
+                from mnist_trainer.shipping.pictures import warm_up
 
-            warm_up()
+                warm_up()
+                packed_model.warm_up()
+            except Exception as error:  # as when a picture can't be drawn: a run is sent without
+                log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

@@ -17,6 +17,7 @@ class Summary:
     data: str
     loss: str  # the mode, and what else was swept
     jobs: int
+    validation_accuracy: tuple[float, float] | None  # None if one has none
     test_accuracy: tuple[float, float]
     test_loss: tuple[float, float]
     training_seconds: tuple[float, float]
@@ -45,12 +46,19 @@ def summarize(jobs: Sequence[Job]) -> list[Summary]:
             data=data,
             loss=f"{loss} {setting}".strip(),
             jobs=len(group),
+            validation_accuracy=of_all([each.validation_accuracy for each in group]),
             test_accuracy=mean_and_deviation([each.test_accuracy for each in group]),
             test_loss=mean_and_deviation([each.test_loss for each in group]),
             training_seconds=mean_and_deviation([each.training_seconds for each in group]),
         )
         for (data, loss, setting), group in groups.items()
     ]
+
+
+def of_all(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """Return mean and deviation, if there are all values."""
+    known = [value for value in values if value is not None]
+    return mean_and_deviation(known) if len(known) == len(values) else None
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:

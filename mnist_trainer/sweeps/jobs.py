@@ -24,6 +24,16 @@ class Figures:
     test_accuracy: float = hyperparameter()
     test_loss: float = hyperparameter()
     training_seconds: float = hyperparameter()
+    validation_accuracy: float | None = hyperparameter(None)
+    validation_loss: float | None = hyperparameter(None)
+    run: str | None = None  # in MLflow the tag mnist_trainer.run
+
+    @property
+    def validation(self) -> tuple[float, float] | None:
+        """Accuracy and loss of the parameters that were tested; None where there are no validation images."""
+        if self.validation_accuracy is None or self.validation_loss is None:
+            return None
+        return self.validation_accuracy, self.validation_loss
 
     def __post_init__(self) -> None:
         """Check that they are finite; raises `ConfigError`."""

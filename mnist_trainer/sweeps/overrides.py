@@ -70,7 +70,7 @@ def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     with open_dict(job):
         job.pop("hydra")
     try:
-        typed(job)
+        typed(job, config.hydra.runtime.choices)
     except ConfigError as error:
         wrong = [problem for problem in error.problems if re.split(r"\W", problem, maxsplit=1)[0] in given]
         if wrong:

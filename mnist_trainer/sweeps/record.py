@@ -8,12 +8,13 @@ from pathlib import Path
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import SWEEP, read_object, write_whole
 from mnist_trainer.hyperparameters import picked
+from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.pairs import Comparison
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """What the file says of a sweep; the comparisons beside it are for the pictures alone."""
+    """What the file says of a sweep; the comparisons and the best job beside it are for others to read."""
 
     run: str
     """The parent run's, in MLflow the tag mnist_trainer.run."""
@@ -29,7 +30,8 @@ class SweepRecord:
         except (OSError, ValueError, ConfigError):
             return None
 
-    def write(self, folder: Path, comparisons: Sequence[Comparison] = ()) -> None:
+    def write(self, folder: Path, comparisons: Sequence[Comparison] = (), best: Job | None = None) -> None:
         """Write the file, whole or not at all."""
-        content = {**asdict(self), "pairs": [asdict(each) for each in comparisons]}
+        found = best and {"job": best.number, "folder": best.folder.name}
+        content = {**asdict(self), "pairs": [asdict(each) for each in comparisons], "best": found}
         write_whole(folder / SWEEP, json.dumps(content, indent=2) + "\n")

@@ -7,6 +7,7 @@ from mnist_trainer.sweeps.estimate import Estimate, quantile
 from mnist_trainer.sweeps.groups import summarize, varied
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.pairs import Comparison
+from mnist_trainer.sweeps.selection import select
 from mnist_trainer.words import form_for, number, plus_minus, signed, table
 
 LEGEND = (
@@ -14,14 +15,18 @@ LEGEND = (
     "the 95 % confidence interval (CI) of the mean by Student's t; of the ratios, which are estimated from their "
     "logarithms, the geometric mean ×÷ the factor that one standard deviation comes to, and its interval."
 )
+LEGEND_OF_BEST = "* The best by validation accuracy (of equals, that with the smaller validation loss)."
 ENOUGH = 5
 BY_CHANCE = "Where nothing differs, about one 95 % interval in twenty leaves 0 out by chance alone."
 
 
 def as_markdown(jobs: Sequence[Job], comparisons: Sequence[Comparison] = ()) -> str:
-    """Write the table of the loss modes, their paired differences, the runs, and the reasons of those that failed."""
+    """Write the table of the loss modes, their paired differences, the runs, the best, and why some failed."""
     modes = [*modes_table(jobs), ""] if any(job.finished for job in jobs) else []
-    return "\n".join([*modes, *paired(comparisons), *runs_table(jobs), "", *reasons(jobs)])
+    selection = select(jobs)
+    chosen = [LEGEND_OF_BEST, ""] if selection.best else [f"No best is told. {selection.why_none}", ""]
+    chosen = chosen if selection.best or selection.why_none else []
+    return "\n".join([*modes, *paired(comparisons), *runs_table(jobs, selection.best), "", *chosen, *reasons(jobs)])
 
 
 def modes_table(jobs: Sequence[Job]) -> list[str]:
@@ -31,27 +36,35 @@ def modes_table(jobs: Sequence[Job]) -> list[str]:
             row.data,
             row.loss,
             str(row.jobs),
+            "-" if row.validation_accuracy is None else plus_minus(row.validation_accuracy, ".2%"),
             plus_minus(row.test_accuracy, ".2%"),
             plus_minus(row.test_loss, ".4f"),
             plus_minus(row.training_seconds, ".1f"),
         ]
         for row in summarize(jobs)
     ]
-    return table(["data", "loss", "runs", "test accuracy", "test loss", "training, s"], rows)
+    return table(["data", "loss", "runs", "validation accuracy", "test accuracy", "test loss", "training, s"], rows)
 
 
-def runs_table(jobs: Sequence[Job]) -> list[str]:
-    """Write a row for each job."""
+def runs_table(jobs: Sequence[Job], best: Job | None = None) -> list[str]:
+    """Write a row for each job, with a star for the best."""
     rows = []
     for job, overrides in zip(jobs, varied(jobs), strict=True):
         own = " ".join(overrides) or job.folder.name
         figures = job.figures
         if figures is None:
-            told = [job.ending.status, "", ""]
+            told = [job.ending.status, "", "", ""]
         else:
-            told = [f"{figures.test_accuracy:.2%}", f"{figures.test_loss:.4f}", f"{figures.training_seconds:.1f}"]
+            star = " *" if job is best else ""
+            told = [in_percent(figures.validation_accuracy) + star]
+            told += [f"{figures.test_accuracy:.2%}", f"{figures.test_loss:.4f}", f"{figures.training_seconds:.1f}"]
         rows.append([str(job.number), own, *told])
-    return table(["job", "overrides", "test accuracy", "test loss", "training, s"], rows)
+    return table(["job", "overrides", "validation accuracy", "test accuracy", "test loss", "training, s"], rows)
+
+
+def in_percent(accuracy: float | None) -> str:
+    """Write an accuracy, or that there is none."""
+    return "-" if accuracy is None else f"{accuracy:.2%}"
 
 
 def reasons(jobs: Sequence[Job]) -> list[str]:

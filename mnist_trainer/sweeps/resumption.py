@@ -19,7 +19,7 @@ from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -153,8 +153,3 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
 def replaced(overrides: Sequence[str], others: Sequence[str]) -> list[str]:
     """Return the overrides with these others, which replace those of the same key."""
     return list({key_of(override): override for override in [*overrides, *others]}.values())
-
-
-def quoted(text: str) -> str:
-    """Return a text as Hydra reads it whole."""
-    return "'" + text.replace("'", r"\'") + "'"

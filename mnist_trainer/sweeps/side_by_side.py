@@ -16,11 +16,13 @@ from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus, usable_cpus
 from mnist_trainer.sweeps.jobs import job_folders
-from mnist_trainer.training.interruption import SIGNALS, Interrupted, raise_on_signals
+from mnist_trainer.training.interruption import IMPATIENT, Interrupted, answer
 
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 2.0
+FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
+"""What reaches all processes by itself; so does SIGHUP, but twice does no harm."""
 
 
 def limit_workers(config: DictConfig) -> None:
@@ -41,15 +43,15 @@ def limit_workers(config: DictConfig) -> None:
 
 
 def part_gently(folder: Path) -> None:
-    """Let a first SIGINT or SIGTERM wait for the running jobs of the sweep in `folder`; a second one leaves at once.
+    """Let a first signal wait for the running jobs of the sweep in `folder`; a second one leaves at once.
 
-    A terminal's Ctrl-C reaches the jobs, too; SIGTERM is handed on. Launchers kill them once this process leaves.
+    A terminal's Ctrl-C reaches the jobs, too; others are handed on. Launchers kill them once this process leaves.
     """
 
     def part(number: int, frame: FrameType | None) -> None:
-        raise_on_signals()
+        answer(leave)
         running = [job for job in job_folders(folder).values() if is_alive(job)]
-        if number == signal.SIGTERM:
+        if number not in FROM_TERMINALS:
             for job in running:
                 hand_on(job, number)
         until = time.monotonic() + PATIENCE_SECONDS
@@ -57,8 +59,11 @@ def part_gently(folder: Path) -> None:
             time.sleep(0.02)
         raise Interrupted(number)
 
-    for each in SIGNALS:
-        signal.signal(each, part)
+    def leave(number: int, frame: FrameType | None) -> None:
+        if number in IMPATIENT:
+            raise Interrupted(number)
+
+    answer(part)
 
 
 def hand_on(job: Path, number: int) -> None:

@@ -12,18 +12,21 @@ from typing import ClassVar
 from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
-from mnist_trainer.journal.events import Start, Status
+from mnist_trainer.journal.events import DESCRIPTION, Register, Start, Status
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.shipper import child_environment
+from mnist_trainer.sweeps.description import description
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
-from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
+from mnist_trainer.sweeps.names import job_name, sweep_name
+from mnist_trainer.sweeps.pairs import Comparison, as_metrics, compare_modes, loss_modes
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
-from mnist_trainer.words import shown
+from mnist_trainer.sweeps.selection import Selection, best_metrics, select
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ class Sweep:
         if failed and reason is None:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._report(jobs)
+        self._register(select(jobs))
         self._journal.end(status, reason)
         try:
             self._journal.close()
@@ -110,16 +114,39 @@ class Sweep:
         return unusable(jobs)
 
     def _report(self, jobs: Sequence[Job]) -> None:
-        comparisons = compare_modes(jobs)
+        comparisons, selection = compare_modes(jobs), select(jobs)
         report = as_markdown(jobs, comparisons)
         write_whole(self.folder / REPORT, report)
         log.info(f"\n{report}")
-        self.record.write(self.folder, comparisons)  # before the journal's end: the shipper draws them then
-        if metrics := as_metrics(comparisons):
+        # Before the journal's end: the shipper draws the pairs then, and looks for the best
+        self.record.write(self.folder, comparisons, selection.best)
+        if metrics := as_metrics(comparisons) | best_metrics(selection.best):
             # A sweep that goes on comes to others: they stand behind these, not beside them
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
+        self._journal.tags(self._tags(jobs, comparisons, selection))
         self._journal.artifact(REPORT)
         self._journal.artifact(SWEEP)
+
+    def _tags(self, jobs: Sequence[Job], comparisons: Sequence[Comparison], selection: Selection) -> dict[str, str]:
+        tags = {DESCRIPTION: description(self.folder, self.record, jobs, comparisons, selection)}
+        if modes := ", ".join(dict.fromkeys(filter(None, loss_modes(jobs)))):
+            tags["loss.mode"] = modes
+        if (best := selection.best) is not None:
+            tags["best.job"] = job_name(self.record, best.overrides) or best.folder.name
+        return tags
+
+    def _register(self, selection: Selection) -> None:
+        """Ask for the best job's model to be registered, if that is wanted."""
+        name, alias, best = self.tracked.config.register, self.tracked.config.alias, selection.best
+        if name is None:
+            return
+        if best is None or best.figures is None or best.figures.run is None:
+            log.warning(
+                f"tracking.register={name}: nothing is registered. {selection.why_none or 'No job has a result.'}"
+            )
+            return
+        self._journal.write(Register(run=best.figures.run, name=name, alias=alias))
+        log.info(f"registered as {name}: the model of job {best.number}, the best by its validation")
 
     def _tell(self, jobs: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
@@ -130,12 +157,12 @@ class Sweep:
         left = [job for job in jobs if not job.finished and not job.diverged]
         if left and self.record.jobs is not None and not unusable(jobs):
             log.info("to run what has no result:")
-            log.info(f"    python -m mnist_trainer --multirun sweep.resume={shown(self.folder)}")
+            log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
 def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
     """Return what a new sweep's journal starts with."""
-    return tracked.record("sweep", experiment=experiment, name=f"sweep {' '.join(overrides)}".strip(), parent=None)
+    return tracked.record("sweep", experiment=experiment, name=sweep_name(overrides), parent=None)
 
 
 def draw(folder: Path) -> None:
@@ -143,7 +170,7 @@ def draw(folder: Path) -> None:
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
     try:
         done = subprocess.run(
-            command, env=child_environment(), capture_output=True, text=True, errors="replace", check=False
+            command, env=child_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
         )
     except OSError as error:  # no process, or no memory, is left for it
         log.warning(f"the pictures can't be drawn: {in_words(error)}")

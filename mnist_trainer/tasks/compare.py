@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_trainer.analysis.comparison.entrants import describe, lockstep_of, tags_of
-from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles, closing_metrics
+from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles
 from mnist_trainer.analysis.comparison.lockstep import Lockstep
 from mnist_trainer.analysis.comparison.progress import Progress
 from mnist_trainer.analysis.comparison.summary import summed_up
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
-from mnist_trainer.errors import ConfigError, DivergedError
+from mnist_trainer.errors import ConfigError, DivergedError, SlipError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import Answer
@@ -25,7 +25,7 @@ from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
-WIDTH = 110
+WIDTH = 80
 
 
 def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
@@ -57,8 +57,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     lockstep = lockstep_of(runs, shadow_every=task.shadow_every)
     if alone:
         describe(runs)
-    held = runs[0].trainer.validation.samples
-    journaling = journaled(config, folder, dataset, parent, validation_size=held, tags=tags_of(runs))
+    journaling = journaled(config, folder, dataset, parent, trainer=runs[0].trainer, tags=tags_of(runs))
     threads = product_limits(product_threads(config.trainer))
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         try:
@@ -71,6 +70,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
             if (folder / REPORT).exists():
                 log.warning(f"interrupted; what was measured until then: {shown(folder / REPORT)}")
             raise
+        log.info("the verdict:")
         for sentence in verdict:
             log.info(
                 textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
@@ -79,7 +79,8 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
         if all(entrant.result is None for entrant in lockstep.entrants):
             reasons = "; ".join(f"{entrant.name}: {entrant.failure}" for entrant in lockstep.entrants)
             raise DivergedError(f"no mode got to its end: {reasons}")
-    return Answer(0, {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
+    slipped = any(isinstance(entrant.failure, SlipError) for entrant in lockstep.entrants)
+    return Answer(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
 def train(lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool) -> None:
@@ -97,7 +98,6 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
         if entrant.result is not None:
             run.tell(entrant.result)
     comparison = summed_up(lockstep)
-    journal.metrics(lockstep.step, closing_metrics(comparison))
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files

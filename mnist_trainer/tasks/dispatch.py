@@ -17,7 +17,9 @@ from mnist_trainer.files import write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.runs.record import Called
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
+from mnist_trainer.sweeps.names import called
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.sync import sync
@@ -25,7 +27,7 @@ from mnist_trainer.tasks.train import train
 
 log = logging.getLogger(__name__)
 
-TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "sync")
+TASKS = ("train", "compare", "gradcheck", "explain", "profile", "predict", "evaluate", "export", "sync")
 
 begun = False
 """Whether a job began to run in this process: until then all exceptions are of its composition."""
@@ -49,19 +51,20 @@ def run_job(job: DictConfig) -> float | None:
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
     sweep = SweepRecord.read(folder.parent) if in_sweep else None
-    parent = None if sweep is None else sweep.run
+    parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
     try:
         hide_passwords(folder)
         if job.resume is not None:
             check_resume(job, folder)
-            return resume(str(job.resume), folder, overrides, parent=parent, alone=alone).validation_loss
+            result = resume(str(job.resume), folder, overrides, parent=parent, alone=alone, called=named)
+            return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job)
+            config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            answer = run_task(config, folder, overrides, parent=parent, alone=alone)
+            answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named)
             if config.task.name != "train":  # which has done so itself
                 write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
@@ -82,7 +85,7 @@ def run_job(job: DictConfig) -> float | None:
 def hide_passwords(folder: Path) -> None:
     """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
     for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
-        if path.exists() and (safe := hidden(text := path.read_text())) != text:
+        if path.exists() and (safe := hidden(text := path.read_text(encoding="utf-8"))) != text:
             write_whole(path, safe)
 
 
@@ -94,11 +97,13 @@ def check_resume(job: DictConfig, folder: Path) -> None:
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 
-def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool) -> Answer:
+def run_task(
+    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: Called | None
+) -> Answer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            result = train(config, folder, parent=parent, alone=alone, overrides=overrides)
+            result = train(config, folder, parent=parent, alone=alone, overrides=overrides, called=called)
             return Answer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
@@ -120,5 +125,13 @@ def run_task(config: Config, folder: Path, overrides: Sequence[str], *, parent: 
             from mnist_trainer.tasks.predict import predict
 
             return predict(config, folder, overrides)
+        case "evaluate":
+            from mnist_trainer.tasks.evaluate import evaluate
+
+            return evaluate(config, folder, overrides)
+        case "export":
+            from mnist_trainer.tasks.export import export
+
+            return export(config, folder)
         case unknown:
             raise ConfigError(f"task={unknown} is unknown{suggestion(unknown, TASKS)}")

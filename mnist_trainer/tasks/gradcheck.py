@@ -40,18 +40,26 @@ def gradcheck(config: Config, folder: Path) -> Answer:
         report = check_configuration(
             config, trainer.model, x, labels, samples=settings.samples, seconds=settings.seconds
         )
-    show(report)
     title = f"# Gradients of model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64\n\n"
     write_whole(folder / FILES[0], title + report.as_markdown() + "\n")
     record = report.as_record()
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    show(report)
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
 
 def show(report: Findings) -> None:
-    """Print the table, the verdict and what is wrong."""
+    """Print the verdict, what is wrong and what is to be known, and the table."""
     screen = console()
+    screen.print(report.verdict, style="bold green" if report.exact else "bold red")
+    words = Table.grid(padding=(0, 1))
+    for item in report.words:
+        words.add_row("-", escape(item.removeprefix("- ")))
+    screen.print(words)
+    if report.unchecked:
+        screen.print("Give it more time with task.seconds, or fewer entries with task.samples.", style="yellow")
+    screen.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in HEAD:
         header = title.replace("relative ", "relative\n")
@@ -60,13 +68,5 @@ def show(report: Findings) -> None:
         heading = not verdict
         table.add_row(*map(escape, cells), Text(verdict, STYLES.get(verdict, "")), style="bold" if heading else "")
     screen.print(table)
-    screen.print()
-    screen.print(report.verdict, style="bold green" if report.exact else "bold red")
     if any(" for " in check.where for check in report.wrong):
         screen.print("(1.2 for 3.4: what the code says, for what is right)", style="dim")
-    words = Table.grid(padding=(0, 1))
-    for item in report.words:
-        words.add_row("-", escape(item.removeprefix("- ")))
-    screen.print(words)
-    if report.unchecked:
-        screen.print("Give it more time with task.seconds, or fewer entries with task.samples.", style="yellow")

@@ -36,12 +36,12 @@ def profile(config: Config, folder: Path) -> Answer:
     with product_limits(product_threads(config.trainer)):
         found = profile_steps(trainer, settings.updates)
         where = machine()
-    show(found)
     title = f"# A training step of {what}, batches of {found.batch}\n\n"
     facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
     write_whole(folder / FILES[0], f"{title}{found.as_markdown()}\n\n{facts}\n")
     record = {**found.as_record(), "machine": where}
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    show(found)
     log.info(f"report: {folder / FILES[0]}")
     return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 

@@ -14,6 +14,7 @@ from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.cutting import CUT
 from mnist_trainer.runs.folder import Ending, is_finished, outcome_of, read_config
 from mnist_trainer.runs.outcome import write_failure
+from mnist_trainer.runs.record import Called
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
@@ -30,10 +31,11 @@ def resume(
     parent: str | None = None,
     alone: bool = True,
     data: Dataset | None = None,
+    called: Called | None = None,
 ) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides; for `parent`, `alone` and `data` see `train`. What is raised before the
+    `given` are the command line's overrides; for the others see `train`. What is raised before the
     run goes on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if
     they contradict the run, or ask a finished one for other epochs.
     """
@@ -54,9 +56,16 @@ def resume(
         resumption = Resumption.prepared(named, folder, given)
         config, overrides = resumption.config, resumption.overrides
         result = train(
-            config, folder, parent=parent, alone=alone, overrides=overrides, resumption=resumption, data=data
+            config,
+            folder,
+            parent=parent,
+            alone=alone,
+            overrides=overrides,
+            resumption=resumption,
+            data=data,
+            called=called,
         )
-    except (KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):
             write_failure(folder, error, overrides)
         raise

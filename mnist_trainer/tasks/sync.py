@@ -24,8 +24,8 @@ def sync(config: Config) -> int:
             raise TrackingError(f"journal={path}: no such file or folder ({error.strerror})") from error
     report = send(paths, store_folder=tracked.store_folder, uri=config.tracking.uri)
     log.info(report.summary())
-    if report.left or report.error:
-        log.warning(f"{report.left:,} events are not sent{': ' + report.error if report.error else ''}")
+    if problem := report.problem():
+        log.warning(problem)
         return 1
     log.info(f"to look at them: {tracked.ui_command}")
     return 0

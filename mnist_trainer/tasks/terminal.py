@@ -1,9 +1,10 @@
 """The terminal of the tasks that print tables in colour."""
 
-import io
 import sys
 
 from rich.console import Console
+
+from mnist_trainer.runs.screen import lenient
 
 PIPED_WIDTH = 120
 
@@ -13,6 +14,5 @@ def console() -> Console:
 
     Signs that the output's encoding lacks become question marks.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    stream = lenient(sys.stdout)
+    return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH, highlight=False)

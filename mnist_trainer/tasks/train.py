@@ -1,21 +1,25 @@
 """task=train: train a model, evaluate it on the official test set, and track the run."""
 
 import logging
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.files import JOURNAL, MODEL
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cores import cores_for, product_limits, take
-from mnist_trainer.runs.record import describe
+from mnist_trainer.runs.folder import is_finished
+from mnist_trainer.runs.next_steps import predict_command
+from mnist_trainer.runs.record import Called, describe
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result, Run, completed
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.training.callbacks import Console
 from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,11 @@ def train(
     overrides: Sequence[str] = (),
     resumption: Resumption | None = None,
     data: Dataset | None = None,
+    called: Called | None = None,
 ) -> Result:
-    """Train as the configuration says, into a run's folder that exists; `parent` is the sweep that it belongs to.
+    """Train as the configuration says, into a run's folder that exists.
+
+    `parent` is the sweep that it belongs to, which has `called` it something.
 
     `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
     are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is. `data`
@@ -55,15 +62,33 @@ def train(
         resumption.describe(trainer)
         resumption.begin(record, trainer.processes)
     else:
-        record = tracked.record("run", experiment=dataset.name, name=config.name, parent=parent)
+        name = called.name if called else config.name
+        record = tracked.record("run", experiment=dataset.name, name=name, parent=parent)
     if alone:
         describe(config, dataset, trainer, with_model=parent is None and resumption is None)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
     callbacks = build_callbacks(config.trainer.callbacks)
     if alone:
         callbacks = [Console(bar=config.trainer.progress), *callbacks]
-    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption)
-    with shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
+    coloured = called is None or called.coloured
+    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption, coloured)
+    going_on = telling_how_to_go_on(folder) if parent is None else nullcontext()
+    with going_on, shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
         result = completed(run.updates(callbacks, on_its_own=True))
         run.tell(result)
+    if parent is None and (folder / MODEL).exists():
+        log.info("to ask it about a picture of your own:")
+        log.info(f"    {predict_command(folder)}")
     return result
+
+
+@contextmanager
+def telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    """After an interruption within the block, log the command that goes on with the run, if it has no result yet."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (folder / JOURNAL).exists() and not is_finished(folder):
+            log.info("to go on with it:")
+            log.info(f"    {command('mnist_trainer', given('resume', shown(folder)))}")
+        raise

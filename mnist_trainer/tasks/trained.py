@@ -12,6 +12,8 @@ from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.loading import load
 from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.runs.learned import data_of, learned_folder
+from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 
 
 def where(config: Config) -> str:
@@ -31,7 +33,10 @@ def classifier_for(config: Config) -> Classifier:
     assert isinstance(settings, ModelTaskConfig)
     which = settings.which
     assert which in ("tested", "best", "last")
-    return load(where(config), which)  # type: ignore[arg-type]
+    place = where(config)
+    if is_mlflow_s(place):
+        return load_from_mlflow(place, Tracked(config.tracking, Path(config.outputs).absolute()).uri)
+    return load(place, which)  # type: ignore[arg-type]
 
 
 def data_for(classifier: Classifier, config: Config, overrides: Sequence[str]) -> Dataset:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Console(Callback):
     """A progress bar over the epoch (on a terminal only) and a table line after each."""
 
-    HEADER = "epoch    step   train loss  accuracy   validation loss  accuracy   learning rate  samples/s  seconds"
+    HEADER = "epoch   step train loss accuracy  validation accuracy     rate samples/s seconds"
 
     def __init__(self, *, bar: bool = True) -> None:
         self._bar_wanted = bar
@@ -51,14 +51,14 @@ class Console(Callback):
     def on_epoch(self, record: EpochRecord) -> None:
         """Print the epoch's line; * marks the best validation so far."""
         if record.validation is None:
-            validation = f"{'-':>15}  {'-':>8} "
+            validation = f"{'-':>10} {'-':>8} "
         else:
             mark = "*" if record.best else " "
-            validation = f"{record.validation.loss:15.4f}  {record.validation.accuracy:8.2%}{mark}"
+            validation = f"{record.validation.loss:10.4f} {record.validation.accuracy:8.2%}{mark}"
         epoch = f"{record.epoch}/{record.epochs}"
         self._print(
-            f"{epoch:>5}  {record.step:6d}   {record.train_loss:10.4f}  {record.train_accuracy:8.2%}   {validation}  "
-            f"{record.learning_rate:13.3g}  {record.samples_per_second:9,.0f}  {record.seconds:7.2f}"
+            f"{epoch:>5} {record.step:6d} {record.train_loss:10.4f} {record.train_accuracy:8.2%}  {validation} "
+            f"{record.learning_rate:7.2g} {record.samples_per_second:9,.0f} {record.seconds:7.2f}"
         )
 
     def _print(self, line: str) -> None:

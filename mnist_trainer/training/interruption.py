@@ -1,12 +1,26 @@
-"""Ctrl-C and SIGTERM as a request that the loop answers after the batch at hand."""
+"""Signals that end a process, as a request that the loop answers after the batch at hand.
+
+Whose signal it is decides what becomes of it:
+
+- one that is ignored stays so (`nohup` and SIGHUP), but for Ctrl-C's and SIGTERM, which are always ours;
+- one that had a handler before ours, a cluster's SIGUSR2, say, or a notebook's own, is handed on to that, once there
+  is a checkpoint of the batch: it decides whether this process ends. Ctrl-C's is ours here, too;
+- all others stop the run, as SIGTERM does.
+"""
 
 import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ALWAYS_OURS = {signal.SIGINT, signal.SIGTERM}
+IMPATIENT = {*ALWAYS_OURS, *({signal.SIGQUIT} if hasattr(signal, "SIGQUIT") else ())}
+"""What somebody sends again who won't wait. A lost terminal sends SIGHUP twice: its shell, then the system."""
+_NAMES = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "PWR", "POLL", "STKFLT"]
+SIGNALS = tuple(getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(signal, f"SIG{name}"))
+"""What ends a process that has no handler, and can be sent to it: not what its own faults raise."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -26,20 +40,35 @@ class Interrupted(KeyboardInterrupt):
         return 128 + self.signal
 
 
+Handler = Callable[[int, FrameType | None], None]
+
+
 def raise_on_signals() -> None:
-    """Let SIGINT and SIGTERM raise `Interrupted`."""
-    _answer(_raise)
+    """Let signals raise `Interrupted`."""
+    answer(_raise)
 
 
 def leave_on_signals() -> None:
-    """Let SIGINT and SIGTERM end the process at once, with a line that says so: where there is nothing to be saved."""
-    _answer(_leave)
+    """Let signals end the process at once, with a line that says so: where there is nothing to be saved."""
+    answer(_leave)
 
 
-def _answer(handler: Callable[[int, FrameType | None], None]) -> None:
-    if threading.current_thread() is threading.main_thread():  # only there Python has signal handlers
-        for number in SIGNALS:
-            signal.signal(number, handler)
+def leave_if_impatient() -> None:
+    """Let a second signal end the process at once, while it puts away what a first one left: not a lost terminal's."""
+    answer(_leave_if_impatient)
+
+
+def answer(handler: Handler) -> None:
+    """Let a handler answer the signals that are not ignored."""
+    for number in _free():
+        signal.signal(number, handler)
+
+
+def _free() -> list[signal.Signals]:
+    """Return the signals that may be taken: none outside the main thread, where Python has no handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [each for each in SIGNALS if each in ALWAYS_OURS or signal.getsignal(each) is not signal.SIG_IGN]
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
@@ -48,12 +77,21 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     interrupted = Interrupted(number)
-    os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
+    with suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
     os._exit(interrupted.exit_code)
 
 
+def _leave_if_impatient(number: int, frame: FrameType | None) -> None:
+    if number in IMPATIENT:
+        _leave(number, frame)
+
+
+_OWN = (_raise, _leave, _leave_if_impatient)
+
+
 class Interruption:
-    """Within `with`, a first SIGINT or SIGTERM sets `requested`; a second one raises `Interrupted` at once.
+    """Within `with`, a first signal sets `requested`; a second one of somebody impatient raises `Interrupted` at once.
 
     Outside the main thread, where Python has no signal handlers, it changes nothing.
     """
@@ -64,24 +102,49 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         """Take the signals over."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._handle)
+        for number in _free():
+            self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the signals back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not Python's own
+        """Give the signals back, and hand on one that came after the last batch."""
+        handler = self._handler_before()
+        for number, previous in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)  # None: not Python's own
+        if handler is not None and error is None:
+            self._hand_on(handler)
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""
-        if self.requested is not None:
+        if self.requested is not None and self._handler_before() is None:
             raise Interrupted(self.requested)
+
+    def rest(self) -> None:
+        """Do as `check` where a checkpoint was written if a stop was asked for; hand on what had a handler before."""
+        self.check()
+        if handler := self._handler_before():
+            self._hand_on(handler)
+
+    def _hand_on(self, handler: Handler) -> None:
+        assert self.requested is not None
+        number, self.requested = self.requested, None
+        try:
+            raise Interrupted(number)
+        except Interrupted:  # the context of what the handler raises, which may end the process
+            handler(number, None)
+
+    def _handler_before(self) -> Handler | None:
+        """Return whose the signal that came was before, unless it is for us to answer."""
+        if self.requested is None or self.requested == signal.SIGINT:
+            return None
+        previous = self._previous.get(self.requested)
+        return previous if callable(previous) and previous not in _OWN else None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:
-            raise Interrupted(number)
+            if number in IMPATIENT and self._handler_before() is None:
+                raise Interrupted(number)
+            return
         self.requested = number

@@ -38,6 +38,20 @@ class Evaluation:
     accuracy: float
     confusion: NDArray[np.int64] = field(repr=False)
 
+    @property
+    def precision(self) -> float:
+        """Mean over the classes of the share of right ones among the images taken for the class; of none it is 0."""
+        return self._share_of(self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> float:
+        """Mean over the classes of the share of the class's images that are recognised."""
+        return self._share_of(self.confusion.sum(axis=1))
+
+    def _share_of(self, counts: NDArray[np.int64]) -> float:
+        there = self.confusion.sum(axis=1) > 0  # a class without images has neither
+        return float((self.confusion.diagonal()[there] / np.maximum(counts[there], 1)).mean())
+
     def is_better_than(self, other: "Evaluation | None", *, by_loss: bool) -> bool:
         """Whether its accuracy is higher (ties by its loss), or with `by_loss` the other way round; than none it is."""
         return other is None or self._merit(by_loss) > other._merit(by_loss)

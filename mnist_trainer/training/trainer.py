@@ -14,11 +14,12 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training import clipping
+from mnist_trainer.training.blame import blamed
 from mnist_trainer.training.clipping import ClipNorm
 from mnist_trainer.training.divergence import Batch, Found, find
 from mnist_trainer.training.interruption import Interruption
@@ -142,7 +143,11 @@ class Trainer:
                 while not self.ended:
                     yield from self._updates_of_epoch()
                     self._end_epoch()
-                    self.interruption.check()
+                    self.interruption.rest()
+            except DivergedError:
+                if self.since_record.samples:  # the curve goes on to the last update that was one
+                    self._record()
+                raise
             finally:
                 self._tell("on_end")
 
@@ -187,8 +192,8 @@ class Trainer:
             self.epoch_seconds += time.perf_counter() - started
             self.at_rest = True
             yield Update(x, labels, loss, correct)
+            self.interruption.rest()
             started = time.perf_counter()
-            self.interruption.check()
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
@@ -226,13 +231,17 @@ class Trainer:
     @np.errstate(over="ignore", invalid="ignore")  # it looks at every loss, and costs 0.6 µs
     def update(self, x: Array, labels: Indices) -> tuple[float, int]:
         """Do one update on a batch; return its mean loss and its number of right predictions, both before it."""
-        loss, correct, _ = self.worker.gradients(x, labels)
+        try:
+            loss, correct, _ = self.worker.gradients(x, labels)
+        except Exception as error:
+            raise blamed(error, self.model, self.loss, x, labels) from error
         self.check_finite("the loss", loss, [(x, labels)], training=True)
-        self._gradient_norm = self.worker.norm()
-        self.check_finite("the gradient's norm", self._gradient_norm, [(x, labels)], training=True)
+        norm = self.worker.norm()
+        self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
+        self._gradient_norm = norm
         typical = self.norms / self.step if self.step else None
-        self.norms += clipping.counted(self._gradient_norm, typical)
-        scale = clipping.scale(self._gradient_norm, clipping.limit(self.clip_norm, typical))
+        self.norms += clipping.counted(norm, typical)
+        scale = clipping.scale(norm, clipping.limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
@@ -248,10 +257,13 @@ class Trainer:
         mean, classes = Mean(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
-            predictions = self.model.forward(x, training=False)
+            try:
+                predictions = self.model.forward(x, training=False)
+                loss = value_of(self.loss, predictions, labels)
+            except Exception as error:
+                raise blamed(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)
-            correct = int(np.count_nonzero(predicted == labels))
-            mean.add(float(self.loss.forward(predictions, labels)), correct, len(labels))
+            mean.add(loss, int(np.count_nonzero(predicted == labels)), len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
             self.interruption.check()
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))

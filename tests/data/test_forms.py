@@ -232,6 +232,21 @@ def test_the_split_takes_every_image_once_by_its_seed_and_by_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '"""Reads images, labels, parts, and more."""\nimport os\n',
+        "a,b,c,label,d\nx,y,z,w,v\n",
+        "name,size,kind,where\n1,2,3\n",
+        "ImageId,Label\n1,2\n",
+        "1,2,3,4\n".replace(",", ";"),
+    ],
+)
+def test_text_with_commas_is_no_table_of_pixels(tmp_path, text):
+    (tmp_path / "train.py").write_text(text)
+    assert "no data that can be taken" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         (table(IMAGES, LABELS).replace("\n2,", "\n2,300,", 1), "line 4: has 18 values; the first line has 17"),
@@ -267,6 +282,10 @@ def test_pictures_in_a_folder_per_class(tmp_path, train, test):
     order = np.argsort(np.array([1, 0, 2])[LABELS], kind="stable")
     np.testing.assert_array_equal(loaded.images[..., 0], IMAGES[order])
     assert loaded.labels.tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    with pytest.raises(
+        DataError, match=r"no training images of MNIST \(data=idx takes any\); .* pictures in 3 folders"
+    ):
+        load("mnist", root=tmp_path)
     assert np.bincount(loaded.test_labels).tolist() == [3, 4, 3]
 
 
@@ -295,8 +314,16 @@ def test_a_picture_that_promises_gigabytes_is_refused_by_its_header(tmp_path):
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
     (tmp_path / "0").mkdir()
+    picture(tmp_path / "1" / "b.png", IMAGES[0])
     (tmp_path / "0" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
     assert f"{tmp_path}/0/a.png" in refused(tmp_path)
+
+
+def test_pictures_in_a_single_folder_are_no_set(tmp_path):
+    picture(tmp_path / "docs" / "logo.png", IMAGES[0])
+    assert "docs (pictures, in a single folder: one for each class is wanted)" in refused(tmp_path)
+    np.savez(tmp_path / "mnist.npz", **KERAS)
+    same(load_files(tmp_path))
 
 
 def emnist(folder, split, form, counts=(30, 10), first=0, extra=()):

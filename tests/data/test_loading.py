@@ -1,9 +1,11 @@
 import gzip
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +216,24 @@ def test_mnist_itself_never_falls_back(tiny, tmp_path):
 
 def test_the_default_cache_is_the_users(tmp_path):
     assert cache_module.cache_folder(None) == tmp_path / "user-cache" / "mnist_trainer"
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "~"])  # one that can't be written to; none
+def test_without_a_home_the_cache_is_among_the_temporary_files(monkeypatch, tmp_path, home):
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home == "~":
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache_module.cache_folder(None) == tmp_path / "mnist_trainer-cache"
+
+
+def test_a_read_only_home_s_cache_is_still_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "mnist_trainer").mkdir()
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    assert cache_module.cache_folder(None) == tmp_path / "mnist_trainer"
 
 
 def test_an_unknown_kind_names_those_there_are():

@@ -7,6 +7,7 @@ import pytest
 from mnist_trainer.analysis.studies.saturation import study
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.figures.saturation import parting_of_ways, saturation
+from mnist_trainer.figures.style import color
 
 FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "separate"))
 
@@ -32,29 +33,44 @@ def test_each_curve_is_labelled_with_what_becomes_of_the_mode(tmp_path, drawn, r
     assert {"textbook: ∞ from 104", "separate: stuck at 69.1", "clipped: stuck at 16.1"} <= set(texts(loss))
     assert "fused: only rounding" in texts(loss)
     assert {"textbook: nan from 91", "separate: only rounding", "clipped: 0 from 16"} <= set(texts(gradient))
-    assert "fused: 0 from 17" in texts(right_loss)
+    assert "fused: 0 from 19" in texts(right_loss)
     assert "p rounds to 1" in texts(right_gradient)
     assert not any(overlap(axes) for axes in drawn[0].axes)
     assert {axes.get_yscale() for axes in drawn[0].axes} == {axes.get_xscale() for axes in drawn[0].axes} == {"log"}
 
 
-def test_what_is_not_finite_leaves_through_the_top(tmp_path, drawn, record):
+def markers(axes, marker):
+    return {(round(line.get_xdata()[0]), line.get_color()) for line in axes.lines if line.get_marker() == marker}
+
+
+def test_infinity_leaves_through_the_top_and_nan_ends_where_the_last_number_was(tmp_path, drawn, record):
     saturation(record, tmp_path / "a.png")
-    gradient = drawn[0].axes[1]
-    textbook = gradient.lines[3]
+    loss, gradient, *_ = drawn[0].axes
+    textbook = [line for line in loss.lines if len(line.get_xdata()) > 9][3]
     where, errors = np.asarray(textbook.get_xdata()), np.asarray(textbook.get_ydata())
-    assert (errors[where > 91.5] > gradient.get_ylim()[1]).all()
+    assert (errors[where > 104.5] == loss.get_ylim()[1]).all()
+    assert markers(loss, "^") == {(104, textbook.get_color()), (104, color(4))}
+    assert markers(loss, "X") == set()
+    textbook = [line for line in gradient.lines if len(line.get_xdata()) > 9][3]
+    where, errors = np.asarray(textbook.get_xdata()), np.asarray(textbook.get_ydata())
+    assert np.isnan(errors[where > 91.5]).all()
     assert (errors[where < 90.5] < 1e-6).all()
+    assert markers(gradient, "X") == {(91, textbook.get_color())}
 
 
-def test_the_values_part_where_the_modes_do(tmp_path, drawn, record):
+def test_the_values_part_where_the_modes_do_and_a_right_image_has_nan(tmp_path, drawn, record):
     parting_of_ways(record, tmp_path / "a.png")
-    loss, gradient = drawn[0].axes
+    loss, gradient, right = drawn[0].axes
     for axes in (loss, gradient):
         assert {"clip at 1e-7", "floor at 1e-30", "exp is 0 in float32"} <= set(texts(axes))
-    last = {line.get_ydata()[-1] for line in loss.lines[:4]}
+    last = {line.get_ydata()[-1] for line in loss.lines}
     assert any(value == pytest.approx(69.08, rel=1e-3) for value in last)
     assert any(value == pytest.approx(16.12, rel=1e-3) for value in last)
+    assert "homework (rows): ∞ from 104" in texts(loss)
+    assert "homework (rows): only rounding" in texts(gradient)
+    assert "homework (rows): nan from 104" in texts(right)
+    assert markers(right, "X") == {(104, color(4))}
+    assert all(axes.get_xlabel() and axes.get_ylabel() for axes in drawn[0].axes)
 
 
 def test_a_threshold_is_marked_only_where_something_happens(tmp_path, drawn, record):

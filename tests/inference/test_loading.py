@@ -17,7 +17,7 @@ from mnist_trainer.errors import DataError, MnistTrainerError
 from mnist_trainer.files import BEST, LAST, MODEL
 from mnist_trainer.inference.model_file import Description, read_model, write_model
 from mnist_trainer.parameter_files import load_parameters
-from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described
+from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described, preparation_for
 from mnist_trainer.sealed import read_sealed, write_sealed
 
 MODELS = ["linear", "mlp", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp"]
@@ -37,7 +37,8 @@ def trained(digits, *choices, updates=3):
 
 
 def saved(path, trainer, digits):
-    write_model(path, described(trainer, digits, {"name": "a run", "test_accuracy": 0.5}), arrays_of(trainer))
+    about = described(trainer, digits, {"name": "a run", "test_accuracy": 0.5})
+    write_model(path, about, arrays_of(trainer), digits.test_images[:1])
     return path
 
 
@@ -116,15 +117,15 @@ import mnist_trainer.inference
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
 print(*sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("mnist_trainer.")}))
 """
-GROUND = {"errors", "files", "hyperparameters", "parameter_files", "sealed"}
+GROUND = {"errors", "files", "hyperparameters", "parameter_files", "sealed", "slips"}
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "layer_list", "registry"}
 
 
 def test_it_loads_numpy_and_the_numerics_alone(tmp_path):
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=tmp_path)
     foreign, own = done.stdout.splitlines()
-    others = {name for name in foreign.split() if not name.startswith(("_cython_", "cython_runtime"))}
-    assert others <= {"mnist_trainer", "numpy"}  # numpy.random, with Cython's
+    others = {name for name in foreign.split() if not name.startswith(("_", "cython_runtime"))}  # numpy.random's
+    assert others <= {"mnist_trainer", "numpy"}
     assert {name.partition(".")[2] for name in own.split()} == GROUND | NUMERICS | {"inference"}
 
 
@@ -195,13 +196,14 @@ def changed_document(model, path, **values):
         ({"layers": [{"kind": "flatter"}]}, "unknown kind of layer 'flatter'; did you mean 'flatten'?"),
         ({"layers": [{"kind": "flatten"}, {"kind": "conv2d", "filters": 1, "kernel": 3}]}, "layers.1 (Conv2d)"),
         ({"image_shape": [28, 28]}, "must be height, width and channels"),
+        ({"image_shape": [8, 8, 1]}, "its example is no image of [8, 8, 1]"),
         ({"image_shape": [28, 0, 1]}, "image_shape=[28, 0, 1] is out of range"),
         ({"class_names": []}, "class_names is empty"),
         ({"outputs": "wishes"}, "outputs='wishes' is unknown"),
         ({"dtype": "float16"}, "dtype='float16' is unknown"),
         ({"scale": float("nan")}, "scale=nan is out of range: must be finite"),
         ({"preparation": None}, "preparation=None has the wrong type"),
-        ({"plugins": ["nowhere_to_be_found"]}, "can't import 'nowhere_to_be_found'"),
+        ({"plugins": ["nowhere_to_be_found"], "layers": [{"kind": "strange"}]}, "can't import 'nowhere_to_be_found'"),
     ],
 )
 def test_a_document_that_describes_no_model_is_told(model, tmp_path, values, said):
@@ -258,8 +260,20 @@ def test_parameters_that_are_another_model_s_are_told(model, digits, tmp_path):
 def test_a_description_is_what_was_written(digits, tmp_path):
     trainer, _ = trained(digits, "model=residual_mlp")
     description = described(trainer, digits, {"name": "a"})
-    write_model(tmp_path / MODEL, description, arrays_of(trainer))
-    found, _ = read_model(tmp_path / MODEL)
+    write_model(tmp_path / MODEL, description, arrays_of(trainer), digits.test_images[4:5])
+    found, _, example = read_model(tmp_path / MODEL)
+    np.testing.assert_array_equal(example, digits.test_images[4:5])
     assert found == replace(description)
     assert isinstance(found, Description)
     assert classifier_of(trainer, digits).description.layers == found.layers
+
+
+@pytest.mark.parametrize(
+    ("data", "preparation"),
+    [
+        *(("mnist", "mnist"), ("qmnist", "mnist"), ("emnist_letters", "mnist"), ("digits", "digits")),
+        *(("fashion_mnist", "scaled"), ("kmnist", "scaled"), ("mine", "scaled")),
+    ],
+)
+def test_pictures_are_prepared_as_the_set_s_own_were(data, preparation):
+    assert preparation_for(data) == preparation

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -93,3 +94,11 @@ START = json.loads(line_of(started(Path("/outputs"))))
 def test_an_event_that_lacks_something_or_means_harm_is_none(event):
     assert parse(json.dumps(event).encode()) is None
     assert isinstance(parse(json.dumps(START).encode()), Start)
+
+
+def test_a_data_set_of_a_line_without_its_use_is_to_train_on_and_others_tell_theirs():
+    (training,) = [event for event in EVENTS if isinstance(event, DatasetEvent)]
+    assert b"context" not in line_of(training)  # as older versions wrote it
+    testing = dataclasses.replace(training, context="testing")
+    assert parse(line_of(testing)) == testing
+    assert parse(line_of(testing).replace(b"testing", b"guessing")) is None

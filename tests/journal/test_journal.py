@@ -178,3 +178,21 @@ def test_a_run_does_not_begin_on_a_full_disk(tmp_path, full):
         journal.start(started(tmp_path, mode="off"))
     journal.close()
     assert journal.path.read_bytes() == b""
+
+
+def test_what_an_older_version_told_of_a_step_is_told_as_it_was_and_the_rest_beside_it(tmp_path):
+    """Another name in a line must not make MLflow take a metric that it has for another one."""
+    older = Metrics(4, {"train/loss": 0.5, "loss/clamped_rows": 0.0}, time=1)
+    speed = Metrics(4, {"epoch_seconds": 2.0}, time=2)
+    other = Metrics(8, {"train/loss": 0.4, "loss/clamped_rows": 0.0}, time=3)
+    journal = Journal(tmp_path)
+    journal.remember({event.told: event for event in (older, speed, other)})
+    journal.metrics(4, {"train/loss": 0.5, "epoch": 1.0})
+    journal.metrics(4, {"epoch_seconds": 3.0})  # timed, and told before
+    journal.metrics(8, {"train/loss": 0.3, "epoch": 2.0})  # something else came of it
+    journal.close()
+    first, rest, again, new = read_events(journal.path)[0]
+    assert (first, again) == (older, speed)
+    assert (rest.step, rest.metrics) == (4, {"epoch": 1.0})
+    assert (new.step, new.metrics) == (8, {"train/loss": 0.3, "epoch": 2.0})
+    assert min(rest.time, new.time) > 3

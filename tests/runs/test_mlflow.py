@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from mnist_trainer.figures import style
+
 TINY = ("data=digits", "model.hidden=[8]", "epochs=2", "trainer.log_every=4", "tracking.wait_seconds=300")
 HEAVY = ("mlflow", "matplotlib", "sklearn", "pandas")
 CHECKED = f"""
@@ -103,10 +105,21 @@ def test_a_run_is_in_mlflow_with_its_name_parameters_tags_data_and_status(one):
     commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert run.data.tags.get("git.commit", "") == commit.stdout.strip()
     assert run.data.tags["host"]
-    (data,) = run.inputs.dataset_inputs
-    assert data.dataset.name == "digits"
+    if commit.stdout:
+        assert run.data.tags["mlflow.source.git.commit"] == commit.stdout.strip()
+        assert run.data.tags["mlflow.source.git.branch"]
+    sets = {
+        tag.value: (data.dataset.name, json.loads(data.dataset.profile)["num_rows"])
+        for data in run.inputs.dataset_inputs
+        for tag in data.tags
+    }
+    assert sets == {"training": ("digits", 1300), "validation": ("digits", 137), "testing": ("digits", 360)}
+    (features,) = json.loads(json.loads(run.inputs.dataset_inputs[0].dataset.schema)["mlflow_tensorspec"]["features"])
+    assert features == {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 28, 28, 1]}}
+    assert not [key for key in run.data.params if key.startswith(("tracking.", "task.", "trainer.progress", "outputs"))]
+    assert run.data.params["model.parameters"] == "6370"  # 784·8 + 8 + 8·10 + 10
     assert one.artifacts(run) >= {
-        *("config.yaml", "last.npz", "best.npz"),
+        *("config.yaml", "model_summary.txt", "last.npz", "best.npz"),
         *("learning_curves.png", "confusion_matrix.png"),
     }
 
@@ -117,9 +130,10 @@ def test_its_metrics_are_the_journals_at_steps_that_count_updates(one, metrics_o
     assert [step for step, _ in one.history(run, "train/loss")] == [4, 8, 11, 12, 16, 20, 22]
     assert [step for step, _ in one.history(run, "validation/accuracy")] == [11, 22]
     assert set(run.data.metrics) == {
-        *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "loss/clamped_rows"),
+        *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "epoch"),
         *("validation/loss", "validation/accuracy", "samples_per_second", "epoch_seconds"),
-        *("test/loss", "test/accuracy"),
+        *("test/loss", "test/accuracy", "test/precision", "test/recall"),
+        *("system/process_cpu_percentage", "system/process_memory_megabytes"),
     }
     for metric in run.data.metrics:
         assert one.history(run, metric) == metrics_of(folder, metric)
@@ -132,7 +146,23 @@ def test_the_output_names_the_run_and_the_command_that_opens_the_ui(one):
     assert f"run {run.info.run_id} is FINISHED" in one.output
     store = one.folder / "outputs" / "mlflow.db"
     assert f"-m mlflow ui --backend-store-uri sqlite:///{store}" in one.output
-    assert f"/runs/{run.info.run_id}" in one.output
+    experiment = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}"
+    assert f"    {experiment}/runs/{run.info.run_id}?workflowType=machine_learning\n" in one.output
+    assert f"    {experiment}/runs?viewStateShareKey=mnist_trainer&workflowType=machine_learning\n" in one.output
+
+
+def test_the_experiment_s_table_has_the_figures_and_a_description(one):
+    (run,) = one.runs()
+    tags = one.client.get_experiment(run.info.experiment_id).tags
+    columns = json.loads(tags["mlflow.sharedViewState.mnist_trainer"])["selectedColumns"]
+    assert {"metrics.`test/accuracy`", "metrics.`test/loss`", "params.`seed`", "tags.`loss.mode`"} <= set(columns)
+    assert tags["mlflow.note.content"].startswith("Networks trained on digits")
+
+
+def test_the_run_s_page_begins_with_its_result_in_its_mode_s_colour(one):
+    (run,) = one.runs()
+    assert run.data.tags["mlflow.note.content"].startswith(f"**Test accuracy {run.data.metrics['test/accuracy']:.2%}, ")
+    assert run.data.tags["mlflow.runColor"] == style.PALETTE[0]
 
 
 @pytest.mark.long
@@ -150,10 +180,23 @@ def test_a_sweep_is_a_parent_run_with_a_child_for_each_job_and_the_report(sweep)
     children = [run for run in sweep.runs() if run.info.run_id != parent.info.run_id]
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     names = sorted(child.info.run_name for child in children)
-    assert names == [f"mlp-{loss}-sgd-b128-s3" for loss in ("fused", "fused", "separate", "separate")]
+    assert names == [f"{loss} lr={rate}" for loss in ("fused", "separate") for rate in ("0.1", "0.2")]
     rates = [(child.data.params["loss.name"], child.data.params["optimizer.lr"]) for child in children]
     assert sorted(rates) == [(loss, rate) for loss in ("fused", "separate") for rate in ("0.1", "0.2")]
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+    assert not any("mlflow.runColor" in child.data.tags for child in children)  # each of its own: rates differ, too
+    best = max(
+        children, key=lambda run: (run.data.metrics["validation/accuracy"], -run.data.metrics["validation/loss"])
+    )
+    told = {key: value for key, value in parent.data.tags.items() if key.startswith("best.")}
+    assert told == {"best.run_id": best.info.run_id, "best.job": best.info.run_name}
+    description = parent.data.tags["mlflow.note.content"]
+    assert description.startswith(f"**Best by validation: {best.info.run_name}**")
+    assert f"/runs/{best.info.run_id}?" in description
+    for what in ("test_accuracy", "test_loss"):
+        assert parent.data.metrics[f"best/{what}"] == best.data.metrics[what.replace("_", "/")]
+    (outcome,) = [json.loads(path.read_text()) for path in sweep.folder.glob("outputs/*/*/sweep.json")]
+    assert outcome["best"]["folder"].startswith(f"{outcome['best']['job']}-")
     assert sweep.artifacts(parent) >= {"sweep.md", "sweep.json", "loss_modes.png"}
     assert all("confusion_matrix.png" in sweep.artifacts(child) for child in children)
 
@@ -222,5 +265,5 @@ def test_eight_commands_at_once_lose_nothing(spawn, tmp_path, client_of, metrics
         run = runs[str(json.loads((folder / "outcome.json").read_text())["seed"])]
         for metric in run.data.metrics:
             assert store.history(run, metric) == metrics_of(folder, metric)
-        assert len(run.data.metrics) == 11
+        assert len(run.data.metrics) == 16
         assert "confusion_matrix.png" in store.artifacts(run)

@@ -2,6 +2,8 @@ import contextlib
 import math
 import sqlite3
 
+import pytest
+
 from mnist_trainer.journal import unsent
 from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.sync import sync
@@ -31,6 +33,24 @@ def test_everything_arrives_once(outputs, begin, write, client, rows):
     assert artifacts == {"journal.jsonl", "learning_curves.png", "confusion_matrix.png", "checkpoints"}
     assert run.info.artifact_uri.startswith((outputs / "mlartifacts" / "mnist").as_uri())
     assert unsent.listed(outputs) == {}
+
+
+def test_files_that_their_store_refuses_leave_the_run_ended_and_are_sent_later(outputs, begin, write, client):
+    write(begin("a"), steps=10)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(*args):
+            raise RuntimeError("An error occurred (AccessDenied) when calling the PutObject operation")
+
+        patch.setattr(type(client), "log_artifact", refuse)
+        report = sync([], store_folder=outputs)
+    assert report.left == 0
+    assert report.problem().startswith("not all is sent: ")
+    assert "not stored, all else of the run is: An error occurred (AccessDenied)" in report.problem()
+    assert client.get_run(report.runs[0].run_id).info.status == report.runs[0].status == "FINISHED"
+    assert len(unsent.listed(outputs)) == 1
+    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+    assert "journal.jsonl" in {item.path for item in client.list_artifacts(report.runs[0].run_id)}
 
 
 def test_a_store_that_was_emptied_meanwhile_gets_everything_anew(outputs, begin, write, client, rows):

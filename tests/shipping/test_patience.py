@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.shipping.patience import is_outage, may_mend, one_line
+from mnist_trainer.shipping.patience import FilesError, is_outage, may_mend, one_line
 
 URI = "https://me:secret@host"
 
@@ -25,6 +25,18 @@ def wrapped(cause):
         return error
 
 
+class NoCredentialsError(Exception):
+    """As botocore's."""
+
+
+def of_files(cause):
+    """What the artifacts' store answered."""
+    try:
+        raise FilesError("journal.jsonl is not stored") from cause
+    except FilesError as error:
+        return error
+
+
 # what fails, what is told of it, whether it may mend, whether it is surely the store's
 CASES = [
     (wrapped(system(errno.ECONNREFUSED)), "Connection refused", True, True),
@@ -36,6 +48,27 @@ CASES = [
     (RuntimeError("(Caused by ResponseError('too many 503 error responses'))"), "answers with error 503", True, False),
     (RuntimeError(f"an odd answer from {URI}"), "an odd answer from https://host", True, False),
     (TrackingError("not a store"), "not a store", False, False),
+    (
+        ModuleNotFoundError("No module named 'psycopg'", name="psycopg"),
+        "the module psycopg is missing: pip install 'psycopg[binary]'",
+        False,
+        False,
+    ),
+    (
+        RuntimeError("Detected out-of-date database schema (found version 01, but expected 02). Take a backup of"),
+        "the database is of another version of MLflow: `mlflow db upgrade` takes an older one's to this version, after"
+        " a backup; a newer one's needs that version here (found version 01, but expected 02)",
+        False,
+        False,
+    ),
+    (NoCredentialsError("Unable to locate credentials"), "Unable to locate credentials", False, False),
+    (
+        of_files(RuntimeError("Failed to upload: An error occurred (AccessDenied) when calling PutObject")),
+        "journal.jsonl is not stored: Failed to upload: An error occurred (AccessDenied) when calling PutObject",
+        False,
+        False,
+    ),
+    (of_files(system(errno.ECONNREFUSED)), "journal.jsonl is not stored: Connection refused", True, True),
     (KeyError("step"), "'step'", False, False),
 ]
 

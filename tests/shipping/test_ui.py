@@ -3,30 +3,38 @@
 import contextlib
 import json
 import shlex
+import shutil
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
+from mnist_trainer.shipping.pages import run_page, runs_page
+from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipper import ui_command
 from mnist_trainer.shipping.sync import sync
 from tests.fixtures.journals import until
+from tests.screenshots import BROWSERS, QUIET
 
 
 @pytest.fixture
 def served(outputs, begin, start, tmp_path):
     """The address of the UI that the printed command opens, with one run in its store."""
     journal = begin("a")
+    journal.params({"seed": 7654})
+    journal.tags({"loss.mode": "separate"})
     journal.metrics(1, {"train/loss": 2.3})
+    journal.metrics(2, {"test/accuracy": 0.8765, "test/loss": 0.4321})
     journal.end("FINISHED")
     journal.close()
     assert sync([outputs / "a"], store_folder=outputs).error is None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*shlex.split(ui_command(None, outputs)), "--port", str(port), "--workers", "1"]
+    command = [*shlex.split(ui_command(None, outputs)), "--port", str(port)]
     with (tmp_path / "ui.log").open("wb") as log:
         start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
     return f"http://127.0.0.1:{port}"
@@ -41,29 +49,60 @@ def fetch(address, body=None):
 
 @pytest.mark.long
 def test_the_printed_command_opens_the_ui_with_the_run(served):
-    def answered():
-        with contextlib.suppress(urllib.error.URLError):
-            return fetch(served)
-
-    page = until(answered)
+    page = until(lambda: answered(served))
     assert b"<title>MLflow" in page
     found = json.loads(fetch(f"{served}/api/2.0/mlflow/experiments/search", {"max_results": 10}))
     ids = {experiment["name"]: experiment["experiment_id"] for experiment in found["experiments"]}
     runs = json.loads(fetch(f"{served}/api/2.0/mlflow/runs/search", {"experiment_ids": [ids["mnist"]]}))["runs"]
     assert [run["info"]["run_name"] for run in runs] == ["run a"]
-    assert {metric["key"] for metric in runs[0]["data"]["metrics"]} == {"train/loss"}
+    assert {metric["key"] for metric in runs[0]["data"]["metrics"]} == {"train/loss", "test/accuracy", "test/loss"}
+
+
+def seen(browser, url, profile):
+    """Return what a browser has made of a page, as HTML."""
+    options = [f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--window-size=1700,900", "--dump-dom"]
+    done = subprocess.run([browser, *QUIET, *options, url], capture_output=True, text=True, timeout=300, check=True)
+    return done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason=f"none of {', '.join(BROWSERS)} is in the PATH")
+def test_in_a_browser_the_printed_links_show_the_figures_and_what_came_of_a_run(served, outputs, tmp_path):
+    """The UI's format for the columns is undocumented: another version may want another."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)))
+    until(lambda: answered(served))
+    position = Position.load(outputs / "a")
+    table = until(lambda: found_in(seen(browser, f"{served}/{runs_page('1')}", tmp_path / "one"), "run a"))
+    assert all(word in table for word in ("test/accuracy", "0.8765", "test/loss", "0.4321", "loss.mode", "separate"))
+    assert "7654" in table
+    page = f"{served}/{run_page('1', position.run_id)}"
+    html = until(lambda: found_in(seen(browser, page, tmp_path / "two"), "Test accuracy"))
+    assert "Test accuracy 87.65%, loss 0.4321" in html
+
+
+def answered(address):
+    with contextlib.suppress(urllib.error.URLError):
+        return fetch(address)
+
+
+def found_in(text, word):
+    """A busy machine's browser may have looked too early: then it looks again."""
+    return text if word in text else None
 
 
 def test_the_command_for_the_interface(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     words = shlex.split(ui_command(None, tmp_path / "my outputs"))
-    assert words[1:] == [
+    assert words[:2] == ["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
+    assert words[3:] == [
         "-m",
         "mlflow",
         "ui",
         "--backend-store-uri",
         f"sqlite:///{tmp_path}/my outputs/mlflow.db",
+        "--workers",
+        "1",
     ]
     assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
 
@@ -79,4 +118,4 @@ def test_the_command_for_the_interface(tmp_path, monkeypatch):
 def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / python))
-    assert shlex.split(ui_command(None, tmp_path))[0] == shown
+    assert shlex.split(ui_command(None, tmp_path))[2] == shown

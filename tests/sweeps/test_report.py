@@ -10,10 +10,11 @@ from mnist_trainer.sweeps.report import as_markdown, sentences
 
 
 def rows(markdown):
-    """Return the cells of the two tables' lines, without their heads."""
+    """Return the cells of the tables' lines, without their heads."""
     tables = [
         [[cell.strip() for cell in line.split("|")[1:-1]] for line in part.splitlines()]
         for part in markdown.strip().split("\n\n")
+        if part.startswith("|")
     ]
     return [table[2:] for table in tables]
 
@@ -25,13 +26,13 @@ def test_runs_of_a_mode_are_summed_up_as_mean_and_deviation(sweep, outcome):
     assert fused.test_accuracy == pytest.approx((0.98, math.sqrt(2) / 100))
     assert separate.test_accuracy == pytest.approx((0.91, math.sqrt(2) / 100))
     modes, runs = rows(as_markdown(jobs))
-    assert modes[0] == ["mnist", "fused", "2", "98.00% ± 1.41%", "0.1000 ± 0.0000", "2.0 ± 0.0"]
-    assert [run[:3] for run in runs][:2] == [["0", "0-run-0", "97.00%"], ["1", "1-run-1", "90.00%"]]
+    assert modes[0] == ["mnist", "fused", "2", "-", "98.00% ± 1.41%", "0.1000 ± 0.0000", "2.0 ± 0.0"]
+    assert [run[:4] for run in runs][:2] == [["0", "0-run-0", "-", "97.00%"], ["1", "1-run-1", "-", "90.00%"]]
 
 
 def test_a_single_run_has_no_deviation(sweep, outcome):
     modes, _ = rows(as_markdown(sweep(outcome(0.5))))
-    assert modes == [["mnist", "fused", "1", "50.00%", "0.1000", "2.0"]]
+    assert modes == [["mnist", "fused", "1", "-", "50.00%", "0.1000", "2.0"]]
 
 
 def test_failed_jobs_are_left_out_of_the_means_and_listed_with_their_reason(sweep, outcome):
@@ -42,7 +43,12 @@ def test_failed_jobs_are_left_out_of_the_means_and_listed_with_their_reason(swee
     report = as_markdown(jobs)
     tables, _, reasons = report.rpartition("\n\n")
     _, runs = rows(tables)
-    assert [run[:3:2] for run in runs] == [["0", "FAILED"], ["1", "90.00%"], ["2", "FAILED"], ["3", "KILLED"]]
+    assert [(run[0], *run[2:4]) for run in runs] == [
+        ("0", "FAILED", ""),
+        ("1", "-", "90.00%"),
+        ("2", "FAILED", ""),
+        ("3", "KILLED", ""),
+    ]
     assert "Job 0 FAILED: diverged:\nthe loss is nan\n" in reasons
     assert "Job 2 FAILED: it ended without a word" in reasons
     assert "Job 3 KILLED: interrupted by SIGINT" in reasons

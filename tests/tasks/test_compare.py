@@ -1,6 +1,7 @@
 """task=compare: a parent and a child a mode, a report from the data, and what becomes of modes that can't go on."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ TINY = (
     "trainer.log_every=4",
 )
 UPDATES = 22
-CHILD = {"journal.jsonl", "config.yaml", "last.npz", "model.npz", "best.npz"}
+CHILD = {"journal.jsonl", "config.yaml", "model_summary.txt", "last.npz", "model.npz", "best.npz"}
 FIGURES = {"curves.png", "gradient_differences.png", "saturation.png", "parting_of_ways.png"}
 NUMBER = r"\d[\d.]*(?:e-\d+)?"
 
@@ -51,12 +52,20 @@ def ends(done, events_of):
     return [(end["status"], end["reason"]) for folder in folders for end in events_of(folder, "end")]
 
 
+def test_figures_of_other_kinds_on_request(command, events_of):
+    done = command(*TINY, "epochs=1", "task.figures=[svg,pdf]")
+    files = {path.name for path in done.run.iterdir()}
+    assert {name.replace("png", kind) for name in FIGURES for kind in ("png", "svg", "pdf")} <= files
+    assert {event["name"] for event in events_of(done.run, "artifact")} >= {"curves.svg", "curves.pdf"}
+    assert "curves.png" in (done.run / "comparison.md").read_text()
+
+
 def test_the_folder_holds_the_report_the_figures_and_a_run_a_mode(command, events_of, metrics_of):
     done = command(*TINY)
     assert done.code == 0, done.output
     found = {path.name for path in done.run.iterdir()}
     assert found - {".hydra", "mnist_trainer.log"} == {
-        *("journal.jsonl", "config.yaml", "outcome.json", "comparison.md", "comparison.json"),
+        *("journal.jsonl", "config.yaml", "model_summary.txt", "outcome.json", "comparison.md", "comparison.json"),
         *("0-fused", "1-separate"),
         *FIGURES,
     }
@@ -78,13 +87,13 @@ def test_the_folder_holds_the_report_the_figures_and_a_run_a_mode(command, event
         assert len(events_of(child, "confusion")) == 1
     assert ends(done, events_of) == [("FINISHED", None)] * 3
     assert {event["name"] for event in events_of(done.run, "artifact")} == {
-        *("config.yaml", "comparison.md", "comparison.json"),
+        *("config.yaml", "model_summary.txt", "comparison.md", "comparison.json"),
         *FIGURES,
     }
 
 
 @pytest.mark.usefixtures("_no_figures")
-def test_the_verdict_the_report_the_outcome_and_mlflow_tell_the_same_measured_numbers(command, metrics_of):
+def test_the_verdict_the_report_the_outcome_and_mlflow_tell_the_same_measured_numbers(command, metrics_of, events_of):
     done = command(*TINY, "task.shadow_every=4")
     numbers = numbers_of(done)
     (pair,) = numbers["comparison"]["pairs"]
@@ -100,11 +109,27 @@ def test_the_verdict_the_report_the_outcome_and_mlflow_tell_the_same_measured_nu
     assert " ".join(first.split()) in " ".join(done.output.split())
     assert json.loads((done.run / "outcome.json").read_text())["verdict"] == numbers["verdict"]
     windows = [(0, 4), (4, 8), (8, 11), (11, 12), (12, 16), (16, 20), (20, 22)]
-    assert metrics_of(done.run, "difference/logits_gradient") == [
-        (end, max(record["logits"][start:end])) for start, end in windows
+    assert metrics_of(done.run, "difference/log10_logits_gradient") == [
+        (end, math.log10(max(record["logits"][start:end]))) for start, end in windows
     ]
-    assert metrics_of(done.run, "difference/parameter_drift")[-1] == (UPDATES, record["drift"][-1])
-    assert metrics_of(done.run, "difference/updates_within_bound") == [(UPDATES, UPDATES)]
+    drift = math.log10(record["drift"][-1])
+    assert metrics_of(done.run, "difference/log10_parameter_drift")[-1] == (UPDATES, drift)
+    told = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
+    assert all(len(metrics_of(done.run, name)) > 1 for name in told)  # a single dot is no curve
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_the_page_in_mlflow_says_which_mode_was_better_by_how_much_and_then_the_verdict(command, events_of):
+    done = command(*TINY)
+    numbers = numbers_of(done)
+    fused, separate = (one["result"]["test_accuracy"] for one in numbers["comparison"]["outcomes"])
+    said = [event["tags"] for event in events_of(done.run, "tags")][-1]["mlflow.note.content"]
+    better, by = ("fused", fused - separate) if fused > separate else ("separate", separate - fused)
+    how = f"{better} is better by {100 * by:.2f} points" if by else "equally accurate"
+    assert said.startswith("**On the test images ")
+    assert how in said.splitlines()[0]
+    assert all(f"- {sentence}" in said for sentence in numbers["verdict"])
+    assert len(said) < 8000
 
 
 @pytest.mark.usefixtures("_no_figures")
@@ -121,7 +146,7 @@ def test_mistakes_are_told_from_the_numbers_and_those_that_cannot_go_on_fail_alo
     assert question[0] == "FAILED"
     assert "can't run on 128 images" in question[1]
     names = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
-    assert "difference/posted_answer/logits_gradient" in names
+    assert "difference/posted_answer/log10_logits_gradient" in names
     assert not any("posted_question" in name for name in names)
 
 
@@ -237,7 +262,8 @@ def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spa
     report = (folder / "comparison.md").read_text()
     pictures = re.findall(r"!\[.*\]\((.*)\)", report)
     declared = [event["name"] for event in events_of(folder, "artifact")]
-    assert sorted(declared) == sorted(["config.yaml", "comparison.md", "comparison.json", *pictures])
+    written = ["config.yaml", "model_summary.txt", "comparison.md", "comparison.json"]
+    assert sorted(declared) == sorted([*written, *pictures])
     assert all((folder / name).read_bytes().endswith(b"IEND\xaeB`\x82") for name in pictures)
     assert not list(folder.glob(".comp*")) + list(folder.glob(".*.png"))
     assert [events_of(path, "end")[0]["status"] for path in (folder, folder / "0-fused")] == ["KILLED", "FINISHED"]
@@ -249,16 +275,16 @@ def test_losses_of_different_functions_are_not_measured_against_each_other(comma
     done = command(*TINY, "task.modes=[fused,clipped]", "loss.label_smoothing=0.1", "epochs=1")
     (pair,) = numbers_of(done)["comparison"]["pairs"]
     assert pair["measured"]["loss_largest"] > 1e-3
-    names = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
-    assert "difference/test_accuracy" in names
-    assert "difference/test_loss" not in names
+    page = [event["tags"] for event in events_of(done.run, "tags")][-1]["mlflow.note.content"]
+    assert "| test accuracy |" in page
+    assert "test loss" not in page
     assert not any("test loss" in sentence for sentence in numbers_of(done)["verdict"])
     setting = numbers_of(done)["setting"]
     assert setting["losses"] == "fused (label_smoothing 0.1); clipped (epsilon 1e-07)"
     assert setting["training"] == "1 epoch of 11 updates, batches of 128"
     done = command(*TINY, "task.modes=[fused,separate]", "epochs=1", folder=done.folder / "same")
-    names = {name for event in events_of(done.run, "metrics") for name in event["metrics"]}
-    assert "difference/test_loss" in names
+    page = [event["tags"] for event in events_of(done.run, "tags")][-1]["mlflow.note.content"]
+    assert "| test loss |" in page
 
 
 @pytest.mark.usefixtures("_no_figures")
@@ -367,4 +393,5 @@ def test_in_mlflow_an_interrupted_comparison_is_killed_and_has_what_was_there(co
     assert [run.info.status for run in found if run is not parent] == ["FINISHED"] * 2
     found = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert found >= {"comparison.md", "comparison.json", "curves.png", "gradient_differences.png"}
-    assert "difference/test_accuracy" in parent.data.metrics
+    description = parent.data.tags["mlflow.note.content"]
+    assert description.startswith("**Stopped**: interrupted by SIGTERM\n\n**On the test images ")

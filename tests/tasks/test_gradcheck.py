@@ -165,3 +165,17 @@ def test_what_does_not_fit_ends_with_2_and_leaves_no_folder(command, override, w
     assert done.code == 2
     assert wanted in done.output
     assert done.folders == []
+
+
+def test_the_homeworks_loss_is_right_and_notes_say_where_it_is_not_to_be_relied_on(command):
+    done = command(*CHECK, "loss=homework")
+    assert done.code == 0, done.output
+    printed = words_of(done)
+    assert "note: targets that don't sum to 1 are another matter: loss Homework: backward is (p − t)/N" in printed
+    assert (
+        "in float32 the loss is inf from a gap of 104 on between a true class and the largest one above it" in printed
+    )
+    assert "the loss is nan from a gap of 104 on between a true class that is the largest and another one" in printed
+    record = json.loads((done.run / "gradcheck.json").read_text())
+    assert record["faults"] == []
+    assert len(record["notes"]) == 5

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,14 +10,16 @@ from omegaconf import OmegaConf
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
+from mnist_trainer.journal.events import TIMED
 from mnist_trainer.runs.provenance import flattened
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2")
 UPDATES = 11  # of an epoch: 1,300 images in batches of 128, the last one of 20
 METRICS = {
-    *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "loss/clamped_rows"),
+    *("train/loss", "train/accuracy", "learning_rate", "gradient_norm", "epoch"),
     *("validation/loss", "validation/accuracy", "samples_per_second", "epoch_seconds"),
-    *("test/loss", "test/accuracy"),
+    *("test/loss", "test/accuracy", "test/precision", "test/recall"),
+    *("system/process_cpu_percentage", "system/process_memory_megabytes"),
 }
 
 
@@ -25,7 +28,7 @@ def test_a_run_leaves_its_journal_configuration_parameters_and_outcome(command):
     assert done.code == 0
     files = {path.name for path in done.run.iterdir()}
     assert files == {
-        *("journal.jsonl", "config.yaml", "last.npz", "best.npz", "model.npz", "outcome.json"),
+        *("journal.jsonl", "config.yaml", "model_summary.txt", "last.npz", "best.npz", "model.npz", "outcome.json"),
         *("checkpoint.npz", "checkpoint.previous.npz", "mnist_trainer.log", ".hydra"),
     }
     assert done.run.name.split("-", 3)[3].startswith("mlp-fused-sgd-b128-s0-")
@@ -80,14 +83,21 @@ def test_the_journal_tells_what_was_run_on_what_and_how_it_ended(run, configured
     assert kinds[-1] == "end"
     params = events_of(folder, "params")[0]["params"]
     resolved = flattened(dataclasses.asdict(config)) | {"data.validation_size": 137}  # the digits' own default
-    assert params == {key: value for key, value in resolved.items() if key not in ("name", "task.label")}
+    assert params.pop("model.parameters") == 784 * 8 + 8 + 8 * 10 + 10
+    assert params.items() <= resolved.items()
+    plumbing = r"name$|task\.|tracking\.|outputs$|journal$|resume$"
+    plumbing += r"|data\.(root|cache|download)$|trainer\.(threads|progress|checkpoint_minutes)$"
+    assert resolved.keys() - params.keys() == {key for key in resolved if re.match(plumbing, key)}
     tags = events_of(folder, "tags")[0]["tags"]
     wanted = {"loss.mode": "fused", "loss.exact": "true", "data.name": "digits", "data.fallback": "false"}
     assert tags.items() >= wanted.items()
     assert {"host", "version.numpy", "version.mnist_trainer", "version.python"} <= tags.keys()
-    (dataset,) = events_of(folder, "dataset")
-    assert (dataset["name"], dataset["profile"]["test"]) == ("digits", 360)
-    assert {event["name"] for event in events_of(folder, "artifact")} == {"config.yaml", "last.npz", "best.npz"}
+    sets = {each.get("context", "training"): each["profile"]["num_rows"] for each in events_of(folder, "dataset")}
+    assert sets == {"training": 1300, "validation": 137, "testing": 360}
+    assert len({each["digest"] for each in events_of(folder, "dataset")}) == 3
+    declared = {event["name"] for event in events_of(folder, "artifact")}
+    assert declared == {"config.yaml", "model_summary.txt", "last.npz", "best.npz"}
+    assert "6,370" in (folder / "model_summary.txt").read_text()
     (end,) = events_of(folder, "end")
     assert (end["status"], end["reason"]) == ("FINISHED", None)
 
@@ -119,7 +129,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(run, configur
     _, other = run(configured(model__dropout=0.2, seed=1), "other")
     first, second = ((folder / "last.npz").read_bytes() for folder in folders)
     assert first == second != (other / "last.npz").read_bytes()
-    for name in METRICS - {"samples_per_second", "epoch_seconds"}:
+    for name in METRICS - set(TIMED):
         assert metrics_of(folders[0], name) == metrics_of(folders[1], name)
 
 

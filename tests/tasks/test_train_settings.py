@@ -46,10 +46,11 @@ def test_images_of_any_size_with_any_number_of_classes_are_learned(
     data = IdxConfig(name="stripes", test_size=None, test_seed=0, validation_size=None, standardize=True, **files)
     result, folder = run(configured(data=data, epochs=30, batch_size=16, model__hidden=[64]))
     assert (result.data, result.test_accuracy) == ("stripes", 1.0)
-    (dataset,) = events_of(folder, "dataset")
-    height, width, channels = (*shape, 1)[:3]
-    assert dataset["schema"] == {"image": [height, width, channels], "dtype": "uint8", "classes": classes}
-    assert dataset["profile"] == {"training_and_validation": 120, "test": 30}
+    dataset = events_of(folder, "dataset")[-1]
+    assert dataset["context"] == "testing"
+    assert dataset["profile"] == {"num_rows": 30, "classes": classes}
+    (features,) = json.loads(dataset["schema"]["mlflow_tensorspec"]["features"])
+    assert features["tensor-spec"] == {"dtype": "uint8", "shape": [-1, *(*shape, 1)[:3]]}
     assert events_of(folder, "start")[0]["experiment"] == "stripes"
     assert events_of(folder, "confusion")[0]["class_names"] == [str(label) for label in range(classes)]
 

@@ -50,6 +50,7 @@ def test_the_console_prints_a_line_an_epoch_and_marks_the_best(tiny, caplog):
     trainer.fit()
     header, *lines = table(caplog)
     assert header == Console.HEADER
+    assert {len(line) for line in (header, *lines)} == {80}  # as wide as a terminal, and no wider
     assert [line.split()[:2] for line in lines] == [["1/3", "5"], ["2/3", "10"], ["3/3", "15"]]
     last = lines[-1].split()
     assert last[2:4] == [f"{trainer.last.train_loss:.4f}", f"{trainer.last.train_accuracy:.2%}"]

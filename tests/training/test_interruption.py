@@ -1,18 +1,20 @@
 import pickle
 import signal
+import sys
 import threading
 
 import pytest
 
-from mnist_trainer.training.interruption import Interrupted, Interruption
+from mnist_trainer.runs.outcome import ended_by
+from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, answer
 from mnist_trainer.training.trainer import Callback
 
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+CODES = [(number, 128 + number) for number in SIGNALS]
 
 
 @pytest.fixture(autouse=True)
 def _handlers_are_given_back():
-    handlers = {number: signal.getsignal(number) for number, _ in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     now = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
@@ -36,7 +38,7 @@ class Asks(Callback):
         self.recorded.append(record.step)
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize(("number", "code"), CODES)
 def test_a_signal_stops_after_the_update_at_hand(tiny, recorder, number, code):
     asks, heard = Asks(number), recorder()
     trainer = tiny.trainer(callbacks=[asks, heard], log_every=3)
@@ -49,7 +51,7 @@ def test_a_signal_stops_after_the_update_at_hand(tiny, recorder, number, code):
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize(("number", "code"), [each for each in CODES if each[0] in IMPATIENT])
 def test_a_second_signal_stops_at_once(tiny, number, code):
     asks = Asks(number, times=2)
     trainer = tiny.trainer(callbacks=[asks], log_every=3)
@@ -57,6 +59,71 @@ def test_a_second_signal_stops_at_once(tiny, number, code):
         trainer.fit()
     assert asks.recorded == []
     assert caught.value.exit_code == code
+
+
+def test_a_lost_terminal_s_second_signal_hurries_nobody(tiny):
+    asks = Asks(signal.SIGHUP, times=2)
+    trainer = tiny.trainer(callbacks=[asks], log_every=3)
+    with pytest.raises(Interrupted, match="SIGHUP"), trainer.interruption:
+        trainer.fit()
+    assert asks.recorded == [3]
+
+
+def test_what_is_ignored_stays_ignored(tiny):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+    try:
+        answer(lambda number, frame: pytest.fail("it was taken"))
+        trainer = tiny.trainer(callbacks=[Asks(signal.SIGHUP)])
+        with trainer.interruption:
+            trainer.fit()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    assert trainer.step == 10
+
+
+@pytest.fixture
+def handled():
+    """A handler that was there before ours, as a cluster's: what it was told, and what it does then."""
+    told, does = [], []
+
+    def handler(number, frame):
+        told.append(number)
+        for each in does:
+            each()
+
+    before = signal.signal(signal.SIGUSR2, handler)
+    yield told, does
+    signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_handler_that_was_there_before_is_called_at_rest_and_training_goes_on(tiny, handled):
+    told, does = handled
+    asks = Asks(signal.SIGUSR2, times=2)
+    trainer = tiny.trainer(callbacks=[asks])
+    does.append(lambda: told.append((trainer.step, trainer.at_rest)))
+    with trainer.interruption:
+        trainer.fit()
+    assert told == [signal.SIGUSR2, (3, True)]
+    assert trainer.step == 10
+
+
+def test_a_handler_that_was_there_before_may_end_the_run(tiny, handled):
+    _, does = handled
+    does.append(lambda: sys.exit(7))
+    trainer = tiny.trainer(callbacks=[Asks(signal.SIGUSR2)])
+    with pytest.raises(SystemExit) as end, trainer.interruption:
+        trainer.fit()
+    assert (trainer.step, end.value.code) == (3, 7)
+    assert ended_by(end.value) == ("KILLED", "interrupted by SIGUSR2")
+
+
+def test_one_that_came_after_the_last_update_is_handed_on_too(handled):
+    with Interruption():
+        signal.raise_signal(signal.SIGUSR2)
+        assert handled[0] == []
+    assert handled[0] == [signal.SIGUSR2]
 
 
 def test_the_first_signal_only_asks():

@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 
-from mnist_trainer.training.records import Mean
+from mnist_trainer.training.records import Evaluation, Mean
 
 
 def test_a_record_holds_the_means_over_the_samples_since_the_last_one(tiny, recorder, stub_loss):
@@ -73,3 +74,10 @@ def test_the_mean_of_no_samples_is_not_a_number():
     mean.add(2.0, 1, 4)
     mean.add(8.0, 2, 2, clamped_rows=3)
     assert (mean.loss, mean.accuracy, mean.samples, mean.clamped_rows) == (4.0, 0.5, 6, 3)
+
+
+def test_precision_and_recall_are_means_over_the_classes_that_have_images():
+    confusion = np.array([[3, 1, 0], [0, 2, 2], [0, 0, 0]])  # nobody wrote a 2, two were taken for one
+    evaluation = Evaluation(0.5, 0.625, confusion)
+    assert evaluation.recall == pytest.approx((3 / 4 + 2 / 4) / 2)
+    assert evaluation.precision == pytest.approx((3 / 3 + 2 / 3) / 2)

@@ -100,7 +100,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_its_update(tiny, recorder
     with pytest.raises(DivergedError, match=rf"at step 3: the loss is {loss}: .*; the loss mode is Stub,"):
         trainer.fit()
     assert trainer.step == 2
-    assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_update", "on_end"]
+    assert [event[0] for event in heard.events] == ["on_start", "on_update", "on_update", "on_record", "on_end"]
+    (record,) = heard.told("on_record")
+    assert (record.step, record.loss) == (2, 0.5)  # the curve up to the last update
+    assert math.isfinite(record.gradient_norm)
 
 
 def test_a_run_that_really_diverges_is_told(tiny):

@@ -30,6 +30,7 @@ class Agreement:
     clamped_rows: int  # of the mode
     clamped_rows_of_first: int
     clamped_rows_outside: int  # of both, at the updates outside
+    vanished: int = 0  # the updates at which ‖dL/dz‖ was not larger than the bound's absolute part
 
     @property
     def holds(self) -> bool:
@@ -59,6 +60,7 @@ def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
         clamped_rows=sum(one.clamped_rows for one in found.values()),
         clamped_rows_of_first=sum(one.clamped_rows_of_first for one in found.values()),
         clamped_rows_outside=sum(found[step].clamped_rows + found[step].clamped_rows_of_first for step in outside),
+        vanished=len(found) - len(weighty),
     )
 
 

@@ -1,7 +1,6 @@
-"""What task=compare leaves behind: the studies' results, the figures, the report, and the parent run's last metrics."""
+"""What task=compare leaves behind: the studies' results, the figures, the report, and MLflow's description."""
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -9,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.analysis.comparison import verdict
+from mnist_trainer.analysis.comparison.description import description
 from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
-from mnist_trainer.analysis.comparison.progress import prefix_of
 from mnist_trainer.analysis.comparison.summary import Summary
 from mnist_trainer.analysis.pictures import drawn
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import Timing
 from mnist_trainer.build import build_trainer
-from mnist_trainer.config import LossConfig
+from mnist_trainer.config import CompareConfig, LossConfig
 from mnist_trainer.files import write_whole
+from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.provenance import machine
 from mnist_trainer.runs.run import Run
@@ -47,8 +47,10 @@ class ComparisonFiles:
     def __init__(self, runs: Sequence[Run], comparison: Summary, journal: Journal) -> None:
         self._runs, self._comparison, self._journal = runs, comparison, journal
         self._losses = [run.config.loss for run in runs]
+        assert isinstance(runs[0].config.task, CompareConfig)
+        self._kinds = [f".{kind}" for kind in runs[0].config.task.figures if kind != "png"]
         self._studies: dict[str, Saturation | Timing] = {}
-        self._drawn: list[Picture] = []
+        self._drawn: list[str] = []
         self._declared: set[str] = set()
         self._setting = setting_of(runs)
 
@@ -82,23 +84,25 @@ class ComparisonFiles:
             self._comparison,
             said,
             studies={name.capitalize(): study.as_markdown() for name, study in self._studies.items()},
-            pictures={section: [one for one in of_it if one in self._drawn] for section, of_it in PICTURES.items()},
+            pictures={section: [one for one in some if one.file in self._drawn] for section, some in PICTURES.items()},
         )
         content: dict[str, Any] = {"setting": self._setting, "verdict": said, "comparison": asdict(self._comparison)}
         content |= {"saturation": None, "timing": None}
         content |= {name: asdict(study) for name, study in self._studies.items()}
         for name, whole in ((REPORT, text), (NUMBERS, as_json(content))):
             write_whole(self._journal.folder / name, whole)
-        for name in (REPORT, NUMBERS, *(picture.file for picture in self._drawn)):
+        self._journal.tags({DESCRIPTION: description(self._comparison, said)})
+        for name in (REPORT, NUMBERS, *self._drawn):
             if name not in self._declared:
                 self._journal.artifact(name)
                 self._declared.add(name)
 
     def _draw(self, content: Any, *pictures: Picture) -> None:
         for picture in pictures:
-            path = self._journal.folder / picture.file
-            if drawn(path, partial(draw, picture, content, path)):
-                self._drawn.append(picture)
+            for name in [picture.file, *(Path(picture.file).with_suffix(kind).name for kind in self._kinds)]:
+                path = self._journal.folder / name
+                if drawn(path, partial(draw, picture, content, path)):
+                    self._drawn.append(name)
         self.write()
 
 
@@ -155,30 +159,3 @@ def in_words(loss: LossConfig) -> str:
     values |= values.pop("parameters", {})  # a plugin's
     its = ", ".join(f"{key} {value}" for key, value in values.items() if key != "name")
     return f"{loss.name} ({its})" if its else loss.name
-
-
-def closing_metrics(comparison: Summary) -> dict[str, float]:
-    """Return the parent run's summary: the agreement with the first mode, and how the tests differ.
-
-    The test losses of modes that are different functions are not measured against each other.
-    """
-    outcomes = {outcome.mode: outcome.result for outcome in comparison.outcomes}
-    metrics: dict[str, float | None] = {}
-    for pair in comparison.pairs:
-        if not pair.measured.updates:
-            continue
-        prefix = prefix_of(pair.other, len(comparison.pairs))
-        measured, shadow = pair.measured, pair.shadow
-        metrics |= {
-            f"{prefix}logits_gradient_largest": measured.logits_largest,
-            f"{prefix}updates_within_bound": measured.within,
-            f"{prefix}first_update_apart": pair.parameters_differ,
-            f"{prefix}first_update_far_apart": pair.parameters_differ_much,
-        }
-        if shadow is not None:
-            metrics[f"{prefix}logits_gradient_largest_float64"] = shadow.logits_largest
-        first, other = outcomes[pair.first], outcomes[pair.other]
-        if first is not None and other is not None:
-            for name in ("test_accuracy", "test_loss") if pair.same_loss else ("test_accuracy",):
-                metrics[f"{prefix}{name}"] = other[name] - first[name]
-    return {name: value for name, value in metrics.items() if value is not None and not math.isnan(value)}

@@ -1,6 +1,7 @@
 """What is seen of a training in lockstep while it runs: a bar, a table at each epoch, the parent run's metrics."""
 
 import logging
+import math
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -77,7 +78,10 @@ class Progress:
         if shadow:
             metrics["logits_gradient_float64"] = largest([one.relative_logits for one in shadow])
         prefix = prefix_of(name, len(self._lockstep.differences))
-        self._journal.metrics(step, {prefix + key: value for key, value in metrics.items()})
+        # As logarithms: MLflow's axes show small numbers as 0. Of none there is no logarithm
+        told = {f"{prefix}log10_{key}": math.log10(value) for key, value in metrics.items() if 0 < value < math.inf}
+        if told:
+            self._journal.metrics(step, told)
 
     def _line(self, entrant: Entrant[Any], epoch: int, *, first: bool) -> str:
         record = entrant.epochs[-1]

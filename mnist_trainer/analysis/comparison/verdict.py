@@ -41,11 +41,12 @@ def alike(pair: Pair) -> str:
         what = f"{both} had the same gradient at every batch measured here, though {' and '.join(pair.mistakes)} {kind}"
     else:
         what = f"{both} are one function" if pair.same_loss else f"{both} have the same gradient"
-    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements)
-    said = (
-        f"{what}: at the same parameters their gradients with respect to the logits differ by at most {sizes}, "
-        "relatively"
-    )
+    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements if seen(one))
+    said = f"{what}: at the same parameters their gradients with respect to the logits "
+    said += f"differ by at most {sizes}, relatively" if sizes else "have vanished"
+    gone = " and ".join(f"{counted(one.vanished)} in {one.dtype}" for one in pair.agreements if one.vanished)
+    if gone and sizes:
+        said += f", but for {gone} at which they had vanished"
     if pair.measured.holds:
         held = " and ".join(f"{bound(one)} {throughout(one)} in {one.dtype}" for one in pair.agreements)
         return f"{said}; ‖Δ‖ kept within {held}."
@@ -63,15 +64,27 @@ def different(pair: Pair) -> str:
     else:
         within = f", and in float64 at {shadow.updates - shadow.within:,} of {shadow.updates:,}." if shadow else "."
         where = "at the same parameters"
-    if found.within > found.updates / 2:
-        return (
-            f"{pair.other} does not always have the gradient of {pair.first}: {where} its dL/dz is off by up to "
-            f"{number(found.logits_largest)} of the norm, {outside}{within}"
-        )
+    often = found.within <= found.updates / 2
     return (
-        f"{pair.other} does not have the gradient of {pair.first}: {where} its dL/dz is off by "
-        f"{number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)}), {outside}{within}"
+        f"{pair.other} does not {'' if often else 'always '}have the gradient of {pair.first}: {where} its dL/dz is "
+        f"{off(found, often=often)}, {outside}{within}"
     )
+
+
+def seen(found: Agreement) -> bool:
+    """Whether there is a relative difference: not where all gradients have vanished."""
+    return found.vanished < found.updates
+
+
+def off(found: Agreement, *, often: bool) -> str:
+    """Say how far a gradient is from the first mode's."""
+    if not math.isfinite(found.worst):
+        return "not finite, or that of the first is not"
+    if not seen(found):
+        return f"off by up to {number(found.worst)} times the bound, of a gradient that has vanished"
+    if often:
+        return f"off by {number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)})"
+    return f"off by up to {number(found.logits_largest)} of the norm"
 
 
 def of_losses(pair: Pair) -> str:
@@ -88,11 +101,14 @@ def of_losses(pair: Pair) -> str:
 def broken(found: Agreement) -> str:
     """Say where a bound that rounding should keep was not kept, and what is known of the reason."""
     rows = f"{counted(found.clamped_rows_outside, 'row')} with the true class at the floor of the probabilities"
-    reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities, so it is rounding"
+    reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities"
+    if not found.clamped_rows_outside and math.isfinite(found.worst):
+        reason += ", so it is rounding"
+    most = f"at most {number(found.worst)} times" if math.isfinite(found.worst) else "and not finite"
     outside = f"{found.updates - found.within:,} of {counted(found.updates)}"
     return (
-        f"In {found.dtype} ‖Δ‖ was larger than {bound(found)} at {outside}, first at update {found.first_outside}, at "
-        f"most {number(found.worst)} times; in these batches there is {reason}."
+        f"In {found.dtype} ‖Δ‖ was larger than {bound(found)} at {outside}, first at update {found.first_outside:,}, "
+        f"{most}; in these batches there is {reason}."
     )
 
 
@@ -122,10 +138,11 @@ def of_training(pair: Pair, first: Outcome, other: Outcome) -> str:
 def cause(pair: Pair) -> str:
     """Name what lets the parameters drift apart, as far as it was measured in the precision of the training."""
     found = pair.measured
-    if pair.same_gradient and not pair.mistakes and (found.holds or not found.clamped_rows_outside):
+    rounding = math.isfinite(found.worst) and not found.clamped_rows_outside
+    if pair.same_gradient and not pair.mistakes and rounding:
         return "Rounding alone lets the parameters"
     if not pair.same_gradient and not found.holds:
-        return f"Training with {pair.other} lets the parameters"
+        return "The other gradient lets the parameters"
     return "The parameters"
 
 

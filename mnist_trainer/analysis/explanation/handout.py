@@ -103,7 +103,7 @@ def draw(e: Explanation, path: Path) -> None:
     """Draw the figure to `path`; only what is drawn needs matplotlib."""
     from mnist_trainer.figures.explanation import Numbers, explanation_picture
 
-    shown, names, subject, differences = shown_classes(e), short_names(e), e.subject, e.differences
+    shown, names, subject = shown_classes(e), short_names(e), e.subject
     explanation_picture(
         Numbers(
             image=subject.image,
@@ -121,9 +121,6 @@ def draw(e: Explanation, path: Path) -> None:
             p_minus_t=e.p_minus_t[shown],
             posted=e.posted[shown],
             diagonal=e.diagonal[shown],
-            difference=differences["jacobian_product"],
-            posted_difference=differences["posted_answer"],
-            diagonal_difference=differences["diagonal"],
         ),
         path,
     )

@@ -106,7 +106,7 @@ def half_blocks(image: np.ndarray) -> str:
 def yourself(subject: Subject) -> list[str]:
     """Return a program for a student to run, and what it prints."""
     text = PROGRAM.format(
-        logits=wrapped(f"z = np.array({[float(z) for z in subject.logits]})", "    "),
+        logits=wrapped(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
         classes=len(subject.logits),
         label=subject.label,
         name=" ".join(subject.class_names[subject.label].split()),

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from mnist_trainer.analysis.explanation.subject import Floats, Subject
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax
-from mnist_trainer.analysis.studies.saturation_curves import Homework, Textbook
+from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
@@ -90,7 +90,7 @@ class Explanation:
     @property
     def rival(self) -> int:
         """The most probable class but for the true one."""
-        return int(np.where(self.targets == 1, -1, self.p).argmax())
+        return int(np.where(self.targets == 1, -np.inf, self.subject.logits).argmax())
 
     @property
     def differences(self) -> dict[str, float]:
@@ -189,17 +189,18 @@ def log_of_zero(z: Floats, label: int) -> LogZero:
     right = wrong.copy()
     right[wrong.argmax()], right[label], wrong[label] = -UNDERFLOW, 0, -UNDERFLOW
     labels, rows = np.array([label]), wrong.astype(np.float32)[np.newaxis]
-    ways: dict[str, Mode | Textbook | Homework] = {
+    homework = OnRows(LossConfig("homework"), len(z), 1, np.float32)
+    ways: dict[str, Mode | Textbook] = {
         "fused": mode("fused", len(z), 1, np.float32),
         "separate": mode("separate", len(z), 1, np.float32),
-        "homework": Homework(),
+        "homework": homework,
         "textbook": Textbook(),
     }
     return LogZero(
         truth=float(cross_entropy(wrong[np.newaxis], labels).losses[0]),
-        losses={name: float(way.forward(rows.copy(), labels)) for name, way in ways.items()},
+        losses={name: way.forward(rows.copy(), labels) for name, way in ways.items()},
         gradients={name: float(way.backward()[0, label]) for name, way in ways.items()},
-        homework_right=Homework().forward(right.astype(np.float32)[np.newaxis], labels),
+        homework_right=homework.forward(right.astype(np.float32)[np.newaxis], labels),
     )
 
 

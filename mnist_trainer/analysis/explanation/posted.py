@@ -4,7 +4,7 @@ import numpy as np
 
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.subject import Floats
-from mnist_trainer.analysis.explanation.writing import claim, class_table, column, number, plain, times
+from mnist_trainer.analysis.explanation.writing import ROUNDING, claim, class_table, column, number, plain, times
 from mnist_trainer.words import table
 
 
@@ -69,4 +69,5 @@ def complaint(mistake: str, values: Floats, right: Floats) -> str:
     if small.any():
         factors = right[small] / values[small]
         text += f", too small by factors of {times(float(factors.min()))} to {times(float(factors.max()))}"
-    return f"{text}; the sum is {plain(float(values.sum()))} instead of 0"
+    total = float(values.sum())
+    return f"{text}; the sum is {plain(total)}{' instead of 0' if abs(total) > ROUNDING else ', or all but'}"

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mnist_trainer.analysis.gradcheck.examiner import attempt
 from mnist_trainer.analysis.gradcheck.foreign import Graph, Pair
 from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS, Targets
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
+from mnist_trainer.slips import described
 
 
 @dataclass(eq=False)
@@ -27,7 +29,8 @@ class ForeignLayer(Layer):
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Learn the output's shape from the example."""
-        _, *out_shape = np.shape(self.function.forward(*self.examples))
+        with np.errstate(all="ignore"):
+            _, *out_shape = np.shape(self.function.forward(*self.examples))
         return tuple(out_shape)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
@@ -121,6 +124,20 @@ def as_loss(function: Pair | Graph, arrays: Sequence[Array]) -> ForeignLoss:
     of_this_name = type(function.name, (base,), {"expects": "probabilities" if between else "logits"})
     made: ForeignLoss = of_this_name(function, indices)
     return made
+
+
+def why_no_layer(function: Pair | Graph, arrays: Sequence[Array]) -> str | None:
+    """Say why a function can't be checked as a layer: it can't run, or returns no rows; None if it can."""
+    returned = attempt(lambda: [function.forward(*arrays)])
+    if isinstance(returned, str):
+        return f"can't run: {returned}"
+    (y,) = returned
+    if isinstance(y, np.ndarray) and y.ndim and len(y) == len(arrays[0]):
+        return None
+    return (
+        f"returned {described(y)}: must be an array of as many rows as its input; or else one number, of predictions "
+        "(N, C) and targets"
+    )
 
 
 def as_layer(function: Pair | Graph, arrays: Sequence[Array]) -> ForeignLayer:

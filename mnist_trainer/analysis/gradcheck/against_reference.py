@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck import single_precision
-from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt, cannot_run
+from mnist_trainer.analysis.gradcheck.examiner import EPS, Settings, attempt, cannot_run, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings, fold, lenient
 from mnist_trainer.analysis.gradcheck.held import Held
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import explain_cap, explain_forward
@@ -60,6 +60,8 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
     other = "separate" if config.name == "fused" else "fused"
     twin_config = SoftmaxCrossEntropyConfig(other, label_smoothing=label_smoothing(mode.loss))
     twin = Mode(twin_config, classes, most, np.float64)
+    raw = attempt(lambda: mode.loss.forward(mode.tail.forward(probes[0].logits, training=True), probes[0].targets))
+    bound = max(PRECISION, 4 * EPS * coarseness(raw))
     losses: list[tuple[Probe, float, float]] = []
     rows: dict[str, list[Check]] = {}
     for probe in probes:
@@ -69,7 +71,7 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
                 rows.setdefault(f"backward, {probe.kind}", []).append(cannot_run(node, "", answers))
             continue
         right = truth(mode, probe)
-        checks = [*held_against(node, probe, answers, right)]
+        checks = [*held_against(node, probe, answers, right, bound)]
         if probe.kind == UNEQUAL:
             checks = [*map(lenient, checks)]
         else:
@@ -80,7 +82,7 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
             rows.setdefault(check.what, []).append(check)
     for what, checks in rows.items():
         found.checks.append(fold(checks, what))
-    found.blame(explain(mode, node, losses))
+    found.blame(explain(mode, node, losses, bound))
     single = Mode(config, classes, 1, np.float32)
     found.notes += single_precision.notes(
         node, lambda z, t: (single.forward(z, t), single.backward()), classes, settings.budget
@@ -88,8 +90,8 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
     return found
 
 
-def held_against(node: str, probe: Probe, answers: Answers, right: Answers) -> Iterator[Check]:
-    """Compare a mode's answers with the reference's."""
+def held_against(node: str, probe: Probe, answers: Answers, right: Answers, of_loss: float) -> Iterator[Check]:
+    """Compare a mode's answers with the reference's; the loss as precisely as it is told."""
     for what, got, true in (
         (LOSS, np.array([answers.loss]), np.array([right.loss])),
         ("dL/dz = (p − t)/N", answers.logits, right.logits),
@@ -97,8 +99,9 @@ def held_against(node: str, probe: Probe, answers: Answers, right: Answers) -> I
     ):
         if got is not None and true is not None:
             error = relative(got, true)
-            numbers = f": {answers.loss:.4g} for {right.loss:.4g}" if what == LOSS and error > PRECISION else ""
-            yield judged(node, f"{what}, {probe.kind}", error, probe.where + numbers, got.size)
+            bound = of_loss if what == LOSS else PRECISION
+            numbers = f": {answers.loss:.4g} for {right.loss:.4g}" if what == LOSS and error > bound else ""
+            yield judged(node, f"{what}, {probe.kind}", error, probe.where + numbers, got.size, bound)
 
 
 def invariants(node: str, probe: Probe, dz: Array, twin: Mode) -> Iterator[Check]:
@@ -109,12 +112,12 @@ def invariants(node: str, probe: Probe, dz: Array, twin: Mode) -> Iterator[Check
     yield judged(node, f"dL/dz equals that of {twin.name}", error, probe.where, dz.size)
 
 
-def explain(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]]) -> str | None:
+def explain(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]], bound: float) -> str | None:
     """Say in words what is wrong with the forward, from ordinary probes first, or else from saturated ones.
 
     `losses` are the mode's and the right one of each probe.
     """
-    off = [one for one in losses if relative(np.array([one[1]]), np.array([one[2]])) > PRECISION]
+    off = [one for one in losses if relative(np.array([one[1]]), np.array([one[2]])) > bound]
     if not off:
         return None
     for probe, loss, right in off:
@@ -123,13 +126,16 @@ def explain(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]])
     for probe, loss, _ in losses:
         if (probe.kind, probe.where) == (WRONG, gap_of(GAPS[-1])):
             farther = attempt(partial(ask, mode, replace(probe, logits=probe.logits * 1.2)))
-            if not isinstance(farther, str) and (words := explain_cap(loss, farther.loss)):
+            if isinstance(farther, str):
+                continue
+            part = float(np.linalg.norm(farther.logits) / np.linalg.norm(truth(mode, probe).logits))
+            if words := explain_cap(loss, farther.loss, part):
                 return f"{node}: {words}"
     probe, loss, right = off[0]
     if not np.isfinite(loss) and probe.kind == SHIFTED:
         return f"{node}: the loss is {loss} for logits near ±1000: softmax isn't shifted by the maximum of its own row"
     return (
-        f"{node}: the forward is not the cross-entropy of the logits: {loss:.6g} for {right:.6g}, {probe.kind}, "
+        f"{node}: the forward is not the cross-entropy of the logits: {loss:.5g} for {right:.5g}, {probe.kind}, "
         f"{probe.where}"
     )
 
@@ -170,9 +176,9 @@ def of_its_own(mode: Mode, node: str, probe: Probe) -> tuple[Check, str | None]:
     return Check(node, what, "not judged", error, where, 1), None
 
 
-def judged(node: str, what: str, error: float, where: str, comparisons: int) -> Check:
+def judged(node: str, what: str, error: float, where: str, comparisons: int, bound: float = PRECISION) -> Check:
     """Return the row of a relative error."""
-    return Check(node, what, "exact" if error <= PRECISION else "wrong", error, where, comparisons)
+    return Check(node, what, "exact" if error <= bound else "wrong", error, where, comparisons)
 
 
 def relative(got: Array, right: Array) -> float:

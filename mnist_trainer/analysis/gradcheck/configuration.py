@@ -7,7 +7,7 @@ import numpy as np
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, attempt
+from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, attempt, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings
 from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
@@ -25,7 +25,7 @@ from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, gradient_of, value_of
 from mnist_trainer.model import Sequential
 
 MOST_IMAGES = 8
@@ -98,18 +98,19 @@ def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settin
     kept = x.copy()
 
     def value(targets: Array | Indices = labels) -> float:
-        return held.call(lambda: loss.forward(model.forward(x, training=True), targets))
+        return held.call(lambda: value_of(loss, model.forward(x, training=True), targets))
 
-    def run() -> tuple[float, Array | None]:
-        first = value()
+    def run() -> tuple[float, float, Array | None]:
+        predictions = held.call(lambda: model.forward(x, training=True)).copy()
+        coarse = coarseness(loss.forward(predictions, labels))
         parameters.gradients.fill(np.nan)
-        dx = model.backward(np.array(loss.backward()), need_dx=True)
-        return first, None if dx is None else np.array(dx, np.float64)
+        dx = model.backward(gradient_of(loss, predictions).copy(), need_dx=True)
+        return value(), coarse, None if dx is None else np.array(dx, np.float64)
 
     done = examiner.attempt("backward", run)
     if done is None:
         return found
-    first, dx = done
+    first, coarse, dx = done
     if not np.array_equal(x, kept):
         examiner.refuse("forward", "writes into its input", "forward writes into its input")
         return found
@@ -121,7 +122,7 @@ def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settin
     names = sorted(gradients, key=lambda name: [int(part) for part in name.split(".") if part.isdigit()])
     arrays += [(f" {name}", parameters.views[name], gradients[name]) for name in names]
     for name, array, analytic in arrays:
-        examiner.derivative(f"dL/d{name}", value, array, analytic, size_of(first))
+        examiner.derivative(f"dL/d{name}", value, array, analytic, size_of(first), coarse=coarse)
     if type(loss).targets_gradient is not Loss.targets_gradient:
         targets = np.eye(model.out_shape[0])[labels]
         told = attempt(lambda: (value(targets), np.array(loss.targets_gradient(), np.float64)))

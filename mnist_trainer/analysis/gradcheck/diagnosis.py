@@ -66,6 +66,7 @@ def wrong_softmaxes(p: Array, dp: Array) -> Iterator[tuple[Array, str]]:
     yield p * dp - weighted, "is p ⊙ dp − Σ_c dp_c p_c: the sum has to be multiplied by p, too"
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def in_general(measured: Measured, n: int, kind: str) -> str:
     """Say how a wrong gradient is related to the measured one, whatever the function is."""
     found, numeric = measured.analytic.reshape(-1)[measured.indices], measured.numeric
@@ -87,7 +88,7 @@ def in_general(measured: Measured, n: int, kind: str) -> str:
         return f"is 0 in places where it should not be ({zero.sum()} of {zero.size} entries looked at), else right"
     entry, claimed, by_differences = measured.worst
     place = "along a random direction" if entry is None else f"at entry {entry}"
-    return f"is not the derivative: {place} it says {claimed:.6g}, and differences say {by_differences:.6g}"
+    return f"is not the derivative: {place} it says {claimed:.4g}, and differences say {by_differences:.4g}"
 
 
 def scaled(factor: float, n: int, kind: str) -> str:
@@ -100,7 +101,7 @@ def scaled(factor: float, n: int, kind: str) -> str:
     if n > 1 and abs(factor * n - 1) < NEAR:
         also = ": it is divided by the batch size, which the loss has done already (1/N is in dL/dy)"
         return f"is N times too small (N = {n})" + (also if kind == "layer" else ": it is divided by N twice")
-    return f"is {factor:.6g} times the derivative"
+    return f"is {factor:.5g} times the derivative"
 
 
 def is_softmax(x: Array, y: Array) -> bool:

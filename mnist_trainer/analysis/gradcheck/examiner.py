@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, RELATIVE, Budget, Measured, measure
+from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, LAX, RELATIVE, Budget, Measured, measure
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings, Verdict
 from mnist_trainer.analysis.gradcheck.held import Held
 from mnist_trainer.errors import MistakeError
@@ -18,6 +18,7 @@ from mnist_trainer.kernels.arrays import Array
 T = TypeVar("T")
 
 TIME = "the time is over"
+EPS = float(np.finfo(np.float64).eps)
 BRIEF = 60  # what is longer is told in full below the table
 
 
@@ -69,6 +70,7 @@ class Examiner:
         name: str | None = None,
         notes: Sequence[str] = (),
         explain: Callable[[Measured], str | None] | None = None,
+        coarse: float = 1.0,
     ) -> None:
         """Hold one derivative against differences of `value`, which reads `array` and adds numbers of size `scale` up.
 
@@ -93,9 +95,11 @@ class Examiner:
                 rng=self.settings.stream(),
                 budget=self.settings.budget,
                 directions=self.settings.directions,
+                coarse=coarse,
             )
         verdict, where = judge(measured)
-        check = Check(self.node, what, verdict, measured.error, "; ".join([where, *notes]), measured.lines)
+        error = measured.error * (LAX if coarse > 1 else 1)
+        check = Check(self.node, what, verdict, error, "; ".join([where, *notes]), measured.lines)
         fault = None
         if verdict == "wrong":
             fault = explain(measured) if explain else f"{self.node}: {name or what} {check.where}"
@@ -111,6 +115,12 @@ def attempt(function: Callable[[], T]) -> T | str:
         return str(error)
     except Exception as error:  # a user's function may raise anything
         return f"{type(error).__name__}: {error}"
+
+
+def coarseness(value: object) -> float:
+    """Tell how much coarser than float64 a number is rounded: 1, unless it is one of NumPy's shorter ones."""
+    kind = np.asarray(value).dtype
+    return float(np.finfo(kind).eps) / EPS if kind.kind == "f" and kind.itemsize < 8 else 1.0
 
 
 def cannot_run(node: str, what: str, why: str) -> Check:
@@ -141,6 +151,6 @@ def judge(measured: Measured) -> tuple[Verdict, str]:
     if 2 * measured.kinks > measured.asked:
         return "not checked", f"{measured.kinks} of {measured.asked} slopes lie at a kink"
     if measured.too_small:
-        return "not judged", f"too small to measure: ‖g‖ = {np.linalg.norm(measured.analytic):.1e}"
+        return "not judged", f"too small beside the rounding: ‖g‖ = {np.linalg.norm(measured.analytic):.1e}"
     left_out = f"; {measured.kinks} of {measured.asked} slopes lie at a kink: left out" if measured.kinks else ""
     return "exact", place + left_out

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from textwrap import fill
 from typing import Any, Literal
 
 from mnist_trainer.words import table
@@ -12,6 +13,7 @@ from mnist_trainer.words import table
 Verdict = Literal["exact", "wrong", "can't run", "not checked", "not judged"]
 
 SEVERITY: Sequence[Verdict] = ("not judged", "exact", "not checked", "wrong", "can't run")
+WIDTH = 80  # of the words; the table's columns are as wide as they have to be
 HEAD = ("what", "worst relative error", "where", "verdict")
 
 
@@ -113,7 +115,8 @@ class Findings:
         lines = [
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
-        return "\n".join([*lines, "", self.verdict, *self.words])
+        words = [fill(item, WIDTH, subsequent_indent="  ", break_long_words=False) for item in self.words]
+        return "\n".join([self.verdict, *words, "", *lines])
 
     @property
     def words(self) -> list[str]:

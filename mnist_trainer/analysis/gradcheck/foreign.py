@@ -113,7 +113,7 @@ def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph
         raise TypeError(f"check_gradients takes a layer or a loss, a function or a node's class: not {name}")
     backward, *rest = given if given and callable(given[0]) else (None, *given)
     arrays = [np.asarray(one) for one in rest]
-    if not arrays:
+    if not arrays or arrays[0].ndim == 0 or arrays[0].size == 0:
         raise TypeError(
             f"check_gradients of {name} needs example arrays: its input, as z of shape (N, C), and the targets if it "
             f"is a loss"
@@ -126,7 +126,8 @@ def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph
         return Pair(name, owner.forward, owner.backward, len(arrays)), arrays
     graph = Graph(name, what, node or leaf_of(what, arrays[0]))
     try:
-        graph.forward(*arrays)
+        with np.errstate(all="ignore"):
+            graph.forward(*arrays)
     except Exception as error:  # it is anybody's code
         raise TypeError(
             f"check_gradients can't make a node by {name} of {len(arrays)} others: {type(error).__name__}: {error}. "

@@ -5,11 +5,18 @@ from copy import deepcopy
 from typing import Any
 
 from mnist_trainer.analysis.gradcheck import single_precision
-from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer, ForeignLoss, as_layer, as_loss, is_loss
+from mnist_trainer.analysis.gradcheck.adapters import (
+    ForeignLayer,
+    ForeignLoss,
+    as_layer,
+    as_loss,
+    is_loss,
+    why_no_layer,
+)
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Settings
+from mnist_trainer.analysis.gradcheck.examiner import Settings, cannot_run
 from mnist_trainer.analysis.gradcheck.findings import Findings
-from mnist_trainer.analysis.gradcheck.foreign import understood
+from mnist_trainer.analysis.gradcheck.foreign import Graph, Pair, understood
 from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
     check_elsewhere,
@@ -71,15 +78,25 @@ def check_gradients(
         raise TypeError(f"check_gradients takes a layer or a loss, not its class: make one: {function.__name__}()")
     if not isinstance(function, Layer | Loss):
         foreign, arrays = understood(function, given, node)
-        if is_loss(arrays):
-            function, classes = as_loss(foreign, arrays), arrays[0].shape[1]
-        else:
-            return check_at(as_layer(foreign, arrays), arrays[0].shape[1:], settings, batch_size, batch=len(arrays[0]))
+        if not is_loss(arrays):
+            return check_foreign_layer(foreign, arrays, settings, batch_size)
+        function, classes = as_loss(foreign, arrays), arrays[0].shape[1]
     if isinstance(function, Loss):
         return check_loss_alone(deepcopy(function), classes, batch_size, settings)
     if in_shape is None:
         raise TypeError("check_gradients of a layer needs in_shape, the input's shape without the batch axis: (784,)")
     return check_at(function, checked_shape(in_shape), settings, batch_size)
+
+
+def check_foreign_layer(
+    function: Pair | Graph, arrays: Sequence[Array], settings: Settings, batch_size: int
+) -> Findings:
+    """Check a function of other arrays than predictions and targets, in a batch of the example's size."""
+    why, found = why_no_layer(function, arrays), Findings()
+    if why is not None:
+        found.note(cannot_run(function.name, "forward", why), f"{function.name}: forward {why}")
+        return found
+    return check_at(as_layer(function, arrays), arrays[0].shape[1:], settings, batch_size, batch=len(arrays[0]))
 
 
 def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: Settings) -> Findings:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer
-from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer
+from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer, near
 from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.gradcheck.examiner import TIME, Examiner, Settings
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings
@@ -17,9 +17,11 @@ from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.stack import Stack
 from mnist_trainer.model import Parameters, Sequential
+from mnist_trainer.slips import checked_array
 
 BATCH = 5
 SCALES = (10, 30)  # of inputs, beside 1: where activations saturate, or are capped
+ADDS = "adds to what the last call left"
 FEW = 2  # random directions, where no entries are moved
 MOST_IMAGES, MOST_NUMBERS = 128, 2**17  # of a batch, beside small ones
 
@@ -62,11 +64,22 @@ def check_layer(
         return float(np.vdot(dy, forward()))
 
     def run() -> tuple[Array, Array, Array | None]:
-        y = np.array(forward(), np.float64)
+        y = checked_array(forward(), (batch, *model.out_shape), f"{name_of(layer)}.forward").astype(np.float64)
         weights = rng.standard_normal(y.shape)
-        model.parameters.gradients.fill(np.nan)  # backward overwrites, it doesn't add
+        return y, weights, back(weights, np.nan)
+
+    def back(weights: Array, before: float) -> Array | None:
+        model.parameters.gradients.fill(before)  # backward overwrites, it doesn't add
         dx = model.backward(weights.copy(), need_dx=True)
-        return y, weights, None if dx is None else np.array(dx, np.float64)
+        return None if dx is None else checked_array(dx, np.shape(dx), f"{name_of(layer)}.backward").astype(np.float64)
+
+    def added() -> list[str]:
+        forward()
+        again = back(dy, 0.0)
+        found = ["x"] if dx is not None and again is not None and near(again, 2 * dx) else []
+        now = model.parameters.gradient_views
+        unset = [name for name, view in now.items() if np.isnan(gradients[name]).any() and view.any()]
+        return found + [name.removeprefix("0.") for name in unset]
 
     what = f"backward, {images(batch)}"
     done = examiner.attempt(what, run, f"{what}: ")
@@ -87,12 +100,17 @@ def check_layer(
     gradients = {name: view.copy() for name, view in model.parameters.gradient_views.items()}
     arrays: list[tuple[str, Array, Array | None]] = [("x", x, dx)]
     arrays += [(name.removeprefix("0."), view, gradients[name]) for name, view in model.parameters.views.items()]
+    adding = examiner.attempt("backward, twice", added) or []
     for name, array, analytic in arrays:
+        what = ("dL/dx" if name == "x" else f"dL/d {name}") + place
+        if name in adding:
+            words = f"{node}: backward {ADDS}, in {what}: it has to overwrite that, each batch has its own"
+            found.note(Check(node, what, "wrong", where=ADDS), words)
+            continue
 
         def explain(measured: Measured, name: str = name) -> str:
             return explain_layer(LayerCase(node + place, name, kept, y, dy, measured))
 
-        what = ("dL/dx" if name == "x" else f"dL/d {name}") + place
         examiner.derivative(what, value, array, analytic, size, explain=explain)
     return found
 

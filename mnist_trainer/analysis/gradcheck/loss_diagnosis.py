@@ -13,6 +13,10 @@ from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.reference import softmax, softmax_backward
 from mnist_trainer.kernels.arrays import Array
 
+TAUGHT = 1e-3
+"""A gradient of a smaller part of the right one's norm is called nearly 0."""
+MANY = 1e6  # what is larger is written in fewer digits
+
 
 @dataclass(frozen=True, eq=False)
 class LossCase:
@@ -97,8 +101,8 @@ def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | 
     if close(loss, doubled):
         return (
             "the forward is the cross-entropy of softmax(softmax(z)): softmax is applied twice, since probabilities "
-            "are handed to a loss that takes logits. Its gradient is right for this wrong loss, so that finite "
-            "differences pass; the loss can't get near 0"
+            "are handed to a loss that takes logits. Finite differences can't show it, for they know no other loss; "
+            "this one can't get near 0"
         )
     if n > 1 and close(loss, n * right):
         return "the forward is N times the mean cross-entropy: the sum over the batch"
@@ -107,16 +111,23 @@ def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | 
     return None
 
 
-def explain_cap(loss: float, larger: float) -> str | None:
-    """Say at what the loss is capped, if it is the same for a gap and for a much larger one."""
+def explain_cap(loss: float, larger: float, gradient: float) -> str | None:
+    """Say at what the loss is capped, if it is the same for a gap and for a much larger one.
+
+    `gradient` is the norm of dL/dz there, as a part of the right one's.
+    """
     if not np.isfinite(loss) or not close(loss, larger) or loss <= 0:
         return None
-    return (
-        f"the loss is capped at {loss:.2f} = −log ε, with ε = {np.exp(-loss):.3g}: probabilities are not let under ε. "
-        "There the gradient is 0, or nearly: the worst mistakes teach nothing. Finite differences pass"
+    epsilon = f", with ε = {np.exp(-loss):.3g}" if np.exp(-loss) > 0 else ""
+    teaches = (
+        "There the gradient is 0, or nearly: the worst mistakes teach nothing, and finite differences pass"
+        if gradient <= TAUGHT
+        else f"There the gradient is {gradient:.3g} times as large as the right one, as if there were no cap"
     )
+    cap = f"{loss:.2f}" if loss < MANY else f"{loss:.4g}"
+    return f"the loss is capped at {cap} = −log ε{epsilon}: probabilities are not let under ε. {teaches}"
 
 
 def close(one: float, other: float) -> bool:
     """Tell whether two losses are the same but for rounding and a little clipping."""
-    return abs(one - other) <= NEAR * abs(other)
+    return bool(np.isfinite(other)) and abs(one - other) <= NEAR * abs(other)

@@ -1,11 +1,14 @@
 """What a loss is asked for: its two derivatives, at predictions and targets, and at logits that saturate."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.adapters import ForeignLoss
 from mnist_trainer.analysis.gradcheck.diagnosis import in_general
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings
+from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_loss
@@ -13,6 +16,9 @@ from mnist_trainer.analysis.gradcheck.probes import draw_predictions, label_smoo
 from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
+from mnist_trainer.slips import checked_array, checked_number
+
+T = TypeVar("T")
 
 BY_INPUT = {"predictions": "backward", "targets": "targets_gradient"}
 
@@ -24,14 +30,33 @@ class LossExaminer(Examiner):
         super().__init__(f"loss {type(loss).__name__}", settings, loss, note="random numbers held fixed")
         self.loss, self.classes = loss, classes
         self.wrong: list[LossCase] = []
+        self.coarse = 1.0
+        self._refused = False
         has_both = type(loss).targets_gradient is not Loss.targets_gradient
         self.inputs = list(BY_INPUT) if has_both else ["predictions"]
         of_targets = "backward's dL/d targets" if isinstance(loss, ForeignLoss) else BY_INPUT["targets"]
         self.methods = {"predictions": "backward", "targets": of_targets}
 
     def forward(self, predictions: Array, targets: Array | Indices) -> float:
-        """Return the loss."""
-        return self.held.call(lambda: self.loss.forward(predictions, targets))
+        """Return the loss, and learn how coarsely it is rounded."""
+        value = self.held.call(lambda: self.loss.forward(predictions, targets))
+        self.coarse = max(self.coarse, coarseness(value))
+        return checked_number(value, f"{type(self.loss).__name__}.forward")
+
+    def attempt(self, what: str, run: Callable[[], T], place: str = "") -> T | None:
+        """Call as every examiner does; what can't run at one size, and at the next, is one fault."""
+        before = len(self.found.faults)
+        done = super().attempt(what, run, place)
+        if done is None and self._refused:
+            del self.found.faults[before:]
+        self._refused = self._refused or done is None
+        return done
+
+    def gradient(self, of: str, like: Array, upstream: float = 1.0) -> Array:
+        """Return a copy of the derivative with respect to predictions or targets, of the shape of `like`."""
+        method = BY_INPUT[of]
+        returned = getattr(self.loss, method)(upstream)
+        return checked_array(returned, like.shape, f"{type(self.loss).__name__}.{method}").astype(np.float64)
 
     def draw(self, n: int) -> tuple[np.random.Generator, Array]:
         """Draw predictions of n images; the stream goes on with their targets."""
@@ -54,12 +79,14 @@ class LossExaminer(Examiner):
             )
 
         def run() -> tuple[float, Array]:
-            return value(), np.array(getattr(self.loss, BY_INPUT[of])(), np.float64)
+            return value(), self.gradient(of, predictions)
 
         done = self.attempt(what, run, f"{self.methods[of]}, {images(len(predictions))}: ")
         if done is not None:
             first, analytic = done
-            self.derivative(what, value, array, analytic, size_of(first), name=self.methods[of], explain=keep)
+            self.derivative(
+                what, value, array, analytic, size_of(first), coarse=self.coarse, name=self.methods[of], explain=keep
+            )
 
     def check_logits(self, what: str, logits: Array, labels: Indices, place: str) -> None:
         """Check backward as a function of logits; that of probabilities through a softmax, where p comes near 0."""
@@ -69,9 +96,8 @@ class LossExaminer(Examiner):
             return self.forward(softmax(logits) if through else logits, labels)
 
         def run() -> tuple[float, Array]:
-            first, gradient = value(), np.array(self.loss.backward(), np.float64)
-            chained = through and gradient.shape == logits.shape
-            return first, softmax_backward(softmax(logits), gradient) if chained else gradient
+            first, gradient = value(), self.gradient("predictions", logits)
+            return first, softmax_backward(softmax(logits), gradient) if through else gradient
 
         def explain(measured: Measured) -> str:
             return f"{self.node}: backward, {place}, {in_general(measured, len(logits), 'loss')}"
@@ -84,7 +110,9 @@ class LossExaminer(Examiner):
             self.found.note(Check(self.node, what, "not judged", where=f"{place}: the loss is {first}"))
             return
         name = f"backward, {place},"
-        self.derivative(what, value, logits, analytic, size_of(first), name=name, notes=[place], explain=explain)
+        self.derivative(
+            what, value, logits, analytic, size_of(first), coarse=self.coarse, name=name, notes=[place], explain=explain
+        )
 
     def explain(self) -> None:
         """Say what is wrong in words, by the case that tells most."""

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from mnist_trainer.analysis.gradcheck.diagnosis import near
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
 from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt
 from mnist_trainer.analysis.gradcheck.findings import Check, lenient
@@ -12,7 +13,7 @@ from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_examiner import BY_INPUT, LossExaminer
 from mnist_trainer.analysis.gradcheck.probes import UNEQUAL, draw_soft, draw_unequal
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss
+from mnist_trainer.losses.loss import Loss, value_of
 
 ODD = 7
 MOST = 1024  # images: more show nothing else
@@ -34,6 +35,8 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
     """
     examiner = LossExaminer(loss, classes, settings)
     found, node = examiner.found, examiner.node
+    if adds_up(examiner):
+        return examiner
     soft = False
     for n in batches:
         what = f"dL/d predictions, {images(n)}"
@@ -42,7 +45,7 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
         if not kinds:
             examiner.refuse(what, why, why)
             return examiner
-        if not examiner.held.repeats(partial(loss.forward, predictions, kinds[0])):
+        if not examiner.held.repeats(partial(value_of, loss, predictions, kinds[0])):
             why = "is random: random numbers must come from a numpy Generator that the loss holds"
             row = Check(node, "forward", "wrong", where="is not the same twice")
             found.note(row, f"{node}: forward {why}")
@@ -58,9 +61,14 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
     elif not soft:
         found.note(Check(node, "dL/d targets", "not judged", where="it takes class indices only"))
     examiner.explain()
+    if examiner.coarse > 1:
+        found.notes.append(
+            f"{node}: forward rounds the loss to fewer digits than float64 has, so that its slope can be held against "
+            "differences to three digits, or not at all: return it as it is, or as float(...)"
+        )
     if not found.faults:
         for of in examiner.inputs:
-            check_upstream(examiner, BY_INPUT[of])
+            check_upstream(examiner, of)
         if soft:
             check_unequal(examiner)
         check_saturated(examiner)
@@ -81,28 +89,52 @@ def targets_taken(
     return taken, why
 
 
-def check_upstream(examiner: LossExaminer, name: str) -> None:
-    """Check that backward(u), or targets_gradient(u), is u times what it is for 1."""
-    node, function = examiner.node, getattr(examiner.loss, name)
+def adds_up(examiner: LossExaminer) -> bool:
+    """Note whether backward adds to what it found at an earlier batch, which makes all that follows wrong."""
+    rng, predictions = examiner.draw(ODD)
+    targets = rng.integers(0, examiner.classes, ODD)
+
+    def run() -> Array:
+        examiner.forward(predictions, targets)
+        return examiner.gradient("predictions", predictions)
+
+    one, two = attempt(run), attempt(run)
+    if isinstance(one, str) or isinstance(two, str) or not near(two, 2 * one):
+        return False
+    why = "adds to what the last call left, after a new forward, too"
+    row = Check(examiner.node, "backward, twice", "wrong", where=why)
+    examiner.found.note(row, f"{examiner.node}: backward {why}: let forward set the gradient to 0")
+    return True
+
+
+def check_upstream(examiner: LossExaminer, of: str) -> None:
+    """Check that backward(u), or targets_gradient(u), is u times what it is for 1, each after a forward of its own."""
+    node, name = examiner.node, BY_INPUT[of]
     what = f"{name}({UPSTREAM}) = {UPSTREAM} · {name}(1)"
     rng, predictions = examiner.draw(ODD)
     targets = rng.integers(0, examiner.classes, ODD)
 
-    def run() -> tuple[Array, Array]:
+    def run() -> tuple[Array, Array, Array]:
         examiner.forward(predictions, targets)
-        return np.array(function(1.0), np.float64), np.array(function(UPSTREAM), np.float64)
+        one = examiner.gradient(of, predictions)
+        examiner.forward(predictions, targets)
+        return one, examiner.gradient(of, predictions, UPSTREAM), examiner.gradient(of, predictions, UPSTREAM)
 
     done = examiner.attempt(what, run, f"{name}(upstream): ")
     if done is None:
         return
-    one, many = done
+    one, many, again = done
     norm = float(np.linalg.norm(UPSTREAM * one))
     error = float(np.linalg.norm(many - UPSTREAM * one)) / norm if norm else 0.0
-    if error <= RELATIVE:
-        examiner.found.note(Check(node, what, "exact", error, images(ODD), one.size))
-    else:
-        fault = f"{node}: {name}(u) is not u times {name}(1): the upstream gradient u is not in it"
-        examiner.found.note(Check(node, what, "wrong", error, images(ODD), one.size), fault)
+    right = error <= RELATIVE
+    why = "the upstream gradient u is not in it" if near(many, one) else f"it differs by {error:.2g} of its norm"
+    row = Check(node, what, "exact" if right else "wrong", error, images(ODD), one.size)
+    examiner.found.note(row, None if right else f"{node}: {name}(u) is not u times {name}(1): {why}")
+    if right and near(again, 2 * many):
+        examiner.found.notes.append(
+            f"{node}: {name} adds to what the last call left: it is right if called once after each forward, as in "
+            "training"
+        )
 
 
 def check_unequal(examiner: LossExaminer) -> None:
@@ -118,14 +150,13 @@ def check_unequal(examiner: LossExaminer) -> None:
 
 
 def check_saturated(examiner: LossExaminer) -> None:
-    """Check at logits that saturate a softmax: there a loss may be wrong, and right elsewhere."""
-    name = "logits" if examiner.loss.expects == "logits" else "logits, through softmax"
-    what = f"dL/d {name}, saturated"
+    """Check at logits that saturate a softmax, or at their probabilities: a loss may be wrong there alone."""
+    what, of = "dL/d predictions, saturated", "" if examiner.loss.expects == "logits" else "softmax of "
     with examiner.found.one_row(what):
         for spread in SPREADS:
             rng = examiner.settings.stream()
             logits = spread * rng.standard_normal((ODD, examiner.classes))
             labels = rng.integers(0, examiner.classes, ODD)
-            examiner.check_logits(what, logits, labels, f"logits of standard deviation {spread}")
+            examiner.check_logits(what, logits, labels, f"{of}logits of standard deviation {spread}")
             if examiner.found.faults:  # the next would say the same again
                 break

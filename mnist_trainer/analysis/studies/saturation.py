@@ -1,9 +1,10 @@
 """The saturation study: where, as the logits grow, each loss mode leaves the true value and gradient in float32.
 
-Rows of logits whose true class lies a gap under the largest other class ("wrong"), or above it ("right"), are scaled,
-and the losses' answers are held against a float64 reference of the same float32 logits.
+The true class lies ever further under the largest other class ("wrong" rows), or above it ("right"); the losses'
+answers are held against a float64 reference of the same float32 logits.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.saturation_curves import KINDS, SMALLEST, Curve, Node, Rows, Textbook, curve
+from mnist_trainer.analysis.studies.saturation_curves import (
+    KINDS,
+    SMALLEST,
+    Curve,
+    Node,
+    OnRows,
+    Rows,
+    Textbook,
+    curve,
+)
 from mnist_trainer.config import ClippedConfig, LossConfig
 from mnist_trainer.kernels.arrays import Array, Mask
 from mnist_trainer.words import table
@@ -49,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Saturation:
-    """The study: what the logits were multiplied by, which is the gap between the true and the largest other class."""
+    """The study; its scales are the gaps between the true and the largest other class."""
 
     scales: list[float]
     curves: list[Curve]
@@ -82,15 +92,24 @@ class Saturation:
         if zeros:
             first = min(zeros.values())
             true_loss = float(np.interp(first, self.scales, self.curves[KINDS.index("right")].true_loss))
+            why = ": p rounds to 1" if np.float32(1 + true_loss) == 1 else ""
             told.append(
                 f"Where it lies far above, the loss is 0 from a gap of {first:.4g} on (the truth is {true_loss:.1e} "
-                f"there) in {', '.join(zeros)}: p rounds to 1."
+                f"there) in {', '.join(name for name, gap in zeros.items() if gap == first)}{why}."
             )
+        for event in self.events:
+            if (event.rows, event.what) == ("right", LOSS_NOT_FINITE) and event.scale > self.scales[0]:
+                loss = next(one.loss for one in self.curves if (one.mode, one.rows) == (event.mode, "right"))
+                why = ", of 0 · log 0" if event.mode == "homework (rows)" else ""
+                told.append(
+                    f"There, too, where nothing is wrong, {event.mode} has a loss of {broken(loss)} from a gap of "
+                    f"{event.scale:.4g} on{why}."
+                )
         return told
 
 
 def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> Saturation:
-    """Run the study on the modes, and on the textbook's nodes and the gallery's `clipped` beside them.
+    """Run the study on the modes, and on the textbook's nodes, the homework's and the gallery's `clipped` beside them.
 
     The targets are class indices, without label smoothing. A batch has as many rows as classes: the one size at which
     `posted_question` runs.
@@ -100,7 +119,8 @@ def study(modes: Sequence[LossConfig], *, classes: int = 10, seed: int = 0) -> S
     if all(config.name != "clipped" for config in configs):
         configs.append(ClippedConfig("clipped", 1e-7))
     modes_of_study = [Mode(unsmoothed(config), classes, classes, np.float32) for config in configs]
-    nodes: list[Node] = [*modes_of_study, Textbook()]
+    homework = OnRows(LossConfig("homework"), classes, classes, np.float32)
+    nodes: list[Node] = [*modes_of_study, Textbook(), homework]
     curves = [curve(node, rows, scales, classes, seed) for node in nodes for rows in KINDS]
     return Saturation(
         scales=[float(scale) for scale in scales],
@@ -161,6 +181,11 @@ def cell(event: Event | None, one: Curve, saturation: Saturation) -> str:
     return f"{where} (at {one.loss[-1]:.4g})" if event.what == LOSS_STAYS else where
 
 
+def broken(values: Sequence[float]) -> str:
+    """Write the first value that isn't finite: inf, nan."""
+    return next((str(value) for value in values if not math.isfinite(value)), "inf or nan")
+
+
 def fate(one: Curve, saturation: Saturation) -> str:
     """Say in a few words what becomes of a mode in wrong rows."""
     start, end = saturation.scales[0], saturation.scales[-1]
@@ -174,8 +199,8 @@ def fate(one: Curve, saturation: Saturation) -> str:
     said = []
     for what, words in (
         (LOSS_STAYS, f"has its loss capped at {one.loss[-1]:.2f}"),
-        (GRADIENT_NOT_FINITE, "has a gradient that is inf or nan"),
-        (LOSS_NOT_FINITE, "a loss that is inf or nan"),
+        (GRADIENT_NOT_FINITE, f"has a gradient of {broken(one.gradient_at_true)}"),
+        (LOSS_NOT_FINITE, f"has a loss of {broken(one.loss)}"),
         (GRADIENT_VANISHED, "teaches nothing"),
     ):
         if what in where:

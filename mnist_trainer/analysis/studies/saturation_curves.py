@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.modes import Mode
 from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
+from mnist_trainer.config import LossConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -44,30 +46,19 @@ class Textbook:
         return softmax_backward(p, dp)
 
 
-class Homework:
-    """p = e^z / Σ_j e^z_j, L = mean_n(−Σ_c t_nc log p_nc) of dense rows t, dL/dz = (p − t)/N, in one node.
+class OnRows(Mode):
+    """A mode whose targets are one-hot rows, as the question's are: where all p are logged, 0 · log 0 is met."""
 
-    The question's homework, `SoftmaxLoss`, as it was posted. Its backward never sees the log; its forward takes that of
-    every p, so that one that underflows gives −log 0 = inf at the true class, and 0 · log 0 = NaN at any other.
-    """
+    def __init__(self, config: LossConfig, classes: int, max_batch: int, dtype: DTypeLike) -> None:
+        super().__init__(config, classes, max_batch, dtype)
+        self.name = f"{config.name} (rows)"
 
-    name = "homework"
-
-    def __init__(self) -> None:
-        self.probabilities: Array = np.empty((0, 0))
-        self._t: Array = np.empty((0, 0))
-
-    def forward(self, logits: Array, labels: Indices) -> float:
-        """Return the mean loss of logits (N, C) and class indices (N,)."""
-        self.probabilities, self._t = softmax(logits), np.eye(logits.shape[1], dtype=logits.dtype)[labels]
-        return float(np.mean(-np.sum(self._t * np.log(self.probabilities), axis=1)))
-
-    def backward(self) -> Array:
-        """Return dL/dz (N, C)."""
-        return np.asarray((self.probabilities - self._t) / len(self._t))
+    def forward(self, logits: Array, targets: Array | Indices) -> float:
+        """Return the mean loss for class indices (N,)."""
+        return super().forward(logits, np.eye(logits.shape[1], dtype=logits.dtype)[targets])
 
 
-Node: TypeAlias = Mode | Textbook | Homework
+Node: TypeAlias = Mode | Textbook
 
 
 @dataclass(frozen=True)
@@ -91,25 +82,30 @@ class Curve:
     probability: list[float]
 
 
-def base_logits(rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:
-    """Return float64 logits (classes, classes) and labels: the true class 1 under, or above, the largest other one.
+def logits_at(gap: float, rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:
+    """Return float64 logits (classes, classes) and labels: the true class a gap under, or above, the largest other one.
 
-    The other classes lie below the largest of these, at random; each row has an offset of its own.
+    No third class has a larger gap, nor has it one at which anything underflows: the others of wrong rows lie 8 at most
+    under the largest one, at random, those of right rows are all as large. Each row has an offset of its own.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(classes)
-    true, largest = (-1.0, 0.0) if rows == "wrong" else (0.0, -1.0)
-    logits = largest - rng.uniform(0.25, 1.5, (classes, classes))
-    logits[labels, (labels + 1) % classes] = largest
-    logits[labels, labels] = true
-    return logits + rng.uniform(-1, 1, (classes, 1)), labels
+    if rows == "wrong":
+        logits = -np.minimum(gap * rng.uniform(0.25, 0.95, (classes, classes)), rng.uniform(6, 8, (classes, classes)))
+        logits[labels, (labels + 1) % classes] = 0
+        logits[labels, labels] = -gap
+    else:
+        logits = gap * np.eye(classes)
+    return logits + gap * rng.uniform(-1, 1, (classes, 1)), labels
 
 
 @np.errstate(all="ignore")
 def curve(node: Node, rows: Rows, scales: Array, classes: int, seed: int) -> Curve:
-    """Ask a loss at each scale."""
-    base, labels = base_logits(rows, classes, seed)
-    columns = [point(node, (scale * base).astype(np.float32), labels) for scale in scales]
+    """Ask a loss at each scale, the gap."""
+    columns = []
+    for gap in scales:
+        logits, labels = logits_at(float(gap), rows, classes, seed)
+        columns.append(point(node, logits.astype(np.float32), labels))
     return Curve(node.name, rows, *(list(column) for column in zip(*columns, strict=True)))
 
 
@@ -138,7 +134,7 @@ def point(node: Node, logits: Array, labels: Indices) -> tuple[float, ...]:
 
 def probabilities(node: Node, logits: Array) -> Array:
     """Return p (N, C) as a loss got it in its last forward; NaN where it takes logits."""
-    if isinstance(node, Textbook | Homework):
+    if isinstance(node, Textbook):
         return node.probabilities
     if node.loss.expects == "logits":
         return np.full_like(logits, math.nan)

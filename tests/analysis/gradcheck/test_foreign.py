@@ -1,9 +1,13 @@
 """Code of anybody's, without the project's base classes: what it may look like, and what is said of it."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mnist_trainer.api import check_gradients
+from mnist_trainer.api import Layer, Loss, check_gradients
 
 RNG = np.random.default_rng(5)
 N, C = 6, 10
@@ -263,3 +267,90 @@ def test_what_cannot_be_checked_is_said():
         check_gradients(softmax, Z)
     with pytest.raises(TypeError, match="takes a layer or a loss, a function or a node's class: not int"):
         check_gradients(3, Z)
+
+
+@dataclass(eq=False)
+class Wrapped(Loss):
+    """Her nodes within a loss of this project's; `keeps` says what the gradients of an earlier batch become."""
+
+    keeps: bool = False
+    g: object = field(default=0.0, init=False)
+
+    def forward(self, predictions, targets):
+        self.z = NetNode(predictions)
+        self.loss = RightLCE(Right(self.z), NetNode(np.eye(C)[targets] if targets.ndim == 1 else targets))
+        if self.keeps and np.shape(self.g) == predictions.shape:
+            self.z.g = self.g
+        return self.loss.data
+
+    def backward(self, upstream=1.0):
+        p, t = self.loss.inputs
+        p.g, self.loss.g = np.zeros_like(p.data), upstream
+        self.loss._back(p, t)
+        self.g = self.z.g
+        return self.z.g
+
+
+def test_code_that_adds_to_its_gradients_is_recognised_as_such_and_not_as_a_missing_upstream_gradient():
+    report = check_gradients(Wrapped())
+    assert report.exact, report
+    assert any("backward adds to what the last call left: it is right if called once" in note for note in report.notes)
+    (fault,) = check_gradients(Wrapped(keeps=True)).faults
+    assert "backward adds to what the last call left, after a new forward, too: let forward set the gradient" in fault
+
+
+@dataclass(eq=False)
+class AddingLayer(Layer):
+    def forward(self, x, *, training):
+        self.dx = getattr(self, "dx", 0) if training else 0
+        return 3 * x
+
+    def backward(self, dy, *, need_dx=True):
+        self.dx = self.dx + 3 * dy
+        return self.dx
+
+
+def test_a_layer_that_adds_to_its_last_batchs_gradient_is_wrong():
+    (fault,) = check_gradients(AddingLayer(), in_shape=(4,)).faults
+    assert "backward adds to what the last call left, in dL/dx" in fault
+
+
+FORWARDS = {
+    "None": lambda *arrays: None,
+    "a list": lambda *arrays: arrays[0].tolist(),
+    "a word": lambda *arrays: "x",
+    "a number": lambda *arrays: arrays[0].sum(),
+    "rows": lambda *arrays: arrays[0].sum(axis=-1),
+    "itself": lambda *arrays: arrays[0],
+    "nan": lambda *arrays: arrays[0] * np.nan,
+    "an error": lambda *arrays: 1 / 0,
+    "noise": lambda *arrays: arrays[0] + np.random.default_rng().random(arrays[0].shape),
+}
+BACKWARDS = {
+    "None": lambda g, *arrays: None,
+    "g": lambda g, *arrays: g,
+    "a list": lambda g, *arrays: [g],
+    "a part": lambda g, *arrays: np.asarray(g).reshape(-1)[:1],
+    "too many": lambda g, *arrays: (g,) * 4,
+    "a word": lambda g, *arrays: "x",
+    "an error": lambda g, *arrays: 1 / 0,
+    "as many": lambda g, *arrays: np.mean(g) * np.ones_like(arrays[0]),
+}
+EXAMPLES = [(Z,), (Z, T), (Z, LABELS), (Z, Z), (Z[0],), (RNG.standard_normal((4, 2, 3)),), (LABELS,)]
+RIGHT = {("itself", "g"), ("itself", "a list"), ("itself", "too many"), ("rows", "as many"), ("a number", "as many")}
+
+
+@given(st.sampled_from(sorted(FORWARDS)), st.sampled_from(sorted(BACKWARDS)), st.sampled_from(range(len(EXAMPLES))))
+def test_whatever_code_returns_a_report_is_made_and_only_right_code_is_exact(forward, backward, example):
+    report = check_gradients(FORWARDS[forward], BACKWARDS[backward], *EXAMPLES[example], samples=2)
+    assert str(report)
+    assert report.exact or report.faults or report.unchecked or not report.wrong
+    if (forward, backward) not in RIGHT and len(EXAMPLES[example]) == 1 and EXAMPLES[example][0].ndim > 1:
+        assert not report.exact
+
+
+def test_what_a_function_must_return_is_said():
+    (fault,) = check_gradients(lambda z: z.sum(), lambda g, z: g * np.ones_like(z), Z).faults
+    assert "must be an array of as many rows as its input; or else one number, of predictions (N, C)" in fault
+    with pytest.raises(TypeError, match=r"needs example arrays: its input, as z of shape \(N, C\)"):
+        check_gradients(softmax, jacobian_applied, 3.0)

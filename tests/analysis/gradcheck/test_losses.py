@@ -14,7 +14,7 @@ from mnist_trainer.config import CustomLossConfig
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 
 UNEQUAL = "dL/d predictions, targets that don't sum to 1"
-SATURATED = "dL/d logits, saturated"
+SATURATED = "dL/d predictions, saturated"
 
 
 def verdicts(report):
@@ -138,7 +138,7 @@ class OfProbabilities(Loss):
 def test_a_loss_of_probabilities_is_checked_there_through_a_softmax():
     assert check_gradients(OfProbabilities()).exact
     report = check_gradients(OfProbabilities(1e-4))
-    assert [check.what for check in report.wrong] == ["dL/d logits, through softmax, saturated"]
+    assert [check.what for check in report.wrong] == [SATURATED]
 
 
 @dataclass(eq=False)

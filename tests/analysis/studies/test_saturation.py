@@ -18,7 +18,7 @@ from mnist_trainer.analysis.studies.saturation import (
     LOSS_ZERO,
     UNDERFLOW,
 )
-from mnist_trainer.analysis.studies.saturation_curves import Textbook, base_logits
+from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook, logits_at
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.losses.loss import Loss
@@ -52,11 +52,13 @@ def curve(found):
 
 
 @pytest.mark.parametrize(("rows", "sign"), [("wrong", 1), ("right", -1)])
-def test_the_scale_is_the_gap_between_the_true_and_the_largest_other_class(rows, sign):
-    base, labels = base_logits(rows, 10, seed=0)
-    true = base[np.arange(10), labels]
-    base[np.arange(10), labels] = -np.inf
-    assert base.max(axis=1) - true == pytest.approx(sign * np.ones(10))
+@pytest.mark.parametrize("gap", [1, 70, 1e4])
+def test_the_gap_is_that_of_the_true_class_to_the_largest_other_and_no_third_one_has_a_larger(rows, sign, gap):
+    logits, labels = logits_at(gap, rows, 10, seed=0)
+    true = logits[labels, labels]
+    others = logits[~np.eye(10, dtype=bool)].reshape(10, 9)
+    assert others.max(axis=1) - true == pytest.approx(sign * gap * np.ones(10))
+    assert (logits.max(axis=1) - logits.min(axis=1)).max() == pytest.approx(gap)
 
 
 def test_fused_keeps_the_true_loss_and_gradient_of_wrong_rows(when, curve, found):
@@ -98,7 +100,7 @@ def test_the_textbook_s_loss_is_inf_where_float32_underflows_and_its_gradient_na
 @pytest.mark.parametrize("mode", ["fused", "separate", "textbook"])
 def test_right_rows_come_to_nothing_when_p_rounds_to_1(when, mode):
     for what in (LOSS_ZERO, GRADIENT_VANISHED):
-        assert when(mode, "right", what) == pytest.approx(-math.log(2**-24), rel=0.01)
+        assert when(mode, "right", what) == pytest.approx(math.log(9) - math.log(2**-24), rel=0.01)
     assert 9 < when(mode, "right", LOSS_OFF) < 12
 
 
@@ -118,9 +120,17 @@ def test_a_wrong_gradient_is_wrong_from_the_start(when, mode):
     assert when(mode, "wrong", LOSS_OFF) != 1
 
 
-def test_the_posted_forward_is_nan_from_the_first_class_that_underflows_the_true_one_or_not(when, curve):
-    assert when("posted_answer", "right", LOSS_NOT_FINITE) < 103  # 0 · log 0 of another class
-    assert math.isnan(curve("posted_answer", "right").loss[-1])
+@pytest.mark.parametrize("mode", ["posted_answer", "homework (rows)"])
+def test_a_forward_of_dense_rows_is_inf_for_the_true_class_and_nan_for_any_other_that_underflows(when, curve, mode):
+    assert when(mode, "wrong", LOSS_NOT_FINITE) == pytest.approx(103.97, rel=0.005)
+    assert curve(mode, "wrong").loss[-1] == math.inf
+    assert when(mode, "right", LOSS_NOT_FINITE) == pytest.approx(103.97, rel=0.005)  # 0 · log 0 of another class
+    assert math.isnan(curve(mode, "right").loss[-1])
+
+
+def test_the_homework_s_gradient_never_sees_the_log(when, curve):
+    assert when("homework (rows)", "wrong", GRADIENT_OFF) is None
+    assert curve("homework (rows)", "wrong").gradient_at_true[-1] == pytest.approx(-1, rel=1e-6)
 
 
 def test_a_mode_that_cannot_run_breaks_nothing():
@@ -143,7 +153,12 @@ def test_a_mode_that_cannot_run_breaks_nothing():
 
 def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
     found = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1), ClippedConfig("clipped", 1e-3)])
-    assert [one.mode for one in found.curves if one.rows == "wrong"] == ["fused", "clipped", "textbook"]
+    assert [one.mode for one in found.curves if one.rows == "wrong"] == [
+        "fused",
+        "clipped",
+        "textbook",
+        "homework (rows)",
+    ]
     assert max(found.curves[0].loss_error) < 1e-6
     stays = [
         event.scale
@@ -157,17 +172,24 @@ def test_the_tables_and_the_sentences_say_it(found):
     text = "\n".join(found.as_markdown())
     assert "69.25 (at 69.08)" in text
     assert "from the start" in text
-    wrong, right = found.sentences()
+    wrong, right, *lost = found.sentences()
     assert "fused keeps the true loss and gradient up to a gap of 10,000" in wrong
     assert "separate has its loss capped at 69.08 from 69.25 on and keeps the true gradient up to 10,000" in wrong
     assert "clipped has its loss capped at 16.12 from 16.25 on and teaches nothing from 16.25 on" in wrong
     assert "double_softmax has another loss from the start" in wrong
-    assert "from a gap of 16.75 on (the truth is 5" in right
+    assert "homework (rows) has a loss of inf from 104 on and keeps the true gradient up to 10,000" in wrong
+    assert "textbook has a gradient of nan from 91.25 on and has a loss of inf from 104 on" in wrong
+    assert "from a gap of 19 on (the truth is 5.0e-08 there)" in right
+    assert right.endswith(": p rounds to 1.")
+    assert (
+        "There, too, where nothing is wrong, homework (rows) has a loss of nan from a gap of 104 on, of 0 · log 0."
+        in lost
+    )
 
 
-def test_the_textbook_s_nodes_are_right_where_nothing_underflows():
-    base, labels = base_logits("wrong", 5, seed=1)
-    node = Textbook()
+@pytest.mark.parametrize("node", [Textbook(), OnRows(LossConfig("homework"), 5, 5, np.float64)])
+def test_the_nodes_as_posted_are_right_where_nothing_underflows(node):
+    base, labels = logits_at(1, "wrong", 5, seed=1)
     right = cross_entropy(base, labels)
     assert node.forward(base, labels) == pytest.approx(right.losses.mean(), rel=1e-14)
     assert node.backward() == pytest.approx(right.logits / 5, rel=1e-12)

@@ -1,8 +1,12 @@
 import gc
 import math
+import re
+import statistics
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnist_trainer.analysis.studies.timing import LossTiming, Timing, time_losses, time_steps
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
@@ -84,3 +88,24 @@ def test_the_sentence_says_alone_and_in_the_step():
 @pytest.mark.parametrize("steps", [{}, {"fused": 1e-3}])
 def test_little_can_be_told_of(steps):
     assert Timing(TIMINGS[::2], steps).as_markdown()
+
+
+times = st.floats(1e-7, 10) | st.just(math.nan)
+
+
+@given(st.lists(st.tuples(times, times), min_size=1, max_size=6), st.floats(1e-6, 1), st.floats(1e-6, 1))
+def test_the_sentence_on_the_ratios_is_true_of_any_times(seconds, first_step, other_step):
+    losses = [
+        LossTiming(mode, 2**size, 10, forward_seconds=of / 2, backward_seconds=of / 2)
+        for size, pair in enumerate(seconds)
+        for mode, of in zip(("fused", "separate"), pair, strict=True)
+    ]
+    said = Timing(losses, {"fused": first_step, "separate": other_step}).sentences()
+    known = [other / first for first, other in seconds if not math.isnan(other / first)]
+    assert len(said) == bool(known)
+    if known:
+        numbers = [float(found.replace(",", "")) for found in re.findall(r"\d[\d,.]*\d(?:e[+-]\d+)?", said[0])]
+        shown = [statistics.median(known), min(known), max(known), other_step / first_step]
+        for number, value in zip(numbers, shown, strict=False):
+            assert number == pytest.approx(value, rel=0.01, abs=0.0051)
+        assert max(map(len, re.findall(r"\d[\d,.e+-]*", said[0]))) <= 12

@@ -1,0 +1,65 @@
+"""What MLflow's page of a comparison begins with, in Markdown: the tests, in words and a table, then the verdict."""
+
+from collections.abc import Sequence
+
+from mnist_trainer.analysis.comparison.summary import Outcome, Pair, Summary
+from mnist_trainer.analysis.comparison.verdict import number
+from mnist_trainer.words import signed, table
+
+MOST_CHARACTERS = 6000
+"""Of the verdict: MLflow takes 8,000 in all."""
+AGAIN = "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2,3,4"
+
+
+def description(comparison: Summary, verdict: Sequence[str]) -> str:
+    """Describe a comparison as far as it is measured; `verdict` has its sentences."""
+    outcomes = {outcome.mode: outcome for outcome in comparison.outcomes}
+    tests = [told for pair in comparison.pairs if (told := tested(outcomes[pair.first], outcomes[pair.other]))]
+    said = "\n".join(f"- {sentence}" for sentence in verdict)
+    parts = [
+        " ".join(tests),
+        "\n".join(modes_table(comparison)),
+        said[:MOST_CHARACTERS],
+        "\n".join(gradients_table(comparison.pairs)),
+        f"One seed can't tell a difference from chance; several can:\n\n```\n{AGAIN}\n```",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def tested(first: Outcome, other: Outcome) -> str:
+    """Say how two modes' accuracies on the test images compare; nothing where one dropped out."""
+    if first.result is None or other.result is None:
+        return ""
+    one, two = first.result["test_accuracy"], other.result["test_accuracy"]
+    if one == two:
+        return f"**On the test images {first.mode} and {other.mode} are equally accurate, {one:.2%}.**"
+    better, worse = (first, other) if one > two else (other, first)
+    by = signed(100 * abs(one - two), ".2f").removeprefix("+")
+    return (
+        f"**On the test images {better.mode} is better by {by} points**: {max(one, two):.2%}, {worse.mode} "
+        f"{min(one, two):.2%}, with one seed."
+    )
+
+
+def modes_table(comparison: Summary) -> list[str]:
+    """Write a row for each mode; two functions' losses are no measure of which trained better."""
+    same_loss = all(pair.same_loss for pair in comparison.pairs)
+    rows = []
+    for one in comparison.outcomes:
+        result = one.result
+        told = [f"{result['test_accuracy']:.2%}", f"{result['test_loss']:.4f}"] if result else ["dropped out", ""]
+        rows.append([one.mode, *(told if same_loss else told[:1]), f"{one.updates:,}", f"{one.clamped_rows:,}"])
+    losses = ["test loss"] if same_loss else []
+    return table(["mode", "test accuracy", *losses, "updates", "rows with the loss capped"], rows)
+
+
+def gradients_table(pairs: Sequence[Pair]) -> list[str]:
+    """Write a row for each pair whose gradients were compared at the same parameters."""
+    rows = []
+    for pair in pairs:
+        for found in pair.agreements:
+            if found.updates:
+                within = f"{found.within:,} of {found.updates:,}"
+                rows.append([f"{pair.other} and {pair.first}", found.dtype, number(found.logits_largest), within])
+    head = ["gradients of", "in", "largest relative difference", "updates within the bound"]
+    return table(head, rows) if rows else []

@@ -1,0 +1,144 @@
+"""What MLflow's page of a run begins with, in Markdown: what came of it, in a sentence, then a table, and what next.
+
+The page folds all but four lines, so the sentence comes first. That of a sweep or a comparison is in its journal.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnist_trainer.journal.events import DESCRIPTION, End
+from mnist_trainer.journal.reading import History, Series
+from mnist_trainer.words import counted, table
+
+FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
+WORST_CLASSES = 10
+"""How many classes have a line of their own."""
+LARGE = 1e4
+"""From here on a loss, of a run that diverged, is written with an exponent."""
+MOST_CHARACTERS = 600
+"""Of a reason."""
+OTHER_SEEDS = "seed=0,1,2,3,4"
+
+
+def description_of(folder: Path, history: History, end: End) -> str | None:
+    """Describe the run of a folder that has ended; None if its journal does so, or there is nothing to say."""
+    kind, own = history.start.kind if history.start else "run", history.tags.get(DESCRIPTION)
+    if kind == "comparison" and own and end.status != "FINISHED":  # what was known by then
+        return f"{failure(end)}\n\n{own}"
+    alone = kind in ("run", "evaluation")
+    if own or (not alone and end.status == "FINISHED"):
+        return None
+    parts = [failure(end)] if end.status != "FINISHED" else [result(history)]
+    if alone:
+        tables = ["\n".join(lines) for lines in (figures(history), by_class(history))]
+        parts += [*tables, facts(history), after(folder, history, end)]
+    return "\n\n".join(filter(None, parts)) or None
+
+
+def failure(end: End) -> str:
+    """Say why a run ended before its time."""
+    reason = (end.reason or "for no reason that is known")[:MOST_CHARACTERS]
+    return f"**{FAILED[end.status]}**: {reason}"
+
+
+def result(history: History) -> str:
+    """Say what a run that finished came to."""
+    accuracy, loss = (history.metrics.get(f"test/{name}") for name in ("accuracy", "loss"))
+    if not accuracy or not loss:
+        return ""
+    mode, data = (history.params.get(key) for key in ("loss.name", "data.name"))
+    best = best_validation(history)
+    held = f"; best validation accuracy {best[1]:.2%}" if best else ""
+    where = f"{mode} on {data}" if mode else f"on {data}"
+    return f"**Test accuracy {accuracy[-1][1]:.2%}, loss {loss[-1][1]:.4f}** ({where}){held}."
+
+
+def figures(history: History) -> list[str]:
+    """Tell the losses and accuracies, and the updates after which they were."""
+    best = best_validation(history)
+    wanted = [("training, last record", "train", None), ("validation, best", "validation", best and best[0])]
+    rows = []
+    for what, prefix, step in [*wanted, ("test", "test", None)]:
+        loss, accuracy = (dict(history.metrics.get(f"{prefix}/{name}", ())) for name in ("loss", "accuracy"))
+        at = step if step is not None else max(loss, default=0)
+        if at in loss and at in accuracy:
+            form = ".4f" if abs(loss[at]) < LARGE else ".2e"
+            rows.append([what, f"{at:,}", f"{loss[at]:{form}}", f"{accuracy[at]:.2%}"])
+    return table(["", "updates", "loss", "accuracy"], rows) if rows else []
+
+
+def best_validation(history: History) -> tuple[int, float] | None:
+    """Return the step and the accuracy of the best validation, ties by its loss."""
+    losses = dict(history.metrics.get("validation/loss", ()))
+    found: Series = history.metrics.get("validation/accuracy", [])
+    return max(found, key=lambda each: (each[1], -losses.get(each[0], 0.0)), default=None)
+
+
+def by_class(history: History) -> list[str]:
+    """Tell precision and recall of the classes; of many, those that are missed most."""
+    if history.confusion is None:
+        return []
+    matrix, names = history.confusion.matrix, history.confusion.class_names
+    rows = []
+    for index, name in sorted(enumerate(names), key=lambda each: share(matrix[each[0]][each[0]], sum(matrix[each[0]]))):
+        predicted, true = sum(row[index] for row in matrix), sum(matrix[index])
+        right = matrix[index][index]
+        rows.append([name, f"{true:,}", f"{share(right, predicted):.2%}", f"{share(right, true):.2%}"])
+    kept = rows[:WORST_CLASSES]
+    more = [f"{counted(len(rows) - len(kept), 'class')[:-1]}es more" if len(rows) > len(kept) else ""]
+    return [*table(["test images of class", "images", "precision", "recall"], kept), *filter(None, ["", *more])]
+
+
+def share(part: int, whole: int) -> float:
+    """Return a share; of nothing it is 0."""
+    return part / whole if whole else 0.0
+
+
+def facts(history: History) -> str:
+    """Tell what is constant over a run, or summed over it."""
+    said = []
+    if (parameters := history.params.get("model.parameters")) is not None:
+        said.append(f"{parameters:,} parameters")
+    if seconds := history.metrics.get("epoch_seconds"):
+        said.append(f"{counted(len(seconds), 'epoch')} in {sum(value for _, value in seconds):.1f} s")
+    if clamped := sum(value for _, value in history.metrics.get("loss/clamped_rows", ())):
+        said.append(f"{counted(int(clamped), 'row')} had the loss capped")
+    return f"{'; '.join(said)}." if said else ""
+
+
+def after(folder: Path, history: History, end: End) -> str:
+    """Say which command comes next."""
+    start, command = history.start, without(shlex_split(history.tags.get("command", "")), "resume")
+    diverged = (end.reason or "").startswith("diverged")
+    if start is not None and (start.parent is not None or start.kind != "run"):
+        return ""  # of a job, what comes next is for all of them
+    if end.status != "FINISHED" and not diverged:
+        return next_command("To go on", ["python", "-m", "mnist_trainer", f"resume={folder}"])
+    if command[:3] != ["python", "-m", "mnist_trainer"]:
+        return ""
+    if diverged:
+        rate = history.params.get("optimizer.lr")
+        smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
+        return next_command("To try a smaller learning rate", [*without(command, "optimizer.lr"), *smaller])
+    others = without(command, "seed", "loss")[3:]
+    both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
+    return next_command("To know whether fused and separate differ by more than chance", both)
+
+
+def next_command(why: str, words: Sequence[str]) -> str:
+    """Write a command to be copied."""
+    return f"{why}:\n\n```\n{shlex.join(words)}\n```"
+
+
+def without(words: Sequence[str], *keys: str) -> list[str]:
+    """Leave out what a command says of these keys."""
+    return [word for word in words if word.partition("=")[0] not in keys]
+
+
+def shlex_split(command: str) -> list[str]:
+    """Split a command; one that can't be split has no words."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []

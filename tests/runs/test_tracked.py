@@ -1,0 +1,82 @@
+"""The links that a command prints, at its end and after an interruption."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from mnist_trainer.config import TrackingConfig
+from mnist_trainer.runs.tracked import LOCAL, Tracked, tell, tell_unsent
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.shipping.shipment import Shipment, ShippedRun
+from mnist_trainer.tasks.train import telling_how_to_go_on
+from mnist_trainer.training.interruption import Interrupted
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch, caplog):
+    """What is logged of a run and its children, in a store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)
+
+    def lines(uri, kind, *, unsent=False):
+        config = TrackingConfig(name="mlflow", uri=uri, wait_seconds=1.0, required=False)
+        config.model = False
+        tracked = Tracked(config, tmp_path / "outputs")
+        runs = [ShippedRun(name, f"id-{name}", "4", tracked.uri, "FINISHED", "sent") for name in ("a", "b", "c")]
+        caplog.clear()
+        if unsent:
+            tell_unsent(tracked, tmp_path, kind)
+        else:
+            tell(Shipment(tuple(runs)), tracked, tmp_path, kind)
+        return [message.strip() for message in caplog.messages]
+
+    return lines
+
+
+TABLE = "#/experiments/4/runs?viewStateShareKey=mnist_trainer&workflowType=machine_learning"
+RUN = "#/experiments/4/runs/id-a?workflowType=machine_learning"
+
+
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize(
+    ("uri", "address"), [(None, LOCAL), ("https://mlflow.example/at/", "https://mlflow.example/at")]
+)
+def test_the_links_lead_to_the_run_and_the_table_with_a_server_s_address_too(told, kind, uri, address):
+    lines = told(uri, kind)
+    assert f"{address}/{RUN}" in lines
+    assert f"{address}/{TABLE}" in lines
+
+
+def test_a_comparison_s_links_lead_to_its_verdict_and_to_its_modes_curves(told):
+    lines = told(None, "comparison")
+    assert f"{LOCAL}/{RUN}" in lines
+    (curves,) = [line for line in lines if "compare-runs" in line]
+    assert "%22id-b%22" in curves
+    assert "%22id-c%22" in curves
+    assert "id-a" not in curves
+
+
+def test_databricks_has_pages_of_its_own(told):
+    assert not any("#/" in line for line in told("databricks://profile", "run"))
+
+
+def test_after_an_interruption_the_run_s_link_is_told_once_mlflow_has_the_run(told, tmp_path):
+    (line,) = told(None, "run", unsent=True)
+    assert "still being sent to" in line
+    Position("a", "sqlite:///x.db", "4", "id-a").save(tmp_path)
+    lines = told(None, "run", unsent=True)
+    assert "id-a is still being sent to" in lines[0]
+    assert f"{LOCAL}/{RUN}" in lines
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_after_an_interruption_the_command_that_goes_on_is_told(tmp_path, monkeypatch, caplog, begun):
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)
+    if begun:
+        Path("journal.jsonl").write_text("")
+    with pytest.raises(Interrupted), telling_how_to_go_on(tmp_path):
+        raise Interrupted(2)
+    assert any("resume=" in line for line in caplog.messages) == begun
