@@ -38,11 +38,13 @@ def run() -> int:
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
     from mnist_trainer.sweeps.sweep import Sweep, finish
+    from mnist_trainer.sweeps.tuning.sweeper import register
     from mnist_trainer.tasks import dispatch
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
     sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
     spare_a_composition(sys.argv[1:])
+    register()
     try:
         raise_on_signals()
         check_nesting(sys.argv[1:])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.losses.mistakes import Clipped
@@ -304,6 +304,35 @@ class CommandConfig(Config):
     format: str | None = MISSING
 
 
+OPTUNA = "hydra_plugins.mnist_trainer.OptunaSweeper"
+"""By this name Hydra knows our sweeper: it takes plugins by names in the package `hydra_plugins` alone."""
+AUTO = "auto"
+SWEEPER_CHOICES = {
+    "sampler": ("tpe", "random", "cmaes", "gp", "qmc", "nsgaii", "grid", "bruteforce"),
+    "pruner": (AUTO, "none", "median", "hyperband", "percentile", "successive_halving"),
+}
+"""Those that Hydra lists; any other class of Optuna's is known by its name, too."""
+
+
+@dataclass
+class OptunaNode:
+    """What Hydra composes at `hydra.sweeper`; the values here are the defaults."""
+
+    _target_: str = OPTUNA
+    _recursive_: bool = False  # a sampler's `_target_` is a name to us, as all names are
+    n_trials: int = 20
+    n_jobs: int | None = None
+    study_name: str | None = None
+    storage: str | None = None
+    direction: Any = None
+    objective: Any = field(default_factory=lambda: ["validation/loss"])
+    sampler: Any = MISSING  # of the groups below
+    pruner: Any = MISSING
+    params: dict[str, Any] | None = None
+    trial: int | None = None  # of a job: its number in the study
+    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": AUTO}])
+
+
 SCHEMAS: dict[str, type] = {
     "task": TaskConfig,
     "task/compare": CompareConfig,
@@ -356,4 +385,16 @@ def register() -> None:
         store.store(group=group, name=name, node=schema)
 
 
+def register_sweeper() -> None:
+    """Store what `hydra/sweeper=optuna` stands for, and its samplers and pruners, which take any options."""
+    store = ConfigStore.instance()
+    store.store(group="hydra/sweeper", name="optuna", node=OptunaNode)
+    for group, names in SWEEPER_CHOICES.items():
+        for name in names:
+            node: dict[str, Any] = {"name": name, "seed": None} if group == "sampler" else {"name": name}
+            takes_more = OmegaConf.create(node, flags={"struct": False})
+            store.store(group=f"hydra/sweeper/{group}", name=name, node=takes_more)
+
+
 register()
+register_sweeper()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 STORES = "MNIST_TRAINER_STORES"
 """The environment's URIs with passwords, one a line."""
-KEY = "tracking.uri="
+KEYS = ("tracking.uri=", "hydra.sweeper.storage=")
 
 _URI = re.compile(r"\b[a-z][\w+.-]*://[^\s,'\"]+", re.IGNORECASE)
 # SQLAlchemy lets a database's password hold slashes; of a server's address they are the end of the host
@@ -35,7 +35,7 @@ def hide(text: str) -> str:
 
 def hide_in(overrides: Iterable[str]) -> list[str]:
     """Hide the passwords of those overrides that name a store."""
-    return [hide(each) if KEY in each else each for each in overrides]
+    return [hide(each) if any(key in each for key in KEYS) else each for each in overrides]
 
 
 def with_password(uri: str) -> str:

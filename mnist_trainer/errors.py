@@ -37,6 +37,16 @@ class DivergedError(MnistTrainerError):
         self.facts = facts or {}
 
 
+class PrunedError(MnistTrainerError):
+    """A trial that its study's pruner ended early, which is no failure; the message, and `facts`, name the epoch."""
+
+    exit_code = 0
+
+    def __init__(self, message: str, facts: Mapping[str, str | float]) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
 class TeamError(MnistTrainerError):
     """A process of several that train together which ended before its time; the message says how."""
 

@@ -20,6 +20,7 @@ CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
 # In a sweep's
 SWEEP = "sweep.json"
+STUDY = "study.json"  # of one whose jobs Optuna chose
 
 MOST_BYTES = 1 << 24  # of a file that is read as a whole
 MOST_YAML = 1 << 18  # which takes two seconds to parse

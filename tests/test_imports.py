@@ -194,7 +194,7 @@ def test_only_configuration_knows_hydra():
     assert knows <= {"config", "composition", "presets", "runs", "sweeps", "tasks", "__main__"}
 
 
-HEAVY = ["mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "sqlalchemy"]
+HEAVY = ["optuna", "mlflow", "matplotlib", "sklearn", "pandas", "scipy", "torch", "PIL", "sqlalchemy"]
 
 
 @pytest.mark.parametrize(

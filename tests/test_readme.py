@@ -141,6 +141,8 @@ def small(words, folder):
         words.append("task.timing=false")  # half a minute
     if "task=profile" in words:
         words.append("task.updates=2")
+    if {"hydra/sweeper=optuna", "experiment=tune_mlp"} & set(words):
+        words = [word for word in words if "n_trials" not in word] + ["hydra.sweeper.n_trials=2"]
     return words
 
 
@@ -152,6 +154,8 @@ def test_the_commands_run(arguments, folder):
         pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     if "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
+    if "hydra.sweeper.n_trials=2" in words:
+        pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
     done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr

@@ -17,6 +17,8 @@ from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_s
 from mnist_trainer.words import folder_name, given, shown
 
 LATEST = "latest"
+PRUNED = "PRUNED"
+"""The status, in its outcome file, of a study's trial that was ended early: it has no result, and is no failure."""
 
 
 def run_folder(resume: str, outputs: Path) -> Path:

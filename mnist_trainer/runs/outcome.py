@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, in_words
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
 from mnist_trainer.files import JOURNAL, OUTCOME, write_whole
 from mnist_trainer.journal.events import Status
-from mnist_trainer.runs.folder import outcome_of
+from mnist_trainer.runs.folder import PRUNED, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,13 @@ def write_failure(folder: Path, error: BaseException, overrides: Sequence[str]) 
     if outcome_of(folder).get("status") == "FINISHED":
         log.info("the run itself is finished, and its result kept")
         return
+    status: str
     status, reason = ended_by(error)
     more: dict[str, object] = {"exit_code": error.exit_code} if isinstance(error, MnistTrainerError) else {}
     if isinstance(error, DivergedError):
         more["diverged"] = error.facts
+    if isinstance(error, PrunedError):
+        status, more["pruned"] = PRUNED, error.facts
     try:
         write_outcome(folder, status, reason, overrides, more)
     except OSError as failure:
@@ -67,6 +70,8 @@ def ended_by(error: BaseException) -> tuple[Status, str]:
     match error:
         case KeyboardInterrupt():
             return "KILLED", f"interrupted by {error}" if error.args else "interrupted"
+        case PrunedError():  # as it should
+            return "FINISHED", str(error)
         case SystemExit() if isinstance(
             error.__context__, KeyboardInterrupt
         ):  # by a handler that was there before ours

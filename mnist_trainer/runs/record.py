@@ -12,7 +12,7 @@ import yaml
 from mnist_trainer import registry
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import DiskError, DivergedError
+from mnist_trainer.errors import DiskError, DivergedError, PrunedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
 from mnist_trainer.journal.events import Context, DatasetEvent, Start, Status
 from mnist_trainer.journal.journal import Journal
@@ -62,6 +62,9 @@ def journaled(
         status, reason = ended_by(error)
         if isinstance(error, DivergedError):
             tell_divergence(journal, error.facts)
+        if isinstance(error, PrunedError):
+            journal.tags({"pruned": "true", "pruned.reason": str(reason), "pruned.epoch": str(error.facts["epoch"])})
+            reason = None  # MLflow's is of failures
         raise
     finally:
         try:

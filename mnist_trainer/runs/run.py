@@ -45,6 +45,7 @@ class Result:
     validation_accuracy: float | None
     test_loss: float
     test_accuracy: float
+    parameters: int | None = None  # older outcome files don't tell
     folder: str | None = None  # the run's; not in its outcome.json, which moves with it
 
     @property
@@ -67,6 +68,8 @@ class Run:
     resumption: Resumption | None = None
     coloured: bool = True
     """Whether it has its loss mode's colour in MLflow, rather than one that tells it from others of the mode."""
+    judges: Sequence[Callback] = ()
+    """Who may end it after an epoch, when all that is to be kept of that is written."""
 
     def updates(
         self, callbacks: Sequence[Callback] = (), *, on_its_own: bool = False
@@ -114,6 +117,7 @@ class Run:
                 validation_accuracy=tested.validation.accuracy if tested.validation else None,
                 test_loss=evaluation.loss,
                 test_accuracy=evaluation.accuracy,
+                parameters=trainer.model.parameters.size,
                 folder=str(self.folder),
             )
             try:
@@ -143,7 +147,7 @@ class Run:
             journal=journal.size,
         )
         checkpoints = Checkpoints(journal, about, minutes=self.config.trainer.checkpoint_minutes)
-        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints]
+        self.trainer.callbacks = [*self.trainer.callbacks, checkpoints, *self.judges]
         with closing(self.trainer.updates()) as updates:
             for update in updates:
                 yield update

@@ -9,9 +9,10 @@ from typing import Any
 
 from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.curves import learning_curves
+from mnist_trainer.figures.study import StudyLines, TrialLine, study_history, study_parameters
 from mnist_trainer.figures.sweep_modes import mode_curves
 from mnist_trainer.figures.sweep_pairs import paired_differences
-from mnist_trainer.files import SWEEP, read_object
+from mnist_trainer.files import STUDY, SWEEP, read_object
 from mnist_trainer.journal.reading import History, read_history
 from mnist_trainer.shipping.position import served_folders
 
@@ -19,16 +20,22 @@ CURVES = "learning_curves.png"
 CONFUSION = "confusion_matrix.png"
 COMPARISON = "loss_modes.png"
 PAIRED = "paired_differences.png"
+HISTORY = "study_history.png"
+PARAMETERS = "study_parameters.png"
 
 
 def draw_folder(folder: Path) -> list[Path]:
     """Draw what the folder's own journal has the numbers for, into the folder; returns the pictures' paths.
 
     A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode, and
-    the paired differences that its own file tells. A comparison draws its own.
+    the paired differences that its own file tells; or its study's trials. A comparison draws its own.
     """
     history = read_history(folder)
     kind = history.start.kind if history.start else None
+    if kind == "sweep" and (study := study_of(folder)) is not None:
+        study_history(study, folder / HISTORY)
+        study_parameters(study, folder / PARAMETERS)
+        return [folder / HISTORY, folder / PARAMETERS]
     if kind == "sweep":
         modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
         if modes:
@@ -59,6 +66,26 @@ def pairs_of(folder: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     return [each for each in pairs if isinstance(each, dict) and each.get("seeds")] if isinstance(pairs, list) else []
+
+
+def study_of(folder: Path) -> StudyLines | None:
+    """Return the study of a sweep's file; None if it has none, or one that can't be used."""
+    try:
+        found = read_object(folder / STUDY)
+        trials = [
+            TrialLine(
+                number=each["number"],
+                value=each["values"][0] if each["values"] and each["state"] == "COMPLETE" else None,
+                pruned=each["state"] == "PRUNED",
+                params=each["params"],
+                curve=each["curve"],
+            )
+            for each in found["trials"]
+        ]
+        minimized = found["directions"][0] == "minimize"
+        return StudyLines(found["objectives"][0], minimized, found["keys"], found["importance"], trials)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
 
 
 def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:

@@ -22,6 +22,8 @@ from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
+from mnist_trainer.sweeps.tuning import going_on
+from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
@@ -64,31 +66,40 @@ def begin(config: DictConfig) -> Sweep:
     if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
-    params = (config.hydra.sweeper.params or {}).items() if listed else ()
+    tuned = is_tuned(config.hydra)
+    params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
     overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
+    folder = Path(config.hydra.sweep.dir).absolute()
+    if tuned:
+        going_on.check(config, overrides, folder)
     experiment = checked(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(Path(config.hydra.sweep.dir).absolute(), tracked, experiment, overrides, jobs)
+    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
+    if tuned:
+        going_on.begun(Sweep.current, config)
     return Sweep.current
 
 
 def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = list(config.hydra.overrides.task)
-    resumption = SweepResumption.prepared(str(config.sweep.resume), Path(config.outputs), given)
+    resume, outputs = str(config.sweep.resume), Path(config.outputs)
+    tuned = going_on.is_tuned_sweep(resume, outputs)
+    resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)
     try:
-        if resumption.finished:
-            done = f"all {len(resumption.jobs)} jobs have a result; nothing is left to do"
-            log.info(f"{shown(resumption.folder)}: this sweep is finished: {done}")
+        if going_on.is_finished(resumption, Settings.read(config.hydra)) if tuned else resumption.finished:
+            done = "all trials are done" if tuned else f"all {len(resumption.jobs)} jobs have a result"
+            log.info(f"{shown(resumption.folder)}: this sweep is finished: {done}; nothing is left to do")
             raise SystemExit(0)
-        if config.hydra.sweeper._target_ != BASIC_SWEEPER:
+        if not tuned and config.hydra.sweeper._target_ != BASIC_SWEEPER:
             raise ConfigError("sweep.resume knows its jobs already: leave hydra/sweeper out")
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
         experiment = checked(whole, resumption.record.overrides, tracked)
-        hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
+        if not tuned:
+            hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, experiment)
     except BaseException:
         resumption.journal.close()

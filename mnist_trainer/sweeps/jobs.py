@@ -8,7 +8,7 @@ from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.runs.folder import Ending, has_diverged, planned
+from mnist_trainer.runs.folder import PRUNED, Ending, has_diverged, planned
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""
@@ -58,6 +58,11 @@ class Job:
     def finished(self) -> bool:
         """Whether it has a result."""
         return self.figures is not None
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a study ended it early: it has no result, and needs none."""
+        return self.ending.status == PRUNED
 
     @property
     def diverged(self) -> bool:

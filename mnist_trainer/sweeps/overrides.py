@@ -20,7 +20,7 @@ Choices = dict[str, list[str]]
 
 def choices_of(overrides: Sequence[str]) -> Choices:
     """Return what the overrides give each key; raises `HydraException` for what can't be listed (an interval)."""
-    return {each.get_key_element(): _values(each) for each in _parsed(overrides)}
+    return {each.get_key_element(): _values(each) for each in parsed(overrides)}
 
 
 def combinations(choices: Choices) -> list[list[str]]:
@@ -79,7 +79,7 @@ def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
 
 def swept_keys(overrides: Sequence[str]) -> list[str]:
     """Return the keys and groups that differ from job to job."""
-    return [each.key_or_group for each in _parsed(overrides) if each.is_sweep_override()]
+    return [each.key_or_group for each in parsed(overrides) if each.is_sweep_override()]
 
 
 def sweeps_data(overrides: Sequence[str]) -> bool:
@@ -87,7 +87,8 @@ def sweeps_data(overrides: Sequence[str]) -> bool:
     return any(key.partition(".")[0] in ("data", "experiment") for key in swept_keys(overrides))
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
+def parsed(overrides: Sequence[str]) -> list[Override]:
+    """Read overrides as Hydra does; raises `HydraException`."""
     loader = GlobalHydra.instance().config_loader()  # it knows what a glob stands for
     return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
 

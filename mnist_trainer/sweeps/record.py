@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
@@ -21,6 +21,10 @@ class SweepRecord:
     overrides: list[str]
     jobs: list[list[str]] | None
     """The overrides of each, by number; None if they weren't known beforehand."""
+    tuning: list[str] | None = None
+    """The overrides of `hydra/sweeper`, where Optuna chooses the jobs; then they are listed as they are chosen."""
+    trials: list[int] = field(default_factory=list)
+    """Each job's number in its study."""
 
     @classmethod
     def read(cls, folder: Path) -> "SweepRecord | None":

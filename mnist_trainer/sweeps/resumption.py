@@ -82,12 +82,9 @@ class SweepResumption:
 
     def _launched(self, job: Job) -> list[str]:
         own = replaced(job.overrides, self.means)
-        place = f"{job.number}-${{name}}"
-        if job.folder.exists():
-            place = job.folder.name
-            if (job.folder / JOURNAL).exists():
-                own = [*own, f"resume={quoted(shown(job.folder))}"]
-        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={quoted(place)}"]
+        if (job.folder / JOURNAL).exists():
+            own = [*own, f"resume={quoted(shown(job.folder))}"]
+        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={subfolder(job)}"]
 
     def _describe(self, jobs: Sequence[Job], left: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
@@ -95,6 +92,11 @@ class SweepResumption:
         log.info(f"{shown(self.folder)}: {finished} of {len(jobs)} jobs are finished{numbers}")
         if diverged := [str(job.number) for job in jobs if job.diverged]:
             log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
+
+
+def subfolder(job: Job) -> str:
+    """Return the name of a job's folder, as an override has it: a new one is to be named as Hydra would have."""
+    return quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{folder_name:${{name}}}}'"
 
 
 def sweep_folder(resume: str, outputs: Path) -> Path:
@@ -134,8 +136,9 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
         record = SweepRecord.read(folder)
         if start is None or start.kind != "sweep" or is_alive(folder) or record is None or record.jobs is None:
             continue
-        left = any(not (job.finished or job.diverged) for job in read_jobs(folder, record.jobs))
-        if left or read_history(folder).end is None:
+        left = any(not (job.finished or job.pruned or job.diverged) for job in read_jobs(folder, record.jobs))
+        end = read_history(folder).end
+        if left or end is None or (record.tuning is not None and end.status != "FINISHED"):
             found.append((start.start_time, folder))
     return [folder for _, folder in sorted(found)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mnist_trainer.errors import DiskError, in_words
-from mnist_trainer.files import SWEEP, write_whole
+from mnist_trainer.files import STUDY, SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import DESCRIPTION, Register, Start, Status
 from mnist_trainer.journal.journal import Journal
@@ -26,12 +26,19 @@ from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.selection import Selection, best_metrics, select
+from mnist_trainer.sweeps.tuning.record import StudyRecord
+from mnist_trainer.sweeps.tuning.report import study_metrics, study_report, study_selection, study_tags
 from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
 REPORT = "sweep.md"
-PICTURES = {"loss_modes.png": "the loss modes' curves", "paired_differences.png": "their paired differences"}
+PICTURES = {
+    "loss_modes.png": "the loss modes' curves",
+    "paired_differences.png": "their paired differences",
+    "study_history.png": "the trials' values one after the other, and their curves",
+    "study_parameters.png": "what matters among the hyperparameters, and which values are good",
+}
 
 
 def finish(status: Status, reason: str | None = None) -> list[str]:
@@ -61,6 +68,7 @@ class Sweep:
         self.tracked = tracked
         self.record = record
         self._journal = journal
+        self._broken = False
         record.write(self.folder)
         if resumed:
             journal.resume(run, 0)
@@ -89,15 +97,21 @@ class Sweep:
             run = tracked.again(start)
         return cls(journal, tracked, run, record, resumed=start is not None)
 
+    @property
+    def tuned(self) -> bool:
+        """Whether Optuna chooses the jobs: one that is pruned, or diverges, is an answer then."""
+        return self.record.tuning is not None
+
     def finish(self, status: Status, reason: str | None = None) -> list[str]:
         """Write the report, end the parent run, and wait for the shipper; see the function `finish`."""
         jobs = read_jobs(self.folder, self.record.jobs)
-        failed = [job for job in jobs if not job.finished]
+        failed = [job for job in jobs if not (job.finished or job.pruned or (self.tuned and job.diverged))]
         Sweep.failed_jobs = len(failed)
         if failed and reason is None:
             status, reason = "FAILED", f"{len(failed)} of {len(jobs)} jobs have no result: see {REPORT}"
         self._report(jobs)
         self._register(select(jobs))
+        self._broken = status != "FINISHED"
         self._journal.end(status, reason)
         try:
             self._journal.close()
@@ -114,8 +128,10 @@ class Sweep:
         return unusable(jobs)
 
     def _report(self, jobs: Sequence[Job]) -> None:
-        comparisons, selection = compare_modes(jobs), select(jobs)
-        report = as_markdown(jobs, comparisons)
+        study = StudyRecord.read(self.folder) if self.tuned else None
+        comparisons = compare_modes(jobs)
+        selection = select(jobs) if study is None else study_selection(study, self.folder, jobs)
+        report = as_markdown(jobs, comparisons) if study is None else study_report(study, self.folder, jobs)
         write_whole(self.folder / REPORT, report)
         log.info(f"\n{report}")
         # Before the journal's end: the shipper draws the pairs then, and looks for the best
@@ -124,6 +140,10 @@ class Sweep:
             # A sweep that goes on comes to others: they stand behind these, not beside them
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
         self._journal.tags(self._tags(jobs, comparisons, selection))
+        if study is not None:
+            self._journal.tags(study_tags(study, self.folder, jobs))
+            self._journal.metrics(len(study.trials), study_metrics(study))
+            self._journal.artifact(STUDY)
         self._journal.artifact(REPORT)
         self._journal.artifact(SWEEP)
 
@@ -149,13 +169,14 @@ class Sweep:
         log.info(f"registered as {name}: the model of job {best.number}, the best by its validation")
 
     def _tell(self, jobs: Sequence[Job]) -> None:
-        finished = sum(job.finished for job in jobs)
-        log.info(f"sweep: {finished} of {len(jobs)} jobs finished; in {shown(self.folder)}:")
+        finished, pruned = sum(job.finished for job in jobs), sum(job.pruned for job in jobs)
+        others = f", {pruned} pruned" if pruned else ""
+        log.info(f"sweep: {finished} of {len(jobs)} jobs finished{others}; in {shown(self.folder)}:")
         pictures = {name: what for name, what in PICTURES.items() if (self.folder / name).exists()}
         for name, what in {REPORT: "this report", **pictures}.items():
             log.info(f"    {name:<{max(map(len, [REPORT, *pictures]))}}  {what}")
-        left = [job for job in jobs if not job.finished and not job.diverged]
-        if left and self.record.jobs is not None and not unusable(jobs):
+        left = [job for job in jobs if not (job.finished or job.diverged or job.pruned)]
+        if (left or (self.tuned and self._broken)) and self.record.jobs is not None and not unusable(jobs):
             log.info("to run what has no result:")
             log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 

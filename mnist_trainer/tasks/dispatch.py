@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
 from mnist_trainer.files import write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
@@ -21,9 +21,11 @@ from mnist_trainer.runs.record import Called
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
 from mnist_trainer.sweeps.names import called
 from mnist_trainer.sweeps.record import SweepRecord
+from mnist_trainer.sweeps.tuning.settings import is_tuned
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.sync import sync
 from mnist_trainer.tasks.train import train
+from mnist_trainer.training.trainer import Callback
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,15 @@ def run_job(job: DictConfig) -> float | None:
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
-    alone = not in_sweep or hydra.launcher._target_ == BASIC_LAUNCHER
+    alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     sweep = SweepRecord.read(folder.parent) if in_sweep else None
     parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
     try:
         hide_passwords(folder)
         if job.resume is not None:
             check_resume(job, folder)
-            result = resume(str(job.resume), folder, overrides, parent=parent, alone=alone, called=named)
+            given = str(job.resume)
+            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job, hydra.runtime.choices)
@@ -70,6 +73,9 @@ def run_job(job: DictConfig) -> float | None:
             exit_code = max(exit_code, answer.exit_code)
             return answer.objective
     except (MnistTrainerError, OSError) as failure:  # an OSError: a full disk, say
+        if isinstance(failure, PrunedError | DivergedError) and in_sweep and is_tuned(hydra):
+            log.info(f"{folder.name}: {failure}")  # its study's answer
+            return None
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
@@ -97,13 +103,26 @@ def check_resume(job: DictConfig, folder: Path) -> None:
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 
+def judges_of(config: Config) -> Sequence[Callback]:
+    """Return who may end the job at hand: the study whose trial it is, if it is one."""
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN or not is_tuned(hydra):
+        return ()
+    from mnist_trainer.sweeps.tuning.pruning import judges  # which loads Optuna
+
+    return judges(hydra, Path(hydra.runtime.output_dir), config.epochs)
+
+
 def run_task(
     config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: Called | None
 ) -> Answer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            result = train(config, folder, parent=parent, alone=alone, overrides=overrides, called=called)
+            judges = judges_of(config)
+            result = train(
+                config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
+            )
             return Answer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare

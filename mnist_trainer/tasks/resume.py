@@ -1,11 +1,12 @@
 """resume=: go on with a run that was interrupted, to its end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.composition import key_of
+from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, OUTCOME
@@ -18,6 +19,7 @@ from mnist_trainer.runs.record import Called
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
+from mnist_trainer.training.trainer import Callback
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
@@ -32,12 +34,13 @@ def resume(
     alone: bool = True,
     data: Dataset | None = None,
     called: Called | None = None,
+    judged: Callable[[Config], Sequence[Callback]] = lambda config: (),
 ) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
-    `given` are the command line's overrides; for the others see `train`. What is raised before the
-    run goes on changes nothing in its folder, but that a sweep's job says there why it can't. Raises `ConfigError` if
-    they contradict the run, or ask a finished one for other epochs.
+    `given` are the command line's overrides; for the others see `train`, whose judges `judged` returns. What is raised
+    before the run goes on changes nothing in its folder, but that a sweep's job says there why it can't. Raises
+    `ConfigError` if they contradict the run, or ask a finished one for other epochs.
     """
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
@@ -64,6 +67,7 @@ def resume(
             resumption=resumption,
             data=data,
             called=called,
+            judges=judged(config),
         )
     except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):

@@ -19,6 +19,7 @@ from mnist_trainer.runs.run import Result, Run, completed
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.training.callbacks import Console
 from mnist_trainer.training.interruption import Interruption
+from mnist_trainer.training.trainer import Callback
 from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def train(
     resumption: Resumption | None = None,
     data: Dataset | None = None,
     called: Called | None = None,
+    judges: Sequence[Callback] = (),
 ) -> Result:
     """Train as the configuration says, into a run's folder that exists.
 
@@ -41,7 +43,7 @@ def train(
 
     `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
     are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is. `data`
-    are taken instead of those that the configuration names.
+    are taken instead of those that the configuration names. `judges` may end the run after an epoch.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     if resumption is not None:
@@ -71,7 +73,7 @@ def train(
     if alone:
         callbacks = [Console(bar=config.trainer.progress), *callbacks]
     coloured = called is None or called.coloured
-    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption, coloured)
+    run = Run(config, folder, dataset, trainer, test, record, overrides, resumption, coloured, judges)
     going_on = telling_how_to_go_on(folder) if parent is None else nullcontext()
     with going_on, shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
         result = completed(run.updates(callbacks, on_its_own=True))

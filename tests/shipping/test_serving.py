@@ -75,8 +75,10 @@ def test_every_shipped_model_answers_elsewhere_as_its_trainer_does(spawn, start,
         process = spawn(*words, *registered)
         output, _ = process.communicate()
         assert process.returncode == 0, output
-        run_id = re.search(r"MLflow: run (\w+) is FINISHED", output)[1]
         (folder,) = tmp_path.glob(f"outputs/*/*-{model}-*")
+        shipped = json.loads((folder / "shipped.json").read_text())
+        assert shipped["done"], output
+        run_id = shipped["run_id"]
         loaded[f"runs:/{run_id}/model"] = inference.load(folder)
     loaded["models:/digits@champion"] = loaded[f"runs:/{run_id}/model"]
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/outputs/mlflow.db"}

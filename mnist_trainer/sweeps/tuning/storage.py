@@ -1,0 +1,77 @@
+"""Where a study is kept: a journal file in the sweep's folder, or a database by its URI."""
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_trainer.credentials import hidden, with_password
+from mnist_trainer.errors import ConfigError, TrackingError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+STUDY_LOG = "study.log"
+INSTALL = 'pip install "optuna>=4.9,<6"'
+INSTALL_POSTGRESQL = 'pip install "psycopg[binary]"'
+TRIES = 5
+"""Tables that two processes create at once fail for one of them, which then finds them."""
+
+
+def require_optuna() -> None:
+    """Load Optuna, and let it tell of what goes wrong alone; raises `ConfigError` with the line that installs it."""
+    try:
+        import optuna
+    except ImportError:
+        raise ConfigError(f"hydra/sweeper=optuna needs Optuna, which is not installed: {INSTALL}") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def place_of(storage: str | None, folder: Path) -> str:
+    """Return where a study is kept as every process has it: an absolute path, or a URI without its password."""
+    if storage is None:
+        return str((folder / STUDY_LOG).absolute())
+    if storage.startswith("sqlite:///"):
+        return f"sqlite:///{Path(storage.removeprefix('sqlite:///')).absolute()}"
+    return hidden(storage) if "://" in storage else str(Path(storage).absolute())
+
+
+def open_storage(place: str) -> "BaseStorage":
+    """Open it, or create it; raises `ConfigError` for one that can't be, `TrackingError` for one out of reach."""
+    if "://" not in place:
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        try:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(place))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"hydra.sweeper.storage={place}: no file for a study: {error}") from None
+    return open_database(place)
+
+
+def open_database(place: str) -> "BaseStorage":
+    """Open a database; see `open_storage`."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    uri = with_password(place)
+    options = {}
+    if uri.startswith(("postgresql://", "postgres://")):
+        uri = f"postgresql+psycopg://{uri.partition('://')[2]}"
+    if uri.startswith("sqlite"):
+        options = {"connect_args": {"timeout": 60}}  # several processes write
+    for tried in range(TRIES):
+        try:
+            return RDBStorage(uri, engine_kwargs=options)
+        except ImportError as error:
+            hint = f": {INSTALL_POSTGRESQL}" if "psycopg" in str(error) else ""
+            raise ConfigError(f"hydra.sweeper.storage={place}: its driver is not installed{hint}") from None
+        except (ArgumentError, ValueError) as error:
+            raise ConfigError(f"hydra.sweeper.storage={place}: {str(error).partition(chr(10))[0]}") from None
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            if tried == TRIES - 1:
+                why = hidden(str(error.__cause__ or error).partition("\n")[0])
+                raise TrackingError(f"hydra.sweeper.storage={place}: {why}") from None
+            time.sleep(0.2 * 2**tried)
+    raise AssertionError

@@ -1,0 +1,241 @@
+"""The loop over trials: ask the study, launch the jobs, tell the study how they ended."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
+
+from mnist_trainer.composition import key_of
+from mnist_trainer.errors import ConfigError
+from mnist_trainer.files import JOURNAL, OUTCOME, read_object
+from mnist_trainer.sweeps.jobs import Job, read_jobs
+from mnist_trainer.sweeps.overrides import is_means
+from mnist_trainer.sweeps.resumption import subfolder
+from mnist_trainer.sweeps.sweep import Sweep
+from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord, best
+from mnist_trainer.sweeps.tuning.settings import Settings
+from mnist_trainer.sweeps.tuning.space import Space
+from mnist_trainer.sweeps.tuning.storage import place_of
+from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, REASON, SAME_AS, Asked, TunedStudy
+from mnist_trainer.words import counted, quoted, shown
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[Sequence[Sequence[str]]], None]
+
+
+def tune(config: DictConfig, launcher: Launcher, check: Check, arguments: Sequence[str]) -> None:
+    """Run the trials of the sweep that has begun; raises `ConfigError` where there is none."""
+    sweep = Sweep.current
+    if sweep is None:
+        raise ConfigError(f"hydra/sweeper=optuna tunes what is trained: leave task={config.task.name} out")
+    settings, overrides = Settings.read(config.hydra), sweep.record.overrides
+    space = Space.of(overrides)
+    study = TunedStudy.opened(settings, space, sweep.folder, config.epochs, overrides)
+    Tuner(sweep, study, launcher, check, [each for each in arguments if is_means(key_of(each))]).run()
+
+
+class Tuner:
+    """Runs a sweep's trials until its study has all; `sweep.json` says which trial each job is."""
+
+    def __init__(self, sweep: Sweep, study: TunedStudy, launcher: Launcher, check: Check, means: Sequence[str]) -> None:
+        self.sweep, self.study, self.launcher, self.check, self.means = sweep, study, launcher, check, means
+        self._launched = 0
+
+    def run(self) -> None:
+        """Launch what a sweep that goes on has left, and then new trials."""
+        left = self._settle(range(len(self._jobs)), over=False)
+        try:
+            with self._bar() as bar:
+                size = self.study.settings.n_jobs
+                for start in range(0, len(left), size):
+                    self._launch([self._taken_up(number) for number in left[start : start + size]])
+                    self._show(bar)
+                while jobs := self._asked():
+                    self._launch(jobs)
+                    self._show(bar)
+        finally:
+            self.write()
+        self._tell_running()
+
+    @property
+    def _jobs(self) -> list[list[str]]:
+        return self.sweep.record.jobs or []
+
+    @property
+    def _trials(self) -> list[int]:
+        return self.sweep.record.trials
+
+    def _asked(self) -> list[int]:
+        """Ask for as many trials as run at once; returns the jobs' numbers, none when the study has all its trials."""
+        jobs: list[int] = []
+        settings = self.study.settings
+        while len(jobs) < settings.n_jobs and self._launched + len(jobs) < settings.n_trials:
+            number = len(self._jobs)
+            asked = self.study.ask({FOLDER: str(self.sweep.folder), JOB: number})
+            if asked is None:
+                break
+            if asked.done:
+                self._tell_repetition(asked)
+                continue
+            own = self.study.space.overrides(asked.params)
+            self._write([*self._jobs, own], [*self._trials, asked.number])
+            jobs.append(number)
+        return jobs
+
+    def _taken_up(self, job: int) -> int:
+        """See that a job without a result has a trial that waits for it."""
+        trial = self._trials[job]
+        if self.study.trials[trial].state == TrialState.FAIL:
+            again = self.study.again(trial, {FOLDER: str(self.sweep.folder), JOB: job})
+            self._write(self._jobs, [again if number == job else each for number, each in enumerate(self._trials)])
+        return job
+
+    def _write(self, jobs: list[list[str]], trials: list[int]) -> None:
+        self.sweep.record = replace(self.sweep.record, jobs=jobs, trials=trials)
+        self.sweep.record.write(self.sweep.folder)
+
+    def _launch(self, numbers: Sequence[int]) -> None:
+        batch = [self._overrides(number) for number in numbers]
+        try:
+            self.check(batch)
+        except (HydraException, OmegaConfBaseException):
+            for number in numbers:
+                self.study.fail(self._trials[number], "it can't be composed")
+            raise
+        self._launched += len(numbers)
+        for done in self.launcher.launch(batch, initial_job_idx=numbers[0]):
+            _ = done.return_value  # raises what the job did
+        self._settle(numbers, over=True)
+        self.write()
+
+    def _overrides(self, number: int) -> list[str]:
+        job = read_jobs(self.sweep.folder, self._jobs)[number]
+        given = {each.partition("=")[0] for each in self.means}
+        own = [*(each for each in job.overrides if each.partition("=")[0] not in given), *self.means]
+        if (job.folder / JOURNAL).exists():
+            own.append(f"resume={quoted(shown(job.folder))}")
+        return [
+            *own,
+            f"hydra.sweeper.trial={self._trials[number]}",
+            f"hydra.sweep.dir={quoted(str(self.sweep.folder))}",
+            f"hydra.sweep.subdir={subfolder(job)}",
+        ]
+
+    def _settle(self, numbers: Sequence[int], *, over: bool) -> list[int]:
+        """Tell the study how these jobs ended; returns those that have no answer, and might have one.
+
+        Those of a command that is `over` failed, if they left no word.
+        """
+        trials, jobs, left = self.study.trials, read_jobs(self.sweep.folder, self._jobs), []
+        for number in numbers:
+            trial, job = trials[self._trials[number]], jobs[number]
+            if trial.state == TrialState.RUNNING and not self._answered(trial, job):
+                if over and job.ending.status != "KILLED":
+                    self.study.fail(trial.number, str(job.ending.reason))
+                left.append(number)
+            elif trial.state == TrialState.FAIL:
+                left.append(number)
+        return left
+
+    def _answered(self, trial: FrozenTrial, job: Job) -> bool:
+        if job.pruned or job.diverged:
+            self.study.prune(trial.number, str(job.ending.reason))
+        elif job.finished:
+            values = objectives(read_object(job.folder / OUTCOME), self.study.settings.objectives)
+            if values is None:
+                return False
+            self.study.complete(trial.number, values)
+            self._tell_trial(trial.number, values)
+        else:
+            return False
+        return True
+
+    def _tell_trial(self, number: int, values: Sequence[float]) -> None:
+        told = ", ".join(
+            f"{name} {value:.4g}" for name, value in zip(self.study.settings.objectives, values, strict=True)
+        )
+        log.info(f"trial {number} of {self.study.settings.n_trials}: {told}")
+
+    def _tell_repetition(self, asked: Asked) -> None:
+        same = self.study.trials[asked.number].user_attrs[SAME_AS]
+        log.info(f"trial {asked.number}: the same as trial {same}, and not trained again")
+
+    def _tell_running(self) -> None:
+        elsewhere = [each for each in self.study.trials if each.state == TrialState.RUNNING]
+        folders = {str(each.user_attrs.get(FOLDER)) for each in elsewhere}
+        if elsewhere:
+            log.info(f"{counted(len(elsewhere), 'trial')} of other commands still running, or broken off:")
+            for folder in sorted(folders):
+                log.info(f"    {folder}  (sweep.resume={folder} goes on with it, once it has ended)")
+
+    def _bar(self) -> "tqdm[Any]":
+        total, done = self.study.settings.n_trials, self._done
+        return tqdm(
+            total=total, initial=min(total, done), unit=" trials", leave=False, disable=None, dynamic_ncols=True
+        )
+
+    @property
+    def _done(self) -> int:
+        return sum(each.state in (TrialState.COMPLETE, TrialState.PRUNED) for each in self.study.trials)
+
+    def _show(self, bar: "tqdm[Any]") -> None:
+        bar.n = min(self._done, self.study.settings.n_trials)
+        found = best(self.record())
+        if found and found[0].values:
+            bar.set_postfix_str(f"best: trial {found[0].number}, {found[0].values[0]:.4g}", refresh=False)
+        bar.refresh()
+
+    def record(self, *, importance: bool = False) -> StudyRecord:
+        """Return the study as plain records."""
+        settings = self.study.settings
+        return StudyRecord(
+            name=self.study.study.study_name,
+            storage=place_of(settings.storage, self.sweep.folder),
+            n_trials=settings.n_trials,
+            objectives=list(settings.objectives),
+            directions=list(settings.directions),
+            keys=list(self.study.space.distributions),
+            importance=self.study.importance() if importance else {},
+            trials=[asdict(trial_record(each)) for each in self.study.trials],
+        )
+
+    def write(self) -> None:
+        """Write `study.json`."""
+        self.record(importance=True).write(self.sweep.folder)
+
+
+def objectives(outcome: dict[str, Any], names: Sequence[str]) -> list[float] | None:
+    """Return a finished job's objectives from its outcome file; None if it doesn't tell them."""
+    seconds, epochs = outcome.get("training_seconds"), outcome.get("epochs")
+    told = {
+        "validation/loss": outcome.get("validation_loss"),
+        "validation/accuracy": outcome.get("validation_accuracy"),
+        "parameters": outcome.get("parameters"),
+        "epoch_seconds": seconds / epochs if seconds is not None and epochs else None,
+    }
+    values = [float(value) for name in names if (value := told[name]) is not None]
+    return values if len(values) == len(names) else None
+
+
+def trial_record(trial: FrozenTrial) -> TrialRecord:
+    """Return a trial as a plain record."""
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        params=dict(trial.params),
+        values=None if trial.values is None else [float(value) for value in trial.values],
+        curve=[[step, float(value)] for step, value in sorted(trial.intermediate_values.items())],
+        seconds=None if trial.duration is None else trial.duration.total_seconds(),
+        folder=trial.user_attrs.get(FOLDER),
+        job=trial.user_attrs.get(JOB),
+        same_as=trial.user_attrs.get(SAME_AS),
+        reason=trial.user_attrs.get(REASON),
+    )
