@@ -27,6 +27,8 @@ def misnamed(config: Config, choices: Mapping[str, str | None], folder: Path) ->
             if group == "model" and name != choice and (folder / group / f"{name}.yaml").exists():
                 found.append(f"{group}.name={name}: that is another choice's name: {group}={name}")
             continue
+        if not (folder / group / f"{choice}.yaml").exists():  # the user's own, called as it likes
+            continue
         own = choice.rpartition("/")[2]
         if name != own and name != (own := read(folder, group, choice).get("name", own)):
             found.append(f"{group}.name={name}: {group}={choice} is called {own}{_instead(folder, group, name)}")

@@ -17,6 +17,7 @@ import pytest
 from mnist_trainer import inference
 from mnist_trainer.api import compose
 from mnist_trainer.build import build_data
+from mnist_trainer.words import folder_name
 from tests.fixtures.journals import until
 
 README = (Path(inference.__file__).parent / "README.md").read_text()
@@ -75,7 +76,7 @@ def test_every_shipped_model_answers_elsewhere_as_its_trainer_does(spawn, start,
         process = spawn(*words, *registered)
         output, _ = process.communicate()
         assert process.returncode == 0, output
-        (folder,) = tmp_path.glob(f"outputs/*/*-{model}-*")
+        (folder,) = tmp_path.glob(f"outputs/*/*-{folder_name(model)}-*")
         shipped = json.loads((folder / "shipped.json").read_text())
         assert shipped["done"], output
         run_id = shipped["run_id"]

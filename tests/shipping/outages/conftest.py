@@ -232,7 +232,7 @@ def assert_all_is_there(events_of):
         assert run.data.params == params
         tags = {key: value for event in events for key, value in event.get("tags", {}).items()}
         assert run.data.tags.items() >= tags.items()
-        assert len(run.inputs.dataset_inputs) == 1
+        assert len(run.inputs.dataset_inputs) == len([event for event in events if event["event"] == "dataset"])
         names = {file.path for file in client.list_artifacts(run.info.run_id)}
         wanted = {event["name"] for event in events if event["event"] == "artifact"}
         assert names == wanted | {"journal.jsonl", "learning_curves.png", "confusion_matrix.png"}
