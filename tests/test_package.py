@@ -60,7 +60,7 @@ def test_the_sdist_carries_what_a_clone_has(sdist):
     read = {"LICENSE", "README.md", "pyproject.toml"} | below("conf", "mnist_trainer", "tests", pattern="README.md")
     drawn = below(".github/images", pattern="*.png")
     assert drawn
-    assert code | read | drawn | {".ci/run", "outputs/.gitkeep"} <= sdist
+    assert code | read | drawn | {".ci/run", ".ci/steps.py", "outputs/.gitkeep"} <= sdist
 
 
 def test_an_installed_wheel_trains_from_any_directory(wheel, tmp_path):
