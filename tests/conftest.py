@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,18 @@ def command(tmp_path, monkeypatch, capfd):
         return Done(end.value.code, printed.out + printed.err, folder)
 
     return run
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """A copy of `conf/` to change, which the command takes for its own."""
+    from mnist_trainer import composition
+    from mnist_trainer.sweeps import hooks, replaced
+
+    copy = shutil.copytree(composition.conf_folder(), tmp_path / "conf")
+    for module in (composition, hooks, replaced):
+        monkeypatch.setattr(module, "conf_folder", lambda: copy)
+    return copy
 
 
 @pytest.fixture

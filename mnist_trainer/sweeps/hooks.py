@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
-from mnist_trainer.composition import explain, key_of
+from mnist_trainer.complaints.composing import explain
+from mnist_trainer.complaints.origin import overrides_in
+from mnist_trainer.composition import conf_folder, key_of
 from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
@@ -50,7 +52,8 @@ class SweepCallback(Callback):
                 part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
+            known = isinstance(error, MnistTrainerError | OSError)
+            message = str(error) if known else explain(error, overrides_in(config.hydra), conf_folder())
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 
@@ -63,12 +66,12 @@ class SweepCallback(Callback):
 
 def begin(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
-    if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
+    if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
     tuned = is_tuned(config.hydra)
     params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
-    overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
+    overrides = [*(f"{key}={value}" for key, value in params), *overrides_in(config.hydra)]
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
@@ -83,7 +86,7 @@ def begin(config: DictConfig) -> Sweep:
 
 def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = list(config.hydra.overrides.task)
+    given = overrides_in(config.hydra)
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     tuned = going_on.is_tuned_sweep(resume, outputs)
     resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)

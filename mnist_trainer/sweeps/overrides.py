@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
+from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.composition import key_of, typed
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.changes import MEANS
@@ -70,7 +71,7 @@ def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     with open_dict(job):
         job.pop("hydra")
     try:
-        typed(job, config.hydra.runtime.choices)
+        typed(job, Origin.of(config.hydra))
     except ConfigError as error:
         wrong = [problem for problem in error.problems if re.split(r"\W", problem, maxsplit=1)[0] in given]
         if wrong:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from mnist_trainer.complaints.origin import Origin, overrides_in
 from mnist_trainer.composition import typed
-from mnist_trainer.config import Config
+from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
 from mnist_trainer.files import write_whole
@@ -48,9 +49,14 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if OmegaConf.get_type(job) is not CommandConfig:
+        form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"
+        error = ConfigError(f"--config-name {hydra.job.config_name}: {form}")
+        exit_code = error.exit_code
+        return None
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    overrides = list(hydra.overrides.task)
+    overrides = overrides_in(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     sweep = SweepRecord.read(folder.parent) if in_sweep else None
     parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
@@ -62,7 +68,7 @@ def run_job(job: DictConfig) -> float | None:
             result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job, hydra.runtime.choices)
+            config = typed(job, Origin.of(hydra))
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget(folder, root)
