@@ -19,8 +19,9 @@ from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.runs.tracked import Tracked
-from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
-from mnist_trainer.sweeps.replaced import hand_over
+from mnist_trainer.sweeps.composed import check_jobs
+from mnist_trainer.sweeps.overrides import choices_of, combinations, samples, sweeps_data
+from mnist_trainer.sweeps.replaced import hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
@@ -41,9 +42,10 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
-        if config.task.name != "train" and config.sweep.resume is None:
-            return
         try:
+            if config.task.name != "train" and config.sweep.resume is None:
+                check_jobs(config, jobs_of(config, overrides_of(config)))
+                return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
@@ -69,16 +71,16 @@ def begin(config: DictConfig) -> Sweep:
     if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
-    tuned = is_tuned(config.hydra)
-    params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
-    overrides = [*(f"{key}={value}" for key, value in params), *overrides_in(config.hydra)]
+    tuned, overrides = is_tuned(config.hydra), overrides_of(config)
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
         going_on.check(config, overrides, folder)
-    experiment = checked(config, overrides, tracked)
-    jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
+    jobs = jobs_of(config, overrides)
+    experiment = checked(config, overrides, tracked, jobs)
+    if listed:
+        vouch_for(jobs)
+    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs if listed else None)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -100,9 +102,11 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        experiment = checked(whole, resumption.record.overrides, tracked)
+        jobs = samples(resumption.record.overrides) if tuned else resumption.launched()
+        experiment = checked(whole, resumption.record.overrides, tracked, jobs)
         if not tuned:
-            hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
+            vouch_for(jobs)
+            hand_over(jobs, config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, experiment)
     except BaseException:
         resumption.journal.close()
@@ -119,12 +123,25 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
-    """Raise what no job could run with; return the name of the data set, which is there then for all of them."""
+def overrides_of(config: DictConfig) -> list[str]:
+    """Return the command line's overrides, behind those of the sweeper's own `params`."""
+    knows = config.hydra.sweeper._target_ == BASIC_SWEEPER or is_tuned(config.hydra)
+    params = (config.hydra.sweeper.params or {}).items() if knows else ()
+    return [*(f"{key}={value}" for key, value in params), *overrides_in(config.hydra)]
+
+
+def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
+    """Return the jobs of a sweep or, where its sweeper chooses them as it goes, such as there may be."""
+    listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
+    return combinations(choices_of(overrides)) if listed else samples(overrides)
+
+
+def checked(config: DictConfig, overrides: list[str], tracked: Tracked, jobs: list[list[str]]) -> str:
+    """Raise what a job could not run with; return the name of the data set, which is there then for all of them."""
+    tracked.check()
+    check_jobs(config, jobs)
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
-    tracked.check()
-    check_fixed(config, overrides)
     # Found, and if need be downloaded, once, before jobs that may run side by side
     experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
     tracked.require(experiment)
