@@ -3,12 +3,11 @@
 import logging
 import math
 from types import TracebackType
-from typing import Any, NoReturn
-
-from tqdm import tqdm
+from typing import Any
 
 from mnist_trainer.analysis.comparison.agreement import largest
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.bar import Bar
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.words import counted
 
@@ -26,9 +25,7 @@ class Progress:
         self._width = max(len(entrant.name) for entrant in lockstep.entrants)
         self._recorded, self._epoch = 0, 0
         self._dropped: set[str] = set()
-        wanted = None if table and bar else True  # None: on a terminal
-        total = self._epochs * self._epoch_length
-        self._bar: tqdm[NoReturn] = tqdm(total=total, unit=" updates", leave=False, disable=wanted, dynamic_ncols=True)
+        self._bar = Bar(self._epochs * self._epoch_length, " updates", wanted=table and bar)
 
     def __enter__(self) -> "Progress":
         """Print the table's head."""
@@ -99,7 +96,7 @@ class Progress:
 
     @staticmethod
     def _print(lines: list[str]) -> None:
-        with tqdm.external_write_mode():  # takes the bar away and puts it back below the lines
+        with Bar.external_write_mode():  # takes the bar away and puts it back below the lines
             for line in lines:
                 log.info(line)
 
