@@ -7,3 +7,10 @@ Out go whole lines, on a disk that may be full for a while; and, for those who r
 `reading`, the events of a file, its first and its last, and whether somebody writes; `locks`, by which that is known;
 `load`, the machine's; `address`, the store that a run goes to; `unsent`, the list of the runs that are not there yet.
 """
+
+from importlib.util import find_spec
+
+from mnist_trainer.errors import UNFIT
+
+if find_spec("fcntl") is None:
+    raise ImportError(UNFIT)
