@@ -397,4 +397,3 @@ def register_sweeper() -> None:
 
 
 register()
-register_sweeper()
