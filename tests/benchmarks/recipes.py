@@ -2,8 +2,8 @@
 
 On real MNIST (MNIST_ROOT, or what the cache has), as a user would: each run is a command of its own, with all imports,
 reading the data, training and testing; this project's with MLflow. The same network, optimizer, schedule, epochs and
-batches, but PyTorch goes without the limit of the gradients' norm; PyTorch on as many threads as there are CPUs, eager, in its default memory order and, where there are
-convolutions, channels-last. The contenders alternate, a seed a round.
+batches, but PyTorch goes without the limit of the gradients' norm; on as many threads as there are CPUs, eager, in its
+default memory order and, where there are convolutions, channels-last. The contenders alternate, a seed a round.
 """
 
 import argparse
