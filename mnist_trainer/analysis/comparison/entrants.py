@@ -52,10 +52,11 @@ def describe(runs: Sequence[Run]) -> None:
     if mistakes:
         log.warning(f"mistakes, wrong on purpose: {', '.join(mistakes)}")
     log.info(
-        f"in lockstep: {', '.join(names)}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
+        f"in lockstep: {', '.join(names)}; batch size {config.batch_size}, seed {config.seed}\n"
+        f"optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})"
     )
     log.info(
-        f"Δg/g: the epoch's largest relative difference of the logits' gradient to {first}, at the same parameters"
+        f"Δg/g: how far dL/dz is from that of {first}, at the same parameters: ‖Δ‖/‖g‖\n"
+        f"      (the largest of the epoch)"
     )
-    log.info(f"Δθ/θ: the relative difference of the trained parameters to those of {first}")
+    log.info(f"Δθ/θ: how far the trained parameters are from those of {first}")

@@ -190,6 +190,8 @@ def fate(one: Curve, saturation: Saturation) -> str:
     """Say in a few words what becomes of a mode in wrong rows."""
     start, end = saturation.scales[0], saturation.scales[-1]
     where = {event.what: event.scale for event in saturation.events if (event.mode, event.rows) == (one.mode, "wrong")}
+    if where.get(LOSS_NOT_FINITE) == start:
+        return "has no finite loss from the start"
     if where.get(LOSS_OFF) == start:
         return "has another loss from the start"
     if where.get(GRADIENT_OFF) == start:
