@@ -17,6 +17,7 @@ from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
@@ -39,14 +40,17 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
-        if config.task.name != "train" and config.sweep.resume is None:
-            return
         try:
+            on_cluster = is_on_cluster(config)
+            if on_cluster:
+                take_over(config)
+            if config.task.name != "train" and config.sweep.resume is None:
+                return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
-            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+            if config.hydra.launcher._target_ != BASIC_LAUNCHER and not on_cluster:
                 part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
