@@ -47,7 +47,6 @@ class SweepResumption:
         """
         folder = sweep_folder(resume, outputs)
         record, before = read_listed(folder, resume)
-        given = [override for override in given if key_of(override) != "sweep.resume"]
         choices, means = extended(choices_of(record.overrides), choices_of(given))
         jobs = [*before, *(own for own in combinations(choices) if own not in before)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]

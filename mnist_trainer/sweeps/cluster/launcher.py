@@ -30,6 +30,7 @@ from mnist_trainer.words import counted, shown
 
 log = logging.getLogger(__name__)
 
+LEAVE = "leave"
 CANCEL_SECONDS = 60.0
 """How long a command waits for the checkpoints of the jobs that it has cancelled."""
 
@@ -101,8 +102,10 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         return {number: said(jobs[number], state) for number, state in ended.items()}
 
     def _stop(self, jobs: Mapping[int, Any], launched: Launched, folder: Path) -> None:
-        """Cancel the jobs, and wait for their checkpoints."""
+        """Cancel the jobs, and wait for their checkpoints; or leave them, if that is wanted."""
         answer(leave)
+        if self.config.sweep.on_interrupt == LEAVE and self._can_leave(jobs):
+            return
         left = {number: job for number, job in jobs.items() if not job.paths.result_pickle.exists()}
         log.warning(f"cancels {counted(len(left), 'job')}, and waits for their checkpoints")
         self._cancel(left)
@@ -111,6 +114,10 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
             gone |= self._without_result(left).keys()
             time.sleep(0.3)
         launched.over(dict.fromkeys(gone | (jobs.keys() - left.keys()), OVER)).write(folder)
+
+    def _can_leave(self, jobs: Mapping[int, Any]) -> bool:
+        """Tell how to watch jobs that outlive the command; False where they don't."""
+        return False
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
         log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / '.submitit')}")
@@ -143,6 +150,13 @@ class SlurmLauncher(ClusterLauncher):
         if cpus := self.params.get("cpus_per_task"):
             os.environ["SRUN_CPUS_PER_TASK"] = str(cpus)  # some versions' srun takes no notice of sbatch's
         return super()._executor()
+
+    def _can_leave(self, jobs: Mapping[int, Any]) -> bool:
+        log.warning("leaves the jobs to Slurm; to watch them, or to cancel them:")
+        log.warning(f"    squeue --jobs={','.join(arrays(jobs))}")
+        log.warning(f"    scancel {' '.join(arrays(jobs))}")
+        log.warning("when they have ended, sweep.resume=... writes the report, and sends MLflow what it lacks")
+        return True
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
         super()._tell(jobs, folder)
