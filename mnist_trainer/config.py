@@ -269,6 +269,7 @@ class SweepConfig:
     """A multirun as a whole."""
 
     resume: str | None = MISSING
+    on_interrupt: str = hyperparameter(MISSING, choices=("cancel", "leave"))
 
 
 @dataclass
