@@ -8,7 +8,7 @@ from mnist_trainer.analysis.explanation.handout import draw_explanation, handout
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import choose_subject
-from mnist_trainer.analysis.pictures import drawn
+from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.config import Config, ExplainConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
@@ -31,7 +31,7 @@ def explain(config: Config, folder: Path) -> Answer:
         subject, logits, labels = choose_subject(config, settings)
     e = explain_gradient(subject, logits, labels)
     asked = [folder / f"explanation.{kind}" for kind in dict.fromkeys(["png", *settings.figures])]
-    pictures = [picture for picture in asked if drawn(picture, partial(draw_explanation, e, picture))]
+    pictures = [picture for picture in asked if try_to_draw(picture, partial(draw_explanation, e, picture))]
     seen = asked[0] in pictures
     write_whole(folder / "explanation.md", lecture(e, asked[0].name if seen else None))
     write_whole(folder / "explanation.html", handout_html(lecture(e, picture_link(asked[0]) if seen else None)))

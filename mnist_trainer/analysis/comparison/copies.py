@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.build import build_layers
 from mnist_trainer.config import Config, LossConfig
 from mnist_trainer.errors import ConfigError
@@ -81,7 +81,7 @@ class Copies:
         dtype: DTypeLike,
     ) -> None:
         self._dtype = np.dtype(dtype)
-        self._modes = {loss.name: Mode(loss, classes, max_batch, dtype) for loss in modes}
+        self._modes = {loss.name: LossMode(loss, classes, max_batch, dtype) for loss in modes}
         self._bodies = {
             loss.name: Sequential(
                 build_layers(config.model, classes),

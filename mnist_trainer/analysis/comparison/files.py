@@ -11,7 +11,7 @@ from mnist_trainer.analysis.comparison import verdict
 from mnist_trainer.analysis.comparison.description import comparison_description
 from mnist_trainer.analysis.comparison.markdown import ReportPicture, comparison_json, comparison_markdown
 from mnist_trainer.analysis.comparison.summary import LockstepSummary
-from mnist_trainer.analysis.pictures import drawn
+from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.analysis.studies import saturation, timing
 from mnist_trainer.analysis.studies.saturation import Saturation
 from mnist_trainer.analysis.studies.timing import Timing
@@ -58,7 +58,7 @@ class ComparisonFiles:
         """Study the losses alone, and draw; return the verdict on all."""
         self._draw(self._comparison.record, CURVES, GRADIENTS)
         log.info("studying the losses at growing logits ...")
-        self._studies["saturation"] = saturated = saturation.study(self._losses)
+        self._studies["saturation"] = saturated = saturation.study_saturation(self._losses)
         self._draw(asdict(saturated), SATURATION, PARTING)
         if timed:
             log.info("timing the losses, and the training step (half a minute) ...")
@@ -101,7 +101,7 @@ class ComparisonFiles:
         for picture in pictures:
             for name in [picture.file, *(Path(picture.file).with_suffix(kind).name for kind in self._kinds)]:
                 path = self._journal.folder / name
-                if drawn(path, partial(draw_for_report, picture, content, path)):
+                if try_to_draw(path, partial(draw_for_report, picture, content, path)):
                     self._drawn.append(name)
         self.write()
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mnist_trainer.analysis.explanation.subject import Floats, Subject
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy, softmax
-from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax
+from mnist_trainer.analysis.studies.saturation_curves import OneHotMode, Textbook
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
@@ -131,12 +131,12 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
         dt=separate.targets_gradient()[0].copy(),
         unshifted=unshifted,
         jacobian=jacobian,
-        numeric_jacobian=jacobian_by_differences(softmax, near),
+        numeric_jacobian=jacobian_by_differences(reference_softmax, near),
         product=jacobian.T @ dp,
         shortcut=logits_gradient(separate, z, label)[0],
         p_minus_t=p - targets,
         fused=logits_gradient(fused, z, label)[0],
-        numeric=jacobian_by_differences(lambda one: cross_entropy(one[np.newaxis], label).losses, near),
+        numeric=jacobian_by_differences(lambda one: reference_cross_entropy(one[np.newaxis], label).losses, near),
         posted=logits_gradient(posted, z, label)[0],
         diagonal=logits_gradient(diagonal, z, label)[0],
         saturation=[saturate_true_class(z, subject.label, p_true) for p_true in SATURATED],
@@ -189,29 +189,29 @@ def log_of_zero(z: Floats, label: int) -> LogZero:
     right = wrong.copy()
     right[wrong.argmax()], right[label], wrong[label] = -UNDERFLOW, 0, -UNDERFLOW
     labels, rows = np.array([label]), wrong.astype(np.float32)[np.newaxis]
-    homework = OnRows(LossConfig("homework"), len(z), 1, np.float32)
-    ways: dict[str, Mode | Textbook] = {
+    homework = OneHotMode(LossConfig("homework"), len(z), 1, np.float32)
+    ways: dict[str, LossMode | Textbook] = {
         "fused": mode_to_explain("fused", len(z), 1, np.float32),
         "separate": mode_to_explain("separate", len(z), 1, np.float32),
         "homework": homework,
         "textbook": Textbook(),
     }
     return LogZero(
-        truth=float(cross_entropy(wrong[np.newaxis], labels).losses[0]),
+        truth=float(reference_cross_entropy(wrong[np.newaxis], labels).losses[0]),
         losses={name: way.forward(rows.copy(), labels) for name, way in ways.items()},
         gradients={name: float(way.backward()[0, label]) for name, way in ways.items()},
         homework_right=homework.forward(right.astype(np.float32)[np.newaxis], labels),
     )
 
 
-def mode_to_explain(name: str, classes: int, max_batch: int, dtype: DTypeLike = np.float64) -> Mode:
+def mode_to_explain(name: str, classes: int, max_batch: int, dtype: DTypeLike = np.float64) -> LossMode:
     """Make a loss mode, without label smoothing."""
     smooth = name in ("fused", "separate")
     config = SoftmaxCrossEntropyConfig(name=name, label_smoothing=0.0) if smooth else LossConfig(name=name)
-    return Mode(config, classes, max_batch, dtype)
+    return LossMode(config, classes, max_batch, dtype)
 
 
-def logits_gradient(mode: Mode, logits: Floats, labels: NDArray[np.intp]) -> Floats:
+def logits_gradient(mode: LossMode, logits: Floats, labels: NDArray[np.intp]) -> Floats:
     """Return a mode's dL/dz (N, C)."""
     mode.forward(logits, labels)
     return np.array(mode.backward(), np.float64)

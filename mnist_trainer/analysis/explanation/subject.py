@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError, DivergedError
@@ -102,7 +102,7 @@ def typeable(logits: Floats) -> Floats:
 
 def seen_probabilities(z: Floats, label: int) -> str:
     """Say what there is to be seen of an image's probabilities."""
-    p = softmax(z)
+    p = reference_softmax(z)
     return (
         f"its true class has p = {p[label]:.2f}, the largest other one {np.delete(p, label).max():.2f}, and "
         f"{int((p >= SEEN).sum())} of {len(p)} classes have {SEEN} or more"
@@ -113,7 +113,7 @@ def why_no_lesson(logits: Floats, labels: NDArray[np.intp], best: int) -> str | 
     """Say why a network won't serve, if it won't: what it says of all images (M, C), and of the best one."""
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     share = float(np.bincount(labels).max() / len(labels))
-    p, label = softmax(logits[best]), int(labels[best])
+    p, label = reference_softmax(logits[best]), int(labels[best])
     if accuracy < share + LEARNED * (1 - share):
         return (
             f"the network gets {accuracy:.1%} of the test images right; always to say the most frequent class gets "
@@ -145,7 +145,7 @@ def most_jacobians(classes: int) -> int:
 
 def most_instructive_image(logits: Floats, labels: NDArray[np.intp]) -> int:
     """Choose the row (N, C) whose numbers show most: p(true) near 0.35, a rival's near 0.45, few that round to 0."""
-    p = softmax(logits)
+    p = reference_softmax(logits)
     rows = np.arange(len(labels))
     p_true = p[rows, labels]
     others = p.copy()

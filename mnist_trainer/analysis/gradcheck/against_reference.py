@@ -31,8 +31,8 @@ from mnist_trainer.analysis.gradcheck.probes import (
     saturated_probes,
     smoothing_of_loss,
 )
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.kernels.arrays import Array
 
@@ -48,7 +48,7 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
     node, found = f"loss={config.name}", Findings()
     probes = [*ordinary_probes(classes, batches, settings), *saturated_probes(classes, settings)]
     most = max(len(probe.logits) for probe in probes)
-    mode = Mode(config, classes, most, np.float64)
+    mode = LossMode(config, classes, most, np.float64)
     ours = type(mode.loss).__module__.startswith("mnist_trainer.")
     if draws_random_numbers(mode, probes[0]):
         where = "it draws random numbers: there is no reference to hold it against"
@@ -59,7 +59,7 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
         return found
     other = "separate" if config.name == "fused" else "fused"
     twin_config = SoftmaxCrossEntropyConfig(other, label_smoothing=smoothing_of_loss(mode.loss))
-    twin = Mode(twin_config, classes, most, np.float64)
+    twin = LossMode(twin_config, classes, most, np.float64)
     raw = attempt_call(lambda: mode.loss.forward(mode.tail.forward(probes[0].logits, training=True), probes[0].targets))
     bound = max(PRECISION, 4 * EPS * coarseness(raw))
     losses: list[tuple[Probe, float, float]] = []
@@ -82,8 +82,8 @@ def check_mode(config: LossConfig, classes: int, batches: Sequence[int], setting
             rows.setdefault(check.what, []).append(check)
     for what, checks in rows.items():
         found.checks.append(fold_checks(checks, what))
-    found.blame(explain_wrong_loss(mode, node, losses, bound))
-    single = Mode(config, classes, 1, np.float32)
+    found.blame(explain_mode(mode, node, losses, bound))
+    single = LossMode(config, classes, 1, np.float32)
     found.notes += single_precision.notes(
         node, lambda z, t: (single.forward(z, t), single.backward()), classes, settings.budget
     )
@@ -104,7 +104,7 @@ def held_against(node: str, probe: Probe, answers: Probed, right: Probed, of_los
             yield judged(node, f"{what}, {probe.kind}", error, probe.where + numbers, got.size, bound)
 
 
-def invariant_checks(node: str, probe: Probe, dz: Array, twin: Mode) -> Iterator[Check]:
+def invariant_checks(node: str, probe: Probe, dz: Array, twin: LossMode) -> Iterator[Check]:
     """Check that rows of dL/dz sum to 0, and that fused and separate agree on the same logits."""
     error = float(np.abs(dz.sum(axis=1)).max() / (np.linalg.norm(dz) + ABSOLUTE / PRECISION))
     yield judged(node, "rows of dL/dz sum to 0", error, probe.where, len(dz))
@@ -112,7 +112,7 @@ def invariant_checks(node: str, probe: Probe, dz: Array, twin: Mode) -> Iterator
     yield judged(node, f"dL/dz equals that of {twin.name}", error, probe.where, dz.size)
 
 
-def explain_wrong_loss(mode: Mode, node: str, losses: Sequence[tuple[Probe, float, float]], bound: float) -> str | None:
+def explain_mode(mode: LossMode, node: str, losses: Sequence[tuple[Probe, float, float]], bound: float) -> str | None:
     """Say in words what is wrong with the forward, from ordinary probes first, or else from saturated ones.
 
     `losses` are the mode's and the right one of each probe.
@@ -140,18 +140,18 @@ def explain_wrong_loss(mode: Mode, node: str, losses: Sequence[tuple[Probe, floa
     )
 
 
-def doubled(mode: Mode, probe: Probe) -> float:
+def doubled(mode: LossMode, probe: Probe) -> float:
     """Return the cross-entropy of softmax(softmax(z))."""
-    return reference(mode, replace(probe, logits=softmax(probe.logits))).loss
+    return reference(mode, replace(probe, logits=reference_softmax(probe.logits))).loss
 
 
-def is_meant_as_cross_entropy(mode: Mode, probe: Probe) -> bool:
+def is_meant_as_cross_entropy(mode: LossMode, probe: Probe) -> bool:
     """Tell whether a user's loss is to be the cross-entropy of the logits: what comes near it is."""
     loss, right = attempt_call(partial(mode.forward, probe.logits.copy(), probe.targets)), reference(mode, probe).loss
     return not isinstance(loss, str) and abs(loss - right) <= MEANT * right
 
 
-def draws_random_numbers(mode: Mode, probe: Probe) -> bool:
+def draws_random_numbers(mode: LossMode, probe: Probe) -> bool:
     """Tell whether a loss draws random numbers: its own generator's, or others."""
     held = HeldGenerators(mode.loss)
 
@@ -162,7 +162,7 @@ def draws_random_numbers(mode: Mode, probe: Probe) -> bool:
     return not isinstance(repeats, str) and (held.used or not repeats)
 
 
-def own_loss_check(mode: Mode, node: str, probe: Probe) -> tuple[Check, str | None]:
+def own_loss_check(mode: LossMode, node: str, probe: Probe) -> tuple[Check, str | None]:
     """Say that a user's loss is something else than the cross-entropy, unless it is a known mistake."""
     what = f"{LOSS}, {ORDINARY}"
     loss = attempt_call(partial(mode.forward, probe.logits.copy(), probe.targets))

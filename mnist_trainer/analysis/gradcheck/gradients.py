@@ -27,7 +27,7 @@ from mnist_trainer.analysis.gradcheck.layers import (
 )
 from mnist_trainer.analysis.gradcheck.losses import batch_sizes_to_check, check_loss
 from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
@@ -105,7 +105,7 @@ def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: CheckS
     of_logits = loss.expects == "logits"
 
     def ask(logits: Array, targets: Array | Indices) -> tuple[float, Array]:
-        return loss.forward(logits if of_logits else softmax(logits), targets), loss.backward()
+        return loss.forward(logits if of_logits else reference_softmax(logits), targets), loss.backward()
 
     node = examiner.node + ("" if of_logits else ", of p = softmax(z) and the gap in z")
     kinds = loss.kinds if isinstance(loss, ForeignLoss) else [INDICES, ROWS]

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, explain_in_general, near_enough
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.reference import softmax, softmax_backward
+from mnist_trainer.analysis.reference import reference_softmax, reference_softmax_backward
 from mnist_trainer.kernels.arrays import Array
 
 TAUGHT = 1e-3
@@ -34,7 +34,7 @@ class LossCase:
 def explain_loss(case: LossCase) -> str:
     """Say what a loss's wrong derivative is."""
     n, t = len(case.predictions), case.targets
-    p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
+    p = case.predictions if case.expects == "probabilities" else reference_softmax(case.predictions)
     of_logits, of_probabilities = (p - t) / n, -t / (n * p)
     right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
     known: tuple[tuple[str, Array, Array, str], ...] = (
@@ -63,7 +63,7 @@ def explain_loss(case: LossCase) -> str:
             "only the diagonal is applied to it: the off-diagonal terms −p_i p_j are missing",
         ),
         (
-            *("logits", softmax_backward(p, of_logits), of_logits),
+            *("logits", reference_softmax_backward(p, of_logits), of_logits),
             "the softmax's Jacobian applied to (p − t)/N: the softmax's derivative is applied twice, for (p − t)/N is "
             "the derivative with respect to the logits already",
         ),

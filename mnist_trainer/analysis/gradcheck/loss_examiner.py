@@ -13,7 +13,7 @@ from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_loss
 from mnist_trainer.analysis.gradcheck.probes import draw_loss_inputs, smoothing_of_loss
-from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
+from mnist_trainer.analysis.reference import dense_targets, reference_softmax, reference_softmax_backward
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.slips import checked_array, checked_number
@@ -73,7 +73,7 @@ class LossExaminer(Examiner):
             return self.forward(predictions, targets)
 
         def keep(measured: Measured) -> None:
-            t = dense(predictions, targets, smoothing_of_loss(self.loss))
+            t = dense_targets(predictions, targets, smoothing_of_loss(self.loss))
             self.wrong.append(
                 LossCase(self.node, of, self.methods[of], self.loss.expects, predictions.copy(), t, measured)
             )
@@ -93,11 +93,11 @@ class LossExaminer(Examiner):
         through = self.loss.expects == "probabilities"
 
         def value() -> float:
-            return self.forward(softmax(logits) if through else logits, labels)
+            return self.forward(reference_softmax(logits) if through else logits, labels)
 
         def run() -> tuple[float, Array]:
             first, gradient = value(), self.gradient("predictions", logits)
-            return first, softmax_backward(softmax(logits), gradient) if through else gradient
+            return first, reference_softmax_backward(reference_softmax(logits), gradient) if through else gradient
 
         def explain(measured: Measured) -> str:
             return f"{self.node}: backward, {place}, {explain_in_general(measured, len(logits), 'loss')}"

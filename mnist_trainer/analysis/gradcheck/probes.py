@@ -7,8 +7,8 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy, softmax
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -39,7 +39,7 @@ class Probed:
     targets: Array | None
 
 
-def ask_mode(mode: Mode, probe: Probe) -> Probed:
+def ask_mode(mode: LossMode, probe: Probe) -> Probed:
     """Return what the mode says of a probe."""
     loss = mode.forward(probe.logits.copy(), probe.targets)
     dz = np.array(mode.backward(), np.float64)
@@ -49,10 +49,10 @@ def ask_mode(mode: Mode, probe: Probe) -> Probed:
         return Probed(loss, dz, None)
 
 
-def reference(mode: Mode, probe: Probe) -> Probed:
+def reference(mode: LossMode, probe: Probe) -> Probed:
     """Return what is right for a probe, computed in NumPy's longest floating-point numbers."""
     right, n = (
-        cross_entropy(probe.logits.astype(np.longdouble), probe.targets, smoothing_of_loss(mode.loss)),
+        reference_cross_entropy(probe.logits.astype(np.longdouble), probe.targets, smoothing_of_loss(mode.loss)),
         len(probe.logits),
     )
     return Probed(
@@ -103,7 +103,7 @@ def smoothing_of_loss(loss: Loss) -> float:
 def draw_loss_inputs(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
     """Draw logits, or probabilities none of which is near 0, as the loss expects."""
     logits = rng.standard_normal((n, classes))
-    return softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
+    return reference_softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
 
 
 def soft_targets(n: int, classes: int, rng: np.random.Generator) -> Array:

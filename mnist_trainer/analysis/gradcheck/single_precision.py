@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.examiner import attempt_call
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices
 
 Ask = Callable[[Array, Array | Indices], tuple[float, Array]]
@@ -94,7 +94,7 @@ def broken(ask: Ask, rows: Rows, targets: Targets, classes: int, budget: Budget)
 
 def vanishes_in_float32(rows: Rows, gap: int, classes: int) -> bool:
     """Whether a probability of these logits is 0 in float32."""
-    return bool((softmax(logits_with_gap(rows, gap, classes)) == 0).any())
+    return bool((reference_softmax(logits_with_gap(rows, gap, classes)) == 0).any())
 
 
 def inf_or_nan(value: Array) -> str:
