@@ -29,7 +29,7 @@ NUMBER = r"\d[\d.]*(?:e-\d+)?"
 @pytest.fixture
 def _no_figures(monkeypatch):
     """Drawing takes 3 s."""
-    monkeypatch.setattr(files, "draw", lambda *arguments: None)
+    monkeypatch.setattr(files, "draw_for_report", lambda *arguments: None)
 
 
 @pytest.mark.long
@@ -37,7 +37,7 @@ def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, mon
     def fail(*args):
         raise MemoryError
 
-    monkeypatch.setattr(files, "draw", fail)
+    monkeypatch.setattr(files, "draw_for_report", fail)
     done = command(*TINY)
     assert done.code == 0
     assert "curves.png can't be drawn: MemoryError" in done.output
@@ -340,7 +340,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
     config = configured()
     dataset = build_data(config.data)
     run = Run(config, None, dataset, *build_trainer(config, dataset), None)
-    step = files.training_step(run)
+    step = files.mode_step_to_time(run)
     (trainer,) = [cell.cell_contents for cell in step.__closure__ if hasattr(cell.cell_contents, "optimizer")]
     before = trainer.model.parameters.values.copy()
     step()

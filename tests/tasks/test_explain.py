@@ -36,7 +36,7 @@ def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, mon
     def fail(*args):
         raise ModuleNotFoundError("No module named 'matplotlib'")
 
-    monkeypatch.setattr(explain, "draw", fail)
+    monkeypatch.setattr(explain, "draw_explanation", fail)
     done = command(*TINY, "task.updates=0")
     assert done.code == 0
     assert "explanation.png can't be drawn: No module named 'matplotlib'" in done.output

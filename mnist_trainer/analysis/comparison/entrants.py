@@ -35,14 +35,14 @@ def build_copies(runs: Sequence[Run], dtype: DTypeLike) -> Copies:
     return Copies(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
 
 
-def tags_of(runs: Sequence[Run]) -> dict[str, str]:
+def comparison_tags(runs: Sequence[Run]) -> dict[str, str]:
     """Return the parent run's tags that tell the modes, and which of them are exact."""
     modes = ", ".join(run.config.loss.name for run in runs)
     exact = ", ".join(str(run.trainer.loss.exact).lower() for run in runs)
     return {"modes": modes, "loss.mode": modes, "loss.exact": exact}
 
 
-def describe(runs: Sequence[Run]) -> None:
+def log_entrants(runs: Sequence[Run]) -> None:
     """Log what is about to happen."""
     config, trainer = runs[0].config, runs[0].trainer
     first, *_ = names = [run.config.loss.name for run in runs]
