@@ -11,6 +11,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
@@ -20,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mnist_trainer.build import check_config
-from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config
+from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
@@ -66,21 +67,31 @@ def own_hydra() -> Iterator[None]:
     """Let Hydra compose from `conf/` within the block, whoever else's Hydra is at work in this process.
 
     In a job of this project's command that is Hydra as it is, with the folders that the command line adds. Otherwise
-    what Hydra keeps of an application, its place, version and name, is put aside for a moment; threads take turns.
+    what Hydra keeps of an application, its place, version and name, is put aside for a moment, and so is another
+    plugin's hydra/sweeper=optuna; threads take turns.
     """
     with _TURN:
         if is_own(GlobalHydra.instance()):
             yield
             return
         theirs = {kind: Singleton._instances.pop(kind, None) for kind in (GlobalHydra, VersionBase, JobRuntime)}
+        store = ConfigStore.instance()
+        their_nodes, store.repo = store.repo, copied(store.repo)
         try:
+            register_sweeper()
             with initialize_config_dir(str(conf_folder()), version_base="1.3"):
                 yield
         finally:
+            store.repo = their_nodes
             for kind, instance in theirs.items():
                 Singleton._instances.pop(kind, None)
                 if instance is not None:
                     Singleton._instances[kind] = instance
+
+
+def copied(nodes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return groups of nodes, to add to; the nodes are the same."""
+    return {name: copied(node) if isinstance(node, dict) else node for name, node in nodes.items()}
 
 
 def is_own(running: GlobalHydra) -> bool:
