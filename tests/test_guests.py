@@ -73,7 +73,7 @@ def test_a_sweeper_of_the_caller_s_that_is_called_optuna_stays_theirs(theirs, mo
     monkeypatch.setattr(ConfigStore.instance(), "repo", copied(ConfigStore.instance().repo))
     ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node={"_target_": "theirs"})
     with initialize_config_dir(theirs, version_base="1.3"):
-        assert compose("experiment=tune_mlp").epochs == 5
+        assert compose(["experiment=tune_mlp"]).optimizer.name == "sgd"
         held = their_compose("config", ["hydra/sweeper=optuna"], return_hydra_config=True)
     assert held.hydra.sweeper == {"_target_": "theirs"}
 
