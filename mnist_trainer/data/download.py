@@ -67,7 +67,7 @@ def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progr
         error.close()
         raise _MirrorError(f"HTTP status {error.code}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise _MirrorError(_reason(error)) from error
+        raise _MirrorError(_mirror_reason(error)) from error
     total = file.packed_bytes or response.length  # None if the server doesn't announce it
     disable = None if progress else True  # None: silent unless standard error is a terminal
     with (
@@ -78,7 +78,7 @@ def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progr
             try:
                 chunk = response.read(_CHUNK)
             except (OSError, HTTPException, ValueError) as error:
-                raise _MirrorError(f"{_reason(error)} after {received:,} bytes") from error
+                raise _MirrorError(f"{_mirror_reason(error)} after {received:,} bytes") from error
             if not chunk:
                 break
             received += len(chunk)
@@ -93,7 +93,7 @@ def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progr
         raise _MirrorError(f"wrong {algorithm.upper()}: {digest.hexdigest()[:12]}..., not {file.packed[:12]}...")
 
 
-def _reason(error: Exception) -> str:
+def _mirror_reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
         return "timed out"
