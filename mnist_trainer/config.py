@@ -274,6 +274,7 @@ class SweepConfig:
     """A multirun as a whole."""
 
     resume: str | None = MISSING
+    on_interrupt: str = hyperparameter(MISSING, choices=("cancel", "leave"))
 
 
 @dataclass
@@ -413,4 +414,3 @@ def register_sweeper() -> None:
 
 
 register()
-register_sweeper()

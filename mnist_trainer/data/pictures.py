@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from mnist_trainer.data.values import Bytes, check_size
 from mnist_trainer.errors import DataError, in_file
 from mnist_trainer.files import open_file
+from mnist_trainer.process import warnings_as
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 FORMATS = ("PNG", "JPEG", "BMP")  # no decoder runs but these, whatever a name says
@@ -72,8 +72,7 @@ def _decoding(path: Path) -> Iterator[None]:
     from PIL.Image import DecompressionBombWarning
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DecompressionBombWarning)
+        with warnings_as("error", DecompressionBombWarning):
             yield
     except DataError as error:
         raise DataError(f"{path}: {error}") from error

@@ -5,7 +5,6 @@ With a header (label,pixel0,pixel1,...) or without (the label first); gzipped or
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from mnist_trainer.data.content import opened
 from mnist_trainer.data.values import MAX_BYTES, MAX_ITEMS, Bytes, image_shape, store
 from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.process import warnings_as
 
 LONGEST_LINE = 1 << 16
 _BLOCK = 1 << 20
@@ -128,8 +128,7 @@ def _parsed(block: bytes, columns: int, line: int) -> Bytes:
 
 def _numbers(text: bytes) -> NDArray[Any] | None:
     text = text.rstrip(b"\n").replace(b"\n", b",")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
+    with warnings_as("error", DeprecationWarning):
         for kind in (np.int64, np.float64):
             try:
                 return np.fromstring(text, kind, sep=",")

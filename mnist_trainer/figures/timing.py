@@ -43,8 +43,9 @@ def loss_times(record: Sequence[Record], path: Path) -> None:
             over_classes = sorted(size for size in sizes if size[0] == batch)
             _column(panels[:, 0], times, over_batches, 0, "batch size", f"{fewest} classes")
             _column(panels[:, 1], times, over_classes, 1, "classes", f"batches of {batch}")
-            panels[0, 0].set_ylabel("time (µs)", fontsize=LARGE)
-            panels[1, 0].set_ylabel(f"÷ {next(iter(times))}", fontsize=LARGE)
+            for above, below in panels.T:
+                above.set_ylabel("time (µs)", fontsize=LARGE)
+                below.set_ylabel(f"÷ {next(iter(times))}", fontsize=LARGE)
             panels[1, 0].set_ylim(0, 1.1 * panels[1, 0].get_ylim()[1])
             panels[0, 0].legend(loc="upper left", fontsize=LARGE)
 

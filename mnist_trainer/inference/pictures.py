@@ -1,7 +1,6 @@
 """A user's own pictures: from files to what a network sees. Pillow is imported when the first is read."""
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +11,7 @@ from mnist_trainer.errors import DataError, in_words
 from mnist_trainer.files import open_file
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.preparation import Prepared, as_mnist, as_scaled, as_scikit_digit
+from mnist_trainer.process import warnings_as
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,7 +58,7 @@ def pixels_of(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np.floa
     if not content.getvalue():
         raise DataError(f"{name}: empty: no picture can be read from it")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(content, formats=FORMATS) as image:
+        with warnings_as("ignore"), Image.open(content, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise DataError(f"{name}: {width:,} x {height:,} pixels: at most {MOST_PIXELS:,} are read")

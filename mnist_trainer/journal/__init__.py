@@ -8,3 +8,10 @@ Out go whole lines, on a disk that may be full for a while; and, for those who r
 `load`, the machine's; `processes`, who opened a run; `address`, the store that a run goes to; `unsent`, the list of
 the runs that are not there yet.
 """
+
+from importlib.util import find_spec
+
+from mnist_trainer.errors import UNFIT
+
+if find_spec("fcntl") is None:
+    raise ImportError(UNFIT)

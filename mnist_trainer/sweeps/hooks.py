@@ -13,13 +13,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import explain, key_of
-from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.hyperparameters import construct
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
-from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
+from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
+from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
@@ -39,14 +41,18 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
-        if config.task.name != "train" and config.sweep.resume is None:
-            return
         try:
+            on_cluster = is_on_cluster(config)
+            if on_cluster:
+                take_over(config)
+            construct(SweepConfig, dict(config.sweep))
+            if config.task.name != "train" and config.sweep.resume is None:
+                return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
-            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+            if config.hydra.launcher._target_ != BASIC_LAUNCHER and not on_cluster:
                 part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
@@ -68,7 +74,8 @@ def begin(config: DictConfig) -> Sweep:
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
     tuned = is_tuned(config.hydra)
     params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
-    overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
+    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
+    overrides = [*(f"{key}={value}" for key, value in params), *given]
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
@@ -83,7 +90,7 @@ def begin(config: DictConfig) -> Sweep:
 
 def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = list(config.hydra.overrides.task)
+    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     tuned = going_on.is_tuned_sweep(resume, outputs)
     resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)

@@ -25,7 +25,6 @@ import os
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from time import perf_counter
@@ -40,6 +39,7 @@ from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.process import warnings_as
 from mnist_trainer.training.interruption import SIGNALS
 from mnist_trainer.training.sections import LINE, give_back, of_section, parts
 from mnist_trainer.training.worker import Alone, Measures
@@ -98,12 +98,10 @@ class Team:
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the others for good: the parent says when it is over
             for number in range(1, len(self._sections)):
-                with warnings.catch_warnings():
-                    # Python 3.12 warns of other threads' locks: the library of the products mends its own after a
-                    # fork, and a member takes no others
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    with granted("processes of their own", len(self._sections)):
-                        pid = os.fork()
+                # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
+                # and a member takes no others
+                with warnings_as("ignore", DeprecationWarning), granted("processes of their own", len(self._sections)):
+                    pid = os.fork()
                 if pid == 0:
                     self._serve(number, parent)
                 self._pids.append(pid)

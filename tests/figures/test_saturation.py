@@ -4,7 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.studies.saturation import study
+from mnist_trainer.analysis.studies.saturation import study_saturation
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.figures.saturation import parting_of_ways, saturation
 from mnist_trainer.figures.style import color
@@ -14,7 +14,7 @@ FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "s
 
 @pytest.fixture(scope="module")
 def record():
-    return asdict(study([FUSED, SEPARATE]))
+    return asdict(study_saturation([FUSED, SEPARATE]))
 
 
 def texts(axes):
@@ -85,7 +85,7 @@ def test_a_threshold_is_marked_only_where_something_happens(tmp_path, drawn, rec
 
 def test_modes_that_are_wrong_from_the_start_and_many_of_them(tmp_path, drawn):
     names = ("posted_answer", "double_softmax", "sum_for_mean")
-    record = asdict(study([FUSED, SEPARATE, *map(LossConfig, names)]))
+    record = asdict(study_saturation([FUSED, SEPARATE, *map(LossConfig, names)]))
     saturation(record, tmp_path / "a.png")
     parting_of_ways(record, tmp_path / "b.png")
     assert "double_softmax: another loss" in texts(drawn[0].axes[0])
