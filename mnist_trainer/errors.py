@@ -30,6 +30,10 @@ class TrackingError(MnistTrainerError):
     """A journal or a tracking store that can't be used; the message names it and says what would fit."""
 
 
+class DeletedError(TrackingError):
+    """An experiment that was deleted in its store, which whoever deleted it has to decide on."""
+
+
 class DivergedError(MnistTrainerError):
     """A loss or gradient that is no longer finite; the message, and `facts`, name the step and the layer."""
 

@@ -17,7 +17,9 @@ from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import construct
-from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.journal.events import Start
+from mnist_trainer.runs.tracked import SEVERAL, Tracked
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
@@ -32,8 +34,6 @@ log = logging.getLogger(__name__)
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-SEVERAL = "several data sets"
-"""The experiment of a sweep over data sets; its runs are in those of their own data."""
 
 
 class SweepCallback(Callback):
@@ -80,9 +80,9 @@ def begin(config: DictConfig) -> Sweep:
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
         going_on.check(config, overrides, folder)
-    experiment = checked(config, overrides, tracked)
+    data, place = checked(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -104,10 +104,10 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        experiment = checked(whole, resumption.record.overrides, tracked)
+        data, place = checked(whole, resumption.record.overrides, tracked, resumption.start)
         if not tuned:
             hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
-        Sweep.current = Sweep.resumed(resumption, tracked, experiment)
+        Sweep.current = Sweep.resumed(resumption, tracked, place, data)
     except BaseException:
         resumption.journal.close()
         raise
@@ -123,13 +123,14 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
-    """Raise what no job could run with; return the name of the data set, which is there then for all of them."""
+def checked(
+    config: DictConfig, overrides: list[str], tracked: Tracked, start: Start | None = None
+) -> tuple[str, Place]:
+    """Raise what no job could run with; return the data's name, and where the sweep goes. The data are there then."""
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     tracked.check()
     check_fixed(config, overrides)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
-    tracked.require(experiment)
-    return experiment
+    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    return name, tracked.place(name) if start is None else tracked.place_of(start)

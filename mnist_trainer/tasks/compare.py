@@ -19,6 +19,7 @@ from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.words import shown
@@ -42,15 +43,15 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     dataset = build_data(config.data)
-    tracked.require(dataset.name)
-    parent = tracked.record("comparison", experiment=dataset.name, name=config.name, parent=None)
+    place = tracked.place(dataset.name)
+    parent = tracked.record("comparison", place=place, name=config.name, parent=None)
     runs = [
         Run(
             own,
             folder / f"{number}-{own.loss.name}",
             dataset,
             *build_trainer(own, dataset),
-            tracked.record("run", experiment=dataset.name, name=own.name, parent=parent.run),
+            tracked.record("run", place=Place(place.experiment), name=own.name, parent=parent.run),
         )
         for number, own in enumerate(configs)
     ]
