@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,7 +15,7 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
-from mnist_trainer.files import write_whole
+from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
@@ -48,6 +50,8 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if not hydra.job.chdir:
+        go_back(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
@@ -58,7 +62,8 @@ def run_job(job: DictConfig) -> float | None:
         hide_passwords(folder)
         if job.resume is not None:
             check_resume(job, folder)
-            given = str(job.resume)
+        if job.resume is not None or (not alone and parent is not None and (folder / JOURNAL).exists()):
+            given = str(folder if job.resume is None else job.resume)  # Ray and Slurm start again what was killed
             result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
@@ -86,6 +91,13 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = 1
         log.exception("the job failed")
     return None
+
+
+def go_back(folder: Path) -> None:
+    """Work where the command was typed, as far as this host has that folder: launchers start jobs anywhere."""
+    with suppress(OSError):
+        if Path.cwd() != folder:
+            os.chdir(folder)
 
 
 def hide_passwords(folder: Path) -> None:
