@@ -21,6 +21,7 @@ from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
+from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
@@ -28,7 +29,7 @@ from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,12 @@ class SweepCallback(Callback):
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
+            join(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
-            if config.hydra.launcher._target_ != BASIC_LAUNCHER and not on_cluster:
-                part_gently(sweep.folder)
+            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+                find_everywhere(config, sweep.folder)
+                if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
+                    part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
@@ -65,6 +69,13 @@ class SweepCallback(Callback):
         if problems := finish("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
+
+
+def find_everywhere(config: DictConfig, folder: Path) -> None:
+    """Let jobs find the sweep's folder from whatever directory a launcher starts them in."""
+    with read_write(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
 
 
 def begin(config: DictConfig) -> Sweep:
