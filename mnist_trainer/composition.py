@@ -1,15 +1,21 @@
 """From the files in `conf/` and overrides, or from a run's own values, to a configuration that is checked."""
 
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobRuntime
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,7 +25,7 @@ from mnist_trainer.complaints.composing import UNEXPECTED, explain
 from mnist_trainer.complaints.files import Folders
 from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
-from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config
+from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError, under
 from mnist_trainer.hyperparameters import construct
@@ -27,6 +33,7 @@ from mnist_trainer.presets import misnamed
 
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
+_TURN = threading.RLock()
 
 
 def conf_folder() -> Path:
@@ -43,9 +50,8 @@ def key_of(override: str) -> str:
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
     overrides = read(hide_in(overrides), Folders([conf_folder()]))
-    running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
-        with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with own_hydra():
             composed = hydra_compose("config", overrides, return_hydra_config=True)
             origin = Origin.of(composed.hydra)
             with open_dict(composed):
@@ -53,6 +59,52 @@ def compose(overrides: Sequence[str] = ()) -> Config:
             return typed(composed, origin)
     except (*UNEXPECTED, OSError) as error:  # the latter of a name too long for a file
         raise ConfigError(explain(error, overrides, conf_folder())) from error
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """Let Hydra compose from `conf/` within the block, whoever else's Hydra is at work in this process.
+
+    In a job of this project's command that is Hydra as it is, with the folders that the command line adds. Otherwise
+    what Hydra keeps of an application, its place, version and name, is put aside for a moment, and so is another
+    plugin's hydra/sweeper=optuna; threads take turns.
+    """
+    with _TURN:
+        if is_own(GlobalHydra.instance()):
+            yield
+            return
+        theirs = {kind: Singleton._instances.pop(kind, None) for kind in (GlobalHydra, VersionBase, JobRuntime)}
+        Plugins.instance()  # which stores all plugins' nodes when it is made
+        store = ConfigStore.instance()
+        their_nodes, store.repo = store.repo, copied(store.repo)
+        try:
+            register_sweeper()
+            with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+                yield
+        finally:
+            store.repo = their_nodes
+            for kind, instance in theirs.items():
+                Singleton._instances.pop(kind, None)
+                if instance is not None:
+                    Singleton._instances[kind] = instance
+
+
+def copied(nodes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return groups of nodes, to add to; the nodes are the same."""
+    return {name: copied(node) if isinstance(node, dict) else node for name, node in nodes.items()}
+
+
+def is_own(running: GlobalHydra) -> bool:
+    """Whether it is this project's command that Hydra runs."""
+    if not running.is_initialized():
+        return False
+    places = running.config_loader().get_search_path().get_path()
+    return any(each.provider == "main" and each.path in own_places() for each in places)
+
+
+def own_places() -> tuple[str, str]:
+    """Return how Hydra's search path may name `conf/`."""
+    return str(conf_folder()), f"file://{conf_folder()}"
 
 
 def typed(composed: DictConfig, origin: Origin) -> Config:
@@ -163,5 +215,5 @@ def _folder(path: str | None) -> str:
     return str(path)
 
 
-OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
-OmegaConf.register_new_resolver("folder", _folder, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.unique", lambda: TOKEN, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.folder", _folder, replace=True)

@@ -15,26 +15,29 @@ from mnist_trainer.build import build_data
 from mnist_trainer.complaints.composing import explain
 from mnist_trainer.complaints.origin import overrides_in
 from mnist_trainer.composition import conf_folder, key_of
-from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
-from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.hyperparameters import construct
+from mnist_trainer.journal.events import Start
+from mnist_trainer.runs.tracked import SEVERAL, Tracked
+from mnist_trainer.shipping.place import Place
+from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
 from mnist_trainer.sweeps.composed import check_jobs
-from mnist_trainer.sweeps.overrides import choices_of, combinations, samples, sweeps_data
+from mnist_trainer.sweeps.on_ray import RAY, join
+from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_commands, samples, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-SEVERAL = "several data sets"
-"""The experiment of a sweep over data sets; its runs are in those of their own data."""
 
 
 class SweepCallback(Callback):
@@ -43,15 +46,22 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
         try:
+            on_cluster = is_on_cluster(config)
+            if on_cluster:
+                take_over(config)
+            construct(SweepConfig, dict(config.sweep))
             if config.task.name != "train" and config.sweep.resume is None:
                 check_jobs(config, jobs_of(config, overrides_of(config)))
                 return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
+            join(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
-                part_gently(sweep.folder)
+                find_everywhere(config, sweep.folder)
+                if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
+                    part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             known = isinstance(error, MnistTrainerError | OSError)
@@ -66,6 +76,13 @@ class SweepCallback(Callback):
             raise SystemExit(2)
 
 
+def find_everywhere(config: DictConfig, folder: Path) -> None:
+    """Let jobs find the sweep's folder from whatever directory a launcher starts them in."""
+    with read_write(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
+
+
 def begin(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
@@ -77,10 +94,10 @@ def begin(config: DictConfig) -> Sweep:
     if tuned:
         going_on.check(config, overrides, folder)
     jobs = jobs_of(config, overrides)
-    experiment = checked(config, overrides, tracked, jobs)
+    data, place = checked(config, overrides, tracked, jobs)
     if listed:
         vouch_for(jobs)
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs if listed else None)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs if listed else None)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -88,7 +105,7 @@ def begin(config: DictConfig) -> Sweep:
 
 def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = overrides_in(config.hydra)
+    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     tuned = going_on.is_tuned_sweep(resume, outputs)
     resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)
@@ -103,11 +120,11 @@ def go_on(config: DictConfig) -> Sweep:
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
         jobs = samples(resumption.record.overrides) if tuned else resumption.launched()
-        experiment = checked(whole, resumption.record.overrides, tracked, jobs)
+        data, place = checked(whole, resumption.record.overrides, tracked, jobs, resumption.start)
         if not tuned:
             vouch_for(jobs)
             hand_over(jobs, config.hydra.sweeper.max_batch_size)
-        Sweep.current = Sweep.resumed(resumption, tracked, experiment)
+        Sweep.current = Sweep.resumed(resumption, tracked, place, data)
     except BaseException:
         resumption.journal.close()
         raise
@@ -127,7 +144,8 @@ def overrides_of(config: DictConfig) -> list[str]:
     """Return the command line's overrides, behind those of the sweeper's own `params`."""
     knows = config.hydra.sweeper._target_ == BASIC_SWEEPER or is_tuned(config.hydra)
     params = (config.hydra.sweeper.params or {}).items() if knows else ()
-    return [*(f"{key}={value}" for key, value in params), *overrides_in(config.hydra)]
+    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
+    return [*(f"{key}={value}" for key, value in params), *given]
 
 
 def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
@@ -136,13 +154,14 @@ def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
     return combinations(choices_of(overrides)) if listed else samples(overrides)
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked, jobs: list[list[str]]) -> str:
-    """Raise what a job could not run with; return the name of the data set, which is there then for all of them."""
+def checked(
+    config: DictConfig, overrides: list[str], tracked: Tracked, jobs: list[list[str]], start: Start | None = None
+) -> tuple[str, Place]:
+    """Raise what a job could not run with; return the name of the data, which are there then, and where it goes."""
     tracked.check()
     check_jobs(config, jobs)
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
-    tracked.require(experiment)
-    return experiment
+    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    return name, tracked.place(name) if start is None else tracked.place_of(start)

@@ -57,6 +57,11 @@ def is_means(key: str) -> bool:
     return key_of(key) in {*MEANS, "tracking"}
 
 
+def is_the_commands(override: str) -> bool:
+    """Tell whether an override is of the command alone, and of no job."""
+    return key_of(override).startswith("sweep.")
+
+
 def samples(overrides: Sequence[str]) -> list[list[str]]:
     """Return jobs that have each listed value once, and of an interval its start, where a sweeper chooses the jobs."""
     values = {each.get_key_element(): _sampled(each) for each in parsed(overrides)}

@@ -71,6 +71,7 @@ def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_what_only_the_data_tell_is_left_to_the_jobs(command):
     done = command(*TINY, "data.validation_size=10,1437")
@@ -93,6 +94,7 @@ def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(com
     assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_a_diverging_job_is_reported_with_its_reason(command):
     done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
@@ -182,6 +184,7 @@ def test_a_sweep_goes_on_only_if_all_that_it_lacks_can_be_composed(command, tmp_
     assert {path: path.read_bytes() for path in done.run.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
