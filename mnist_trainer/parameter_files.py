@@ -73,10 +73,10 @@ def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
-    fill(read_arrays(path, "parameter file"), into, path)
+    fill_parameters(read_arrays(path, "parameter file"), into, path)
 
 
-def fill(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
+def fill_parameters(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
     """Copy arrays, which a file has held, into others of the same names and shapes, all or none; raises `DataError`."""
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())

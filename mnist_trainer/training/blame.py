@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from mnist_trainer.errors import MnistTrainerError, SlipError
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
-from mnist_trainer.layers.stack import Place
+from mnist_trainer.layers.stack import LayerPlace
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.slips import checked_array, in_users_code, is_own
@@ -23,18 +23,18 @@ def wrong_return(model: Sequential, loss: Loss, x: Array, labels: Indices) -> Sl
     seen: list[SlipError] = []
     after = [*model.stack.shapes[1:], model.out_shape]
 
-    def look(place: Place, returned: object, method: str, shape: Shape) -> None:
+    def look(place: LayerPlace, returned: object, method: str, shape: Shape) -> None:
         if not seen and not is_own(place.layers[0]):
             try:
                 checked_array(returned, (len(x), *shape), f"{name_of(place)}.{method}")
             except SlipError as error:
                 seen.append(error)
 
-    def look_forward(place: Place, y: object) -> None:
+    def look_forward(place: LayerPlace, y: object) -> None:
         if len(place.path) == 1:  # what those inside others return is not known
             look(place, y, "forward", after[place.path[0]])
 
-    def look_backward(place: Place, dx: object) -> None:
+    def look_backward(place: LayerPlace, dx: object) -> None:
         look(place, dx, "backward", place.in_shapes[0])
 
     with suppress(Exception), watching(model, "forward", look_forward):

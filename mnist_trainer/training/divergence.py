@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.layers.stack import Place
+from mnist_trainer.layers.stack import LayerPlace
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.training.wrapping import Wrapped, wrapping
@@ -59,7 +59,7 @@ def in_forward(model: Sequential, loss: Loss, x: Array, labels: Indices, *, trai
     """Go forward; return the first layer whose output is not finite, or the loss."""
     seen: list[Found] = []
 
-    def look(place: Place, y: Array) -> None:
+    def look(place: LayerPlace, y: Array) -> None:
         if not np.isfinite(y).all():
             seen.append(Found(name_of(place), f"the output of {name_of(place)} is not finite"))
 
@@ -74,7 +74,7 @@ def in_backward(model: Sequential, loss: Loss) -> Found | None:
     """Go backward; return the layer, or the loss, at which the gradient is first not finite on this way."""
     seen: list[Found] = []
 
-    def look(place: Place, dx: Array | None) -> None:
+    def look(place: LayerPlace, dx: Array | None) -> None:
         if dx is not None and not np.isfinite(dx).all():
             seen.append(Found(name_of(place), f"dL/dx of {name_of(place)} is not finite"))
         elif not finite_at(place, model.parameters.gradient_views):
@@ -88,23 +88,23 @@ def in_backward(model: Sequential, loss: Loss) -> Found | None:
     return seen[0] if seen else None
 
 
-def name_of(place: Place) -> str:
+def name_of(place: LayerPlace) -> str:
     """Name a layer, or the first of several that are computed as one, as error messages do: `layers.2 (Linear)`."""
     return f"{'.'.join(f'layers.{index}' for index in place.path)} ({type(place.layers[0]).__name__})"
 
 
-def finite_at(place: Place, arrays: Mapping[str, Array]) -> bool:
+def finite_at(place: LayerPlace, arrays: Mapping[str, Array]) -> bool:
     """Whether all of a layer's own, of the model's parameters or their gradients by name, are finite."""
     prefix = "".join(f"{index}." for index in place.path)
     return all(np.isfinite(array).all() for name, array in arrays.items() if name.startswith(prefix))
 
 
 def watching(
-    model: Sequential, method: Literal["forward", "backward"], look: Callable[[Place, Any], None]
+    model: Sequential, method: Literal["forward", "backward"], look: Callable[[LayerPlace, Any], None]
 ) -> AbstractContextManager[None]:
     """Let `look` see what the layers' method returns within the block, as it comes."""
 
-    def watched(place: Place, function: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(place: LayerPlace, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             returned = function(*args, **kwargs)
             look(place, returned)

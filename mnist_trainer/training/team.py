@@ -223,7 +223,7 @@ class Team:
         total, *others = self._gradients[:, self._sections[number]]
         for other in others:
             elementwise.add(total, other, out=total)
-        self._results[number, 3] = updates.norm(total)
+        self._results[number, 3] = updates.vector_norm(total)
 
     def _step(self, number: int, rate: float, scale: float) -> None:
         section = self._sections[number]

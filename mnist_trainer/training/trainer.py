@@ -299,7 +299,7 @@ class Trainer:
 
     def parameters_norm(self) -> float:
         """Return the parameters' Euclidean norm."""
-        return updates.norm(self.model.parameters.values)
+        return updates.vector_norm(self.model.parameters.values)
 
     def _record(self) -> None:
         mean, self.since_record = self.since_record, Mean()

@@ -57,7 +57,7 @@ class Alone:
 
     def norm(self) -> float:
         """Return the Euclidean norm of the gradients."""
-        return updates.norm(self.model.parameters.gradients)
+        return updates.vector_norm(self.model.parameters.gradients)
 
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters."""
