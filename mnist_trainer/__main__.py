@@ -9,7 +9,7 @@ from concurrent.futures import BrokenExecutor
 from mnist_trainer import __version__
 from mnist_trainer.errors import MnistTrainerError, in_words
 from mnist_trainer.runs.screen import lenient_output
-from mnist_trainer.training.interruption import Interrupted, leave_if_impatient, leave_on_signals, raise_on_signals
+from mnist_trainer.training.interruption import Interrupted, exit_on_second_signal, exit_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
@@ -28,7 +28,7 @@ def run() -> int:
     if "--version" in sys.argv[1:]:  # Hydra would tell its own
         sys.stdout.write(f"mnist_trainer {__version__}\n")
         return 0
-    leave_on_signals()
+    exit_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
     from hydra.errors import HydraException
@@ -73,7 +73,7 @@ def run() -> int:
         tell(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
-        leave_if_impatient()
+        exit_on_second_signal()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
         finish("KILLED", f"interrupted by {interrupted}")
         tell(f"interrupted by {interrupted}")

@@ -38,7 +38,7 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.slips import is_own
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Callback, Trainer
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
                 f"with the loss, as register_loss(..., tail=[{type(layers[-1]).__name__}])"
             )
         layers += tail
-        rng = stream(config.seed, "initialization")
+        rng = random_stream(config.seed, "initialization")
         try:
             check_memory(layers, in_shape, max_batch, config.dtype)
             model = Sequential(layers, in_shape, max_batch, config.dtype, rng)
@@ -219,11 +219,11 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
         if size == 0 and getattr(config.trainer, key):
             raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
     images, labels, dtype = dataset.images, dataset.labels, config.dtype
-    chosen, held_out = stratified_split(labels, size, stream(config.seed, "splitting"), dataset.classes)
+    chosen, held_out = stratified_split(labels, size, random_stream(config.seed, "splitting"), dataset.classes)
     everything = np.arange(len(dataset.test_labels))
     scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
     large = max(config.batch_size, EVALUATION_BATCH)
-    shuffling = stream(config.seed, "shuffling")
+    shuffling = random_stream(config.seed, "shuffling")
     return (
         Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
         Batches(images, labels, held_out, large, dtype, scaling=scaling),

@@ -21,7 +21,7 @@ from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import colour_of, journaled
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
-from mnist_trainer.training.judgement import ending, judged
+from mnist_trainer.training.judgement import judge_run, run_ending
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Callback, Trainer
 
@@ -167,7 +167,7 @@ class Run:
             f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
             f"({self.test.samples:,} images of {result.data}), after {result.training_seconds:.1f} s of training"
         )
-        if said := judged(ending(self.trainer, self.tested, self.dataset.labels)):
+        if said := judge_run(run_ending(self.trainer, self.tested, self.dataset.labels)):
             log.warning(said)
 
 

@@ -16,7 +16,7 @@ from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus, usable_cpus
 from mnist_trainer.sweeps.jobs import job_folders
-from mnist_trainer.training.interruption import IMPATIENT, Interrupted, answer
+from mnist_trainer.training.interruption import IMPATIENT, Interrupted, handle_signals
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def part_gently(folder: Path) -> None:
     """
 
     def part(number: int, frame: FrameType | None) -> None:
-        answer(leave)
+        handle_signals(leave)
         running = [job for job in job_folders(folder).values() if is_alive(job)]
         if number not in FROM_TERMINALS:
             for job in running:
@@ -63,7 +63,7 @@ def part_gently(folder: Path) -> None:
         if number in IMPATIENT:
             raise Interrupted(number)
 
-    answer(part)
+    handle_signals(part)
 
 
 def hand_on(job: Path, number: int) -> None:

@@ -8,17 +8,17 @@ from mnist_trainer.layers.stack import LayerPlace
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
 from mnist_trainer.slips import checked_array, in_users_code, is_own
-from mnist_trainer.training.divergence import name_of, watching
+from mnist_trainer.training.divergence import place_name, watching_layers
 
 
-def blamed(error: Exception, model: Sequential, loss: Loss, x: Array, labels: Indices) -> Exception:
+def blame_user_code(error: Exception, model: Sequential, loss: Loss, x: Array, labels: Indices) -> Exception:
     """Return an error that says what a user's layer or loss did; the error itself if none had a part in it."""
     if isinstance(error, MnistTrainerError):
         return error
-    return in_users_code(error) or wrong_return(model, loss, x, labels) or error
+    return in_users_code(error) or wrong_user_return(model, loss, x, labels) or error
 
 
-def wrong_return(model: Sequential, loss: Loss, x: Array, labels: Indices) -> SlipError | None:
+def wrong_user_return(model: Sequential, loss: Loss, x: Array, labels: Indices) -> SlipError | None:
     """Do a step again; return what is wrong with the first array that a user's layer returns, forward or backward."""
     seen: list[SlipError] = []
     after = [*model.stack.shapes[1:], model.out_shape]
@@ -26,7 +26,7 @@ def wrong_return(model: Sequential, loss: Loss, x: Array, labels: Indices) -> Sl
     def look(place: LayerPlace, returned: object, method: str, shape: Shape) -> None:
         if not seen and not is_own(place.layers[0]):
             try:
-                checked_array(returned, (len(x), *shape), f"{name_of(place)}.{method}")
+                checked_array(returned, (len(x), *shape), f"{place_name(place)}.{method}")
             except SlipError as error:
                 seen.append(error)
 
@@ -37,8 +37,8 @@ def wrong_return(model: Sequential, loss: Loss, x: Array, labels: Indices) -> Sl
     def look_backward(place: LayerPlace, dx: object) -> None:
         look(place, dx, "backward", place.in_shapes[0])
 
-    with suppress(Exception), watching(model, "forward", look_forward):
+    with suppress(Exception), watching_layers(model, "forward", look_forward):
         loss.forward(model.forward(x, training=True), labels)
-        with watching(model, "backward", look_backward):
+        with watching_layers(model, "backward", look_backward):
             model.backward(loss.backward(1.0), need_dx=True)
     return seen[0] if seen else None

@@ -41,8 +41,8 @@ from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.training.interruption import SIGNALS
-from mnist_trainer.training.sections import LINE, give_back, of_section, parts
-from mnist_trainer.training.worker import Alone, Measures
+from mnist_trainer.training.sections import LINE, even_slices, give_section_back, section_optimizer
+from mnist_trainer.training.worker import LoneWorker, Measures
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
@@ -70,21 +70,21 @@ class Team:
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
-        self._alone = Alone(model, loss, optimizer)
+        self._alone = LoneWorker(model, loss, optimizer)
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
-        self._sections = parts(parameters.size, processes, grain=LINE)
+        self._sections = even_slices(parameters.size, processes, grain=LINE)
         self._pids: list[int] = []
-        with granted("shared memory", processes):
+        with granted_by_system("shared memory", processes):
             self._share(parameters.size, capacity, processes)
-        with granted("semaphores, which lie in /dev/shm", processes):
+        with granted_by_system("semaphores, which lie in /dev/shm", processes):
             context = get_context("fork")
             self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
 
     def _share(self, size: int, capacity: int, processes: int) -> None:
         """Make the memory that all see."""
         model, optimizer = self._model, self._optimizer
-        self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
+        self._optimizers = [section_optimizer(optimizer, model, section) for section in self._sections]
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
@@ -102,7 +102,7 @@ class Team:
                     # Python 3.12 warns of other threads' locks: the library of the products mends its own after a
                     # fork, and a member takes no others
                     warnings.simplefilter("ignore", DeprecationWarning)
-                    with granted("processes of their own", len(self._sections)):
+                    with granted_by_system("processes of their own", len(self._sections)):
                         pid = os.fork()
                 if pid == 0:
                     self._serve(number, parent)
@@ -133,7 +133,7 @@ class Team:
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
         n = len(labels)
-        others = parts(n, len(self._sections))[0].stop
+        others = even_slices(n, len(self._sections))[0].stop
         elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
         self._own = x[:others]
@@ -159,7 +159,7 @@ class Team:
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
         for section, optimizer in zip(self._sections, self._optimizers, strict=True):
-            give_back(optimizer, self._optimizer, self._model, section)
+            give_section_back(optimizer, self._optimizer, self._model, section)
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
@@ -175,7 +175,7 @@ class Team:
                 self._check(pid)
                 self._part(number)
         for pid, done in busy:
-            acquire(done, functools.partial(self._check, pid))
+            acquire_while_alive(done, functools.partial(self._check, pid))
 
     def _serve(self, number: int, parent: int) -> NoReturn:
         """Do in a forked process what is told, until the end or the parent's death."""
@@ -185,7 +185,7 @@ class Team:
             # The journal's lock and the shipper's pipe are to end with the parent
             os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
             with np.errstate(all="ignore"):  # the parent looks at the loss
-                while acquire(self._to_do[number], lambda: os.getppid() == parent):
+                while acquire_while_alive(self._to_do[number], lambda: os.getppid() == parent):
                     self._part(number)
                     self._done[number].release()
             code = 0
@@ -204,7 +204,7 @@ class Team:
             self._step(number, rate, scale)
 
     def _gradients_of(self, number: int, n: int) -> None:
-        rows = parts(n, len(self._sections))[number]
+        rows = even_slices(n, len(self._sections))[number]
         if rows.start == rows.stop:
             if self._model.generators:  # all draw alike
                 self._model.take_part(0, n)
@@ -245,7 +245,7 @@ class Team:
 
 
 @contextlib.contextmanager
-def granted(what: str, processes: int) -> Iterator[None]:
+def granted_by_system(what: str, processes: int) -> Iterator[None]:
     """Let what the system refuses within be a `NoTeamError` that says for what."""
     try:
         yield
@@ -254,7 +254,7 @@ def granted(what: str, processes: int) -> Iterator[None]:
         raise NoTeamError(f"{processes} processes that train together need {what}: {why or error}") from error
 
 
-def acquire(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
+def acquire_while_alive(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
     """Wait for one's turn, without sleeping at first; False if whom one waits for is no longer alive."""
     until = perf_counter() + SPIN_SECONDS
     while perf_counter() < until:

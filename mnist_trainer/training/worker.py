@@ -40,7 +40,7 @@ class Worker(Protocol):
 
 
 @dataclass(eq=False)
-class Alone:
+class LoneWorker:
     """Does updates in this process."""
 
     model: Sequential
@@ -51,7 +51,7 @@ class Alone:
         """Compute the gradients of `weight` times the mean loss."""
         predictions = self.model.forward(x, training=True)
         loss = value_of(self.loss, predictions, labels)
-        right = correct(predictions, labels)
+        right = count_right(predictions, labels)
         self.model.backward(gradient_of(self.loss, predictions, weight))
         return Measures(loss, right, self.loss.clamped_rows)
 
@@ -74,6 +74,6 @@ class Alone:
         """Nothing is elsewhere."""
 
 
-def correct(predictions: Array, labels: Indices) -> int:
+def count_right(predictions: Array, labels: Indices) -> int:
     """Count the rows whose (first) largest prediction is at the label."""
     return int(np.count_nonzero(predictions.argmax(axis=1) == labels))

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from mnist_trainer.runs.outcome import ended_by
-from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, answer
+from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, handle_signals
 from mnist_trainer.training.trainer import Callback
 
 CODES = [(number, 128 + number) for number in SIGNALS]
@@ -73,7 +73,7 @@ def test_what_is_ignored_stays_ignored(tiny):
     before = {number: signal.getsignal(number) for number in SIGNALS}  # a test run in the background ignores some, too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
     try:
-        answer(lambda number, frame: pytest.fail("it was taken"))
+        handle_signals(lambda number, frame: pytest.fail("it was taken"))
         trainer = tiny.trainer(callbacks=[Asks(signal.SIGHUP)])
         with trainer.interruption:
             trainer.fit()

@@ -14,7 +14,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.model import Sequential
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 
 EXACT_NORM = 1e-15  # of a float32 vector; the squares under a smaller norm underflow
 
@@ -88,7 +88,7 @@ class Copies:
                 in_shape,
                 max_batch,
                 dtype,
-                stream(config.seed, "initialization"),
+                random_stream(config.seed, "initialization"),
             )
             for loss in modes
         }
