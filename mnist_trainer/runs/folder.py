@@ -27,7 +27,7 @@ def run_folder(resume: str, outputs: Path) -> Path:
     Raises `ConfigError` that says what would fit.
     """
     if resume == LATEST:
-        found = unfinished(outputs)
+        found = unfinished_runs(outputs)
         if not found:
             raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
         return found[-1]
@@ -52,7 +52,7 @@ def run_folder(resume: str, outputs: Path) -> Path:
     return folder
 
 
-def unfinished(outputs: Path) -> list[Path]:
+def unfinished_runs(outputs: Path) -> list[Path]:
     """Return the folders of single runs that ended before their time and might go on, oldest first.
 
     Runs of sweeps and comparisons don't count, nor do those that diverged: they would again. One of another host that
@@ -101,7 +101,7 @@ OmegaConf.register_new_resolver("unless", lambda given, value: value if given is
 
 
 @dataclass(frozen=True)
-class Ending:
+class OutcomeEnding:
     """What every outcome file says."""
 
     status: str
@@ -115,7 +115,7 @@ def has_diverged(reason: object) -> bool:
     return str(reason).startswith("diverged")
 
 
-def planned(job_folder: Path) -> list[str]:
+def planned_overrides(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
         found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
@@ -127,7 +127,7 @@ def planned(job_folder: Path) -> list[str]:
 def read_config(path: Path) -> Config:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+        values = yaml.load(read_text(path, MOST_YAML), PlainYamlLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
@@ -136,7 +136,7 @@ def read_config(path: Path) -> Config:
         return restored(values)
 
 
-class PlainLoader(yaml.SafeLoader):
+class PlainYamlLoader(yaml.SafeLoader):
     """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

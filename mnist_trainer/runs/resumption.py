@@ -18,7 +18,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.checkpoints import RunCheckpoint, read_checkpoint
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import planned, read_config
+from mnist_trainer.runs.folder import planned_overrides, read_config
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.training.state import State, restore
 from mnist_trainer.training.trainer import Trainer
@@ -56,7 +56,7 @@ class Resumption:
             named = Path(resume)
             checkpoint = read_checkpoint(folder, named if named.is_file() else None)
             if checkpoint is None:
-                config, own = read_config(folder / CONFIG), planned(folder)
+                config, own = read_config(folder / CONFIG), planned_overrides(folder)
             elif start is None or checkpoint.about.run != start.run:
                 raise DataError(f"{checkpoint.path}: a checkpoint of another run than the journal beside it")
             else:

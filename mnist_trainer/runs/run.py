@@ -15,10 +15,10 @@ from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Register, Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.checkpoints import About, Checkpoints
+from mnist_trainer.runs.checkpoints import AboutRun, Checkpoints
 from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
-from mnist_trainer.runs.record import colour_of, journaled
+from mnist_trainer.runs.record import journaled, mode_colour_tag
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.judgement import judge_run, run_ending
@@ -86,7 +86,7 @@ class Run:
             self.dataset,
             self.record,
             trainer=trainer,
-            tags=colour_of(config.loss.name) if self.coloured else {},
+            tags=mode_colour_tag(config.loss.name) if self.coloured else {},
             resumption=self.resumption,
         )
         with journaling as journal:
@@ -137,7 +137,7 @@ class Run:
         return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
-        about = About(
+        about = AboutRun(
             run=self.record.run,
             config=asdict(self.config),
             overrides=list(self.overrides),
@@ -171,7 +171,7 @@ class Run:
             log.warning(said)
 
 
-def completed(updates: Generator[Any, None, R]) -> R:
+def run_to_end(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:
         try:

@@ -8,7 +8,7 @@ from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.runs.folder import PRUNED, Ending, has_diverged, planned
+from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, planned_overrides
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""
@@ -46,7 +46,7 @@ class Job:
 
     number: int
     folder: Path
-    ending: Ending
+    ending: OutcomeEnding
     figures: Figures | None
 
     @property
@@ -83,7 +83,7 @@ def read_jobs(folder: Path, listed: Sequence[list[str]] | None) -> list[Job]:
     folders = job_folders(folder)
     if listed is None:
         return [read_job(number, path) for number, path in sorted(folders.items())]
-    never = Ending("MISSING", "it never began", [])
+    never = OutcomeEnding("MISSING", "it never began", [])
     jobs = [
         read_job(number, folders[number]) if number in folders else Job(number, folder / str(number), never, None)
         for number in range(len(listed))
@@ -106,13 +106,13 @@ def read_job(number: int, folder: Path) -> Job:
     reason = "it ended without a word (killed, or out of memory)"
     try:
         outcome = read_object(folder / OUTCOME)
-        ending = picked(Ending, outcome)
+        ending = picked(OutcomeEnding, outcome)
         return Job(number, folder, ending, picked(Figures, outcome) if ending.status == "FINISHED" else None)
     except (OSError, ValueError):
         pass
     except ConfigError as error:
         reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
-    return Job(number, folder, Ending("FAILED", reason, planned(folder)), None)
+    return Job(number, folder, OutcomeEnding("FAILED", reason, planned_overrides(folder)), None)
 
 
 def unusable(jobs: Sequence[Job]) -> list[str]:

@@ -8,7 +8,7 @@ from hydra.errors import OverrideParseException
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.config import Config
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.pairs import LOSS_KEYS
 from mnist_trainer.sweeps.record import SweepRecord
 
@@ -40,14 +40,14 @@ def job_name(record: SweepRecord, overrides: Sequence[str]) -> str:
     return " ".join(words)
 
 
-def called(record: SweepRecord, overrides: Sequence[str]) -> Called | None:
+def called(record: SweepRecord, overrides: Sequence[str]) -> JobName | None:
     """Return how a job is called and drawn in MLflow; None if nothing varies.
 
     Modes have their colours where the jobs differ in nothing but loss and seed: else nothing tells two curves of a
     mode apart.
     """
     name = job_name(record, overrides)
-    return Called(name, coloured=varies_loss_alone(record)) if name else None
+    return JobName(name, coloured=varies_loss_alone(record)) if name else None
 
 
 def varies_loss_alone(record: SweepRecord) -> bool:

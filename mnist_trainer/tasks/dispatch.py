@@ -16,8 +16,8 @@ from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, 
 from mnist_trainer.files import write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.runs.folder import run_folder
-from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, write_outcome
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
 from mnist_trainer.sweeps.names import called
 from mnist_trainer.sweeps.record import SweepRecord
@@ -61,11 +61,11 @@ def run_job(job: DictConfig) -> float | None:
             given = str(job.resume)
             result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
             return result.validation_loss
-        with concluding(folder, root, overrides, keep=in_sweep):
+        with concluding_outcome(folder, root, overrides, keep=in_sweep):
             config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
-                forget(folder, root)
+                forget_folder(folder, root)
                 return None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named)
             if config.task.name != "train":  # which has done so itself
@@ -114,8 +114,8 @@ def judges_of(config: Config) -> Sequence[Callback]:
 
 
 def run_task(
-    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: Called | None
-) -> Answer:
+    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: JobName | None
+) -> TaskAnswer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
@@ -123,7 +123,7 @@ def run_task(
             result = train(
                 config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
             )
-            return Answer(0, result.told, result.validation_loss)
+            return TaskAnswer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnist_trainer.config import TrackingConfig
-from mnist_trainer.runs.tracked import LOCAL, Tracked, tell, tell_unsent
+from mnist_trainer.runs.tracked import LOCAL, Tracked, log_shipment, log_still_sending
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipment import Shipment, ShippedRun
 from mnist_trainer.tasks.train import telling_how_to_go_on
@@ -27,9 +27,9 @@ def told(tmp_path, monkeypatch, caplog):
         runs = [ShippedRun(name, f"id-{name}", "4", tracked.uri, "FINISHED", "sent") for name in ("a", "b", "c")]
         caplog.clear()
         if unsent:
-            tell_unsent(tracked, tmp_path, kind)
+            log_still_sending(tracked, tmp_path, kind)
         else:
-            tell(Shipment(tuple(runs)), tracked, tmp_path, kind)
+            log_shipment(Shipment(tuple(runs)), tracked, tmp_path, kind)
         return [message.strip() for message in caplog.messages]
 
     return lines

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mnist_trainer.runs.outcome import ended_by
+from mnist_trainer.runs.outcome import status_of_error
 from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, handle_signals
 from mnist_trainer.training.trainer import Callback
 
@@ -117,7 +117,7 @@ def test_a_handler_that_was_there_before_may_end_the_run(tiny, handled):
     with pytest.raises(SystemExit) as end, trainer.interruption:
         trainer.fit()
     assert (trainer.step, end.value.code) == (3, 7)
-    assert ended_by(end.value) == ("KILLED", "interrupted by SIGUSR2")
+    assert status_of_error(end.value) == ("KILLED", "interrupted by SIGUSR2")
 
 
 def test_one_that_came_after_the_last_update_is_handed_on_too(handled):
