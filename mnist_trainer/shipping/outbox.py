@@ -51,11 +51,11 @@ class Outbox:
                 case DatasetEvent():
                     self._send_dataset(event)
         client = self.store.client
-        for part in _parts(params, PAIRS_PER_CALL):
+        for part in _in_batches(params, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, params=items), part)
-        for part in _parts(tags, PAIRS_PER_CALL):
+        for part in _in_batches(tags, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, tags=items), part)
-        for part in _parts(metrics, METRICS_PER_CALL):
+        for part in _in_batches(metrics, METRICS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, metrics=items), part)
 
     def _send_dataset(self, event: DatasetEvent) -> None:
@@ -97,5 +97,5 @@ def _cut(value: object, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+def _in_batches(items: list[Any], size: int) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
