@@ -19,7 +19,7 @@ from mnist_trainer.runs.outcome import TaskAnswer
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
-from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.tasks.loss_modes import mode_configs
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.words import shown
 
@@ -36,7 +36,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     """
     task = config.task
     assert isinstance(task, CompareConfig)
-    configs = configs_of(config, task.modes)
+    configs = mode_configs(config, task.modes)
     if config.trainer.patience is not None:
         raise ConfigError("trainer.patience: task=compare trains all modes for the same number of epochs; leave it out")
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
@@ -62,8 +62,8 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         try:
             with Interruption() as interruption:
-                train(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
-                files = conclude(lockstep, runs, journal)
+                train_modes(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
+                files = conclude_comparison(lockstep, runs, journal)
                 interruption.check()  # one that came after the last batch
             verdict = files.study(timed=task.timing)
         except KeyboardInterrupt:
@@ -83,7 +83,9 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     return TaskAnswer(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
-def train(lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool) -> None:
+def train_modes(
+    lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool
+) -> None:
     """Train the modes to their ends, under the eyes of the terminal and the journal."""
     for entrant in lockstep.entrants:
         entrant.trainer.interruption = interruption
@@ -92,7 +94,7 @@ def train(lockstep: Lockstep[Result], journal: Journal, interruption: Interrupti
             progress.update(step)
 
 
-def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) -> ComparisonFiles:
+def conclude_comparison(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) -> ComparisonFiles:
     """Tell the runs' results, and write down at once what the training came to."""
     for run, entrant in zip(runs, lockstep.entrants, strict=True):
         if entrant.result is not None:

@@ -59,7 +59,7 @@ def run_job(job: DictConfig) -> float | None:
         if job.resume is not None:
             check_resume(job, folder)
             given = str(job.resume)
-            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
+            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=trial_judges)
             return result.validation_loss
         with concluding_outcome(folder, root, overrides, keep=in_sweep):
             config = typed(job, hydra.runtime.choices)
@@ -103,7 +103,7 @@ def check_resume(job: DictConfig, folder: Path) -> None:
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 
-def judges_of(config: Config) -> Sequence[Callback]:
+def trial_judges(config: Config) -> Sequence[Callback]:
     """Return who may end the job at hand: the study whose trial it is, if it is one."""
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN or not is_tuned(hydra):
@@ -119,7 +119,7 @@ def run_task(
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            judges = judges_of(config)
+            judges = trial_judges(config)
             result = train(
                 config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
             )

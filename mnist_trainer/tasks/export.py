@@ -9,7 +9,7 @@ from mnist_trainer.files import ONNX
 from mnist_trainer.inference.onnx_export import export as export_onnx
 from mnist_trainer.runs.outcome import TaskAnswer
 from mnist_trainer.shipping.fetched import is_mlflow_s
-from mnist_trainer.tasks.trained import classifier_for, where
+from mnist_trainer.tasks.trained import classifier_for, named_checkpoint
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def export(config: Config, folder: Path) -> TaskAnswer:
     assert isinstance(settings, ExportConfig)
     if settings.format is None:
         raise ConfigError("format is missing: task=export checkpoint=RUN format=onnx")
-    place = where(config)
+    place = named_checkpoint(config)
     classifier = classifier_for(config)
     named = Path(place).expanduser()
     target = folder if is_mlflow_s(place) else named if named.is_dir() else named.parent

@@ -48,7 +48,7 @@ def resume(
             own, result = picked(OutcomeEnding, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
-        check_given(folder, own, given)
+        check_given_to_finished(folder, own, given)
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
@@ -81,7 +81,7 @@ def resume(
     return result
 
 
-def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
+def check_given_to_finished(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     """Raise `ConfigError` for what a finished run's result is no answer to."""
     if {key_of(override) for override in given} <= {"resume"}:
         return

@@ -9,7 +9,7 @@ from mnist_trainer.runs.screen import lenient
 PIPED_WIDTH = 120
 
 
-def console() -> Console:
+def terminal_console() -> Console:
     """Return a console on the standard output; without colours where that is no terminal, or NO_COLOR is set.
 
     Signs that the output's encoding lacks become question marks.

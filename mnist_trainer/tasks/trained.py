@@ -16,7 +16,7 @@ from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 
 
-def where(config: Config) -> str:
+def named_checkpoint(config: Config) -> str:
     """Return what `checkpoint` names, a folder in the place of `latest`; raises `ConfigError` or `DataError`."""
     settings = config.task
     assert isinstance(settings, ModelTaskConfig)
@@ -33,7 +33,7 @@ def classifier_for(config: Config) -> Classifier:
     assert isinstance(settings, ModelTaskConfig)
     which = settings.which
     assert which in ("tested", "best", "last")
-    place = where(config)
+    place = named_checkpoint(config)
     if is_mlflow_s(place):
         return load_from_mlflow(place, Tracked(config.tracking, Path(config.outputs).absolute()).uri)
     return load(place, which)  # type: ignore[arg-type]
