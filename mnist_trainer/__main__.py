@@ -37,7 +37,7 @@ def run() -> int:
     from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
-    from mnist_trainer.sweeps.sweep import Sweep, finish
+    from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
     from mnist_trainer.sweeps.tuning.sweeper import register
     from mnist_trainer.tasks import dispatch
 
@@ -69,17 +69,17 @@ def run() -> int:
         tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
         code = 2
     except BrokenExecutor:  # joblib's
-        finish("FAILED", LOST_WORKER)
+        finish_sweep("FAILED", LOST_WORKER)
         tell(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
         exit_on_second_signal()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
-        finish("KILLED", f"interrupted by {interrupted}")
+        finish_sweep("KILLED", f"interrupted by {interrupted}")
         tell(f"interrupted by {interrupted}")
         code = interrupted.exit_code
     finally:
-        finish("FAILED", "the sweep was broken off")
+        finish_sweep("FAILED", "the sweep was broken off")
     return code
 
 

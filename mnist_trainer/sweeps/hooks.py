@@ -21,7 +21,7 @@ from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
-from mnist_trainer.sweeps.sweep import Sweep, finish
+from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
 from mnist_trainer.words import shown
@@ -45,7 +45,7 @@ class SweepCallback(Callback):
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
-            sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            sweep = begin_sweep(config) if config.sweep.resume is None else go_on_with_sweep(config)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
                 part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -56,12 +56,12 @@ class SweepCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep; with exit code 2 if its jobs could not even begin."""
-        if problems := finish("FINISHED"):
+        if problems := finish_sweep("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
 
 
-def begin(config: DictConfig) -> Sweep:
+def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
@@ -73,7 +73,7 @@ def begin(config: DictConfig) -> Sweep:
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
         going_on.check(config, overrides, folder)
-    experiment = checked(config, overrides, tracked)
+    experiment = check_sweep(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
     Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
     if tuned:
@@ -81,7 +81,7 @@ def begin(config: DictConfig) -> Sweep:
     return Sweep.current
 
 
-def go_on(config: DictConfig) -> Sweep:
+def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = list(config.hydra.overrides.task)
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
@@ -97,7 +97,7 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        experiment = checked(whole, resumption.record.overrides, tracked)
+        experiment = check_sweep(whole, resumption.record.overrides, tracked)
         if not tuned:
             hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, experiment)
@@ -116,7 +116,7 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
+def check_sweep(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
     """Raise what no job could run with; return the name of the data set, which is there then for all of them."""
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)

@@ -53,7 +53,7 @@ def part_gently(folder: Path) -> None:
         running = [job for job in job_folders(folder).values() if is_alive(job)]
         if number not in FROM_TERMINALS:
             for job in running:
-                hand_on(job, number)
+                hand_signal_on(job, number)
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until and any(is_alive(job) or not (job / OUTCOME).exists() for job in running):
             time.sleep(0.02)
@@ -66,7 +66,7 @@ def part_gently(folder: Path) -> None:
     handle_signals(part)
 
 
-def hand_on(job: Path, number: int) -> None:
+def hand_signal_on(job: Path, number: int) -> None:
     """Send the signal to the process that runs the job, if it is one of this host."""
     start = read_start(job)
     if start is not None and start.host == socket.gethostname():

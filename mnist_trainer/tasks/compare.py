@@ -62,7 +62,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         try:
             with Interruption() as interruption:
-                train_modes(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
+                train_all(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
                 files = conclude_comparison(lockstep, runs, journal)
                 interruption.check()  # one that came after the last batch
             verdict = files.study(timed=task.timing)
@@ -83,7 +83,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     return TaskAnswer(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
-def train_modes(
+def train_all(
     lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool
 ) -> None:
     """Train the modes to their ends, under the eyes of the terminal and the journal."""

@@ -19,7 +19,7 @@ from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, write_outcome
 from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
-from mnist_trainer.sweeps.names import called
+from mnist_trainer.sweeps.names import job_in_mlflow
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.tuning.settings import is_tuned
 from mnist_trainer.tasks.resume import resume
@@ -53,7 +53,7 @@ def run_job(job: DictConfig) -> float | None:
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     sweep = SweepRecord.read(folder.parent) if in_sweep else None
-    parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
+    parent, named = (None, None) if sweep is None else (sweep.run, job_in_mlflow(sweep, overrides))
     try:
         hide_passwords(folder)
         if job.resume is not None:

@@ -54,4 +54,4 @@ def job():
 @pytest.fixture
 def no_picture(monkeypatch):
     """Drawing takes 2 s."""
-    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw", lambda folder: None)
+    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw_sweep", lambda folder: None)
