@@ -53,30 +53,30 @@ def run() -> int:
         if Sweep.failed_jobs:
             code = 1
         elif dispatch.error is not None:
-            tell(dispatch.error)
+            print_error(dispatch.error)
     except (HydraException, OmegaConfBaseException) as error:
-        tell(explain(error))
+        print_error(explain(error))
         code = 2
     except MnistTrainerError as error:
-        tell(error)
+        print_error(error)
         code = error.exit_code
     except SLIPS as error:
         if dispatch.begun or Sweep.current is not None:
             raise
-        tell(slipped(sys.argv[1:], error))
+        print_error(slipped(sys.argv[1:], error))
         code = 2
     except OSError as error:  # Hydra's, of the folder that it makes for the run
-        tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
+        print_error(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
         code = 2
     except BrokenExecutor:  # joblib's
         finish_sweep("FAILED", LOST_WORKER)
-        tell(LOST_WORKER)
+        print_error(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
         exit_on_second_signal()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
         finish_sweep("KILLED", f"interrupted by {interrupted}")
-        tell(f"interrupted by {interrupted}")
+        print_error(f"interrupted by {interrupted}")
         code = interrupted.exit_code
     finally:
         finish_sweep("FAILED", "the sweep was broken off")
@@ -88,7 +88,7 @@ def is_override(argument: str) -> bool:
     return "=" in argument and not argument.startswith("-")
 
 
-def tell(error: object) -> None:
+def print_error(error: object) -> None:
     """Write an error to the standard error."""
     message = in_words(error) if isinstance(error, OSError) else error
     sys.stderr.write(f"mnist_trainer: {message}\n")

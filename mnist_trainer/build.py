@@ -27,7 +27,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
@@ -97,9 +97,9 @@ def build_callbacks(entries: Sequence[object]) -> list[Callback]:
 def _callback(entry: object, path: str) -> Callback:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is no callback: must be a mapping with a kind, as in {{kind: mine}}")
-    with under(f"{path}: "):
+    with problems_under(f"{path}: "):
         cls = registry.callbacks.named(entry["kind"])
-    with under(f"{path} ({entry['kind']}): "):
+    with problems_under(f"{path} ({entry['kind']}): "):
         made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
         check(made)
         if not isinstance(made, Callback):
@@ -124,7 +124,7 @@ def registration_problems(tracking: TrackingConfig) -> list[str]:
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
     """Build the model with the tail that its loss needs, initialised from the seed's stream."""
     layers = build_layers(config.model, classes)
-    with under("model."):
+    with problems_under("model."):
         check_no_softmax_at_end(layers)
         tail = registry.tail_layers(config.loss.name)
         if (tail or registry.losses[config.loss.name].expects == "logits") and is_softmax(layers[-1]):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.files import naming, open_file, replacing
+from mnist_trainer.files import naming_file, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
 
 UNREADABLE = (
@@ -42,7 +42,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Pa
 
     What was at `path` is kept as `previous`, if that is given.
     """
-    with naming(path), replacing(path, durable=True, previous=previous) as file:
+    with naming_file(path), replacing(path, durable=True, previous=previous) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import DataError, in_file, in_words
+from mnist_trainer.errors import DataError, data_errors_of, in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.journal import Journal
@@ -49,12 +49,12 @@ class RunCheckpoint:
     def load(cls, path: Path) -> "RunCheckpoint":
         """Read a file; raises `DataError` naming it if it is anything but a run's whole checkpoint."""
         checkpoint = Checkpoint.load(path)
-        with in_file(path):
+        with data_errors_of(path):
             return cls(path, picked(AboutRun, checkpoint.document), State.of(checkpoint))
 
     def config(self) -> Config:
         """Return the run's configuration; raises `DataError` naming the file if it is none of this version."""
-        with in_file(self.path):
+        with data_errors_of(self.path):
             return restored(self.about.config)
 
     def save(self) -> None:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import ConfigError, DataError, in_file
+from mnist_trainer.errors import ConfigError, DataError, data_errors_of
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
@@ -132,7 +132,7 @@ def read_config(path: Path) -> Config:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
-    with in_file(path):
+    with data_errors_of(path):
         return restored(values)
 
 

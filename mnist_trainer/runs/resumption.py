@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import ConfigError, DataError, in_file
+from mnist_trainer.errors import ConfigError, DataError, data_errors_of
 from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, OUTCOME, PREVIOUS
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
@@ -96,7 +96,7 @@ class Resumption:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
         if self.checkpoint is None:
             return
-        with in_file(self.checkpoint.path):
+        with data_errors_of(self.checkpoint.path):
             then = self.checkpoint.about.data
             if dataset.digest != then:
                 raise DataError(f"the run was on other data: their digest was {then}, and is {dataset.digest}")
