@@ -26,7 +26,7 @@ from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, regi
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
-from mnist_trainer.presets import having, misnamed
+from mnist_trainer.presets import choices_having, misnamed_choices
 
 DEEPEST = 24
 SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
@@ -124,7 +124,7 @@ def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
     assert isinstance(command, CommandConfig)
     if command.sweep.resume is not None:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
-    if found := misnamed(command, choices, conf_folder()):
+    if found := misnamed_choices(command, choices, conf_folder()):
         raise ConfigError(*found)
     for key in ("checkpoint", "images", "format"):
         if getattr(command, key) and not hasattr(command.task, key):
@@ -192,7 +192,7 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     known = [field.name for field in fields(schema)]
     for key in map(str, node):
         if key not in known:
-            yield f"{prefix}{key} is unknown{suggestion(key, known)}{having(prefix + key, conf_folder())}"
+            yield f"{prefix}{key} is unknown{suggestion(key, known)}{choices_having(prefix + key, conf_folder())}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
@@ -241,7 +241,7 @@ def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
         return f"{key} is not there yet: write +{key}=... to add it"
     beside = [str(name) for name in (parent or {})]
-    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{having(key, conf_folder())}"
+    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{choices_having(key, conf_folder())}"
 
 
 def _folder(path: str | None) -> str:

@@ -88,7 +88,7 @@ def in_words(error: OSError) -> str:
 
 
 @contextmanager
-def under(prefix: str) -> Iterator[None]:
+def problems_under(prefix: str) -> Iterator[None]:
     """Put a prefix before every problem of a `ConfigError` from within."""
     try:
         yield
@@ -97,7 +97,7 @@ def under(prefix: str) -> Iterator[None]:
 
 
 @contextmanager
-def in_file(path: Path) -> Iterator[None]:
+def data_errors_of(path: Path) -> Iterator[None]:
     """Let what is wrong with a file's content be a `DataError` that names the file."""
     try:
         yield

@@ -26,7 +26,7 @@ from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
-from mnist_trainer.sweeps.sweep import Sweep, finish
+from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
 from mnist_trainer.words import quoted, shown
@@ -53,7 +53,7 @@ class SweepCallback(Callback):
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             join(config)
-            sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            sweep = begin_sweep(config) if config.sweep.resume is None else go_on_with_sweep(config)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
                 find_everywhere(config, sweep.folder)
                 if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
@@ -66,7 +66,7 @@ class SweepCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep; with exit code 2 if its jobs could not even begin."""
-        if problems := finish("FINISHED"):
+        if problems := finish_sweep("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
 
@@ -78,7 +78,7 @@ def find_everywhere(config: DictConfig, folder: Path) -> None:
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
 
 
-def begin(config: DictConfig) -> Sweep:
+def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
@@ -91,7 +91,7 @@ def begin(config: DictConfig) -> Sweep:
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
         going_on.check(config, overrides, folder)
-    data, place = checked(config, overrides, tracked)
+    data, place = check_sweep(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
     Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs)
     if tuned:
@@ -99,7 +99,7 @@ def begin(config: DictConfig) -> Sweep:
     return Sweep.current
 
 
-def go_on(config: DictConfig) -> Sweep:
+def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
@@ -115,7 +115,7 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        data, place = checked(whole, resumption.record.overrides, tracked, resumption.start)
+        data, place = check_sweep(whole, resumption.record.overrides, tracked, resumption.start)
         if not tuned:
             hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, place, data)
@@ -134,7 +134,7 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(
+def check_sweep(
     config: DictConfig, overrides: list[str], tracked: Tracked, start: Start | None = None
 ) -> tuple[str, Place]:
     """Raise what no job could run with; return the data's name, and where the sweep goes. The data are there then."""
