@@ -60,6 +60,11 @@ def is_means(key: str) -> bool:
     return key_of(key) in {*MEANS, "tracking"}
 
 
+def is_the_commands(override: str) -> bool:
+    """Tell whether an override is of the command alone, and of no job."""
+    return key_of(override).startswith("sweep.")
+
+
 def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     """Raise `ConfigError` for what is wrong in every job: it lies in a group, or key, that the sweep doesn't vary."""
     swept = {key.partition(".")[0] for key in swept_keys(overrides)}

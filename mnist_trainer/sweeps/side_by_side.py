@@ -59,11 +59,13 @@ def part_gently(folder: Path) -> None:
             time.sleep(0.02)
         raise Interrupted(number)
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        if number in IMPATIENT:
-            raise Interrupted(number)
-
     answer(part)
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """Answer a second signal: one of somebody who won't wait."""
+    if number in IMPATIENT:
+        raise Interrupted(number)
 
 
 def hand_on(job: Path, number: int) -> None:

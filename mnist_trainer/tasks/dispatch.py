@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,8 +15,9 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
-from mnist_trainer.files import write_whole
+from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.folder import run_folder
 from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
 from mnist_trainer.runs.record import Called
@@ -48,6 +51,8 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if not hydra.job.chdir:
+        go_back(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
@@ -56,9 +61,9 @@ def run_job(job: DictConfig) -> float | None:
     parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
     try:
         hide_passwords(folder)
-        if job.resume is not None:
+        if job.resume is not None or is_begun(folder, parent):
             check_resume(job, folder)
-            given = str(job.resume)
+            given = str(job.resume or folder)
             result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
@@ -88,6 +93,13 @@ def run_job(job: DictConfig) -> float | None:
     return None
 
 
+def go_back(folder: Path) -> None:
+    """Work where the command was typed, as far as this host has that folder: launchers start jobs anywhere."""
+    with suppress(OSError):
+        if Path.cwd() != folder:
+            os.chdir(folder)
+
+
 def hide_passwords(folder: Path) -> None:
     """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
     for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
@@ -95,11 +107,17 @@ def hide_passwords(folder: Path) -> None:
             write_whole(path, safe)
 
 
+def is_begun(folder: Path, parent: str | None) -> bool:
+    """Whether a sweep's job has begun before: its cluster has taken it down, and starts it again."""
+    start = read_start(folder) if parent is not None and (folder / JOURNAL).exists() else None
+    return start is not None and start.parent == parent
+
+
 def check_resume(job: DictConfig, folder: Path) -> None:
     """Raise `ConfigError` where `resume` has no meaning; the jobs of a sweep that goes on have it, too."""
     if job.task.name != "train":
         raise ConfigError(f"resume goes on with training: leave task={job.task.name} out")
-    if folder != run_folder(str(job.resume), Path(str(job.outputs))):
+    if job.resume is not None and folder != run_folder(str(job.resume), Path(str(job.outputs))):
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 

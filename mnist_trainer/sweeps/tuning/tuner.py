@@ -10,8 +10,8 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import JOURNAL, OUTCOME, read_object
@@ -179,17 +179,15 @@ class Tuner:
             for folder in sorted(folders):
                 log.info(f"    {folder}  (sweep.resume={folder} goes on with it, once it has ended)")
 
-    def _bar(self) -> "tqdm[Any]":
-        total, done = self.study.settings.n_trials, self._done
-        return tqdm(
-            total=total, initial=min(total, done), unit=" trials", leave=False, disable=None, dynamic_ncols=True
-        )
+    def _bar(self) -> Bar:
+        total = self.study.settings.n_trials
+        return Bar(total, " trials", initial=min(total, self._done))
 
     @property
     def _done(self) -> int:
         return sum(each.state in (TrialState.COMPLETE, TrialState.PRUNED) for each in self.study.trials)
 
-    def _show(self, bar: "tqdm[Any]") -> None:
+    def _show(self, bar: Bar) -> None:
         bar.n = min(self._done, self.study.settings.n_trials)
         found = best(self.record())
         if found and found[0].values:
