@@ -7,5 +7,6 @@ To read: `settings`, what `hydra.sweeper` may say; `choices`, samplers and prune
 syntax as what Optuna samples from; `storage`, where a study is kept; `study`, its trials and how they came out;
 `asking`, which trial is next; `pruning`, what a job reports after each epoch, and how it ends early; `tuner`, the loop
 over trials; `sweeper`, the plugin that Hydra calls; `going_on`, a sweep that is resumed. Then what is said of it:
-`record`, the trials in `study.json`; `report`, the same in Markdown; `again`, the command for other seeds.
+`record`, the trials in `study.json`; `report`, the same in Markdown; `description`, for MLflow's page; `again`, the
+command for other seeds.
 """
