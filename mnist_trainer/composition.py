@@ -13,6 +13,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
@@ -75,6 +76,7 @@ def own_hydra() -> Iterator[None]:
             yield
             return
         theirs = {kind: Singleton._instances.pop(kind, None) for kind in (GlobalHydra, VersionBase, JobRuntime)}
+        Plugins.instance()  # which stores all plugins' nodes when it is made
         store = ConfigStore.instance()
         their_nodes, store.repo = store.repo, copied(store.repo)
         try:
