@@ -15,6 +15,8 @@ from mnist_trainer.sweeps.record import SweepRecord
 VALUES = {field.name for field in dataclasses.fields(Config) if not dataclasses.is_dataclass(field.type)}
 """The keys without a dot that are no groups: `epochs`, `seed`."""
 
+MOST_DIGITS = 10
+
 
 def sweep_name(overrides: Sequence[str]) -> str:
     """Return a sweep's name, which tells its keys: `sweep over hidden, lr`."""
@@ -34,10 +36,18 @@ def job_name(record: SweepRecord, overrides: Sequence[str]) -> str:
         if key == "seed":
             words.append(f"s{value}")
         elif "." in key or key in VALUES:
-            words.append(f"{short[key]}={value}")
+            words.append(f"{short[key]}={brief(value)}")
         else:  # a group's choice is a name already
             words.append(value.rpartition("/")[2])
     return " ".join(words)
+
+
+def brief(value: str) -> str:
+    """Write a number that was drawn with the digits that tell it from others; what a user typed stays."""
+    try:
+        return f"{float(value):.4g}" if len(value) > MOST_DIGITS else value
+    except ValueError:
+        return value
 
 
 def job_in_mlflow(record: SweepRecord, overrides: Sequence[str]) -> JobName | None:

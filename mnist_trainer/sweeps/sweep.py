@@ -27,6 +27,7 @@ from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.selection import Selection, best_metrics, select
+from mnist_trainer.sweeps.tuning.description import study_description
 from mnist_trainer.sweeps.tuning.record import StudyRecord
 from mnist_trainer.sweeps.tuning.report import study_metrics, study_report, study_selection, study_tags
 from mnist_trainer.words import command, given, shown
@@ -151,8 +152,10 @@ class Sweep:
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
         self._journal.tags(self._tags(jobs, comparisons, selection))
         if study is not None:
-            self._journal.tags(study_tags(study, self.folder, jobs))
-            self._journal.metrics(len(study.trials), study_metrics(study))
+            told = {DESCRIPTION: study_description(study, self.folder, jobs)}
+            self._journal.tags(told | study_tags(study, self.folder, jobs))
+            if importance := study_metrics(study):
+                self._journal.metrics(len(study.trials), importance)
             self._journal.artifact(STUDY)
         self._journal.artifact(REPORT)
         self._journal.artifact(SWEEP)

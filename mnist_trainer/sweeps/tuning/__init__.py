@@ -8,6 +8,6 @@ name; `space`, Hydra's override syntax as what Optuna samples from; `storage`, w
 asked of it and told to it; `asking`, which trial is next; `pruning`, who judges a job after each epoch, and how it ends
 early; `tuner`, the loop over trials; `sweeper`, the plugin that Hydra calls; `going_on`, a sweep that is resumed, with
 overrides added or changed. Then what is said of it: `record`, the trials in `study.json`, ranked, and the best;
-`report`, the same in Markdown, rows and short values; `again`, the command that trains the best one again, its values
-written as overrides.
+`report`, the same in Markdown, rows and short values; `description`, for MLflow's page; `again`, the command that
+trains the best one again, its values written as overrides.
 """

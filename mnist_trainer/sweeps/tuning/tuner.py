@@ -181,7 +181,7 @@ class Tuner:
 
     def _bar(self) -> Bar:
         total = self.study.settings.n_trials
-        return Bar(total, " trials", initial=min(total, self._done))
+        return Bar(total, "trial", initial=min(total, self._done))
 
     @property
     def _done(self) -> int:
