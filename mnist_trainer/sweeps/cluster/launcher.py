@@ -23,7 +23,9 @@ from tqdm import tqdm
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
+from mnist_trainer.sweeps.cluster.last_word import say_it
 from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, Launched
+from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
 from mnist_trainer.training.interruption import Interruption, answer
 from mnist_trainer.words import counted, shown
@@ -55,7 +57,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         except KeyboardInterrupt:
             self._stop(jobs, launched, folder)
             raise
-        launched.over(ended).write(folder)
+        self._over(ended, launched, folder)
         return [returned(jobs[number], own) for number, own in zip(numbers, job_overrides, strict=True)]
 
     def _submitted(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Any]:
@@ -113,7 +115,12 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         while gone < left.keys() and time.monotonic() < until:
             gone |= self._without_result(left).keys()
             time.sleep(0.3)
-        launched.over(dict.fromkeys(gone | (jobs.keys() - left.keys()), OVER)).write(folder)
+        self._over(dict.fromkeys(gone | (jobs.keys() - left.keys()), OVER), launched, folder)
+
+    def _over(self, ended: Mapping[int, str], launched: Launched, folder: Path) -> None:
+        """Write down how jobs have ended, also for those that could not."""
+        launched.over(ended).write(folder)
+        say_it(read_jobs(folder, None), ended)
 
     def _can_leave(self, jobs: Mapping[int, Any]) -> bool:
         """Tell how to watch jobs that outlive the command; False where they don't."""
