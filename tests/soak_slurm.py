@@ -3,9 +3,9 @@
 
 Each round begins a sweep of three jobs on a Slurm of two nodes on this machine (`MNIST_TRAINER_SLURM` names the script
 that starts it), and at a random moment kills a job, or the command, outright; sends SIGTERM or Ctrl-C to the command;
-lets other jobs preempt a node's; takes a node down; or kills the MLflow server and starts it again. Then `sweep.resume=`
-until all is done. The parameter files and metrics must be those of the undisturbed sweep, bit for bit, and the server
-must have every metric once. It needs root, and the extra `slurm`.
+lets other jobs preempt a node's; takes a node down; or kills the MLflow server and starts it again. Then it goes on
+with `sweep.resume=` until all is done. The parameter files and metrics must be those of the undisturbed sweep, bit for
+bit, and the server must have every metric once. It needs root, and the extra `slurm`.
 """
 
 import argparse
@@ -182,7 +182,7 @@ def main():
                 (folder / "slow").touch()
                 sweep = Sweep(slurm, folder, SEEDS, f"tracking.uri={server.uri}", tiny=SMALL)
                 began = time.monotonic()
-                sweep.wait_for(lambda: any(sweep.place.glob("outputs/2*/*/*/journal.jsonl")), "a job's beginning")
+                sweep.wait_for(sweep.has_begun, "a job's beginning")
                 time.sleep(rng.uniform(0, 10))
                 mend = disturb(sweep, slurm, server, how, rng)
                 time.sleep(rng.uniform(3, 12))
