@@ -121,7 +121,7 @@ def disturb(sweep, slurm, server, how, rng):
     elif how == "take a node down":
         node = f"NodeName={rng.choice(['n1', 'n2'])}"
         slurm.ask("scontrol", "update", node, "State=down", "Reason=soak")
-        return lambda: slurm.ask("scontrol", "update", node, "State=resume")
+        return lambda: slurm.try_to("scontrol", "update", node, "State=resume")  # it may have come back by itself
     else:
         server.kill()
         return server.start
@@ -175,7 +175,7 @@ def main():
             whole = Sweep(slurm, place / "whole", SEEDS, "tracking=off", launcher="hydra/launcher=basic", tiny=SMALL)
             assert whole.end()[0] == 0, whole.output.read_text()
             for number in range(arguments.ends):
-                how = ENDS[number % len(ENDS)]
+                how = ENDS[(number + arguments.seed) % len(ENDS)]
                 kinds[how] += 1
                 folder = place / f"sweep-{number}"
                 folder.mkdir()
