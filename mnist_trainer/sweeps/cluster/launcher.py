@@ -7,8 +7,10 @@ report says what became of each, and a signal to the command cancels what it has
 import logging
 import os
 import re
+import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +204,9 @@ class LocalLauncher(ClusterLauncher):
         return {number: OVER for number, job in jobs.items() if job.done()}
 
     def _cancel(self, jobs: Mapping[int, Any]) -> None:
-        for job in jobs.values():
-            job.cancel()
+        for job in jobs.values():  # whose name is that of the process that hands the signal on; SIGINT would scare it
+            with suppress(ProcessLookupError):
+                os.kill(int(job.job_id), signal.SIGTERM)
 
 
 def number_of(overrides: Sequence[str], place: int) -> int:
