@@ -39,9 +39,8 @@ def test_after_sigterm_the_jobs_have_checkpoints_and_go_on_with_sweep_resume(spa
 
 
 def test_a_job_that_is_taken_down_and_started_again_goes_on_in_its_own_folder(spawn, wait_for, tmp_path, content):
-    whole = spawn(
-        *TINY, "epochs=30", "seed=0", "plugins=[slow]", "hydra/launcher=basic", folder=prepared(tmp_path / "a")
-    )
+    arguments = (*TINY, "epochs=30", "seed=0", "plugins=[slow]")
+    whole = spawn(*arguments, "hydra/launcher=basic", folder=prepared(tmp_path / "a"))
     assert whole.wait(300) == 0
     folder = prepared(tmp_path / "b")
     (folder / "slow").touch()
