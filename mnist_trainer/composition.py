@@ -31,6 +31,9 @@ from mnist_trainer.presets import choices_having, misnamed_choices
 DEEPEST = 24
 SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
 """What Hydra raises of overrides that it did not expect: `model=null`, say."""
+SUBMITIT = '"hydra-submitit-launcher>=1.2,<2" "submitit>=1.5,<2"'
+LAUNCHERS = {"joblib": '"hydra-joblib-launcher>=1.2,<2"', "submitit_slurm": SUBMITIT, "submitit_local": SUBMITIT}
+"""Hydra's launchers by plugins, and what pip installs for them: as the extras say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
 _TURN = threading.RLock()
@@ -228,6 +231,8 @@ def explain(error: Exception) -> str:
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
         choice, group, options = found.groups()
         name = choice.removeprefix(f"{group}/")
+        if group == "hydra/launcher" and name in LAUNCHERS:
+            return f"{group}={name}: Hydra's plugin for it is not installed: pip install {LAUNCHERS[name]}"
         return f"{group}={name} is unknown{suggestion(name, options.split())}"
     drop = ("full_key:", "reference_type=", "object_type=", "Config search path", "provider=", "To append to your")
     lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.strip().startswith(drop)]
