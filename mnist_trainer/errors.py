@@ -78,9 +78,14 @@ class DiskError(MnistTrainerError):
     exit_code = 1
 
 
-def in_words(error: OSError) -> str:
-    """Say what went wrong with a file, and with which."""
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+def in_words(error: Exception) -> str:
+    """Say what went wrong; if with a file, with which."""
+    if not isinstance(error, OSError):
+        return str(error)
+    why = error.strerror or str(error)
+    if isinstance(error, FileExistsError) and not Path(error.filename).exists():
+        why = "a link that leads nowhere"
+    return f"{error.filename}: {why}" if error.filename else why
 
 
 @contextmanager
