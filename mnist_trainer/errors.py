@@ -80,12 +80,16 @@ class DiskError(MnistTrainerError):
 
 def in_words(error: Exception) -> str:
     """Say what went wrong; if with a file, with which."""
-    if not isinstance(error, OSError):
-        return str(error)
-    why = error.strerror or str(error)
-    if isinstance(error, FileExistsError) and not Path(error.filename).exists():
-        why = "a link that leads nowhere"
-    return f"{error.filename}: {why}" if error.filename else why
+    named = isinstance(error, OSError) and error.filename
+    return f"{named}: {reason_of(error)}" if named else reason_of(error)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what went wrong, without the file that it was with."""
+    if isinstance(error, FileExistsError) and error.filename and not Path(error.filename).exists():
+        return "a link that leads nowhere"
+    why = error.strerror if isinstance(error, OSError) else None
+    return why or str(error) or type(error).__name__
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnist_trainer.errors import ConfigError, in_words
+from mnist_trainer.errors import ConfigError, in_words, reason_of
 
 
 def of(action):
@@ -24,3 +24,8 @@ def test_others_say_what_they_say():
     assert in_words(OSError(28, "No space left on device")) == "No space left on device"
     assert in_words(OSError("no number")) == "no number"
     assert in_words(ConfigError("seed", "epochs")) == "seed\nepochs"
+
+
+def test_the_reason_leaves_the_file_out():
+    assert reason_of(FileNotFoundError(2, "No such file or directory", "here")) == "No such file or directory"
+    assert reason_of(MemoryError()) == "MemoryError"
