@@ -53,6 +53,11 @@ def counted(count: int, what: str = "update") -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def batches_of(size: int, samples: int) -> str:
+    """Write `batches of 128`; `batches of up to 128` where the last one of so many samples is smaller."""
+    return f"batches of {'up to ' if samples % size else ''}{size}"
+
+
 def command(module: str, *arguments: str) -> str:
     """Return what runs a module from this directory, with the Python that runs this, as a shell takes it."""
     python = sys.executable

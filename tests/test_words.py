@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mnist_trainer.words import command, folder_name, form_for, quoted, signed
+from mnist_trainer.words import batches_of, command, folder_name, form_for, quoted, signed
 from mnist_trainer.words import given as given_as
 
 
@@ -54,3 +54,8 @@ def test_what_is_printed_can_be_pasted(text):
 def test_a_folder_s_name_needs_no_quotes(text):
     assert shlex.quote(folder_name(text)) == folder_name(text)
     assert quoted(f"a{folder_name(text)}") == f"a{folder_name(text)}"
+
+
+def test_a_smaller_last_batch_is_told():
+    assert batches_of(128, 256) == "batches of 128"
+    assert batches_of(128, 300) == batches_of(128, 60) == "batches of up to 128"

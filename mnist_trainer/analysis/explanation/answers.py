@@ -17,10 +17,14 @@ from mnist_trainer.analysis.explanation.writing import (
     number,
     order_of_magnitude,
     plain,
+    product_by_hand,
     short_names,
+    to_within,
 )
+from mnist_trainer.kernels.arrays import probability_floor
 from mnist_trainer.words import table
 
+FLOOR = f"{probability_floor(np.dtype(np.float32)):.0e}"
 SOURCE = (
     "The question: “How to apply the gradient of softmax in backprop”, Artificial Intelligence Stack Exchange, "
     "March 2018 (CC BY-SA), by SaldaVonSchwartz; the comment by harveyslash, July 2018."
@@ -81,6 +85,8 @@ def answers_section(e: Explanation) -> list[str]:
         "Softmax and cross-entropy as two nodes is a fine choice. Each then takes the derivative with respect to its "
         "own input, and `p - t` appears in neither; it comes out when the two are run one after the other:",
         code_block(CORRECTED),
+        f"In float32 raise SoftMax's data to at least {FLOOR} first, as the node `Softmax` of this program does: point "
+        "10 shows what becomes of a p that underflows.",
         SOURCE,
     ]
 
@@ -89,18 +95,19 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
     """Return for each of the eleven points whether it is right, whose words these are, and the answer."""
     y, r, names = e.subject.label, e.rival, short_names(e)
     true, other = escaped(names[y]), escaped(names[r])
-    sums = order_of_magnitude(float(np.abs(e.jacobian.sum(axis=0)).max()))
+    sums = float(np.abs(e.jacobian.sum(axis=0)).max())
     return [
         (
             "✗",
-            "“The homework implementation is indeed missing the derivative of softmax.”",
-            f"It is multiplied in: dL/dp({true}) · J({true}, {other}) = ({number(e.dp[y])}) · "
-            f"({number(e.jacobian[y, r])}) ≈ {number(e.product[r])}, and p({other}) − 0 is {number(e.p_minus_t[r])}. "
+            "“The homework implementation is indeed missing the derivative of softmax for the backprop pass.”",
+            f"It is multiplied in: dL/dp({true}) · J({true}, {other}) ≈ {product_by_hand(e, r)}, and p({other}) − 0 is "
+            f"{number(e.p_minus_t[r])}. "
             "(The first finding of that answer, that separate nodes are valid too, is right.)",
         ),
         (
             "✓",
-            "“I need a derivative that results in a tensor of the same size as the input.”",
+            "“… I need a derivative that results in a tensor of the same size as the input to softmax, in this case, "
+            "batch\\_size x 10.”",
             f"You get it: backward asks for the product of dL/dp with J, {len(e.p)}×{len(e.p)} for each image, not for "
             f"J. It has {len(e.p)} numbers for each of {e.batch.images:,}. Its name is vector-Jacobian product.",
         ),
@@ -108,15 +115,16 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
         ("✗", "“x_i(1 − x_j) if i = j else −x_i x_j”".replace("_", "\\_"), logits_answer(e)),
         (
             "✗",
-            "“(p − t)/N … is the derivative for the loss itself, without getting into the softmax yet.”",
-            f"That is the derivative with respect to the logits. With respect to p it is −t/(N p): for N = 1 "
+            "“… my cross entropy loss (LCE) has the same derivative as the one in the hw, because that is the "
+            "derivative for the loss itself, without getting into the softmax yet.”",
+            "That one, (p − t)/N, is with respect to the logits. With respect to p it is −t/(N p): for N = 1 it is "
             f"{number(e.dp[y])} at {true} and 0 at {other}, not {number(e.p_minus_t[y])} and {number(e.p_minus_t[r])}.",
         ),
         (
             "✓" if largest_error(e.dt, -np.log(e.p)) <= ROUNDING * max(1, float(np.abs(e.dt).max())) else "✗",
             "`t.g += self.g * -np.log(p.data) / t.data.shape[0]`",
-            f"The targets are an input, too, and −log p / N is the derivative by them: {plain(e.dt[y])} at {true}, "
-            f"{plain(e.dt[r])} at {other}, from the node `CrossEntropy`.",
+            f"The targets are an input, too, and −log p / N is the derivative with respect to them: {plain(e.dt[y])} "
+            f"at {true}, {plain(e.dt[r])} at {other}, from the node `CrossEntropy`.",
         ),
         (
             "✗",
@@ -127,20 +135,22 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
         ),
         (
             "✓",
-            "“You also have to compute smax(x_i)/x_j, where j ≠ i and sum all the individual gradients up.”".replace(
+            "“You also have to compute smax(x_i)/x_j ,where j ≠ i and sum all the individual gradients up.”".replace(
                 "_", "\\_"
             ),
             f"Right, if each is weighted by dL/dp_i: then the sum at {true} is {number(e.product[y])}. The comment "
-            f"leaves the weights out; without them a column of J sums to 0 (here all but for {sums}).".replace(
+            f"leaves the weights out; without them a column of J sums to 0 ({to_within(sums, 'here ')}).".replace(
                 "_", "\\_"
             ),
         ),
         ("✓", "`input - np.max(input, axis=1, keepdims=True)`", shift_answer(e)),
-        ("✗", "`np.log(softmax)`, `np.log(p.data)`", log_zero_answer(e)),
+        ("✗ only where p underflows:", "`np.log(softmax)`, `np.log(p.data)`", log_zero_answer(e)),
         (
-            "✗",
-            "“The homework implementation combines softmax with cross entropy loss as a matter of choice.”",
-            "For the mathematics, yes. In float32 two nodes as in a textbook end there with a loss of "
+            "✓",
+            "“The homework implementation combines softmax with cross entropy loss as a matter of choice, while my "
+            "choice of keeping softmax separate as an activation function is also valid.”",
+            f"In mathematics, yes, and both are fine. In float32 it also matters how each is written: at a "
+            f"gap of {UNDERFLOW:.0f}, that of point 10, two nodes as in a textbook have a loss of "
             f"{shown(e.log_zero.losses['textbook'])}; log-sum-exp in one node, which takes no log of p, says "
             f"{shown(e.log_zero.losses['fused'])}. `python -m mnist_trainer task=compare` shows where they part, in "
             "`parting_of_ways.png`.",
@@ -179,7 +189,8 @@ def logits_answer(e: Explanation) -> str:
 def shift_answer(e: Explanation) -> str:
     """Say what the subtracted maximum changes, and what not."""
     said = (
-        f"The maximum, {number(float(e.subject.logits.max()), decimals=3)} here, changes neither p nor the gradient, "
+        f"Subtracting the maximum, {number(float(e.subject.logits.max()), decimals=3)} here, changes neither p nor the "
+        "gradient, "
     )
     said += "since every row of J sums to 0. It keeps e^z finite: "
     if np.isfinite(e.unshifted).all():
@@ -194,16 +205,17 @@ def shift_answer(e: Explanation) -> str:
 def log_zero_answer(e: Explanation) -> str:
     """Say what each way returns where p underflows."""
     zero = e.log_zero
-    said = f"In float32 e^−{UNDERFLOW:.0f} is 0. With {escaped(short_names(e)[e.subject.label])} that far under the "
-    said += f"largest logit, L is {plain(zero.truth)}. "
+    true = escaped(short_names(e)[e.subject.label])
+    said = f"In float32 e^−{UNDERFLOW:.0f} is 0. With {true} that far under the largest logit, L is "
+    said += f"{plain(zero.truth)}. "
     words = {
         "fused": "`SoftmaxLoss`",
-        "separate": "`Softmax` (p at least 1e-30) and `CrossEntropy`",
+        "separate": f"`Softmax` (p at least {FLOOR}) and `CrossEntropy`",
         "homework": "the homework's node",
         "textbook": "two nodes as in a textbook",
     }
     said += "; ".join(
-        f"{words[way]}: {shown(zero.losses[way])}, gradient {shown(zero.gradients[way])}" for way in words
+        f"{words[way]}: {shown(zero.losses[way])}, dL/dz({true}) {shown(zero.gradients[way])}" for way in words
     )
     return f"{said}. And for a wrong class that far under, the homework's L is {shown(zero.homework_right)}: 0 · log 0."
 
