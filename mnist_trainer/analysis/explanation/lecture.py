@@ -5,7 +5,8 @@ import io
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.answers import answers_section, batch_section
+from mnist_trainer.analysis.explanation.answers import answers_section
+from mnist_trainer.analysis.explanation.batch import batch_section
 from mnist_trainer.analysis.explanation.derivation import derivation
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.posted import posted_answer
