@@ -21,6 +21,7 @@ from mnist_trainer.runs.outcome import ended_by
 from mnist_trainer.runs.provenance import flat, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.words import glued, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -194,8 +195,9 @@ def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: 
 def describe_data(dataset: Dataset, trainer: Trainer) -> None:
     """Log where the data are from, and how they are split."""
     height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
+    said = (
+        f"data: {dataset.name} from {glued(dataset.source)}: {trainer.train.samples:,} images to train on, "
         f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
         f"{dataset.classes} classes"
     )
+    log.info(wrapped(said))
