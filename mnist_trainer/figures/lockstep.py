@@ -52,7 +52,7 @@ def training_curves(record: Record, path: Path) -> None:
             axes.tick_params(labelsize=12)
             _scale(axes, key, shown, of_modes[0])
             if shown:
-                axes.legend(loc="upper right" if key == "loss" else "lower right", fontsize=LARGE)
+                axes.legend(loc="best" if key == "loss" else "lower right", fontsize=LARGE)
             axes.set_title(key.capitalize(), fontsize=LARGER)
             axes.set_ylabel("nats per image" if key == "loss" else "share of the images", fontsize=LARGE)
         means = f"lines: training, mean of {window} updates; " if window > 1 else "lines: training; "

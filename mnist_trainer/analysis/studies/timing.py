@@ -82,7 +82,7 @@ class Timing:
             if self.steps.get(first) and other in self.steps:
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
-                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs: "
+                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs; "
                     f"{self.explained_by_losses(by_size, index)})"
                 )
             told.append(sentence + ".")
@@ -97,7 +97,7 @@ class Timing:
         size = min((one for one, found in by_size.items() if times_as_long(found, index) > 0), key=how_far)
         first, other = by_size[size][0], by_size[size][index]
         apart, alone = self.steps[other.mode] - self.steps[first.mode], other.seconds - first.seconds
-        said = f"{signed(1e6 * apart, ',.0f')}, of which the losses alone make {signed(1e6 * alone, ',.0f')}"
+        said = f"of the difference the losses alone make {signed(1e6 * alone, ',.0f')} µs"
         if how_far(size):
             said += f" in batches of {size[0]:,} with {size[1]:,} classes"
         return f"{said}, and the machine's noise the rest" if abs(apart - alone) > abs(alone) else said
