@@ -21,6 +21,7 @@ from mnist_trainer.runs.outcome import status_of_error
 from mnist_trainer.runs.provenance import flat_config, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.words import glued, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -199,8 +200,9 @@ def log_setup(config: Config, dataset: Dataset, trainer: Trainer, *, with_model:
 def log_data(dataset: Dataset, trainer: Trainer) -> None:
     """Log where the data are from, and how they are split."""
     height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
+    said = (
+        f"data: {dataset.name} from {glued(dataset.source)}: {trainer.train.samples:,} images to train on, "
         f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
         f"{dataset.classes} classes"
     )
+    log.info(wrapped(said))

@@ -1,7 +1,6 @@
 """task=compare: train loss modes in lockstep, study the losses alone, write a report, and track it all."""
 
 import logging
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,11 +21,9 @@ from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.tasks.loss_modes import mode_configs
 from mnist_trainer.training.interruption import Interruption
-from mnist_trainer.words import shown
+from mnist_trainer.words import shown, wrapped
 
 log = logging.getLogger(__name__)
-
-WIDTH = 80
 
 
 def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
@@ -73,9 +70,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
             raise
         log.info("the verdict:")
         for sentence in verdict:
-            log.info(
-                textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
-            )
+            log.info(wrapped(sentence, "- "))
         log.info(f"the report: {shown(folder / REPORT)}")
         if all(entrant.result is None for entrant in lockstep.entrants):
             reasons = "; ".join(f"{entrant.name}: {entrant.failure}" for entrant in lockstep.entrants)

@@ -263,7 +263,7 @@ def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spa
     assert re.search(r"interrupted; what was measured until then: outputs/.*/comparison\.md", output)
     folder = found[0].parent
     numbers = json.loads((folder / "comparison.json").read_text(), parse_constant=pytest.fail)
-    assert numbers["verdict"][0].startswith("fused and separate are one function")
+    assert numbers["verdict"][0].startswith("fused and separate are one function at every batch measured: ")
     assert numbers["timing"] is None
     report = (folder / "comparison.md").read_text()
     pictures = re.findall(r"!\[.*\]\((.*)\)", report)
@@ -288,7 +288,7 @@ def test_losses_of_different_functions_are_not_measured_against_each_other(comma
     assert not any("test loss" in sentence for sentence in numbers_of(done)["verdict"])
     setting = numbers_of(done)["setting"]
     assert setting["losses"] == "fused (label_smoothing 0.1); clipped (epsilon 1e-07)"
-    assert setting["training"] == "1 epoch of 11 updates, batches of 128"
+    assert setting["training"] == "1 epoch of 11 updates, batches of up to 128"
     done = command(*TINY, "task.modes=[fused,separate]", "epochs=1", folder=done.folder / "same")
     page = [event["tags"] for event in events_of(done.run, "tags")][-1]["mlflow.note.content"]
     assert "| test loss |" in page
