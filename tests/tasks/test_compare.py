@@ -13,7 +13,7 @@ from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
 from mnist_trainer.runs import provenance
 from mnist_trainer.shipping.position import Position
-from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.tasks.loss_modes import mode_configs
 from mnist_trainer.training.interruption import Interrupted
 
 TINY = (
@@ -194,10 +194,10 @@ def test_a_name_of_ones_own_is_in_the_names_of_the_runs(command, events_of):
 
 def test_modes_take_over_what_they_share_with_the_jobs_own_loss(configured):
     config = configured("task=compare", "loss=mistakes/clipped", loss__epsilon=1e-3)
-    fused, clipped = configs_of(config, ["fused", "mistakes/clipped"])
+    fused, clipped = mode_configs(config, ["fused", "mistakes/clipped"])
     assert (fused.loss.label_smoothing, clipped.loss.epsilon) == (0.0, 1e-3)
     config = configured("task=compare", loss__label_smoothing=0.1)
-    separate, clipped, own = configs_of(config, ["separate", "clipped", "fused"])
+    separate, clipped, own = mode_configs(config, ["separate", "clipped", "fused"])
     assert separate.loss.label_smoothing == own.loss.label_smoothing == 0.1
     assert clipped.loss.epsilon == 1e-7
     assert {each.name for each in (separate, clipped, own)} == {

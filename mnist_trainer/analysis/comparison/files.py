@@ -20,7 +20,7 @@ from mnist_trainer.config import CompareConfig, LossConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.provenance import machine
+from mnist_trainer.runs.provenance import machine_facts
 from mnist_trainer.runs.run import Run
 from mnist_trainer.words import batches_of, counted
 
@@ -152,7 +152,7 @@ def comparison_setting(runs: Sequence[Run]) -> dict[str, str]:
         "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})",
         "precision": config.dtype,
         "seed": str(config.seed),
-        **machine(),
+        **machine_facts(),
     }
 
 

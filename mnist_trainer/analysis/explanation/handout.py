@@ -101,11 +101,11 @@ def picture_link(path: Path) -> str:
 
 def draw_explanation(e: Explanation, path: Path) -> None:
     """Draw the figure to `path`; only what is drawn needs matplotlib."""
-    from mnist_trainer.figures.explanation import Numbers, explanation_picture
+    from mnist_trainer.figures.explanation import ExplanationNumbers, explanation_picture
 
     shown, names, subject = shown_classes(e), short_names(e), e.subject
     explanation_picture(
-        Numbers(
+        ExplanationNumbers(
             image=subject.image,
             title=f"{subject.data}, test image {subject.index}",
             names=[names[i] for i in shown],
