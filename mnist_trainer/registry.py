@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from mnist_trainer.errors import ConfigError, problems_under
+from mnist_trainer.errors import ConfigError, problems_under, reason_of
 from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
@@ -197,6 +197,4 @@ def import_plugins(modules: Sequence[str]) -> None:
                 where = f"{error.filename}:{error.lineno}"
             else:
                 where = f"{place.filename}:{place.lineno}"
-            raise ConfigError(
-                f"plugins: {module!r} fails on import, at {where}: {str(error) or type(error).__name__}"
-            ) from error
+            raise ConfigError(f"plugins: {module!r} fails on import, at {where}: {reason_of(error)}") from error

@@ -169,7 +169,7 @@ def draw_heat(axes: Axes, values: Floats, visible: float) -> None:
 
 
 def heat_cell(value: float, visible: float) -> str:
-    """Write a number for a cell, without the 0 before the point, a small one's order; what no one could see is ≈0."""
+    """Write a cell's number, without the 0 before the point, a small one's order; what no one could see is ≈0."""
     sign, size = "−" if value < 0 else "", abs(value)
     if size >= 1:
         return f"{sign}{size:.4g}" if size < 9999.5 else f"{sign}{size:.0e}"

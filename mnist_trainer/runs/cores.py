@@ -10,7 +10,7 @@ from typing import cast
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.config import TrainerConfig
-from mnist_trainer.errors import ConfigError, NoTeamError
+from mnist_trainer.errors import ConfigError, NoTeamError, reason_of
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
 
@@ -79,7 +79,7 @@ def product_limits(threads: int) -> AbstractContextManager[object]:
     try:
         return cast(AbstractContextManager[object], threadpool_limits(threads, "blas"))
     except Exception as error:  # whatever looking for libraries raises, on a system that its authors didn't know
-        log.warning(f"the threads of matrix products can't be set to {threads}: {str(error) or type(error).__name__}")
+        log.warning(f"the threads of matrix products can't be set to {threads}: {reason_of(error)}")
         return nullcontext()
 
 

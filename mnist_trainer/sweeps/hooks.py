@@ -15,7 +15,7 @@ from mnist_trainer.build import build_data
 from mnist_trainer.composition import explain, key_of
 from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.errors import ConfigError, MnistTrainerError, in_words
 from mnist_trainer.hyperparameters import construct
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
@@ -60,7 +60,7 @@ class SweepCallback(Callback):
                     part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
+            message = in_words(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
@@ -84,7 +84,7 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
-            log.error(str(failure))
+            log.error(in_words(failure))
     except Exception:
         if not in_sweep:
             raise

@@ -8,7 +8,8 @@ from pathlib import Path
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.files import JOURNAL, MODEL
+from mnist_trainer.errors import DivergedError, PrunedError
+from mnist_trainer.files import CHECKPOINT, JOURNAL, MODEL
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cores import cores_for, product_limits, take_cores
 from mnist_trainer.runs.folder import is_finished
@@ -86,11 +87,17 @@ def train(
 
 @contextmanager
 def telling_how_to_go_on(folder: Path) -> Iterator[None]:
-    """After an interruption within the block, log the command that goes on with the run, if it has no result yet."""
+    """When a run without a result ends within the block, log the command that goes on with it, unless in vain.
+
+    One that was interrupted may begin anew; one that failed has to have a checkpoint, of numbers that were finite.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        if (folder / JOURNAL).exists() and not is_finished(folder):
+    except (DivergedError, PrunedError):
+        raise
+    except (KeyboardInterrupt, Exception) as error:
+        needed = CHECKPOINT if isinstance(error, Exception) else JOURNAL
+        if (folder / needed).exists() and not is_finished(folder):
             log.info("to go on with it:")
             log.info(f"    {command('mnist_trainer', given('resume', shown(folder)))}")
         raise

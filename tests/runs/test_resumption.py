@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from mnist_trainer.api import train
+from mnist_trainer.errors import DivergedError, TeamError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
@@ -21,6 +23,7 @@ from mnist_trainer.runs import checkpoints
 from mnist_trainer.runs.folder import outcome_of, unfinished_runs
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
+from mnist_trainer.training.team import Team
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -149,6 +152,41 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(killed, command,
     after = {(event["step"], *event["metrics"]): event for event in events_of(folder, "metrics")}
     assert before
     assert {key: after[key] for key in before} == before  # with their times, by which MLflow knows them again
+
+
+def test_a_run_whose_team_broke_off_an_update_says_how_to_go_on(command, monkeypatch, content, tmp_path):
+    step, steps = Team.step, []
+
+    def broken(self, *args):
+        steps.append(1)
+        if len(steps) == 25:
+            raise TeamError("process 7 was killed")
+        step(self, *args)
+
+    monkeypatch.setattr(Team, "step", broken)
+    first = command(*TINY, "trainer.threads=2")
+    assert (first.code, outcome_of(first.run)["status"]) == (1, "FAILED")
+    assert first.output.endswith("mnist_trainer: process 7 was killed\n")
+    offered = first.output.split("to go on with it:\n")[1].splitlines()[0]
+    done = command(*shlex.split(offered)[3:])
+    assert "goes on after update 22, in epoch 3 of 3" in done.output
+    undisturbed = command(*TINY, "trainer.threads=2", folder=tmp_path / "undisturbed")
+    assert content(done.run) == content(undisturbed.run)
+
+
+def test_to_go_on_is_not_offered_where_it_would_diverge_again(command, monkeypatch):
+    update = Trainer.update
+
+    def diverging(self, x, labels):
+        if self.step == 25:
+            raise DivergedError("nan")
+        return update(self, x, labels)
+
+    monkeypatch.setattr(Trainer, "update", diverging)
+    done = command(*TINY)
+    assert done.code == 1
+    assert (done.run / CHECKPOINT).exists()
+    assert "to go on with it" not in done.output
 
 
 def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, whole):

@@ -3,7 +3,7 @@
 In comes a configuration; out go a terminal's page, a handout and a figure. In reading order: `subject` trains a
 little, rounds the logits so that a student can type them, and chooses the image that shows most; `numbers` computes
 all: Jacobians, their products, differences, a batch, the log of zero; `lecture` is the document, Markdown: its
-sections are `derivation`, `posted` (the mistake, judged entry by entry), `batch` and `answers` (to the question,
-point by point), in the forms of `writing`: numbers with signs and decimals, plain ones, orders, factors, claims, code,
-names escaped for Markdown; `handout` renders it, in HTML or on a terminal, and draws.
+sections are `derivation`, `posted` (the mistake, judged entry by entry), `batch` (of images) and `answers` (to the
+question, point by point), in the forms of `writing`: numbers with signs and decimals, plain ones, orders, factors,
+claims, code, names escaped for Markdown; `handout` renders it, in HTML or on a terminal, and draws.
 """

@@ -18,7 +18,7 @@ PASSES = 3  # over all sizes: another process that is busy for a while doesn't s
 
 @dataclass(frozen=True)
 class LossTiming:
-    """Seconds of a mode's forward and backward through all its nodes (quartiles); NaN where the mode can't run."""
+    """Seconds of a mode's forward and backward through all its nodes (`quartile_time`); NaN where it can't run."""
 
     mode: str
     batch_size: int
@@ -132,7 +132,7 @@ def time_losses(
 
 
 def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0) -> dict[str, float]:
-    """Return the `quartile_time` of each training step, called in turns for so long, after 3 calls to warm up."""
+    """Return the `quartile_time` of each training step, called in turns for so many seconds, after 3 to warm up."""
     times: dict[str, list[float]] = {name: [] for name in steps}
 
     def timed(name: str) -> None:
