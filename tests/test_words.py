@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mnist_trainer.words import command, folder_name, form_for, quoted, signed
+from mnist_trainer.words import code_block, command, folder_name, form_for, quoted, signed
 from mnist_trainer.words import given as given_as
 
 
@@ -54,3 +54,12 @@ def test_what_is_printed_can_be_pasted(text):
 def test_a_folder_s_name_needs_no_quotes(text):
     assert shlex.quote(folder_name(text)) == folder_name(text)
     assert quoted(f"a{folder_name(text)}") == f"a{folder_name(text)}"
+
+
+@given(st.lists(NAMES | st.text("ab'\"", min_size=50, max_size=90)))
+def test_a_command_in_a_block_is_the_same_words_on_lines_that_fit(words):
+    why, empty, opened, *lines, closed = code_block("To go on", ["python", *words]).split("\n")
+    assert (why, empty, opened, closed) == ("To go on:", "", "```", "```")
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == ["python", *words]
+    one_a_line = all(len(shlex.split(line.removesuffix(" \\"))) <= 1 for line in lines if len(line) > 66)
+    assert one_a_line  # what is longer can't be parted
