@@ -5,9 +5,10 @@ import os
 import signal
 import sys
 from concurrent.futures import BrokenExecutor
+from importlib.util import find_spec
 
 from mnist_trainer import __version__
-from mnist_trainer.errors import MnistTrainerError, in_words
+from mnist_trainer.errors import UNFIT, MnistTrainerError, in_words
 from mnist_trainer.runs.screen import lenient_output
 from mnist_trainer.training.interruption import Interrupted, leave_if_impatient, leave_on_signals, raise_on_signals
 
@@ -28,6 +29,9 @@ def run() -> int:
     if "--version" in sys.argv[1:]:  # Hydra would tell its own
         sys.stdout.write(f"mnist_trainer {__version__}\n")
         return 0
+    if find_spec("fcntl") is None:
+        tell(UNFIT)
+        return 2
     leave_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra

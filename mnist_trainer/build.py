@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from mnist_trainer.config import (
     OptimizerConfig,
     ScheduleConfig,
     TrackingConfig,
+    flattened,
 )
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
@@ -44,6 +45,14 @@ from mnist_trainer.training.trainer import Callback, Trainer
 T = TypeVar("T")
 
 EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
+LONGEST_EXPERIMENT = 500
+"""Characters of an experiment's name, in MLflow."""
+OWN_TAGS = {
+    "mlflow.note.content": "tracking.description",
+    "mlflow.runName": "name",
+    **dict.fromkeys(("mlflow.parentRunId", "loss.mode", "loss.exact", "model", "data.name", "data.fallback"), ""),
+}
+"""Tags that are no user's, and the key that is."""
 
 
 def check_config(config: Config) -> None:
@@ -60,7 +69,7 @@ def check_config(config: Config) -> None:
         found.append(f"trainer.clip_norm={clip_norm}: must be auto, a number or null")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
-    found += registration_problems(config.tracking)
+    found += [*registration_problems(config.tracking), *own_words_problems(config.tracking)]
     for group, part in (
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
@@ -119,6 +128,20 @@ def registration_problems(tracking: TrackingConfig) -> list[str]:
     if alias is not None and (not re.fullmatch(r"[\w-]+", alias, re.ASCII) or re.fullmatch(r"v?\d+|latest", alias)):
         found.append(f"tracking.alias={alias!r}: letters, digits, - and _ fit, but no number of a version, nor latest")
     return found
+
+
+def own_words_problems(tracking: TrackingConfig) -> Iterator[str]:
+    """Tell what can't name an experiment in MLflow, or a tag of one's own."""
+    if tracking.experiment is not None and not tracking.experiment.strip():
+        yield f"tracking.experiment={tracking.experiment!r}: an experiment's name, or null for the data set's"
+    if tracking.experiment is not None and len(tracking.experiment) > LONGEST_EXPERIMENT:
+        yield f"tracking.experiment: {len(tracking.experiment)} characters; MLflow takes {LONGEST_EXPERIMENT}"
+    for key in flattened(tracking.tags):
+        if not re.fullmatch(r"[\w][\w.: /-]{0,249}", key) or ".." in key or "//" in key or key[-1] in "./":
+            yield f"tracking.tags.{key}: letters, digits and any of _-.:/ fit, and blanks within"
+        elif key in OWN_TAGS or key.startswith("mnist_trainer."):
+            instead = OWN_TAGS.get(key, "")
+            yield f"tracking.tags.{key}: this tag is set by the run itself{f'; say {instead}' if instead else ''}"
 
 
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:

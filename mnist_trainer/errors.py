@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFIT = "Linux or macOS is needed; on Windows it runs in WSL, the Windows Subsystem for Linux: wsl --install"
+"""Where Python has no `fcntl`: locks that are free when their holder dies."""
+
 
 class MnistTrainerError(Exception):
     """Base of all errors that are told to the user in a line or a short block; `exit_code` is the command's."""
@@ -25,6 +28,10 @@ class DataError(MnistTrainerError):
 
 class TrackingError(MnistTrainerError):
     """A journal or a tracking store that can't be used; the message names it and says what would fit."""
+
+
+class DeletedError(TrackingError):
+    """An experiment that was deleted in its store, which whoever deleted it has to decide on."""
 
 
 class DivergedError(MnistTrainerError):

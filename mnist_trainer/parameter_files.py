@@ -3,7 +3,6 @@
 import os
 import struct
 import tokenize
-import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import naming, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.process import warnings_as
 
 UNREADABLE = (
     OSError,
@@ -52,7 +52,7 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:
     Raises `DataError` naming the file if it is anything else, and before it takes more memory than the file's size.
     """
     try:
-        with open_file(path) as stream, warnings.catch_warnings(action="error"):
+        with open_file(path) as stream, warnings_as("error"):
             with zipfile.ZipFile(stream) as archive:
                 size = sum(member.file_size for member in archive.infolist())
             if size > os.fstat(stream.fileno()).st_size:

@@ -144,6 +144,7 @@ def test_a_run_on_arrays_goes_on_with_the_same_data_alone(tmp_path, command, str
     assert (again.run, again.epochs) == (first.run, 3)
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_its_data_in_another_form_and_with_no_other(tmp_path, stripes, command):
     np.savez(tmp_path / "a.npz", x=stripes.images, y=stripes.labels)
     arguments = ("data=idx", "data.name=mine", *SMALL)

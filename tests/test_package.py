@@ -63,6 +63,7 @@ def test_the_sdist_carries_what_a_clone_has(sdist):
     assert code | read | drawn | {".ci/run", ".ci/steps.py", "outputs/.gitkeep"} <= sdist
 
 
+@pytest.mark.long
 def test_an_installed_wheel_trains_from_any_directory(wheel, tmp_path):
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -49,6 +49,12 @@ ELSEWHERE = {
     "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d @images.json": (
         "tests/shipping/test_serving.py"
     ),
+    "export RAY_AUTH_MODE=token": "tests/sweeps/ray_cluster.py",
+    "ray get-auth-token --generate": "tests/sweeps/ray_cluster.py",
+    "ray start --head --port=6379": "tests/sweeps/ray_cluster.py",
+    "ray start --address=first-node:6379": "tests/sweeps/ray_cluster.py",
+    "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2 hydra/launcher=ray"
+    " hydra.launcher.ray.init.address=auto": "tests/sweeps/test_on_ray.py",
     "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
@@ -67,7 +73,9 @@ def commands():
 
 
 COMMANDS = commands()
-TRAINERS = [command.partition(TRAINER)[2].strip() for command in COMMANDS if TRAINER in command]
+TRAINERS = [
+    command.partition(TRAINER)[2].strip() for command in COMMANDS if TRAINER in command and command not in ELSEWHERE
+]
 PYTESTS = [command.partition("-m pytest ")[2] for command in COMMANDS if command.startswith("python -m pytest ")]
 SCRIPTS = sorted({match[1] for command in COMMANDS if (match := SCRIPT.fullmatch(command))})
 EXTRAS = sorted({match[1] for command in COMMANDS if (match := EXTRA.fullmatch(command))})

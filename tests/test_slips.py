@@ -104,6 +104,7 @@ def test_a_comparison_survives_all_of_them(command, plugin):
     assert all(one["result"]["test_accuracy"] > 0.5 for one in outcomes if not one["failure"])
 
 
+@pytest.mark.long
 def test_a_comparison_with_numbers_of_numpys_is_like_any_other(command, plugin):
     modes = "task.modes=[fused,numpy_number]"
     done = command(*SMALL, "model=linear", "task=compare", "task.timing=false", plugin, modes)

@@ -15,10 +15,10 @@ from mnist_trainer.figures.style import (
     LARGEST,
     Floats,
     Record,
-    color,
+    drawing,
     label_ends,
     major_ticks_only,
-    picture,
+    mode_color,
     whole_numbers,
 )
 
@@ -42,7 +42,7 @@ def saturation(record: Record, path: Path) -> None:
     The record is that of the saturation study: `scales`, `curves` (mode, rows, loss_error, gradient_error, …) and
     `events` (mode, rows, what, scale). A curve ends at ▲ where it becomes infinite, at ✕ where it becomes NaN.
     """
-    with picture(path, 15, 10) as figure:
+    with drawing(path, 15, 10) as figure:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
@@ -55,7 +55,7 @@ def saturation(record: Record, path: Path) -> None:
 
 def parting_of_ways(record: Record, path: Path) -> None:
     """Draw to `path` what each mode returns for wrong rows, the loss and the gradient, and the loss of right rows."""
-    with picture(path, 15, 10.5) as figure:
+    with drawing(path, 15, 10.5) as figure:
         figure.suptitle("The worse the mistake, the more a loss should say (float32)", fontsize=LARGEST)
         grid = figure.add_gridspec(2, 2, height_ratios=(1.35, 1))
         loss, gradient, right = (figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
@@ -78,8 +78,8 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
     """Draw and label what each mode's loss or gradient, or its error, is over the gaps; the axes have their limits."""
     low, high = axes.get_ylim()
     scales, labels = np.array(record["scales"]), []
-    for index, curve, events in modes(record, rows):
-        values = largest_nearby(curve[key]) if key.endswith("error") else np.array(curve[key], dtype=np.float64)
+    for index, curve, events in drawn_modes(record, rows):
+        values = error_envelope(curve[key]) if key.endswith("error") else np.array(curve[key], dtype=np.float64)
         drawn = np.where(np.isposinf(values), high, np.clip(values, low, high))
         end = drawn[scales <= furthest]
         _line(axes, scales[scales <= furthest], end, index)
@@ -92,18 +92,18 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
                     scales[first],
                     at,
                     marker,
-                    color=color(index),
+                    color=mode_color(index),
                     markersize=13,
                     markeredgecolor="white",
                     clip_on=False,
                     zorder=9,
                 )
-        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, color(index)))
+        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, mode_color(index)))
     label_ends(axes, labels, fontsize=LARGE)
     _gaps(axes, record, rows, furthest, height)
 
 
-def modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
+def drawn_modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
     """List each mode's index, curve and events (what: scale) for a kind of rows."""
     curves = [one for one in record["curves"] if one["rows"] == rows]
     found: list[tuple[int, Record, Mapping[str, float]]] = []
@@ -122,7 +122,7 @@ def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> s
     if off == start:
         return f"another {of}"
     if broken is not None:
-        return f"{first_not_finite(values)} from {broken:.0f}"
+        return f"{inf_or_nan_label(values)} from {broken:.0f}"
     if of == "loss" and "loss stays the same" in events:
         return f"stuck at {values[-1]:.3g}"
     if vanishes is not None:
@@ -130,12 +130,12 @@ def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> s
     return "only rounding" if off is None else f"off from {off:.0f}"
 
 
-def first_not_finite(values: Sequence[float]) -> str:
+def inf_or_nan_label(values: Sequence[float]) -> str:
     """Write the first value that is inf or nan."""
     return next((f"{value}".replace("inf", "∞") for value in values if not math.isfinite(value)), "inf or nan")
 
 
-def largest_nearby(errors: Sequence[float]) -> Floats:
+def error_envelope(errors: Sequence[float]) -> Floats:
     """Return the largest of each error and the four before it, for rounding jumps; what is not finite stays."""
     values = np.array(errors, dtype=np.float64)
     padded = np.pad(np.where(np.isfinite(values), values, 0), (4, 0), mode="symmetric")
@@ -145,7 +145,7 @@ def largest_nearby(errors: Sequence[float]) -> Floats:
 def _line(axes: Axes, scales: Floats, values: Floats, index: int) -> None:
     """Draw a curve, thinner than the one before, so that where curves coincide all are seen."""
     width = WIDTHS[min(index, len(WIDTHS) - 1)]
-    axes.plot(scales, values, color=color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
+    axes.plot(scales, values, color=mode_color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
 
 
 def _gaps(axes: Axes, record: Record, rows: str, furthest: float, height: float) -> None:

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, in_words, picture, scale_for
+from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, drawing, scale_for, words_in_axes
 
 GOOD = "viridis_r"
 
@@ -46,7 +46,7 @@ class StudyLines:
 
 def study_history(study: StudyLines, path: Path) -> None:
     """Draw each trial's value with the best so far, and the curves by epoch, a pruned trial's in another colour."""
-    with picture(path, 12, 4.6) as figure:
+    with drawing(path, 12, 4.6) as figure:
         left, right = figure.subplots(1, 2)
         _history(left, study)
         _curves(right, study)
@@ -54,7 +54,7 @@ def study_history(study: StudyLines, path: Path) -> None:
 
 def study_parameters(study: StudyLines, path: Path) -> None:
     """Draw how much each hyperparameter mattered, and every finished trial as a line across its values."""
-    with picture(path, 12, 4.6) as figure:
+    with drawing(path, 12, 4.6) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 2))
         _importance(left, study)
         _parallel(figure, right, study)
@@ -65,7 +65,7 @@ def _history(axes: Axes, study: StudyLines) -> None:
     axes.set(title="Trials and the best so far", xlabel="trial", ylabel=study.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not done:
-        in_words(axes, "no trial has finished")
+        words_in_axes(axes, "no trial has finished")
         return
     numbers, values = [each.number for each in done], np.array([each.value for each in done], dtype=np.float64)
     axes.plot(numbers, values, "o", color=BLUE, markersize=5, alpha=0.7, label="finished")
@@ -98,7 +98,7 @@ def _curves(axes: Axes, study: StudyLines) -> None:
         told.add(name)
         drawn += values
     if not drawn:
-        in_words(axes, "no trial has reported an epoch")
+        words_in_axes(axes, "no trial has reported an epoch")
         return
     scale_for(axes, drawn)
     axes.legend(loc="best")
@@ -107,7 +107,7 @@ def _curves(axes: Axes, study: StudyLines) -> None:
 def _importance(axes: Axes, study: StudyLines) -> None:
     axes.set(title="Importance", xlabel=f"share for {study.objective}")
     if not study.importance:
-        in_words(axes, "too few trials to tell")
+        words_in_axes(axes, "too few trials to tell")
         return
     ordered = sorted(study.importance.items(), key=lambda item: item[1])
     axes.barh([key for key, _ in ordered], [value for _, value in ordered], color=BLUE)
@@ -118,7 +118,7 @@ def _parallel(figure: Figure, axes: Axes, study: StudyLines) -> None:
     axes.set_title("Finished trials across their values")
     done = study.finished
     if not done:
-        in_words(axes, "no trial has finished")
+        words_in_axes(axes, "no trial has finished")
         return
     values = np.array([each.value for each in done], dtype=np.float64)
     order = np.argsort(-values if study.minimized else values)  # the best on top

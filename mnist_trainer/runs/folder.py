@@ -95,9 +95,11 @@ def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_:
     return f"{outputs}/{now}-{folder_name(str(_root_.name))}-{unique}"
 
 
-OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
-OmegaConf.register_new_resolver("folder_name", lambda name: folder_name(str(name)), replace=True)
-OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.run_dir", _run_dir, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.folder_name", lambda name: folder_name(str(name)), replace=True)
+OmegaConf.register_new_resolver(
+    "mnist_trainer.unless", lambda given, value: value if given is None else None, replace=True
+)
 
 
 @dataclass(frozen=True)

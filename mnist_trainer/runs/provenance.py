@@ -1,14 +1,12 @@
 """Where a run's numbers come from: code, versions, machine, and the resolved configuration."""
 
 import getpass
-import json
 import os
 import platform
 import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from mnist_trainer import __version__
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, flattened
 from mnist_trainer.runs.cores import usable_cpus
 
 
@@ -70,17 +68,6 @@ def _git(folder: Path, *asked: str) -> str:
 def flat(config: Config) -> dict[str, object]:
     """Return all values of a configuration by dotted key; lists become JSON."""
     return flattened(asdict(config))
-
-
-def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Flatten nested mappings to dotted keys; lists become JSON."""
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
 
 
 def machine() -> dict[str, str]:

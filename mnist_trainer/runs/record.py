@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from mnist_trainer import registry
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, flattened
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError, PrunedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
@@ -124,7 +124,9 @@ def colour_of(mode: str) -> dict[str, str]:
 def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, tags: Mapping[str, str]) -> None:
     """Write what the run is made of."""
     held = trainer.validation.samples
-    params = {key: value for key, value in flat(config).items() if key not in PLUMBING}
+    params = {
+        key: value for key, value in flat(config).items() if key not in PLUMBING and not key.startswith("tracking.")
+    }
     params |= {"data.name": dataset.name, "data.validation_size": held}
     params["model.parameters"] = trainer.model.parameters.size
     journal.params(params)
@@ -138,6 +140,7 @@ def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, 
             "data.fallback": str(dataset.fallback).lower(),
             **machine_tags(),
             **tags,
+            **{key: str(value) for key, value in flattened(config.tracking.tags).items()},
         }
     )
     for event in datasets(dataset, trainer, config.seed):

@@ -20,6 +20,7 @@ from mnist_trainer.runs.checkpoints import RunCheckpoint, read_checkpoint
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import planned, read_config
 from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.training.state import State, restore
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
@@ -86,10 +87,10 @@ class Resumption:
         """How the run is tracked: as before, but for what is changed."""
         return Tracked.as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
-    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> Start:
+    def record(self, tracked: Tracked, place: Place, parent: str | None) -> Start:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
-            return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
+            return tracked.record("run", place=place, name=self.config.name, parent=parent)
         return tracked.again(self.start)
 
     def restore(self, trainer: Trainer, dataset: Dataset) -> None:

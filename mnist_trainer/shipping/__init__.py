@@ -5,7 +5,7 @@ what was sent and what is left. Whatever a store does, training doesn't see it, 
 
 `shipper`, training's side; `child`, the process beside it; `watch`, its loop, and `sync`, without one; `delivery`, one
 journal on its way; `position`, how far it is; `mlflow_run`, its run, begun and ended, and `outbox`, what is sent
-between; `description`, what its page begins with, and `pages`, the links to it; `store`, which answers or not, and
-`patience` with it; `pictures`, drawn at the end; `model`, logged as a `packed_model` with its `served_code`, its
-`registration`, and how it is `fetched` again; `shipment`, the report.
+between; `place`, where a store has it; `description`, what its page begins with, and `pages`, the links to it;
+`store`, which answers or not, and `patience` with it; `pictures`, drawn at the end; `model`, logged as a
+`packed_model` with its `served_code`, its `registration`, and how it is `fetched` again; `shipment`, the report.
 """

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.errors import DeletedError, TrackingError
 from mnist_trainer.journal.address import sqlite_path
 
 POLL_SECONDS = 0.3
@@ -42,6 +42,8 @@ class Patience:
         self.error: str | None = None
         self.lasting = False
         """Whether waiting a little won't help."""
+        self.answered = False
+        """Whether the failure is an answer, in our words."""
         self._hopeless = False
         self._failures = 0
         self._retry_at = 0.0
@@ -58,7 +60,8 @@ class Patience:
     def failed(self, error: Exception, uri: str) -> None:
         """Note a failure with the store at `uri`; the log gets each kind in a row once."""
         message = one_line(error, uri)
-        self.lasting, self._hopeless = not may_mend(error), isinstance(error, TrackingError)
+        self.answered = isinstance(error, TrackingError)
+        self.lasting, self._hopeless = not may_mend(error), is_final(error)
         if message != self.error:
             log.error("%s", message, exc_info=not (self.lasting or isinstance(error, TrackingError)))
         self.error = message
@@ -73,6 +76,11 @@ def one_line(error: Exception, uri: str) -> str:
     text = hidden(" ".join(_text(_cause(error)).split()))
     where = f"{sqlite_path(uri) or hidden(uri)}: " + (f"{error}: " if isinstance(error, FilesError) else "")
     return f"{where}{text if len(text) <= CHARACTERS else text[:CHARACTERS] + '…'}"
+
+
+def is_final(error: Exception) -> bool:
+    """Whether a later try can't come to anything else."""
+    return isinstance(error, TrackingError) and not isinstance(error, DeletedError)
 
 
 def is_outage(error: Exception) -> bool:

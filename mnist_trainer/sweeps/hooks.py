@@ -17,8 +17,11 @@ from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.hyperparameters import construct
-from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.journal.events import Start
+from mnist_trainer.runs.tracked import SEVERAL, Tracked
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
+from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption
@@ -26,14 +29,12 @@ from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
-from mnist_trainer.words import shown
+from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-SEVERAL = "several data sets"
-"""The experiment of a sweep over data sets; its runs are in those of their own data."""
 
 
 class SweepCallback(Callback):
@@ -51,9 +52,12 @@ class SweepCallback(Callback):
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
+            join(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
-            if config.hydra.launcher._target_ != BASIC_LAUNCHER and not on_cluster:
-                part_gently(sweep.folder)
+            if config.hydra.launcher._target_ != BASIC_LAUNCHER:
+                find_everywhere(config, sweep.folder)
+                if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
+                    part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
@@ -65,6 +69,13 @@ class SweepCallback(Callback):
         if problems := finish("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
+
+
+def find_everywhere(config: DictConfig, folder: Path) -> None:
+    """Let jobs find the sweep's folder from whatever directory a launcher starts them in."""
+    with read_write(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
 
 
 def begin(config: DictConfig) -> Sweep:
@@ -80,9 +91,9 @@ def begin(config: DictConfig) -> Sweep:
     folder = Path(config.hydra.sweep.dir).absolute()
     if tuned:
         going_on.check(config, overrides, folder)
-    experiment = checked(config, overrides, tracked)
+    data, place = checked(config, overrides, tracked)
     jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -104,10 +115,10 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        experiment = checked(whole, resumption.record.overrides, tracked)
+        data, place = checked(whole, resumption.record.overrides, tracked, resumption.start)
         if not tuned:
             hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
-        Sweep.current = Sweep.resumed(resumption, tracked, experiment)
+        Sweep.current = Sweep.resumed(resumption, tracked, place, data)
     except BaseException:
         resumption.journal.close()
         raise
@@ -123,13 +134,14 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
-    """Raise what no job could run with; return the name of the data set, which is there then for all of them."""
+def checked(
+    config: DictConfig, overrides: list[str], tracked: Tracked, start: Start | None = None
+) -> tuple[str, Place]:
+    """Raise what no job could run with; return the data's name, and where the sweep goes. The data are there then."""
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     tracked.check()
     check_fixed(config, overrides)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
-    tracked.require(experiment)
-    return experiment
+    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    return name, tracked.place(name) if start is None else tracked.place_of(start)

@@ -96,7 +96,9 @@ class SweepResumption:
 
 def subfolder(job: Job) -> str:
     """Return the name of a job's folder, as an override has it: a new one is to be named as Hydra would have."""
-    return quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{folder_name:${{name}}}}'"
+    return (
+        quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{mnist_trainer.folder_name:${{name}}}}'"
+    )
 
 
 def sweep_folder(resume: str, outputs: Path) -> Path:

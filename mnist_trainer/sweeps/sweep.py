@@ -17,6 +17,7 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import CUT, cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.shipper import child_environment
 from mnist_trainer.sweeps.description import description
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
@@ -61,6 +62,7 @@ class Sweep:
         tracked: Tracked,
         run: Start,
         record: SweepRecord,
+        data: str,
         *,
         resumed: bool = False,
     ) -> None:
@@ -76,26 +78,34 @@ class Sweep:
             journal.start(run)
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))  # it reads once where the sweep goes
-        journal.tags({"sweep.overrides": " ".join(record.overrides), "data.name": run.experiment, **machine_tags()})
+        journal.tags(
+            {"sweep.overrides": " ".join(record.overrides), "data.name": data, **tracked.tags, **machine_tags()}
+        )
 
     @classmethod
     def begun(
-        cls, folder: Path, tracked: Tracked, experiment: str, overrides: list[str], jobs: list[list[str]] | None
+        cls,
+        folder: Path,
+        tracked: Tracked,
+        place: Place,
+        data: str,
+        overrides: list[str],
+        jobs: list[list[str]] | None,
     ) -> "Sweep":
         """Begin a sweep in a new folder; `jobs` are the overrides of each, None if they aren't known beforehand."""
-        run = new_run(tracked, experiment, overrides)
-        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs))
+        run = new_run(tracked, place, overrides)
+        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs), data)
 
     @classmethod
-    def resumed(cls, resumption: SweepResumption, tracked: Tracked, experiment: str) -> "Sweep":
+    def resumed(cls, resumption: SweepResumption, tracked: Tracked, place: Place, data: str) -> "Sweep":
         """Go on with a sweep, in its own folder and run."""
         journal, start, record = resumption.journal, resumption.start, resumption.record
         cut_back(journal, None, resolve_uri(tracked.config.uri, tracked.store_folder))
         if start is None:
-            run = replace(new_run(tracked, experiment, record.overrides), run=record.run)
+            run = replace(new_run(tracked, place, record.overrides), run=record.run)
         else:
             run = tracked.again(start)
-        return cls(journal, tracked, run, record, resumed=start is not None)
+        return cls(journal, tracked, run, record, data, resumed=start is not None)
 
     @property
     def tuned(self) -> bool:
@@ -181,9 +191,9 @@ class Sweep:
             log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
-def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
+def new_run(tracked: Tracked, place: Place, overrides: Sequence[str]) -> Start:
     """Return what a new sweep's journal starts with."""
-    return tracked.record("sweep", experiment=experiment, name=sweep_name(overrides), parent=None)
+    return tracked.record("sweep", place=place, name=sweep_name(overrides), parent=None)
 
 
 def draw(folder: Path) -> None:

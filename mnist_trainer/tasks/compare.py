@@ -5,11 +5,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_trainer.analysis.comparison.entrants import describe, lockstep_of, tags_of
+from mnist_trainer.analysis.comparison.entrants import comparison_tags, lockstep_of, log_entrants
 from mnist_trainer.analysis.comparison.files import REPORT, ComparisonFiles
 from mnist_trainer.analysis.comparison.lockstep import Lockstep
-from mnist_trainer.analysis.comparison.progress import Progress
-from mnist_trainer.analysis.comparison.summary import summed_up
+from mnist_trainer.analysis.comparison.progress import LockstepProgress
+from mnist_trainer.analysis.comparison.summary import sum_up_lockstep
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError, SlipError
@@ -19,6 +19,7 @@ from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.tasks.loss_modes import configs_of
 from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.words import shown
@@ -42,22 +43,22 @@ def compare(config: Config, folder: Path, *, alone: bool) -> Answer:
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     dataset = build_data(config.data)
-    tracked.require(dataset.name)
-    parent = tracked.record("comparison", experiment=dataset.name, name=config.name, parent=None)
+    place = tracked.place(dataset.name)
+    parent = tracked.record("comparison", place=place, name=config.name, parent=None)
     runs = [
         Run(
             own,
             folder / f"{number}-{own.loss.name}",
             dataset,
             *build_trainer(own, dataset),
-            tracked.record("run", experiment=dataset.name, name=own.name, parent=parent.run),
+            tracked.record("run", place=Place(place.experiment), name=own.name, parent=parent.run),
         )
         for number, own in enumerate(configs)
     ]
     lockstep = lockstep_of(runs, shadow_every=task.shadow_every)
     if alone:
-        describe(runs)
-    journaling = journaled(config, folder, dataset, parent, trainer=runs[0].trainer, tags=tags_of(runs))
+        log_entrants(runs)
+    journaling = journaled(config, folder, dataset, parent, trainer=runs[0].trainer, tags=comparison_tags(runs))
     threads = product_limits(product_threads(config.trainer))
     with shipped(tracked, folder, "comparison"), journaling as journal, threads:
         try:
@@ -87,7 +88,7 @@ def train(lockstep: Lockstep[Result], journal: Journal, interruption: Interrupti
     """Train the modes to their ends, under the eyes of the terminal and the journal."""
     for entrant in lockstep.entrants:
         entrant.trainer.interruption = interruption
-    with lockstep, Progress(lockstep, journal, table=table, bar=bar) as progress:
+    with lockstep, LockstepProgress(lockstep, journal, table=table, bar=bar) as progress:
         for step in lockstep.rounds():
             progress.update(step)
 
@@ -97,7 +98,7 @@ def conclude(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) 
     for run, entrant in zip(runs, lockstep.entrants, strict=True):
         if entrant.result is not None:
             run.tell(entrant.result)
-    comparison = summed_up(lockstep)
+    comparison = sum_up_lockstep(lockstep)
     files = ComparisonFiles(runs, comparison, journal)
     files.write()
     return files

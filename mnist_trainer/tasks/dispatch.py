@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -49,6 +51,8 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if not hydra.job.chdir:
+        go_back(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
@@ -87,6 +91,13 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = 1
         log.exception("the job failed")
     return None
+
+
+def go_back(folder: Path) -> None:
+    """Work where the command was typed, as far as this host has that folder: launchers start jobs anywhere."""
+    with suppress(OSError):
+        if Path.cwd() != folder:
+            os.chdir(folder)
 
 
 def hide_passwords(folder: Path) -> None:

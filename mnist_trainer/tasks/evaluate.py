@@ -48,10 +48,10 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Ans
     about = classifier.description
     if about.data.get("name") == dataset.name and about.data.get("digest") != dataset.digest:
         log.warning(f"these {dataset.name} are others than the model was trained on: their digest is {dataset.digest}")
-    tracked.require(dataset.name)
+    place = tracked.place(dataset.name)
     answers = Answers.of(classifier, dataset.test_images, dataset.test_labels)
     scores, title = answers.scores, f"{about.name} on {dataset.name}"
-    record = tracked.record("evaluation", experiment=dataset.name, name=f"evaluate-{about.name}", parent=None)
+    record = tracked.record("evaluation", place=place, name=f"evaluate-{about.name}", parent=None)
     data = DatasetEvent(
         name=dataset.name,
         digest=dataset.digest,
@@ -65,7 +65,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Ans
         try:
             journal.start(record)
             journal.params({"checkpoint": settings.checkpoint, "which": settings.which, "data.name": dataset.name})
-            journal.tags({"model": about.name, "data.name": dataset.name, **machine_tags()})
+            journal.tags({"model": about.name, "data.name": dataset.name, **machine_tags(), **tracked.tags})
             journal.write(data)
             journal.metrics(int(about.result.get("updates", 0)), metrics_of(scores))
             journal.write(Confusion(scores.confusion.tolist(), list(classifier.class_names)))

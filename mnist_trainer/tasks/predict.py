@@ -17,7 +17,7 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import write_whole
 from mnist_trainer.inference.chosen import read_chosen
 from mnist_trainer.inference.classifier import Classifier
-from mnist_trainer.inference.predictions import Prediction, predictions
+from mnist_trainer.inference.predictions import Prediction, predictions_of_pictures
 from mnist_trainer.inference.preparation import Prepared
 from mnist_trainer.runs.outcome import Answer
 from mnist_trainer.tasks.terminal import console
@@ -42,7 +42,7 @@ def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Answ
     classifier = classifier_for(config)
     read = list(pictures(settings.images, classifier, config, overrides))
     images = np.stack([seen.image for _, seen, _ in read])
-    found = predictions(
+    found = predictions_of_pictures(
         [name for name, _, _ in read],
         classifier.probabilities(images),
         classifier.class_names,

@@ -22,7 +22,8 @@ def sync(config: Config) -> int:
             path.stat()
         except OSError as error:
             raise TrackingError(f"journal={path}: no such file or folder ({error.strerror})") from error
-    report = send(paths, store_folder=tracked.store_folder, uri=config.tracking.uri)
+    wanted = config.tracking
+    report = send(paths, store_folder=tracked.store_folder, uri=wanted.uri, experiment=wanted.experiment)
     log.info(report.summary())
     if problem := report.problem():
         log.warning(problem)

@@ -53,19 +53,19 @@ def train(
     tracked.check()
     dataset = build_data(config.data, data)
     trainer, test = build_trainer(config, dataset)
-    if parent is None:  # a sweep has asked, for all its jobs
-        tracked.require(dataset.name)
+    start = None if resumption is None else resumption.start
+    place = tracked.place(dataset.name, parent=parent) if start is None else tracked.place_of(start, parent=parent)
     kept = resumption.processes if resumption else None
     cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
     take(cores, config.trainer, trainer)
     if resumption is not None:
         resumption.restore(trainer, dataset)
-        record = resumption.record(tracked, dataset.name, parent)
+        record = resumption.record(tracked, place, parent)
         resumption.describe(trainer)
         resumption.begin(record, trainer.processes)
     else:
         name = called.name if called else config.name
-        record = tracked.record("run", experiment=dataset.name, name=name, parent=parent)
+        record = tracked.record("run", place=place, name=name, parent=parent)
     if alone:
         describe(config, dataset, trainer, with_model=parent is None and resumption is None)
     shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs

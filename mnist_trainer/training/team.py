@@ -14,23 +14,24 @@ An update has three phases, with all at rest between them:
 
 Whoever is free does what is to be done: a part that its process hasn't begun, for want of a core, the first process
 does itself. So a busy machine costs what a single process would have cost, and a little. Only where layers draw at
-random each has to do its own, since all draw alike.
+random each has to do its own, since all draw alike. And if one is killed, by a system that is out of memory, say, the
+first does its part from then on, with the same bits; but what it leaves half summed, or half updated, nobody can mend.
 """
 
 import contextlib
 import functools
 import gc
+import logging
 import math
 import os
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -40,12 +41,15 @@ from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
+from mnist_trainer.process import warnings_as
 from mnist_trainer.training.interruption import SIGNALS
 from mnist_trainer.training.sections import LINE, give_back, of_section, parts
 from mnist_trainer.training.worker import Alone, Measures
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
+
+log = logging.getLogger(__name__)
 
 GRADIENTS, SUM, STEP = range(3)
 SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
@@ -65,8 +69,8 @@ class Team:
     """`processes` processes, this one among them, from `__enter__` to `__exit__`.
 
     Raises `NoTeamError`, here or on entering, where the system doesn't grant what they need, and `TeamError` when one
-    of them ends before its time. While the team is at work, the model's gradients in this process are those of a part
-    of the batch.
+    of them ends in the midst of a sum or a step. While the team is at work, the model's gradients in this process are
+    those of a part of the batch.
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
@@ -74,7 +78,7 @@ class Team:
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
         self._sections = parts(parameters.size, processes, grain=LINE)
-        self._pids: list[int] = []
+        self._pids: dict[int, int] = {}  # of those that live, by number
         with granted("shared memory", processes):
             self._share(parameters.size, capacity, processes)
         with granted("semaphores, which lie in /dev/shm", processes):
@@ -98,15 +102,13 @@ class Team:
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the others for good: the parent says when it is over
             for number in range(1, len(self._sections)):
-                with warnings.catch_warnings():
-                    # Python 3.12 warns of other threads' locks: the library of the products mends its own after a
-                    # fork, and a member takes no others
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    with granted("processes of their own", len(self._sections)):
-                        pid = os.fork()
+                # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
+                # and a member takes no others
+                with warnings_as("ignore", DeprecationWarning), granted("processes of their own", len(self._sections)):
+                    pid = os.fork()
                 if pid == 0:
                     self._serve(number, parent)
-                self._pids.append(pid)
+                self._pids[number] = pid
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
             self._end()
@@ -125,7 +127,7 @@ class Team:
     def _end(self) -> None:
         """End the others: they hold nothing that is theirs alone."""
         while self._pids:
-            pid = self._pids.pop()
+            _, pid = self._pids.popitem()
             with contextlib.suppress(ProcessLookupError, ChildProcessError):  # where SIGCHLD is ignored
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
@@ -164,18 +166,27 @@ class Team:
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
         self._order[:] = order, rows, rate, scale
-        for semaphore in self._to_do[1:]:
-            semaphore.release()
+        generators = self._model.generators.values() if order == GRADIENTS else ()
+        drawn = [each.bit_generator.state for each in generators]
+        for number in self._pids:
+            self._to_do[number].release()
         self._part(0)
-        busy = []
-        for number, pid in enumerate(self._pids, start=1):
-            if (order == GRADIENTS and self._model.generators) or not self._to_do[number].acquire(False):
-                busy.append((pid, self._done[number]))
+        busy: list[int] = []
+        for number in range(1, len(self._sections)):
+            if number in self._pids and (drawn or not self._to_do[number].acquire(False)):
+                busy.append(number)
             else:
-                self._check(pid)
-                self._part(number)
-        for pid, done in busy:
-            acquire(done, functools.partial(self._check, pid))
+                self._lives(number)
+                self._instead(number, drawn)
+        for number in busy:
+            if not acquire(self._done[number], functools.partial(self._lives, number, begun=order)):
+                self._instead(number, drawn)
+
+    def _instead(self, number: int, drawn: list[Any]) -> None:
+        """Do another's part: what was drawn at random for this process's own is drawn again."""
+        for generator, state in zip(self._model.generators.values(), drawn, strict=False):
+            generator.bit_generator.state = state
+        self._part(number)
 
     def _serve(self, number: int, parent: int) -> NoReturn:
         """Do in a forked process what is told, until the end or the parent's death."""
@@ -233,15 +244,26 @@ class Team:
         if len(gradients):
             self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
 
-    def _check(self, pid: int) -> bool:
-        """Raise `TeamError` if the process has ended."""
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            self._pids.remove(pid)
+    def _lives(self, number: int, *, begun: int | None = None) -> bool:
+        """Whether a process still runs; raises `TeamError` if it ended in the midst of what can't be begun again."""
+        if number not in self._pids:
+            return False
+        pid = self._pids[number]
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # where SIGCHLD is ignored, or somebody else has waited for it
+            ended, how = pid, "ended"
+        else:
             code = os.waitstatus_to_exitcode(status)
-            how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
-            raise TeamError(f"process {pid}, one of {len(self._sections)} that train together, ended: {how}")
-        return True
+            how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+        if not ended:
+            return True
+        del self._pids[number]
+        what = f"process {pid}, one of {len(self._sections)} that train together, {how}"
+        if begun in (SUM, STEP):
+            raise TeamError(f"{what}, in the midst of an update")
+        log.warning(f"{what}; this one does its part from now on")
+        return False
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from mnist_trainer.figures.explanation import Numbers, cell, explanation_picture
+from mnist_trainer.figures.explanation import ExplanationNumbers, explanation_picture, heat_cell
 
 
 def numbers(logits, label):
@@ -13,7 +13,7 @@ def numbers(logits, label):
     t = np.eye(len(z))[label]
     jacobian = np.diag(p) - np.outer(p, p)
     posted, diagonal = (p - t) * p * (1 - p), -t * (1 - p)
-    return Numbers(
+    return ExplanationNumbers(
         image=np.zeros((28, 28), np.uint8),
         title="mnist, test image 3",
         names=[str(i) for i in range(len(z))],
@@ -57,7 +57,7 @@ def test_the_jacobian_has_all_its_numbers(tmp_path, drawn):
     n = numbers(np.linspace(0, 3, 10), 4)
     explanation_picture(n, tmp_path / "a.png")
     (matrix,) = (axes for axes in drawn[0].get_axes() if len(axes.texts) == 100)
-    assert [text.get_text() for text in matrix.texts] == [cell(value) for value in n.jacobian.flat]
+    assert [text.get_text() for text in matrix.texts] == [heat_cell(value) for value in n.jacobian.flat]
 
 
 def test_a_slide(tmp_path):
@@ -75,4 +75,4 @@ def test_a_network_that_is_sure(tmp_path):
     ("value", "text"), [(0, "0"), (0.2345, ".234"), (-0.05, "−.050"), (-2.8686, "−2.869"), (-2e-5, "≈0")]
 )
 def test_cells(value, text):
-    assert cell(value) == text
+    assert heat_cell(value) == text

@@ -48,6 +48,7 @@ def test_a_user_without_an_account_and_a_home_needs_neither(tmp_path, arguments)
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.long
 def test_mlflow_s_store_is_made_without_a_home(tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     done = run("-W", "ignore", "-c", NOBODY + CONNECT, uri, folder=tmp_path)

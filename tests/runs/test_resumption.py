@@ -487,6 +487,7 @@ def test_a_run_that_is_running_is_left_alone(spawn, command, wait_for, tmp_path)
     assert process.returncode == 143
 
 
+@pytest.mark.long
 def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, tmp_path):
     saved = []
     save = checkpoints.Checkpoints._save

@@ -130,7 +130,9 @@ def test_a_finished_run_s_model_is_logged_linked_and_registered(outputs, finishe
 
 
 @pytest.mark.parametrize("kill", ["before", pytest.param("after", marks=pytest.mark.long)])
-@pytest.mark.parametrize("place", range(10))
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=pytest.mark.long if place != 4 else ()) for place in range(10)]
+)
 def test_killed_between_any_two_calls_and_sent_again_it_is_there_once(
     outputs, finished, client, rows, monkeypatch, place, kill
 ):
@@ -176,6 +178,7 @@ def test_a_model_that_can_t_be_packed_is_told_and_the_run_is_sent(outputs, finis
     assert [str(model.status) for model in models_of(client)] != ["READY"]
 
 
+@pytest.mark.long
 def test_an_alias_stays_with_a_later_version(outputs, finished, client):
     for name in "ab":
         sync([finished(name, asked=REGISTERED)], store_folder=outputs)

@@ -180,6 +180,7 @@ def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin
     assert sync([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
 
 
+@pytest.mark.long
 def test_a_wait_that_is_too_short_ends_the_shipper_and_leaves_the_journal(outputs, begin, write):
     shipper = Shipper(outputs / "a")
     write(begin("a", uri="http://127.0.0.1:9"))

@@ -173,13 +173,22 @@ def test_a_run_deleted_in_mlflow_stays_deleted(outputs, begin, client, rows):
     assert rows("select count(*) from runs") == [(1,)]
 
 
-def test_a_deleted_experiment_is_restored(outputs, begin, write, client):
+def test_a_deleted_experiment_stays_deleted_and_what_is_kept_can_go_to_another(outputs, begin, write, client):
     write(begin("a"))
     experiment = sync([], store_folder=outputs).runs[0].experiment_id
     client.delete_experiment(experiment)
     write(begin("b"))
-    assert sync([], store_folder=outputs).runs[0].experiment_id == experiment
-    assert client.get_experiment(experiment).lifecycle_stage == "active"
+    write(begin("c", experiment="letters"))
+    report = sync([], store_folder=outputs)
+    assert report.summary() == "sent 1 run, 1 not sent"  # another experiment's is
+    assert (
+        "its experiment mnist was deleted; to have it back, with all its runs: env MLFLOW_TRACKING_URI=" in report.error
+    )
+    assert f"mlflow experiments restore -x {experiment}; or name another" in report.error
+    assert client.get_experiment(experiment).lifecycle_stage == "deleted"
+    assert sync([], store_folder=outputs, experiment="mine").summary() == "sent 1 run"
+    found = client.get_experiment_by_name("mine")
+    assert [run.info.run_name for run in client.search_runs([found.experiment_id])] == ["run b"]
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/nowhere", "http://127.0.0.1:9"])

@@ -70,6 +70,7 @@ def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_what_some_jobs_can_run_is_left_to_the_jobs(command):
     done = command(*TINY, "optimizer.lr=0.1,-1", "optimizer=sgd")
@@ -92,6 +93,7 @@ def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(com
     assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_a_diverging_job_is_reported_with_its_reason(command):
     done = command(*TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
@@ -142,6 +144,7 @@ def test_a_sweep_that_cannot_be_composed_ends_with_code_2_and_no_open_journal(co
     assert [folder for folder in done.folders if not events_of(folder, "end")] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_path):
     def fail(*args, **kwargs):

@@ -30,11 +30,20 @@ def conf(tmp_path, monkeypatch):
     ("name", "content", "arguments"),
     [
         ("conf/experiment/swept.yaml", EXPERIMENT, ["experiment=swept"]),
-        ("conf/swept.yaml", MAIN, ["-cn", "swept"]),
-        ("more/experiment/swept.yaml", EXPERIMENT, ["-cd", "{}/more", "experiment=swept"]),
-        ("more/experiment/swept.yaml", EXPERIMENT, ["hydra.searchpath=[{}/more]", "experiment=swept"]),
+        pytest.param("conf/swept.yaml", MAIN, ["-cn", "swept"], marks=pytest.mark.long),
+        pytest.param(
+            "more/experiment/swept.yaml", EXPERIMENT, ["-cd", "{}/more", "experiment=swept"], marks=pytest.mark.long
+        ),
+        pytest.param(
+            "more/experiment/swept.yaml",
+            EXPERIMENT,
+            ["hydra.searchpath=[{}/more]", "experiment=swept"],
+            marks=pytest.mark.long,
+        ),
         ("conf/experiment/swept.yaml", "", ["hydra.mode=MULTIRUN", "seed=0,1"]),
-        ("conf/experiment/swept.yaml", "", ["hydra={{mode: MULTIRUN}}", "seed=0,1"]),
+        pytest.param(
+            "conf/experiment/swept.yaml", "", ["hydra={{mode: MULTIRUN}}", "seed=0,1"], marks=pytest.mark.long
+        ),
     ],
 )
 def test_a_sweep_can_be_asked_for_wherever_hydra_looks(command, conf, tmp_path, name, content, arguments):

@@ -240,6 +240,7 @@ def test_a_job_that_diverged_is_not_run_again(command, events_of):
     assert (end["status"], end["reason"]) == ("FAILED", "1 of 2 jobs have no result: see sweep.md")
 
 
+@pytest.mark.long
 def test_a_job_that_failed_or_whose_folder_is_gone_starts_again(command, monkeypatch, assert_whole):
     build = dispatch.train
 
@@ -259,6 +260,7 @@ def test_a_job_that_failed_or_whose_folder_is_gone_starts_again(command, monkeyp
     assert_whole(first.run, "seed=0,1")
 
 
+@pytest.mark.long
 def test_jobs_that_were_resumed_one_by_one_end_the_sweep(stopped, command, assert_whole):
     sweep = stopped("seed=0,1", after=STEPS + 15)
     assert command(f"resume={jobs_of(sweep)[1]}").code == 0
@@ -268,6 +270,7 @@ def test_jobs_that_were_resumed_one_by_one_end_the_sweep(stopped, command, asser
     assert_whole(sweep, "seed=0,1")
 
 
+@pytest.mark.long
 def test_a_job_that_cannot_go_on_says_why_in_the_report(stopped, command):
     sweep = stopped("seed=0,1", after=15)
     for name in (CHECKPOINT, PREVIOUS):

@@ -29,14 +29,15 @@ NUMBER = r"\d[\d.]*(?:e-\d+)?"
 @pytest.fixture
 def _no_figures(monkeypatch):
     """Drawing takes 3 s."""
-    monkeypatch.setattr(files, "draw", lambda *arguments: None)
+    monkeypatch.setattr(files, "draw_for_report", lambda *arguments: None)
 
 
+@pytest.mark.long
 def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, monkeypatch):
     def fail(*args):
         raise MemoryError
 
-    monkeypatch.setattr(files, "draw", fail)
+    monkeypatch.setattr(files, "draw_for_report", fail)
     done = command(*TINY)
     assert done.code == 0
     assert "curves.png can't be drawn: MemoryError" in done.output
@@ -52,6 +53,7 @@ def ends(done, events_of):
     return [(end["status"], end["reason"]) for folder in folders for end in events_of(folder, "end")]
 
 
+@pytest.mark.long
 def test_figures_of_other_kinds_on_request(command, events_of):
     done = command(*TINY, "epochs=1", "task.figures=[svg,pdf]")
     files = {path.name for path in done.run.iterdir()}
@@ -118,6 +120,7 @@ def test_the_verdict_the_report_the_outcome_and_mlflow_tell_the_same_measured_nu
     assert all(len(metrics_of(done.run, name)) > 1 for name in told)  # a single dot is no curve
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_the_page_in_mlflow_says_which_mode_was_better_by_how_much_and_then_the_verdict(command, events_of):
     done = command(*TINY)
@@ -150,6 +153,7 @@ def test_mistakes_are_told_from_the_numbers_and_those_that_cannot_go_on_fail_alo
     assert not any("posted_question" in name for name in names)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_when_no_mode_gets_to_its_end_the_command_fails_with_the_reasons_and_a_report(command, events_of):
     done = command(*TINY, "task.modes=[mistakes/posted_question,fused]", "optimizer.lr=1e25", "schedule=constant")
@@ -180,6 +184,7 @@ def test_what_cannot_be_compared_is_told_before_anything_is_written(command, ove
     assert done.folders == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_a_name_of_ones_own_is_in_the_names_of_the_runs(command, events_of):
     done = command(*TINY, "name=mine", "epochs=1")
@@ -221,6 +226,7 @@ def test_a_plugins_loss_is_a_mode_by_the_name_it_registered(command, tmp_path):
     assert [one["mode"] for one in numbers_of(done)["comparison"]["outcomes"]] == ["fused", "brier"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_every_journal_killed(spawn, events_of, tmp_path, number):
     process = spawn(*TINY, "epochs=100000")
@@ -270,6 +276,7 @@ def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spa
     assert json.loads((folder / "outcome.json").read_text())["status"] == "KILLED"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_losses_of_different_functions_are_not_measured_against_each_other(command, events_of):
     done = command(*TINY, "task.modes=[fused,clipped]", "loss.label_smoothing=0.1", "epochs=1")
@@ -287,6 +294,7 @@ def test_losses_of_different_functions_are_not_measured_against_each_other(comma
     assert "| test loss |" in page
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_a_mistake_is_not_called_one_function_though_it_agreed(command):
     done = command(*TINY, "task.modes=[fused,sum_for_mean]", "epochs=1", "batch_size=1", "optimizer.lr=0.001")
@@ -304,6 +312,7 @@ def test_the_cpus_are_counted_as_what_they_are(monkeypatch, total, usable, words
     assert provenance.logical_cpus() == words
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_timing_is_of_the_losses_and_of_the_whole_step_without_learning(command, monkeypatch):
     time_losses = files.timing.time_losses
@@ -331,7 +340,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
     config = configured()
     dataset = build_data(config.data)
     run = Run(config, None, dataset, *build_trainer(config, dataset), None)
-    step = files.training_step(run)
+    step = files.mode_step_to_time(run)
     (trainer,) = [cell.cell_contents for cell in step.__closure__ if hasattr(cell.cell_contents, "optimizer")]
     before = trainer.model.parameters.values.copy()
     step()

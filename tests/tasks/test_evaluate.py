@@ -58,6 +58,7 @@ def own_set(folder, shape=(28, 28), classes=10, count=30):
     return ["data=idx", f"data.root={folder}", *keys]
 
 
+@pytest.mark.long
 def test_on_other_data_it_is_told_whose_and_other_classes_or_shapes_are_refused(trained, command, tmp_path):
     done = command("task=evaluate", f"checkpoint={trained}", *own_set(tmp_path), "tracking=off")
     assert done.code == 0, done.output

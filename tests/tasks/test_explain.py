@@ -36,7 +36,7 @@ def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, mon
     def fail(*args):
         raise ModuleNotFoundError("No module named 'matplotlib'")
 
-    monkeypatch.setattr(explain, "draw", fail)
+    monkeypatch.setattr(explain, "draw_explanation", fail)
     done = command(*TINY, "task.updates=0")
     assert done.code == 0
     assert "explanation.png can't be drawn: No module named 'matplotlib'" in done.output
@@ -52,6 +52,7 @@ def test_the_image_that_was_asked_for(command):
     assert "(4, 10, 4, 10)" in done.output  # the batch goes on at the first image
 
 
+@pytest.mark.long
 def test_figures_of_other_kinds_on_request(command):
     done = command(*TINY, "task.updates=1", "task.figures=[svg,pdf]")
     assert b"<svg" in (done.run / "explanation.svg").read_bytes()[:2000]
@@ -59,6 +60,7 @@ def test_figures_of_other_kinds_on_request(command):
     assert (done.run / "explanation.png").exists()  # which the handout shows
 
 
+@pytest.mark.long
 def test_a_network_that_shows_nothing_is_trained_on_or_the_task_says_why_not(command):
     trained_on = command(*TINY, "optimizer=sgd", "optimizer.lr=0.003", "optimizer.momentum=0")
     assert trained_on.code == 0
@@ -85,6 +87,7 @@ def test_what_cannot_be_is_told_and_leaves_nothing(command, override, message):
     assert done.folders == []
 
 
+@pytest.mark.long
 def test_a_mistake_is_explained_with_the_logits_of_a_sound_network(command):
     sound = command(*TINY, "task.updates=5", "loss=fused")
     other = command(*TINY, "task.updates=5", "loss=mistakes/posted_answer", folder=sound.folder / "other")
@@ -94,6 +97,7 @@ def test_a_mistake_is_explained_with_the_logits_of_a_sound_network(command):
     assert z[0] == z[1]
 
 
+@pytest.mark.long
 def test_more_updates_than_the_configured_run_has(command):
     done = command(*TINY, "task.updates=150", "epochs=1", "batch_size=64")
     assert done.code == 0

@@ -4,18 +4,18 @@ import math
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.numbers import UNDERFLOW, Explanation, largest
+from mnist_trainer.analysis.explanation.numbers import UNDERFLOW, Explanation, largest_error
 from mnist_trainer.analysis.explanation.writing import (
     ROUNDING,
     VISIBLE,
-    amount,
     claim,
-    code,
+    code_block,
     equality,
     escaped,
-    formula,
+    formula_block,
+    memory_size,
     number,
-    order,
+    order_of_magnitude,
     plain,
     short_names,
 )
@@ -34,7 +34,7 @@ class LCE:  # in _back; self.g is 1
 """
 
 
-def batch(e: Explanation) -> list[str]:
+def batch_section(e: Explanation) -> list[str]:
     """Show why the result is (N, C)."""
     b = e.batch
     n, classes = b.images, b.classes
@@ -50,11 +50,11 @@ def batch(e: Explanation) -> list[str]:
         f"p reads its own row of z only, so all that isn't 0 is one Jacobian {classes}×{classes} for each image. And a "
         "Jacobian isn't what backward returns: the chain rule multiplies each with its image's row of dL/dp, which "
         f"sums i away. What is left is a row of {classes} for each image, {n:,} × {classes}: the size of the input.",
-        formula("einsum('nij,ni->nj', J, dL/dp)   (N, C, C) and (N, C) to (N, C)"),
+        formula_block("einsum('nij,ni->nj', J, dL/dp)   (N, C, C) and (N, C) to (N, C)"),
         "\n".join(
             table(
                 ["array", "shape", "float64"],
-                [[what, str(shape), amount(8 * math.prod(shape))] for what, shape in rows],
+                [[what, str(shape), memory_size(8 * math.prod(shape))] for what, shape in rows],
             )
         ),
         equality(
@@ -70,7 +70,7 @@ def batch(e: Explanation) -> list[str]:
     return said
 
 
-def answers(e: Explanation) -> list[str]:
+def answers_section(e: Explanation) -> list[str]:
     """Answer the question by name."""
     said = [
         f"**{index}.** {sign} *{quote}*\\\n{answer}" for index, (sign, quote, answer) in enumerate(points(e), start=1)
@@ -80,7 +80,7 @@ def answers(e: Explanation) -> list[str]:
         *said,
         "Softmax and cross-entropy as two nodes is a fine choice. Each then takes the derivative with respect to its "
         "own input, and `p - t` appears in neither; it comes out when the two are run one after the other:",
-        code(CORRECTED),
+        code_block(CORRECTED),
         SOURCE,
     ]
 
@@ -89,7 +89,7 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
     """Return for each of the eleven points whether it is right, whose words these are, and the answer."""
     y, r, names = e.subject.label, e.rival, short_names(e)
     true, other = escaped(names[y]), escaped(names[r])
-    sums = order(float(np.abs(e.jacobian.sum(axis=0)).max()))
+    sums = order_of_magnitude(float(np.abs(e.jacobian.sum(axis=0)).max()))
     return [
         (
             "✗",
@@ -104,8 +104,8 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
             f"You get it: backward asks for the product of dL/dp with J, {len(e.p)}×{len(e.p)} for each image, not for "
             f"J. It has {len(e.p)} numbers for each of {e.batch.images:,}. Its name is vector-Jacobian product.",
         ),
-        ("✗", "`np.eye(self.data.shape[0])`", identity(e)),
-        ("✗", "“x_i(1 − x_j) if i = j else −x_i x_j”".replace("_", "\\_"), of_logits(e)),
+        ("✗", "`np.eye(self.data.shape[0])`", identity_answer(e)),
+        ("✗", "“x_i(1 − x_j) if i = j else −x_i x_j”".replace("_", "\\_"), logits_answer(e)),
         (
             "✗",
             "“(p − t)/N … is the derivative for the loss itself, without getting into the softmax yet.”",
@@ -113,7 +113,7 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
             f"{number(e.dp[y])} at {true} and 0 at {other}, not {number(e.p_minus_t[y])} and {number(e.p_minus_t[r])}.",
         ),
         (
-            "✓" if largest(e.dt, -np.log(e.p)) <= ROUNDING * max(1, float(np.abs(e.dt).max())) else "✗",
+            "✓" if largest_error(e.dt, -np.log(e.p)) <= ROUNDING * max(1, float(np.abs(e.dt).max())) else "✗",
             "`t.g += self.g * -np.log(p.data) / t.data.shape[0]`",
             f"The targets are an input, too, and −log p / N is the derivative by them: {plain(e.dt[y])} at {true}, "
             f"{plain(e.dt[r])} at {other}, from the node `CrossEntropy`.",
@@ -135,8 +135,8 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
                 "_", "\\_"
             ),
         ),
-        ("✓", "`input - np.max(input, axis=1, keepdims=True)`", shift(e)),
-        ("✗", "`np.log(softmax)`, `np.log(p.data)`", of_zero(e)),
+        ("✓", "`input - np.max(input, axis=1, keepdims=True)`", shift_answer(e)),
+        ("✗", "`np.log(softmax)`, `np.log(p.data)`", log_zero_answer(e)),
         (
             "✗",
             "“The homework implementation combines softmax with cross entropy loss as a matter of choice.”",
@@ -148,7 +148,7 @@ def points(e: Explanation) -> list[tuple[str, str, str]]:
     ]
 
 
-def identity(e: Explanation) -> str:
+def identity_answer(e: Explanation) -> str:
     """Say whose size δ_ij has, and what becomes of the batch's."""
     n, classes = e.batch.images, e.batch.classes
     said = f"`shape[0]` counts the images, {n:,}. δ_ij, the I of D_j S_i = S_i (I − S_j), is an entry of an identity "
@@ -162,7 +162,7 @@ def identity(e: Explanation) -> str:
     return said.replace("_", "\\_")
 
 
-def of_logits(e: Explanation) -> str:
+def logits_answer(e: Explanation) -> str:
     """Put x where smax(x) belongs, and look at the entry that suffers most."""
     z = e.subject.logits
     posted = np.diag(z) - np.outer(z, z)
@@ -176,14 +176,14 @@ def of_logits(e: Explanation) -> str:
     return said
 
 
-def shift(e: Explanation) -> str:
+def shift_answer(e: Explanation) -> str:
     """Say what the subtracted maximum changes, and what not."""
     said = (
         f"The maximum, {number(float(e.subject.logits.max()), decimals=3)} here, changes neither p nor the gradient, "
     )
     said += "since every row of J sums to 0. It keeps e^z finite: "
     if np.isfinite(e.unshifted).all():
-        difference = order(largest(e.unshifted, e.p))
+        difference = order_of_magnitude(largest_error(e.unshifted, e.p))
         return (
             f"{said}here one can do without it (p differs by {difference}); with a logit above 709.8 not, in float64."
         )
@@ -191,7 +191,7 @@ def shift(e: Explanation) -> str:
     return f"{said}without it, e^z is too {too} for float64 here, and p is nan."
 
 
-def of_zero(e: Explanation) -> str:
+def log_zero_answer(e: Explanation) -> str:
     """Say what each way returns where p underflows."""
     zero = e.log_zero
     said = f"In float32 e^−{UNDERFLOW:.0f} is 0. With {escaped(short_names(e)[e.subject.label])} that far under the "

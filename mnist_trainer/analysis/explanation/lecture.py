@@ -5,18 +5,18 @@ import io
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.answers import answers, batch
+from mnist_trainer.analysis.explanation.answers import answers_section, batch_section
 from mnist_trainer.analysis.explanation.derivation import derivation
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.posted import posted_answer
 from mnist_trainer.analysis.explanation.subject import Subject
 from mnist_trainer.analysis.explanation.writing import (
     Sections,
-    code,
+    code_block,
     escaped,
     short_names,
     shown_classes,
-    wrapped,
+    wrapped_code,
 )
 
 TITLE = "Where is the derivative of softmax? Every number, on one image"
@@ -51,12 +51,12 @@ print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, 0, 1e-14))
 def lecture(e: Explanation, picture: str | None = None) -> str:
     """Return the whole lecture as Markdown; `picture` is the figure's address, if it is to be shown."""
     sections: Sections = {
-        "The image": image(e),
+        "The image": image_section(e),
         **derivation(e),
         "The posted answer, and its cousin": posted_answer(e),
-        f"Why the result is batch × {len(e.p)}": batch(e),
-        "The question, point by point": answers(e),
-        "Compute it yourself": yourself(e.subject),
+        f"Why the result is batch × {len(e.p)}": batch_section(e),
+        "The question, point by point": answers_section(e),
+        "Compute it yourself": program_section(e.subject),
     }
     parts = [f"# {TITLE}", INTRODUCTION]
     if picture is not None:
@@ -66,7 +66,7 @@ def lecture(e: Explanation, picture: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def image(e: Explanation) -> list[str]:
+def image_section(e: Explanation) -> list[str]:
     """Say which image it is, and how to read the tables."""
     subject, names, shown = e.subject, e.subject.class_names, shown_classes(e)
     winners = np.flatnonzero(subject.logits == subject.logits.max())
@@ -85,13 +85,13 @@ def image(e: Explanation) -> list[str]:
     return [
         f"Image {subject.index} of the test set of {escaped(subject.data)}. Its label is "
         f"{escaped(names[subject.label])}; the network {taken}.",
-        code(half_blocks(subject.image), "text"),
+        code_block(image_in_half_blocks(subject.image), "text"),
         f"{subject.network} {subject.why}",
         reading,
     ]
 
 
-def half_blocks(image: np.ndarray) -> str:
+def image_in_half_blocks(image: np.ndarray) -> str:
     """Draw two rows of pixels in a line of text: what is brighter than half the brightest."""
     step = -(-max(image.shape) // MOST_PIXELS)
     pixels = image[::step, ::step]
@@ -103,10 +103,10 @@ def half_blocks(image: np.ndarray) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def yourself(subject: Subject) -> list[str]:
+def program_section(subject: Subject) -> list[str]:
     """Return a program for a student to run, and what it prints."""
     text = PROGRAM.format(
-        logits=wrapped(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
+        logits=wrapped_code(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
         classes=len(subject.logits),
         label=subject.label,
         name=" ".join(subject.class_names[subject.label].split()),
@@ -115,7 +115,7 @@ def yourself(subject: Subject) -> list[str]:
         exec(text, {})
     return [
         "This is all of it in NumPy, on the same logits:",
-        code(text),
+        code_block(text),
         "It prints:",
-        code(printed.getvalue(), "text"),
+        code_block(printed.getvalue(), "text"),
     ]

@@ -20,13 +20,13 @@ def posted_answer(e: Explanation) -> list[str]:
             e,
             {
                 "p − t": column(right),
-                "posted": judged(e.posted, right),
+                "posted": judged_column(e.posted, right),
                 "p(1 − p)": column(e.p * (1 - e.p), signed=False),
-                "diagonal": judged(e.diagonal, right),
+                "diagonal": judged_column(e.diagonal, right),
             },
         ),
         *(
-            claim(bool(same(v, right).all()), complaint(n, v, right))
+            claim(bool(agree(v, right).all()), mistake_complaint(n, v, right))
             for n, v in (("posted", e.posted), ("diagonal", e.diagonal))
         ),
         f"Why “posted” often trains all the same: p(1 − p) is never negative, so no sign is wrong{angle(e)}. But "
@@ -37,14 +37,14 @@ def posted_answer(e: Explanation) -> list[str]:
     ]
 
 
-def same(values: Floats, right: Floats) -> np.ndarray:
+def agree(values: Floats, right: Floats) -> np.ndarray:
     """Tell which entries are right."""
     return np.asarray(np.isclose(values, right, rtol=1e-9, atol=1e-15))
 
 
-def judged(values: Floats, right: Floats) -> list[str]:
+def judged_column(values: Floats, right: Floats) -> list[str]:
     """Write a number for every class, and whether it is right."""
-    return [f"{text} {'✓' if ok else '✗'}" for text, ok in zip(column(values), same(values, right), strict=True)]
+    return [f"{text} {'✓' if ok else '✗'}" for text, ok in zip(column(values), agree(values, right), strict=True)]
 
 
 def angle(e: Explanation) -> str:
@@ -55,9 +55,9 @@ def angle(e: Explanation) -> str:
     return f" (here the cosine of the angle to the right gradient is {float(e.posted @ e.p_minus_t) / lengths:.3f})"
 
 
-def complaint(mistake: str, values: Floats, right: Floats) -> str:
+def mistake_complaint(mistake: str, values: Floats, right: Floats) -> str:
     """Say what is wrong with a gradient."""
-    wrong = ~same(values, right)
+    wrong = ~agree(values, right)
     if not wrong.any():
         return f"“{mistake}”: here all {len(right)} entries are right, up to rounding: too little is left to be wrong"
     text = f"“{mistake}”: {wrong.sum()} of {len(right)} entries are wrong"

@@ -35,7 +35,7 @@ def plain(value: float) -> str:
     return number(value, signed=False)
 
 
-def order(difference: float) -> str:
+def order_of_magnitude(difference: float) -> str:
     """Write the order of a difference: 6e-17; 0 as 0."""
     return f"{difference:.0e}" if difference else "0"
 
@@ -47,7 +47,7 @@ def times(factor: float) -> str:
     return f"{factor:,.1f}" if factor < 10 else f"{factor:,.0f}"
 
 
-def amount(size: int) -> str:
+def memory_size(size: int) -> str:
     """Write a number of bytes: 10,240 bytes; 1.3 MB; 13.0 GB."""
     for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
         if size >= scale:
@@ -57,7 +57,7 @@ def amount(size: int) -> str:
 
 def equality(difference: float, bound: float, text: str) -> str:
     """Say whether two things are equal up to a bound, and their largest difference."""
-    return claim(difference <= bound, f"{text} (largest difference {order(difference)})")
+    return claim(difference <= bound, f"{text} (largest difference {order_of_magnitude(difference)})")
 
 
 def claim(holds: bool, text: str, word: str = "") -> str:
@@ -65,17 +65,17 @@ def claim(holds: bool, text: str, word: str = "") -> str:
     return f"{'✓' if holds else '✗'} **{word or ('equal' if holds else 'NOT equal')}:** {text}"
 
 
-def formula(*lines: str) -> str:
+def formula_block(*lines: str) -> str:
     """Set lines of mathematics apart."""
     return "\n".join(["```text formula", *lines, "```"])
 
 
-def code(text: str, language: str = "python") -> str:
+def code_block(text: str, language: str = "python") -> str:
     """Set a program's lines, or what it prints, apart."""
     return "\n".join([f"```{language}", *text.rstrip("\n").splitlines(), "```"])
 
 
-def wrapped(text: str, indent: str) -> str:
+def wrapped_code(text: str, indent: str) -> str:
     """Break a line of mathematics or code at its blanks, where it is too long for a terminal."""
     return "\n".join(textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -17,17 +17,17 @@ SHORTEST_SAMPLE = 200e-6  # seconds; what is quicker is repeated within a sample
 
 
 @dataclass(frozen=True)
-class Samples:
+class TimeSamples:
     """Seconds of forward and backward at one size, of as many samples as there was time for."""
 
     forward: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
 
 
-class Sampler:
+class TimeSampler:
     """Samples a loss mode, or what goes forward and backward like one; its `loops` are 0 if it can't run."""
 
-    def __init__(self, loss: Mode, logits: Array, labels: Indices, samples: Samples) -> None:
+    def __init__(self, loss: LossMode, logits: Array, labels: Indices, samples: TimeSamples) -> None:
         self._loss, self._logits, self._labels, self._samples = loss, logits, labels, samples
         self.loops = 1
         try:
@@ -56,7 +56,7 @@ class Sampler:
         return (between - started) / self.loops, (time.perf_counter() - between) / self.loops
 
 
-def draw(batch_size: int, classes: int) -> tuple[Array, Indices]:
+def draw_loss_batch(batch_size: int, classes: int) -> tuple[Array, Indices]:
     """Draw float32 logits of standard deviation 3, as those of a network in training, and labels."""
     rng = np.random.default_rng(0)
     logits = rng.standard_normal((batch_size, classes), np.float32)
@@ -64,7 +64,7 @@ def draw(batch_size: int, classes: int) -> tuple[Array, Indices]:
     return logits, rng.integers(0, classes, batch_size)
 
 
-def in_turns(
+def call_in_turns(
     functions: Sequence[Callable[[], object]], *, seconds: float, least: int = 1, most: float = math.inf
 ) -> None:
     """Call all once a round, another one first each time, for so many seconds and at least so many rounds."""

@@ -1,4 +1,4 @@
-"""Times of the losses alone, and of the training step, of several modes: interleaved, medians."""
+"""Times of the losses alone, and of the training step, of several modes: interleaved, lower quartiles."""
 
 import math
 import statistics
@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, draw, in_turns
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.studies.stopwatch import TimeSampler, TimeSamples, call_in_turns, draw_loss_batch
 from mnist_trainer.config import LossConfig
 from mnist_trainer.words import table
 
@@ -22,7 +22,7 @@ MOST_ROUNDS = 35  # a pass
 
 @dataclass(frozen=True)
 class LossTiming:
-    """Median seconds of a mode's forward and backward through all its nodes; NaN where the mode can't run."""
+    """Seconds of a mode's forward and backward through all its nodes (quartiles); NaN where the mode can't run."""
 
     mode: str
     batch_size: int
@@ -38,19 +38,19 @@ class LossTiming:
     @property
     def cells(self) -> list[str]:
         """The three in µs, for a table."""
-        return [micro(self.forward_seconds), micro(self.backward_seconds), micro(self.seconds)]
+        return [microseconds(self.forward_seconds), microseconds(self.backward_seconds), microseconds(self.seconds)]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The times of the losses alone, and the median seconds of the training step with each."""
+    """The times of the losses alone, and the seconds of the training step with each."""
 
     losses: list[LossTiming]
     steps: dict[str, float]
 
     def as_markdown(self) -> list[str]:
         """Write tables of the times at the fewest classes, of all ratios to the first mode, and of the steps."""
-        by_size = group(self.losses)
+        by_size = group_timings(self.losses)
         fewest = min(classes for _, classes in by_size)
         modes = [timing.mode for timing in next(iter(by_size.values()))]
         heads = ["batch size", *(f"{mode} {part}" for mode in modes for part in ("forward", "backward", "both"))]
@@ -61,16 +61,16 @@ class Timing:
         ]
         lines = [f"Forward and backward of the losses alone, {fewest} classes, float32, µs:", "", *table(heads, rows)]
         for index, other in enumerate(modes[1:], start=1):
-            lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *ratios(by_size, index)]
+            lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *time_ratios(by_size, index)]
         if self.steps:
             first = next(iter(self.steps.values()))
-            cells = [[name, micro(time_), ratio(time_ / first)] for name, time_ in self.steps.items()]
+            cells = [[name, microseconds(time_), ratio(time_ / first)] for name, time_ in self.steps.items()]
             lines += ["", "A whole training step:", "", *table(["loss", "µs", f"÷ {next(iter(self.steps))}"], cells)]
         return lines
 
     def sentences(self) -> list[str]:
         """Say how the other modes' times compare to the first one's, alone and in the whole step."""
-        by_size = group(self.losses)
+        by_size = group_timings(self.losses)
         first, *others = [timing.mode for timing in next(iter(by_size.values()))]
         told = []
         for index, other in enumerate(others, start=1):
@@ -84,7 +84,7 @@ class Timing:
             if self.steps.get(first) and other in self.steps:
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
-                    f"({micro(self.steps[other])} and {micro(self.steps[first])} µs)"
+                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs)"
                 )
             told.append(sentence + ".")
         return told
@@ -100,38 +100,38 @@ def time_losses(
     """Time the modes at each batch size and number of classes in float32, in about `seconds` altogether.
 
     The sizes are gone through three times, the largest first: each takes its part of the time that is left, or one
-    round of samples if that is more. The medians are over all samples of a size.
+    round of samples if that is more. The quartiles are over all samples of a size.
     """
     sizes = [(batch_size, classes) for classes in class_counts for batch_size in batch_sizes]
     sizes.sort(key=math.prod, reverse=True)
     visits = sizes * PASSES
-    samples: dict[tuple[int, int], list[Samples]] = {size: [Samples() for _ in modes] for size in sizes}
+    samples: dict[tuple[int, int], list[TimeSamples]] = {size: [TimeSamples() for _ in modes] for size in sizes}
     ends = time.perf_counter() + seconds
     for index, size in enumerate(visits):
         part = (ends - time.perf_counter()) / (len(visits) - index)
-        take_samples(modes, *size, samples[size], seconds=part)
+        take_time_samples(modes, *size, samples[size], seconds=part)
     return [
-        LossTiming(config.name, batch_size, classes, median(found.forward), median(found.backward))
+        LossTiming(config.name, batch_size, classes, quartile_time(found.forward), quartile_time(found.backward))
         for classes in class_counts
         for batch_size in batch_sizes
         for config, found in zip(modes, samples[batch_size, classes], strict=True)
     ]
 
 
-def take_samples(
-    modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[Samples], *, seconds: float
+def take_time_samples(
+    modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[TimeSamples], *, seconds: float
 ) -> None:
     """Take samples at one size, in rounds of one a mode, with another mode first each time."""
-    logits, labels = draw(batch_size, classes)
+    logits, labels = draw_loss_batch(batch_size, classes)
     samplers = [
-        Sampler(Mode(config, classes, batch_size, np.float32), logits, labels, into)
+        TimeSampler(LossMode(config, classes, batch_size, np.float32), logits, labels, into)
         for config, into in zip(modes, samples, strict=True)
     ]
-    in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
+    call_in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
 
 
 def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0) -> dict[str, float]:
-    """Return the median seconds of each training step, called in turns for so long, after 3 calls to warm up."""
+    """Return the `quartile_time` of each training step, called in turns for so long, after 3 calls to warm up."""
     times: dict[str, list[float]] = {name: [] for name in steps}
 
     def timed(name: str) -> None:
@@ -141,16 +141,20 @@ def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0)
 
     for step in list(steps.values()) * 3:
         step()
-    in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
-    return {name: median(of_step) for name, of_step in times.items()}
+    call_in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
+    return {name: quartile_time(of_step) for name, of_step in times.items()}
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median; NaN of nothing."""
-    return statistics.median(values) if values else math.nan
+def quartile_time(values: Sequence[float]) -> float:
+    """Return the lower quartile; NaN of nothing.
+
+    What else runs on the machine only adds to a time, on a crowded one to more than half of the calls: then a median
+    tells of the others.
+    """
+    return sorted(values)[len(values) // 4] if values else math.nan
 
 
-def ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:
+def time_ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:
     """Write the table of a mode's time over the first one's, a line a batch size, a column a number of classes."""
     batch_sizes = sorted({batch_size for batch_size, _ in by_size})
     class_counts = sorted({classes for _, classes in by_size})
@@ -166,7 +170,7 @@ def times_as_long(found: Sequence[LossTiming], other: int) -> float:
     return found[other].seconds / found[0].seconds
 
 
-def group(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTiming]]:
+def group_timings(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTiming]]:
     """Return the modes' timings by (batch size, classes)."""
     by_size: dict[tuple[int, int], list[LossTiming]] = {}
     for timing in timings:
@@ -174,7 +178,7 @@ def group(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTimin
     return by_size
 
 
-def micro(seconds: float) -> str:
+def microseconds(seconds: float) -> str:
     """Write seconds as µs, three digits at least."""
     if math.isnan(seconds):
         return "can't run"

@@ -8,11 +8,11 @@ from mnist_trainer.runs.folder import has_diverged
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.selection import Selection
 from mnist_trainer.sweeps.tuning.again import command_again
-from mnist_trainer.sweeps.tuning.record import COMPLETE, PRUNED, RUNNING, StudyRecord, TrialRecord, best, ranked
+from mnist_trainer.sweeps.tuning.record import COMPLETE, FAILED, PRUNED, RUNNING, StudyRecord, TrialRecord, best, ranked
 from mnist_trainer.words import shown, table
 
 ROWS = 50
-WORDS = {COMPLETE: "finished", PRUNED: "pruned", RUNNING: "running", "FAIL": "failed"}
+WORDS = {COMPLETE: "finished", PRUNED: "pruned", RUNNING: "running", FAILED: "failed"}
 
 
 def study_report(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> str:

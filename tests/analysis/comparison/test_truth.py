@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.analysis.comparison import verdict
-from mnist_trainer.analysis.comparison.copies import Difference
-from mnist_trainer.analysis.comparison.lockstep import Differences
-from mnist_trainer.analysis.comparison.summary import pair
+from mnist_trainer.analysis.comparison.copies import ModeDifference
+from mnist_trainer.analysis.comparison.lockstep import ModeDifferences
+from mnist_trainer.analysis.comparison.summary import mode_pair
 from tests.fixtures.comparisons import FUSED, SEPARATE
 
 BOUNDS = {"float32": (1e-5, 1e-7), "float64": (1e-12, 1e-15)}
@@ -21,7 +21,7 @@ NUMBER = r"(?:\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?|inf|nan)"
 def differences(sizes):
     """Draw what a mode's answer may be beside the first one's."""
     return st.builds(
-        lambda loss, share, norm, rows, first_rows: Difference(
+        lambda loss, share, norm, rows, first_rows: ModeDifference(
             loss=loss,
             logits=share * norm,
             logits_norm=norm,
@@ -58,7 +58,7 @@ def pairs(draw):
         SimpleNamespace(name=name, trainer=SimpleNamespace(loss=SimpleNamespace(exact=is_exact)), losses=[0.5])
         for name, is_exact in zip(("fused", "separate"), exact, strict=True)
     )
-    return pair(first, other, Differences(measured, shadow, drift), "float32"), measured, shadow, drift, exact
+    return mode_pair(first, other, ModeDifferences(measured, shadow, drift), "float32"), measured, shadow, drift, exact
 
 
 def within(one, dtype):
@@ -78,7 +78,7 @@ def said_as(text, value):
 @given(pairs())
 def test_the_gradients_sentence(case):
     found, measured, shadow, _, exact = case
-    told = verdict.of_gradients(found)
+    told = verdict.gradients_verdict(found)
     assert max(map(len, re.findall(NUMBER, told)), default=0) <= 12
     by_dtype = {"float32": measured, "float64": list(shadow.values())}
     holds = {dtype: all(within(one, dtype) for one in of) for dtype, of in by_dtype.items()}
@@ -127,7 +127,7 @@ def test_the_gradients_sentence(case):
 @given(pairs(), st.booleans())
 def test_the_training_s_sentence(case, ended):
     found, measured, shadow, drift, exact = case
-    told = verdict.of_training(found, FUSED, SEPARATE if ended else replace(SEPARATE, result=None, failure="lost"))
+    told = verdict.training_verdict(found, FUSED, SEPARATE if ended else replace(SEPARATE, result=None, failure="lost"))
     assert max(map(len, re.findall(NUMBER, told)), default=0) <= 12
     assert ("test accuracy" in told) == ended
     apart = next((step for step, value in enumerate(drift, 1) if value != 0), None)

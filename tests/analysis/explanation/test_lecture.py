@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from mnist_trainer.analysis.explanation.answers import CORRECTED
-from mnist_trainer.analysis.explanation.handout import as_html, print_markdown
+from mnist_trainer.analysis.explanation.handout import handout_html, print_markdown
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import Subject
-from mnist_trainer.analysis.explanation.writing import amount, escaped, number, shown_classes, times
+from mnist_trainer.analysis.explanation.writing import escaped, memory_size, number, shown_classes, times
 
 LOGITS = [-0.071, -1.263, 1.057, -1.492, 2.561, -0.562, 2.376, 0.854, -1.214, -0.277]
 BROAD = ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
@@ -179,7 +179,7 @@ class Outline(HTMLParser):
 
 
 def test_the_page_needs_nothing_else_and_has_all():
-    text = as_html(lecture(explained(names=["<b>&", *BROAD[1:]]), "data:image/png;base64,aGFuZA=="))
+    text = handout_html(lecture(explained(names=["<b>&", *BROAD[1:]]), "data:image/png;base64,aGFuZA=="))
     page = Outline(text)
     assert page.open == []
     tags = [tag for tag, _ in page.seen]
@@ -210,7 +210,7 @@ def test_the_batch_s_arrays_have_their_shapes_and_sizes(batch, result, jacobians
 
 
 def test_amounts_of_memory_and_factors():
-    assert [amount(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
+    assert [memory_size(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
     assert [times(factor) for factor in (4.08, 5571.6, 1e142)] == ["4.1", "5,572", "over a million"]
 
 

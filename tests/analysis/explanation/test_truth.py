@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
-from mnist_trainer.analysis.explanation.subject import Subject, rounded
+from mnist_trainer.analysis.explanation.subject import Subject, typeable
 from mnist_trainer.analysis.explanation.writing import shown_classes
 
 FLOOR = 1e-300
@@ -30,7 +30,7 @@ def images(draw):
     if kind == "own softmax":
         logits = np.full(classes, 1 / classes)
     label = draw(st.sampled_from([int(rng.integers(classes)), int(logits.argmax()), int(logits.argmin())]))
-    return rounded(logits), label, draw(st.sampled_from([1, 3, classes]))
+    return typeable(logits), label, draw(st.sampled_from([1, 3, classes]))
 
 
 class Truth:

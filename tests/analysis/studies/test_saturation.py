@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_cross_entropy
 from mnist_trainer.analysis.studies import saturation
 from mnist_trainer.analysis.studies.saturation import (
     GRADIENT_NOT_FINITE,
@@ -18,7 +18,7 @@ from mnist_trainer.analysis.studies.saturation import (
     LOSS_ZERO,
     UNDERFLOW,
 )
-from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook, logits_at
+from mnist_trainer.analysis.studies.saturation_curves import OneHotMode, Textbook, saturated_logits
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.losses.loss import Loss
@@ -33,7 +33,7 @@ GALLERY = [
 
 @pytest.fixture(scope="module")
 def found():
-    return saturation.study([FUSED, SEPARATE, *GALLERY])
+    return saturation.study_saturation([FUSED, SEPARATE, *GALLERY])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def curve(found):
 @pytest.mark.parametrize(("rows", "sign"), [("wrong", 1), ("right", -1)])
 @pytest.mark.parametrize("gap", [1, 70, 1e4])
 def test_the_gap_is_that_of_the_true_class_to_the_largest_other_and_no_third_one_has_a_larger(rows, sign, gap):
-    logits, labels = logits_at(gap, rows, 10, seed=0)
+    logits, labels = saturated_logits(gap, rows, 10, seed=0)
     true = logits[labels, labels]
     others = logits[~np.eye(10, dtype=bool)].reshape(10, 9)
     assert others.max(axis=1) - true == pytest.approx(sign * gap * np.ones(10))
@@ -106,11 +106,11 @@ def test_right_rows_come_to_nothing_when_p_rounds_to_1(when, mode):
 
 @pytest.mark.parametrize("config", [FUSED, SEPARATE])
 def test_at_a_gap_of_20_to_nine_equal_classes_loss_and_gradient_are_0(config):
-    mode, logits, labels = Mode(config, 10, 1, np.float32), np.full((1, 10), -20, np.float32), np.array([0])
+    mode, logits, labels = LossMode(config, 10, 1, np.float32), np.full((1, 10), -20, np.float32), np.array([0])
     logits[0, 0] = 0
     assert mode.forward(logits, labels) == 0
     assert mode.backward()[0, 0] == 0
-    right = cross_entropy(logits.astype(np.float64), labels)
+    right = reference_cross_entropy(logits.astype(np.float64), labels)
     assert (right.losses[0], right.logits[0, 0]) == pytest.approx((1.855e-8, -1.855e-8), rel=1e-3)
 
 
@@ -143,16 +143,16 @@ def test_a_mode_that_cannot_run_breaks_nothing():
 
     register_loss("broken")(Broken)
     try:
-        found = saturation.study([LossConfig("broken")])
+        found = saturation.study_saturation([LossConfig("broken")])
     finally:
         losses._classes.pop("broken")
     assert {event.scale for event in found.events if event.mode == "broken"} == {1.0}
     assert found.as_markdown()
-    assert found.sentences()
+    assert "broken has no finite loss from the start" in found.sentences()[0]
 
 
 def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
-    found = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1), ClippedConfig("clipped", 1e-3)])
+    found = saturation.study_saturation([SoftmaxCrossEntropyConfig("fused", 0.1), ClippedConfig("clipped", 1e-3)])
     assert [one.mode for one in found.curves if one.rows == "wrong"] == [
         "fused",
         "clipped",
@@ -187,16 +187,16 @@ def test_the_tables_and_the_sentences_say_it(found):
     )
 
 
-@pytest.mark.parametrize("node", [Textbook(), OnRows(LossConfig("homework"), 5, 5, np.float64)])
+@pytest.mark.parametrize("node", [Textbook(), OneHotMode(LossConfig("homework"), 5, 5, np.float64)])
 def test_the_nodes_as_posted_are_right_where_nothing_underflows(node):
-    base, labels = logits_at(1, "wrong", 5, seed=1)
-    right = cross_entropy(base, labels)
+    base, labels = saturated_logits(1, "wrong", 5, seed=1)
+    right = reference_cross_entropy(base, labels)
     assert node.forward(base, labels) == pytest.approx(right.losses.mean(), rel=1e-14)
     assert node.backward() == pytest.approx(right.logits / 5, rel=1e-12)
 
 
 def test_label_smoothing_that_the_study_leaves_out_is_said(found):
-    smooth = saturation.study([SoftmaxCrossEntropyConfig("fused", 0.1)])
+    smooth = saturation.study_saturation([SoftmaxCrossEntropyConfig("fused", 0.1)])
     assert smooth.sentences()[0].startswith(
         "Where the true class lies far under another one, in float32, without label smoothing: fused keeps"
     )

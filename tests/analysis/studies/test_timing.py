@@ -1,4 +1,5 @@
 import gc
+import itertools
 import math
 import re
 import statistics
@@ -56,7 +57,7 @@ def test_a_mode_that_cannot_run_at_a_size_has_no_time_there():
     assert "can't run" in "\n".join(Timing(found, {}).as_markdown())
 
 
-def test_steps_are_called_in_turns_and_their_medians_are_told():
+def test_steps_are_called_in_turns_and_their_times_are_told():
     called = []
     found = time_steps(
         {"short": lambda: called.append("short"), "long": lambda: (called.append("long"), time.sleep(0.004))},
@@ -66,6 +67,12 @@ def test_steps_are_called_in_turns_and_their_medians_are_told():
     assert abs(called.count("short") - called.count("long")) == 0
     after = called[6:]  # the warm-up
     assert after[:4] == ["short", "long", "long", "short"]
+
+
+def test_what_disturbs_more_than_half_of_the_calls_is_not_told_of_a_step():
+    calls = itertools.count()
+    found = time_steps({"crowded": lambda: time.sleep(0.003 * (next(calls) % 5 > 1))}, seconds=0.1)
+    assert found["crowded"] < 0.003
 
 
 def test_the_tables_have_times_and_ratios_to_the_first_mode():

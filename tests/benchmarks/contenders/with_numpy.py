@@ -6,7 +6,7 @@ import numpy as np
 from contenders.cases import SAMPLES, Case, images_and_labels
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.profile.meter import SIDE, Peak
+from mnist_trainer.analysis.profile.meter import SIDE, PeakRate
 from mnist_trainer.analysis.profile.parts import step_parts
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
@@ -29,7 +29,7 @@ cores = 1
 
 def contenders(case: Case) -> dict[str, Callable[[int], object]]:
     """Return what does a number of steps, with each loss; and a number of large products."""
-    peak = Peak(np.float32)
+    peak = PeakRate(np.float32)
     return {
         **{mode: with_threads(1, steps_of(trainer(case, mode))) for mode in ("fused", "separate")},
         "peak": with_threads(cores, lambda steps: [peak.sample() for _ in range(steps)]),

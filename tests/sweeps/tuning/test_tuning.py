@@ -70,6 +70,7 @@ def test_a_pruned_trial_keeps_its_curve_says_why_and_is_no_failure(command, even
     assert "No trial has finished" in (done.run / "sweep.md").read_text()
 
 
+@pytest.mark.long
 def test_a_duplicate_of_a_finished_trial_is_not_trained_again(command):
     done = command(
         *TUNE, *SEEDED, "optimizer=sgd,adam", "epochs=1", "hydra.sweeper.n_trials=6", "hydra.sweeper.sampler=random"
@@ -84,6 +85,7 @@ def test_a_duplicate_of_a_finished_trial_is_not_trained_again(command):
             assert (trial["params"], trial["values"], same["same_as"]) == (same["params"], same["values"], None)
 
 
+@pytest.mark.long
 def test_a_diverging_trial_is_an_answer_that_the_sampler_learns_from(command):
     done = command(
         *TUNE,
@@ -98,6 +100,7 @@ def test_a_diverging_trial_is_an_answer_that_the_sampler_learns_from(command):
     assert "1 finished, 1 diverged" in done.output or "1 diverged, 1 finished" in done.output
 
 
+@pytest.mark.long
 def test_a_trial_that_fails_counts_as_none_and_the_sweep_as_failed(command):
     done = command(*TUNE, "model.dropout=0,2", "epochs=1", "hydra.sweeper.n_trials=2", "hydra.sweeper.sampler=grid")
     assert done.code == 1, done.output
@@ -106,6 +109,7 @@ def test_a_trial_that_fails_counts_as_none_and_the_sweep_as_failed(command):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.long
 def test_several_objectives_are_all_told_and_none_prunes(command):
     objective = "hydra.sweeper.objective=[validation/accuracy,parameters]"
     done = command(
@@ -154,6 +158,13 @@ def test_without_optuna_the_line_that_installs_it_is_told(command, monkeypatch):
     assert 'pip install "optuna>=4.9,<6"' in done.output
 
 
+def test_without_a_databases_driver_the_line_that_installs_it_is_told_and_no_password(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    done = command(*TUNE, LR, "hydra.sweeper.storage=postgresql://me:s3cret@127.0.0.1:1/studies")
+    assert (done.code, "Traceback" in done.output, "s3cret" in done.output) == (2, False, False), done.output
+    assert 'pip install "psycopg[binary]"' in done.output
+
+
 @pytest.fixture
 def stopped(command, monkeypatch):
     """Run a command that gets SIGTERM after so many updates of all its jobs."""
@@ -177,6 +188,7 @@ def stopped(command, monkeypatch):
     return run
 
 
+@pytest.mark.long
 def test_a_study_that_was_broken_off_goes_on_as_if_nothing_had_happened(command, stopped, tmp_path, metrics_of):
     arguments = (
         *TUNE,
@@ -206,6 +218,7 @@ def test_a_study_that_was_broken_off_goes_on_as_if_nothing_had_happened(command,
     assert (other.code, "epochs=3: the study was begun without" in other.output) == (2, True), other.output
 
 
+@pytest.mark.long
 def test_a_second_command_with_more_trials_goes_on_to_the_same_study(command):
     study = ("hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study_name=mine")
     first = command(*TUNE, *SEEDED, LR, "epochs=1", *study, "hydra.sweeper.n_trials=2")
