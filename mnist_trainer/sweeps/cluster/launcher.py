@@ -26,7 +26,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
 from mnist_trainer.sweeps.cluster.last_word import say_it
-from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, Launched
+from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, SUBMITTED, Launched
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
 from mnist_trainer.training.interruption import Interruption, handle_signals
@@ -129,7 +129,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         return False
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
-        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / '.submitit')}")
+        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
 
     def _largest_array(self) -> int:
         raise NotImplementedError
