@@ -27,9 +27,9 @@ from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
 from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
 from mnist_trainer.credentials import hide, hide_in
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import construct
-from mnist_trainer.presets import misnamed
+from mnist_trainer.presets import misnamed_choices
 
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
@@ -132,7 +132,7 @@ def _typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
     assert isinstance(command, CommandConfig)
     if command.sweep.resume is not None:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
-    if found := misnamed(command, choices, conf_folder()):
+    if found := misnamed_choices(command, choices, conf_folder()):
         raise ConfigError(*found)
     for key in ("checkpoint", "images", "format"):
         if getattr(command, key) and not hasattr(command.task, key):
@@ -190,7 +190,7 @@ def _checked(values: Mapping[str, Any]) -> Config:
     groups = {}
     for key, group in values.items():
         if is_dataclass(group):
-            with under(f"{key}."):
+            with problems_under(f"{key}."):
                 groups[key] = construct(type(group), vars(group))
     config = construct(Config, {**values, **groups})
     check_config(config)

@@ -13,6 +13,14 @@ from mnist_trainer.complaints.values import type_at
 from mnist_trainer.hyperparameters import nearest, suggestion
 from mnist_trainer.words import given, shown
 
+SUBMITIT = '"hydra-submitit-launcher>=1.2,<2" "submitit>=1.5,<2"'
+LAUNCHERS = {
+    "joblib": '"hydra-joblib-launcher>=1.2,<2"',
+    "ray": '"hydra-ray-launcher>=1.2.2,<2" "ray>=2.59,<3"',
+    "submitit_slurm": SUBMITIT,
+    "submitit_local": SUBMITIT,
+}
+"""Hydra's launchers by plugins, and what pip installs for them: as the extras say."""
 FALSE = ("off", "none")
 """Choices that are meant by `false`, `no` and `null`."""
 
@@ -65,6 +73,8 @@ def of_a_choice(message: str, overrides: Sequence[str], folders: Folders) -> str
 
 def unknown_choice(group: str, name: str, folders: Folders, stored: Sequence[str]) -> str:
     """Say that a group has no such choice, and which it has, or where a plugin's are."""
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        return f"{group}={name}: Hydra's plugin for it is not installed: pip install {LAUNCHERS[name]}"
     bare, choices = name.rpartition("/")[2].removesuffix(".yaml"), {*stored, *folders.choices(group)}
     inside = [choice for choice in choices if choice.rpartition("/")[2].lower() == bare.lower()]
     if len(inside) == 1 and name not in choices:

@@ -19,7 +19,7 @@ from omegaconf.errors import (
 
 from mnist_trainer.config import SCHEMAS, CommandConfig
 from mnist_trainer.hyperparameters import suggestion, words_of_type
-from mnist_trainer.presets import having
+from mnist_trainer.presets import choices_having
 
 TAKEN_FOR = {"learning_rate": "lr", "bs": "batch_size", "max_epochs": "epochs", "num_epochs": "epochs"}
 """What other programs call a key."""
@@ -88,7 +88,7 @@ def instead(key: str, beside: list[str], folder: Path) -> str:
         return f": the keys of {group} stand in its file by themselves, without {group}: above them"
     if (meant := meant_by(key)) and meant != key:
         return f"; say {meant}"
-    return f"{suggestion(key.rpartition('.')[2], beside)}{having(key, folder)}"
+    return f"{suggestion(key.rpartition('.')[2], beside)}{choices_having(key, folder)}"
 
 
 def meant_by(key: str) -> str | None:

@@ -17,7 +17,7 @@ from mnist_trainer.complaints.origin import overrides_in
 from mnist_trainer.composition import conf_folder, key_of
 from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
-from mnist_trainer.errors import ConfigError, MnistTrainerError
+from mnist_trainer.errors import ConfigError, MnistTrainerError, in_words
 from mnist_trainer.hyperparameters import construct
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
@@ -29,7 +29,7 @@ from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_comm
 from mnist_trainer.sweeps.replaced import hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
-from mnist_trainer.sweeps.sweep import Sweep, finish
+from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
 from mnist_trainer.words import quoted, shown
@@ -57,7 +57,7 @@ class SweepCallback(Callback):
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             join(config)
-            sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            sweep = begin_sweep(config) if config.sweep.resume is None else go_on_with_sweep(config)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
                 find_everywhere(config, sweep.folder)
                 if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
@@ -65,13 +65,13 @@ class SweepCallback(Callback):
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             known = isinstance(error, MnistTrainerError | OSError)
-            message = str(error) if known else explain(error, overrides_in(config.hydra), conf_folder())
+            message = in_words(error) if known else explain(error, overrides_in(config.hydra), conf_folder())
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep; with exit code 2 if its jobs could not even begin."""
-        if problems := finish("FINISHED"):
+        if problems := finish_sweep("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
 
@@ -83,7 +83,7 @@ def find_everywhere(config: DictConfig, folder: Path) -> None:
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
 
 
-def begin(config: DictConfig) -> Sweep:
+def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
@@ -94,7 +94,7 @@ def begin(config: DictConfig) -> Sweep:
     if tuned:
         going_on.check(config, overrides, folder)
     jobs = jobs_of(config, overrides)
-    data, place = checked(config, overrides, tracked, jobs)
+    data, place = check_sweep(config, overrides, tracked, jobs)
     if listed:
         vouch_for(jobs)
     Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs if listed else None)
@@ -103,7 +103,7 @@ def begin(config: DictConfig) -> Sweep:
     return Sweep.current
 
 
-def go_on(config: DictConfig) -> Sweep:
+def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
@@ -120,7 +120,7 @@ def go_on(config: DictConfig) -> Sweep:
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
         jobs = samples(resumption.record.overrides) if tuned else resumption.launched()
-        data, place = checked(whole, resumption.record.overrides, tracked, jobs, resumption.start)
+        data, place = check_sweep(whole, resumption.record.overrides, tracked, jobs, resumption.start)
         if not tuned:
             vouch_for(jobs)
             hand_over(jobs, config.hydra.sweeper.max_batch_size)
@@ -154,7 +154,7 @@ def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
     return combinations(choices_of(overrides)) if listed else samples(overrides)
 
 
-def checked(
+def check_sweep(
     config: DictConfig, overrides: list[str], tracked: Tracked, jobs: list[list[str]], start: Start | None = None
 ) -> tuple[str, Place]:
     """Raise what a job could not run with; return the name of the data, which are there then, and where it goes."""
