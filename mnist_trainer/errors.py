@@ -30,6 +30,10 @@ class TrackingError(MnistTrainerError):
     """A journal or a tracking store that can't be used; the message names it and says what would fit."""
 
 
+class DeletedError(TrackingError):
+    """An experiment that was deleted in its store, which whoever deleted it has to decide on."""
+
+
 class DivergedError(MnistTrainerError):
     """A loss or gradient that is no longer finite; the message, and `facts`, name the step and the layer."""
 
@@ -93,7 +97,7 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def under(prefix: str) -> Iterator[None]:
+def problems_under(prefix: str) -> Iterator[None]:
     """Put a prefix before every problem of a `ConfigError` from within."""
     try:
         yield
@@ -102,7 +106,7 @@ def under(prefix: str) -> Iterator[None]:
 
 
 @contextmanager
-def in_file(path: Path) -> Iterator[None]:
+def data_errors_of(path: Path) -> Iterator[None]:
     """Let what is wrong with a file's content be a `DataError` that names the file."""
     try:
         yield

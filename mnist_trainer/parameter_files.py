@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import DataError, reason_of
-from mnist_trainer.files import naming, open_file, replacing
+from mnist_trainer.files import naming_file, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.process import warnings_as
 
@@ -42,7 +42,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Pa
 
     What was at `path` is kept as `previous`, if that is given.
     """
-    with naming(path), replacing(path, durable=True, previous=previous) as file:
+    with naming_file(path), replacing(path, durable=True, previous=previous) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -73,10 +73,10 @@ def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
-    fill(read_arrays(path, "parameter file"), into, path)
+    fill_parameters(read_arrays(path, "parameter file"), into, path)
 
 
-def fill(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
+def fill_parameters(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
     """Copy arrays, which a file has held, into others of the same names and shapes, all or none; raises `DataError`."""
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())

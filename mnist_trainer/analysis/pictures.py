@@ -9,7 +9,7 @@ from mnist_trainer.errors import reason_of
 log = logging.getLogger(__name__)
 
 
-def drawn(path: Path, draw: Callable[[], None]) -> bool:
+def try_to_draw(path: Path, draw: Callable[[], None]) -> bool:
     """Draw to `path`, and tell whether that was possible: a library, its folder or its memory may be missing."""
     try:
         draw()

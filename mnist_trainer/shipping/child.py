@@ -4,22 +4,25 @@
 dead. At its exit it writes one line of JSON, a `Shipment`. All else goes to `shipper.log` in the folder. SIGTERM ends
 it after the batch that it is sending, or a second later, if the store doesn't answer; others are the parent's.
 
-`reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
-ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
-artifacts.
+`ask URI QUESTION FOLDER SECONDS` asks a store where a run goes and, if that is required, whether it takes what it is
+sent. It tries for so many seconds, and ends with status 0 and the answer, in a line of JSON; with 2 and why not, if
+that is the answer; or with 1 and what is wrong. FOLDER is for the artifacts of an experiment that is made.
 """
 
+import json
 import logging
 import os
 import signal
 import sys
 import time
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from mnist_trainer.credentials import hidden
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.place import Question, place_in
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.shipping.shipper import LOG
 from mnist_trainer.shipping.store import connect
@@ -57,23 +60,24 @@ def report(shipment: Shipment, report_to: int) -> NoReturn:
     leave()
 
 
-def reach(uri: str, experiment: str, folder: str, seconds: str) -> None:
-    """Try until the store has taken a tag, or can't."""
-    patience = Patience()
+def ask(uri: str, question: str, folder: str, seconds: str) -> None:
+    """Try until the store has answered, or can't."""
+    patience, asked = Patience(), Question.from_json(question)
 
     def fail(*_: object) -> NoReturn:
-        leave(patience.error or f"{uri}: no answer within {seconds} s", status=1)
+        leave(patience.error or f"{uri}: no answer within {seconds} s", status=2 if patience.answered else 1)
 
     signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
     while True:
         if patience.due:
             try:
-                connect(uri).touch(experiment, Path(folder))
+                asked.check(uri)
+                place = place_in(connect(uri), asked, Path(folder))
             except Exception as error:
                 patience.failed(error, uri)
             else:
-                leave()
+                leave(json.dumps(asdict(place)))
         if patience.lasting:
             fail()
         time.sleep(POLL_SECONDS)
@@ -112,4 +116,4 @@ def _redirect_output(path: Path) -> int:
 
 if __name__ == "__main__":
     word, *arguments = sys.argv[1:]
-    (ship if word == "ship" else reach)(*arguments)
+    (ship if word == "ship" else ask)(*arguments)

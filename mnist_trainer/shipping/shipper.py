@@ -1,5 +1,6 @@
 """The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -8,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError, reason_of
-from mnist_trainer.journal.address import is_server, resolve_uri
+from mnist_trainer.journal.address import ALLOW_FILES, folder_path, is_server, resolve_uri
+from mnist_trainer.shipping.place import Place, Question
 from mnist_trainer.shipping.position import count_left, served_folders
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.words import command
 
 LOG = "shipper.log"
 CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
+ANSWERED = 2
+"""A child's status where the store has answered, and the answer is no."""
 GRACE_SECONDS = 2.0  # more than the shipper takes to stop
 
 
@@ -83,11 +87,11 @@ class Shipper:
             return self._child.communicate()[0]
 
 
-def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
-    """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
+def ask_store(uri: str, question: Question, store_folder: Path, wait_seconds: float) -> Place:
+    """Wait until the store answers; raises TrackingError if it doesn't for `wait_seconds`, or says no."""
     try:
         asked = subprocess.run(
-            [sys.executable, *CHILD, "reach", uri, experiment, str(store_folder), f"{wait_seconds:g}"],
+            [sys.executable, *CHILD, "ask", uri, question.as_json(), str(store_folder), f"{wait_seconds:g}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -103,11 +107,10 @@ def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: f
         problem = f"{uri}: no answer within {wait_seconds:g} s"
     else:
         if not asked.returncode:
-            return
-    raise TrackingError(
-        f"{problem}\ntracking.required: nothing begins before the store answers, within"
-        f" tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is kept"
-    )
+            return Place(**json.loads(asked.stdout))
+        if asked.returncode == ANSWERED:
+            raise TrackingError(problem)
+    raise TrackingError(f"{problem}\n{question.why(wait_seconds)}")
 
 
 def child_environment() -> dict[str, str]:
@@ -126,5 +129,8 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     if is_server(resolved):
         return resolved
     # Its jobs, of GenAI, would start 13 processes more; `env` sets a variable in whatever shell it is
-    light = shlex.join(["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"])
-    return f"{light} {command('mlflow', 'ui', '--backend-store-uri', resolved, '--workers', '1')}"
+    variables = ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
+    if folder_path(resolved) is not None:
+        variables.append(f"{ALLOW_FILES}=true")
+    opened = command("mlflow", "ui", "--backend-store-uri", resolved, "--workers", "1")
+    return f"{shlex.join(['env', *variables])} {opened}"

@@ -20,7 +20,7 @@ from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
 from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.runs import checkpoints
-from mnist_trainer.runs.folder import outcome_of, unfinished
+from mnist_trainer.runs.folder import outcome_of, unfinished_runs
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.team import Team
@@ -378,7 +378,7 @@ def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_co
     @contextmanager
     def shipped(tracked, folder):
         yield
-        found.extend(unfinished(folder.parents[1]))  # what another process sees, the lock being free
+        found.extend(unfinished_runs(folder.parents[1]))  # what another process sees, the lock being free
         before = files(folder)
         assert resume(str(folder), folder, []).test_accuracy == outcome_of(folder)["test_accuracy"]
         assert files(folder) == before
@@ -426,7 +426,7 @@ def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, second
     journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
     then = time.time() - seconds_ago
     os.utime(journal, (then, then))
-    found = unfinished(journal.parents[2])
+    found = unfinished_runs(journal.parents[2])
     assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
 
 
