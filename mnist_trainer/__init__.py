@@ -21,6 +21,7 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
 | `config`, `presets`, | schemas; choices that stay what they are called; |
+| `complaints/` | what is wrong with a configuration: which override, or which line of which file |
 | `composition`, | from `conf/` and overrides to a `Config`; |
 | `build`, `data_sets` | from a `Config` to objects, and to the data |
 | `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |

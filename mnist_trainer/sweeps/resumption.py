@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_trainer.complaints.origin import overrides_in
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.files import JOURNAL
@@ -16,6 +17,7 @@ from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
+from mnist_trainer.sweeps.cluster.launched import strays
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended_choices
 from mnist_trainer.sweeps.record import SweepRecord
@@ -48,7 +50,8 @@ class SweepResumption:
         folder = sweep_folder(resume, outputs)
         record, before = read_listed(folder, resume)
         choices, means = extended_choices(choices_of(record.overrides), choices_of(given))
-        jobs = [*before, *(own for own in combinations(choices) if own not in before)]
+        known = set(map(tuple, before))
+        jobs = [*before, *(own for own in combinations(choices) if tuple(own) not in known)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
         check_stopped(folder, before)
         journal = Journal(folder, reopened=True)
@@ -69,7 +72,7 @@ class SweepResumption:
 
     def configuration(self, config: DictConfig) -> DictConfig:
         """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
-        overrides = [*config.hydra.overrides.hydra, *replaced(self.record.overrides, self.means)]
+        overrides = [*overrides_in(config.hydra, "hydra"), *replaced(self.record.overrides, self.means)]
         loader = GlobalHydra.instance().config_loader()
         return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
 
@@ -152,6 +155,11 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
     """Raise `TrackingError` if the sweep is running, or a job of it that outlived it."""
     if is_alive(folder):
         raise TrackingError(f"{shown(folder)}: this sweep is still running; wait for its end")
+    if unknown := strays(folder):
+        raise TrackingError(
+            f"{shown(folder)}: still in Slurm's queue, though its command was killed: {', '.join(unknown)}; wait for "
+            f"their end, or cancel them: scancel {' '.join(unknown)}"
+        )
     running = [job for job in read_jobs(folder, listed) if job.still_there or is_alive(job.folder)]
     if running:
         names = ", ".join(str(job.number) for job in running)

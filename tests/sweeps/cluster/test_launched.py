@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.runs.folder import Ending
 from mnist_trainer.sweeps.cluster import slurm
-from mnist_trainer.sweeps.cluster.launched import Launched, endings
+from mnist_trainer.sweeps.cluster.launched import Launched, endings, strays
 from mnist_trainer.sweeps.jobs import read_jobs
+from mnist_trainer.sweeps.resumption import check_stopped
 
 
 @pytest.fixture
@@ -87,6 +88,16 @@ def test_a_slurm_that_does_not_answer_is_no_ending(tmp_path, queue, caplog):
     assert "Slurm can't be asked whether jobs are still in its queue: squeue: error: Unable to contact" in caplog.text
     queue(code=1, error="slurm_load_jobs error: Invalid job id specified")
     assert slurm.seen(["7_0"]) == {}
+
+
+def test_jobs_whose_command_was_killed_before_it_wrote_them_down_are_found(tmp_path, queue):
+    (tmp_path / ".submitit").mkdir()
+    queue(f"7_0|{tmp_path}/.submitit/.submission_file_1.sh", f"9|{tmp_path}-2/.submitit/x.sh", "8_1|/elsewhere/job.sh")
+    assert strays(tmp_path) == ["7_0"]
+    with pytest.raises(TrackingError, match=r"though its command was killed: 7_0; .*scancel 7_0"):
+        check_stopped(tmp_path, [["seed=0"]])
+    launched(tmp_path)
+    assert strays(tmp_path) == []
 
 
 def test_a_job_that_is_launched_again_has_not_ended():
