@@ -20,8 +20,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from omegaconf import OmegaConf
-from tqdm import tqdm
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
@@ -93,7 +93,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         """Return when all have ended, and how."""
         ended: dict[int, str] = {}
         started, asked = time.monotonic(), time.monotonic()
-        with tqdm(total=len(jobs), unit=" jobs", leave=False, disable=None, dynamic_ncols=True) as bar:
+        with Bar(len(jobs), " jobs") as bar:
             while left := {number: job for number, job in jobs.items() if number not in ended}:
                 ended |= {number: OVER for number, job in left.items() if job.paths.result_pickle.exists()}
                 now = time.monotonic()
