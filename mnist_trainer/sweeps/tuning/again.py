@@ -14,7 +14,7 @@ from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.files import CONFIG, MOST_YAML, read_text
 from mnist_trainer.runs.changes import NOT_COMPARED
 from mnist_trainer.runs.folder import read_config
-from mnist_trainer.runs.provenance import flat
+from mnist_trainer.runs.provenance import flat_config
 from mnist_trainer.sweeps.jobs import Job
 
 SEEDS = 5
@@ -42,7 +42,7 @@ def spelled_out(folder: Path) -> list[str]:
     chosen = [
         f"{group}={choices[group]}" for group in groups if kind(getattr(config, group)) != kind(getattr(default, group))
     ]
-    now, then = flat(config), flat(compose(chosen))
+    now, then = flat_config(config), flat_config(compose(chosen))
     named = {"name", "seed", *NOT_COMPARED}
     return [
         *chosen,
