@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BESIDE = {"MNIST_ROOT": "../shared/mnist", "MNIST_TRAINER_SLURM": "../shared/slurm/start"}
-PACKAGES = {"git": "git", "chromium": "chromium"}  # programs that tests use, and the Debian packages that have them
+# Programs that tests use, and the Debian packages that have them
+PACKAGES = {"git": "git", "chromium": "chromium", "slurmctld": "slurm-wlm", "munged": "munge"}
 
 
 def section(readme: str, title: str) -> list[str]:

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from hydra import compose as their_compose
 from hydra import initialize_config_dir, version
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf.basecontainer import BaseContainer
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnist_trainer.api import compose, train
+from mnist_trainer.composition import copied
 from mnist_trainer.training.interruption import SIGNALS
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "tracking=off")
@@ -65,6 +67,15 @@ def test_without_another_s_hydra_none_is_left(theirs):
     train(*TINY)
     assert of_the_process() == before
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_a_sweeper_of_the_caller_s_that_is_called_optuna_stays_theirs(theirs, monkeypatch):
+    monkeypatch.setattr(ConfigStore.instance(), "repo", copied(ConfigStore.instance().repo))
+    ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node={"_target_": "theirs"})
+    with initialize_config_dir(theirs, version_base="1.3"):
+        assert compose(["experiment=tune_mlp"]).optimizer.name == "sgd"
+        held = their_compose("config", ["hydra/sweeper=optuna"], return_hydra_config=True)
+    assert held.hydra.sweeper == {"_target_": "theirs"}
 
 
 def test_resolvers_of_the_caller_s_are_the_caller_s():

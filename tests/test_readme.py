@@ -8,10 +8,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures import slurm
 from tests.inference.drawing import drawn
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,12 @@ ELSEWHERE = {
     "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d @images.json": (
         "tests/shipping/test_serving.py"
     ),
+    "export RAY_AUTH_MODE=token": "tests/sweeps/ray_cluster.py",
+    "ray get-auth-token --generate": "tests/sweeps/ray_cluster.py",
+    "ray start --head --port=6379": "tests/sweeps/ray_cluster.py",
+    "ray start --address=first-node:6379": "tests/sweeps/ray_cluster.py",
+    "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2 hydra/launcher=ray"
+    " hydra.launcher.ray.init.address=auto": "tests/sweeps/test_on_ray.py",
     "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }
@@ -65,7 +73,9 @@ def commands():
 
 
 COMMANDS = commands()
-TRAINERS = [command.partition(TRAINER)[2].strip() for command in COMMANDS if TRAINER in command]
+TRAINERS = [
+    command.partition(TRAINER)[2].strip() for command in COMMANDS if TRAINER in command and command not in ELSEWHERE
+]
 PYTESTS = [command.partition("-m pytest ")[2] for command in COMMANDS if command.startswith("python -m pytest ")]
 SCRIPTS = sorted({match[1] for command in COMMANDS if (match := SCRIPT.fullmatch(command))})
 EXTRAS = sorted({match[1] for command in COMMANDS if (match := EXTRA.fullmatch(command))})
@@ -148,7 +158,7 @@ def small(words, folder):
 
 @pytest.mark.long
 @pytest.mark.parametrize("arguments", TRAINERS)
-def test_the_commands_run(arguments, folder):
+def test_the_commands_run(arguments, folder, tmp_path_factory):
     words = small(shlex.split(arguments), folder)
     if "format=onnx" in words:
         pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -156,7 +166,15 @@ def test_the_commands_run(arguments, folder):
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     if "hydra.sweeper.n_trials=2" in words:
         pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
-    done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
+    if any("=submitit_" in word for word in words):
+        pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `slurm` is not installed")
+    with ExitStack() as stack:
+        environment = {}
+        if "hydra/launcher=submitit_slurm" in words:
+            if problem := slurm.why_not():
+                pytest.skip(problem)
+            environment = stack.enter_context(slurm.cluster(tmp_path_factory.mktemp("slurm"))).environment
+        done = run([sys.executable, "-m", "mnist_trainer", *words], folder, **environment)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr
     assert "Traceback" not in done.stdout + done.stderr

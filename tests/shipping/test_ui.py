@@ -9,11 +9,11 @@ import urllib.error
 import urllib.request
 
 import pytest
+from mnist_trainer.shipping.send_unsent import send_unsent
 
 from mnist_trainer.shipping.pages import curves_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipper import ui_command
-from mnist_trainer.shipping.sync import sync
 from tests.browser import BROWSERS, browsing, installed
 from tests.fixtures.journals import until
 
@@ -28,7 +28,7 @@ def served(outputs, begin, start, tmp_path):
     journal.metrics(2, {"test/accuracy": 0.8765, "test/loss": 0.4321})
     journal.end("FINISHED")
     journal.close()
-    assert sync([outputs / "a"], store_folder=outputs).error is None
+    assert send_unsent([outputs / "a"], store_folder=outputs).error is None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from mnist_trainer.analysis.explanation.lecture import TITLE
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.writing import short_names, shown_classes
+from mnist_trainer.analysis.explanation.writing import VISIBLE, short_names, shown_classes
 
 WIDEST = 80
 PAGE = """\
@@ -101,11 +101,11 @@ def picture_link(path: Path) -> str:
 
 def draw_explanation(e: Explanation, path: Path) -> None:
     """Draw the figure to `path`; only what is drawn needs matplotlib."""
-    from mnist_trainer.figures.explanation import Numbers, explanation_picture
+    from mnist_trainer.figures.explanation import ExplanationNumbers, explanation_picture
 
     shown, names, subject = shown_classes(e), short_names(e), e.subject
     explanation_picture(
-        Numbers(
+        ExplanationNumbers(
             image=subject.image,
             title=f"{subject.data}, test image {subject.index}",
             names=[names[i] for i in shown],
@@ -121,6 +121,7 @@ def draw_explanation(e: Explanation, path: Path) -> None:
             p_minus_t=e.p_minus_t[shown],
             posted=e.posted[shown],
             diagonal=e.diagonal[shown],
+            visible=VISIBLE,
         ),
         path,
     )

@@ -7,8 +7,10 @@ report says what became of each, and a signal to the command cancels what it has
 import logging
 import os
 import re
+import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ from tqdm import tqdm
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
+from mnist_trainer.sweeps.cluster.last_word import say_it
 from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, Launched
+from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
-from mnist_trainer.training.interruption import Interruption, answer
+from mnist_trainer.training.interruption import Interruption, handle_signals
 from mnist_trainer.words import counted, shown
 
 log = logging.getLogger(__name__)
@@ -55,7 +59,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         except KeyboardInterrupt:
             self._stop(jobs, launched, folder)
             raise
-        launched.over(ended).write(folder)
+        self._over(ended, launched, folder)
         return [returned(jobs[number], own) for number, own in zip(numbers, job_overrides, strict=True)]
 
     def _submitted(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Any]:
@@ -103,7 +107,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
 
     def _stop(self, jobs: Mapping[int, Any], launched: Launched, folder: Path) -> None:
         """Cancel the jobs, and wait for their checkpoints; or leave them, if that is wanted."""
-        answer(leave)
+        handle_signals(leave)
         if self.config.sweep.on_interrupt == LEAVE and self._can_leave(jobs):
             return
         left = {number: job for number, job in jobs.items() if not job.paths.result_pickle.exists()}
@@ -113,7 +117,12 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         while gone < left.keys() and time.monotonic() < until:
             gone |= self._without_result(left).keys()
             time.sleep(0.3)
-        launched.over(dict.fromkeys(gone | (jobs.keys() - left.keys()), OVER)).write(folder)
+        self._over(dict.fromkeys(gone | (jobs.keys() - left.keys()), OVER), launched, folder)
+
+    def _over(self, ended: Mapping[int, str], launched: Launched, folder: Path) -> None:
+        """Write down how jobs have ended, also for those that could not."""
+        launched.over(ended).write(folder)
+        say_it(read_jobs(folder, None), ended)
 
     def _can_leave(self, jobs: Mapping[int, Any]) -> bool:
         """Tell how to watch jobs that outlive the command; False where they don't."""
@@ -195,8 +204,9 @@ class LocalLauncher(ClusterLauncher):
         return {number: OVER for number, job in jobs.items() if job.done()}
 
     def _cancel(self, jobs: Mapping[int, Any]) -> None:
-        for job in jobs.values():
-            job.cancel()
+        for job in jobs.values():  # whose name is that of the process that hands the signal on; SIGINT would scare it
+            with suppress(ProcessLookupError):
+                os.kill(int(job.job_id), signal.SIGTERM)
 
 
 def number_of(overrides: Sequence[str], place: int) -> int:
