@@ -40,7 +40,7 @@ def model_description(history: History, model_id: str) -> str:
     """Describe a run's model: its result, and how it is asked."""
     code = f'model = mlflow.pyfunc.load_model(\n    "models:/{model_id}"\n)\nmodel.predict(images)'
     asked = "It takes images, as bytes of the shape that it was trained on, and returns each class's probability:"
-    return "\n\n".join(filter(None, [result(history), asked, f"```\n{code}\n```"]))
+    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```"]))
 
 
 def failure(end: End) -> str:
