@@ -4,13 +4,14 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
 
 from mnist_trainer import __version__
 from mnist_trainer.errors import UNFIT, MnistTrainerError, in_words
 from mnist_trainer.runs.screen import lenient_output
-from mnist_trainer.training.interruption import Interrupted, leave_if_impatient, leave_on_signals, raise_on_signals
+from mnist_trainer.training.interruption import Interrupted, exit_on_second_signal, exit_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
@@ -19,7 +20,7 @@ LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
-    with lenient_output():
+    with lenient_output(), warnings.catch_warnings():
         code = run()
     sys.exit(code)
 
@@ -30,60 +31,67 @@ def run() -> int:
         sys.stdout.write(f"mnist_trainer {__version__}\n")
         return 0
     if find_spec("fcntl") is None:
-        tell(UNFIT)
+        print_error(UNFIT)
         return 2
-    leave_on_signals()
+    exit_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
     from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
+    from mnist_trainer.complaints.command_line import options_and_overrides, read
+    from mnist_trainer.complaints.composing import UNEXPECTED, explain
+    from mnist_trainer.complaints.files import Folders
+    from mnist_trainer.composition import conf_folder
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
-    from mnist_trainer.sweeps.sweep import Sweep, finish
+    from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
     from mnist_trainer.sweeps.tuning.sweeper import register
     from mnist_trainer.tasks import dispatch
 
+    warnings.filterwarnings("error", message=r"(?s).*is not available", category=UserWarning, module="hydra")
+    warnings.filterwarnings("ignore", message=r"(?s).*(missing `_self_`|overriding with)", module="hydra")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
-    sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
-    spare_a_composition(sys.argv[1:])
-    register()
+    arguments = hide_in(sorted(sys.argv[1:], key=is_override))
+    overrides: list[str] = []
     try:
         raise_on_signals()
-        check_nesting(sys.argv[1:])
+        given = options_and_overrides(arguments)
+        readable = dict(zip(given, read(given, Folders([conf_folder()])), strict=True))
+        overrides = list(readable.values())
+        sys.argv = ["mnist_trainer", *(readable.get(each, each) for each in arguments)]
+        spare_a_composition(sys.argv[1:])
+        register()
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
             code = 1
         elif dispatch.error is not None:
-            tell(dispatch.error)
-    except (HydraException, OmegaConfBaseException) as error:
-        tell(explain(error))
-        code = 2
+            print_error(dispatch.error)
+    except SystemExit as error:
+        code = 2 if error.code else 0  # Hydra's, of a --package that there isn't
     except MnistTrainerError as error:
-        tell(error)
+        print_error(error)
         code = error.exit_code
-    except SLIPS as error:
-        if dispatch.begun or Sweep.current is not None:
+    except UNEXPECTED as error:
+        if not isinstance(error, HydraException) and (dispatch.begun or Sweep.current is not None):
             raise
-        tell(slipped(sys.argv[1:], error))
+        print_error(explain(error, overrides, conf_folder()))
         code = 2
     except OSError as error:  # Hydra's, of the folder that it makes for the run
-        tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
+        print_error(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
         code = 2
     except BrokenExecutor:  # joblib's
-        finish("FAILED", LOST_WORKER)
-        tell(LOST_WORKER)
+        finish_sweep("FAILED", LOST_WORKER)
+        print_error(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
-        leave_if_impatient()
+        exit_on_second_signal()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
-        finish("KILLED", f"interrupted by {interrupted}")
-        tell(f"interrupted by {interrupted}")
+        finish_sweep("KILLED", f"interrupted by {interrupted}")
+        print_error(f"interrupted by {interrupted}")
         code = interrupted.exit_code
     finally:
-        finish("FAILED", "the sweep was broken off")
+        finish_sweep("FAILED", "the sweep was broken off")
     return code
 
 
@@ -92,7 +100,7 @@ def is_override(argument: str) -> bool:
     return "=" in argument and not argument.startswith("-")
 
 
-def tell(error: object) -> None:
+def print_error(error: object) -> None:
     """Write an error to the standard error."""
     message = in_words(error) if isinstance(error, OSError) else error
     sys.stderr.write(f"mnist_trainer: {message}\n")

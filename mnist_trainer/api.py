@@ -44,8 +44,8 @@ from mnist_trainer.registry import (
     register_schedule,
 )
 from mnist_trainer.runs.folder import LATEST, run_folder
-from mnist_trainer.runs.learned import classifier_of, learned_folder
-from mnist_trainer.runs.outcome import concluding
+from mnist_trainer.runs.learned import classifier_of_trainer, learned_folder
+from mnist_trainer.runs.outcome import concluding_outcome
 from mnist_trainer.runs.run import Result
 from mnist_trainer.runs.screen import shown
 from mnist_trainer.schedules import Schedule
@@ -106,7 +106,7 @@ def _train(given: Sequence[str], data: Dataset | None) -> Result:
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{secrets.token_hex(3)}"
     folder.mkdir(parents=True)
-    with concluding(folder, Path(config.outputs), overrides):
+    with concluding_outcome(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides, data=data)
 
 
@@ -121,7 +121,7 @@ def load(
     Raises `DataError` or `ConfigError` that says what would fit.
     """
     if isinstance(what, Trainer):
-        return classifier_of(what)
+        return classifier_of_trainer(what)
     if isinstance(what, Result):
         if what.folder is None:
             raise DataError("this result doesn't know its run's folder: name that")

@@ -28,7 +28,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
@@ -39,7 +39,7 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.slips import is_own
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Callback, Trainer
 
 T = TypeVar("T")
@@ -106,9 +106,9 @@ def build_callbacks(entries: Sequence[object]) -> list[Callback]:
 def _callback(entry: object, path: str) -> Callback:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is no callback: must be a mapping with a kind, as in {{kind: mine}}")
-    with under(f"{path}: "):
+    with problems_under(f"{path}: "):
         cls = registry.callbacks.named(entry["kind"])
-    with under(f"{path} ({entry['kind']}): "):
+    with problems_under(f"{path} ({entry['kind']}): "):
         made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
         check(made)
         if not isinstance(made, Callback):
@@ -147,7 +147,7 @@ def own_words_problems(tracking: TrackingConfig) -> Iterator[str]:
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
     """Build the model with the tail that its loss needs, initialised from the seed's stream."""
     layers = build_layers(config.model, classes)
-    with under("model."):
+    with problems_under("model."):
         check_no_softmax_at_end(layers)
         tail = registry.tail_layers(config.loss.name)
         if (tail or registry.losses[config.loss.name].expects == "logits") and is_softmax(layers[-1]):
@@ -157,7 +157,7 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
                 f"with the loss, as register_loss(..., tail=[{type(layers[-1]).__name__}])"
             )
         layers += tail
-        rng = stream(config.seed, "initialization")
+        rng = random_stream(config.seed, "initialization")
         try:
             check_memory(layers, in_shape, max_batch, config.dtype)
             model = Sequential(layers, in_shape, max_batch, config.dtype, rng)
@@ -242,11 +242,11 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
         if size == 0 and getattr(config.trainer, key):
             raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
     images, labels, dtype = dataset.images, dataset.labels, config.dtype
-    chosen, held_out = stratified_split(labels, size, stream(config.seed, "splitting"), dataset.classes)
+    chosen, held_out = stratified_split(labels, size, random_stream(config.seed, "splitting"), dataset.classes)
     everything = np.arange(len(dataset.test_labels))
     scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
     large = max(config.batch_size, EVALUATION_BATCH)
-    shuffling = stream(config.seed, "shuffling")
+    shuffling = random_stream(config.seed, "shuffling")
     return (
         Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
         Batches(images, labels, held_out, large, dtype, scaling=scaling),

@@ -104,7 +104,7 @@ def sync_names(folder: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming_file(path: Path) -> Iterator[None]:
     """Let an `OSError` from within name this file: that of a full disk names none."""
     try:
         yield
@@ -114,5 +114,5 @@ def naming(path: Path) -> Iterator[None]:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file, whole or not at all; raises `OSError` naming it."""
-    with naming(path), replacing(path) as file:
+    with naming_file(path), replacing(path) as file:
         file.write(text.encode())

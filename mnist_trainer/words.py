@@ -4,8 +4,11 @@ import math
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+
+BLOCK_CHARACTERS = 64
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -53,6 +56,28 @@ def counted(count: int, what: str = "update") -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+WIDTH = 80  # columns of a terminal
+GLUE = "\ue000"  # a private sign: no text has it
+
+
+def wrapped(text: str, first: str = "") -> str:
+    """Break what is printed at its blanks into lines of 80 columns, the next ones indented; not where it is glued."""
+    lines = textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return lines.replace(GLUE, " ")
+
+
+def glued(text: str) -> str:
+    """Let nothing break a text's line (`wrapped`)."""
+    return text.replace(" ", GLUE)
+
+
+def batches_of(size: int, samples: int) -> str:
+    """Write `batches of 128`; `batches of up to 128` where the last one of so many samples is smaller."""
+    return f"batches of {'up to ' if samples % size else ''}{size}"
+
+
 def command(module: str, *arguments: str) -> str:
     """Return what runs a module from this directory, with the Python that runs this, as a shell takes it."""
     python = sys.executable
@@ -60,6 +85,17 @@ def command(module: str, *arguments: str) -> str:
         python = str(Path(python).relative_to(Path.cwd()))
         python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
     return shlex.join([python, "-m", module, *arguments])
+
+
+def code_block(why: str, words: Sequence[str]) -> str:
+    """Write a command to be copied, in Markdown, over lines that fit beside what a page has at its right."""
+    lines = [""]
+    for word in map(shlex.quote, words):
+        if lines[-1].strip() and len(lines[-1]) + len(word) >= BLOCK_CHARACTERS:
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    joined = " \\\n".join(lines)
+    return f"{why}:\n\n```\n{joined}\n```"
 
 
 def given(key: str, value: object) -> str:

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mnist_trainer.errors import reason_of
+
 log = logging.getLogger(__name__)
 
 
@@ -12,6 +14,6 @@ def try_to_draw(path: Path, draw: Callable[[], None]) -> bool:
     try:
         draw()
     except Exception as error:
-        log.warning(f"{path.name} can't be drawn: {str(error) or type(error).__name__}")
+        log.warning(f"{path.name} can't be drawn: {reason_of(error)}")
         return False
     return True

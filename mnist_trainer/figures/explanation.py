@@ -39,6 +39,7 @@ class ExplanationNumbers:
     p_minus_t: Floats
     posted: Floats
     diagonal: Floats
+    visible: float  # what is smaller is not written out
 
     def off(self, values: Floats) -> float:
         """Return the largest difference to p − t, of the classes that are shown."""
@@ -73,15 +74,18 @@ def draw_probabilities(figure: SubFigure, n: ExplanationNumbers) -> None:
 def draw_jacobian(figure: SubFigure, n: ExplanationNumbers) -> None:
     """Draw dL/dp beside the Jacobian."""
     matrix, vector = figure.subplots(1, 2, width_ratios=(len(n.names), 1.35), sharey=True)
-    draw_heat(matrix, n.jacobian)
-    draw_heat(vector, n.dp[:, np.newaxis])
+    draw_heat(matrix, n.jacobian, n.visible)
+    draw_heat(vector, n.dp[:, np.newaxis], n.visible)
     ticks = range(len(n.names))
     matrix.set_xticks(ticks, n.names)
     matrix.set_yticks(ticks, [f"{name} true" if i == n.true else name for i, name in enumerate(n.names)])
     mark_true_class(matrix.get_xticklabels() + matrix.get_yticklabels(), n)
     vector.set(xticks=[], xlabel="dL/dp of i")
     vector.tick_params(left=False, labelleft=False)
-    matrix.set(xlabel="∂ by the logit of class j", ylabel="∂ of the probability of class i")
+    matrix.set(
+        xlabel=f"∂ by the logit of class j (≈0: under {n.visible:.5f} in size)",
+        ylabel="∂ of the probability of class i",
+    )
     matrix.set_title("The derivative of softmax, J\n$J_{ij} = p_i\\,(\\delta_{ij} - p_j)$: not the diagonal alone")
     vector.set_title("dL/dp\n$-t/p$")
 
@@ -98,7 +102,7 @@ def draw_products(figure: SubFigure, n: ExplanationNumbers) -> None:
         equal = is_drawn_as_rounding(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = f"= p − t, in grey, up to {difference:.0e}"
+        verdict = "equal to p − t, in grey, " + (f"to within {difference:.0e}" if difference else "to the last bit")
         if not equal:
             verdict = f"≠ p − t, in grey (off by up to {short_number(difference)})"
         axes.set_title(f"{what}\n{verdict}", color=color)
@@ -144,7 +148,7 @@ def label_classes(axes: Axes, n: ExplanationNumbers) -> None:
     mark_true_class(axes.get_xticklabels(), n)
 
 
-def draw_heat(axes: Axes, values: Floats) -> None:
+def draw_heat(axes: Axes, values: Floats, visible: float) -> None:
     """Draw numbers on their colours: blue above 0, orange below."""
     most = float(np.abs(values).max()) or 1.0
     axes.imshow(values, cmap=SIGNS, vmin=-most, vmax=most, aspect="auto")
@@ -155,7 +159,7 @@ def draw_heat(axes: Axes, values: Floats) -> None:
         axes.text(
             j,
             i,
-            heat_cell(value),
+            heat_cell(value, visible),
             ha="center",
             va="center",
             fontsize=10,
@@ -164,13 +168,15 @@ def draw_heat(axes: Axes, values: Floats) -> None:
         )
 
 
-def heat_cell(value: float) -> str:
-    """Write a number for a cell, without the 0 before the point; what no one could read is ≈0."""
+def heat_cell(value: float, visible: float) -> str:
+    """Write a cell's number, without the 0 before the point, a small one's order; what no one could see is ≈0."""
     sign, size = "−" if value < 0 else "", abs(value)
     if size >= 1:
         return f"{sign}{size:.4g}" if size < 9999.5 else f"{sign}{size:.0e}"
     if size >= 0.0005:
         return sign + f"{size:.3f}".removeprefix("0")
+    if size >= visible:
+        return sign + f"{size:.0e}".replace("e-0", "e-")
     return "≈0" if value else "0"
 
 

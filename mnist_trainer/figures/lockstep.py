@@ -52,7 +52,7 @@ def training_curves(record: Record, path: Path) -> None:
             axes.tick_params(labelsize=12)
             _scale(axes, key, shown, of_modes[0])
             if shown:
-                axes.legend(loc="best", fontsize=LARGE)
+                axes.legend(loc="best" if key == "loss" else "lower right", fontsize=LARGE)
             axes.set_title(key.capitalize(), fontsize=LARGER)
             axes.set_ylabel("nats per image" if key == "loss" else "share of the images", fontsize=LARGE)
         means = f"lines: training, mean of {window} updates; " if window > 1 else "lines: training; "
@@ -77,7 +77,7 @@ def gradient_differences(record: Record, path: Path) -> None:
             _drift(own, record, mode)
         if not others:
             for axes in panels[0]:
-                _relative(axes, ())
+                _relative(axes, (), first)
 
 
 def _mode(axes: Axes, record: Record, index: int, key: str, column: int, window: int) -> list[float]:
@@ -135,7 +135,7 @@ def _gradients(axes: Axes, record: Record, mode: str) -> None:
         bound = found.get(f"{prefix}bound", ())
         labels += _differences(axes, steps, bound, f"bound, {dtype}", GREY, dashed=True)
     axes.set_title(f"{mode}: gradients at the same parameters", fontsize=LARGER)
-    _relative(axes, labels)
+    _relative(axes, labels, record["modes"][0])
 
 
 def _drift(axes: Axes, record: Record, mode: str) -> None:
@@ -151,7 +151,7 @@ def _drift(axes: Axes, record: Record, mode: str) -> None:
     elif len(drift) and not drift.any():
         labels = [("drift: equal to the last bit", 0.0, PURPLE)]
     axes.set_title(f"{mode}: parameters, trained on its own", fontsize=LARGER)
-    _relative(axes, labels)
+    _relative(axes, labels, record["modes"][0])
 
 
 def _differences(
@@ -169,9 +169,9 @@ def _differences(
     return [(name, float(mean[-1]), colour)]
 
 
-def _relative(axes: Axes, labels: Sequence[Label]) -> None:
+def _relative(axes: Axes, labels: Sequence[Label], first: str) -> None:
     count_updates(axes, fontsize=LARGE)
-    axes.set_ylabel("‖difference‖ / ‖first‖", fontsize=LARGE)
+    axes.set_ylabel(f"‖difference‖ / ‖{first}‖", fontsize=LARGE)
     axes.tick_params(labelsize=12)
     if axes.lines:
         axes.set_yscale("log")

@@ -32,7 +32,7 @@ THRESHOLDS = (
     ("right", 103.97, "exp is 0 in float32", "left"),
 )
 FURTHEST = {"wrong": 1000.0, "right": 60.0}  # of the errors: nothing new happens from there to 1e4
-LEAST_ERROR, GREATEST_ERROR = 1e-9, 30.0
+LEAST, GREATEST_ERROR = 1e-9, 30.0
 WIDTHS = (11.0, 6.5, 4.4, 2.8, 1.6)
 
 
@@ -47,7 +47,7 @@ def saturation(record: Record, path: Path) -> None:
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
             for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
-                axes.set(yscale="log", ylim=(LEAST_ERROR, GREATEST_ERROR))
+                down_to_zero(axes, GREATEST_ERROR)
                 axes.set_ylabel(f"relative error of the {of}", fontsize=LARGE)
                 axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
                 _panel(axes, record, rows, of, f"{of}_error", FURTHEST[rows], 0.3)
@@ -63,7 +63,7 @@ def parting_of_ways(record: Record, path: Path) -> None:
         whole_numbers(loss.yaxis)
         gradient.set(ylim=(-1.15, 0.15))
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
-        right.set(yscale="log", ylim=(1e-9, 3))
+        down_to_zero(right, 3)
         for axes, rows, of, title, label, height in (
             (loss, "wrong", "loss", "A wrong image: its loss", "loss (nats)", 0.02),
             (gradient, "wrong", "gradient_at_true", "A wrong image: the gradient at its true class", "dL/dz", 0.3),
@@ -103,6 +103,12 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
     _gaps(axes, record, rows, furthest, height)
 
 
+def down_to_zero(axes: Axes, greatest: float) -> None:
+    """Make the y-axis logarithmic, and let what is too small for it, 0 as well, lie at its end."""
+    axes.set(yscale="log", ylim=(LEAST, greatest))
+    axes.set_yticks([LEAST, 1e-7, 1e-5, 1e-3, 1e-1], [f"0, or\n< {LEAST:.0e}", "1e-07", "1e-05", "0.001", "0.1"])
+
+
 def drawn_modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
     """List each mode's index, curve and events (what: scale) for a kind of rows."""
     curves = [one for one in record["curves"] if one["rows"] == rows]
@@ -122,12 +128,12 @@ def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> s
     if off == start:
         return f"another {of}"
     if broken is not None:
-        return f"{inf_or_nan_label(values)} from {broken:.0f}"
+        return f"{inf_or_nan_label(values)} from {broken:.3g}"
     if of == "loss" and "loss stays the same" in events:
         return f"stuck at {values[-1]:.3g}"
     if vanishes is not None:
-        return f"0 from {vanishes:.0f}"
-    return "only rounding" if off is None else f"off from {off:.0f}"
+        return f"0 from {vanishes:.3g}"
+    return "only rounding" if off is None else f"off from {off:.3g}"
 
 
 def inf_or_nan_label(values: Sequence[float]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, drawing, scale_for, words_in_axes
 
-GOOD = "viridis_r"
+DARK_LOW, DARK_HIGH = "viridis", "viridis_r"
+"""What is good is dark: a light line is hardly seen on white."""
+ROOM = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+"""Behind a word that lines go through."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,8 @@ def _curves(axes: Axes, study: StudyLines) -> None:
         name, color = ("pruned", VERMILLION) if each.pruned else ("not pruned", BLUE)
         epochs, values = [pair[0] for pair in each.curve], [pair[1] for pair in each.curve]
         label = None if name in told else name
-        axes.plot(epochs, values, color=color, alpha=0.5, linewidth=1.2, label=label)
-        if each.pruned:
-            axes.plot(epochs[-1], values[-1], "x", color=color, markersize=5)
+        mark: dict[str, Any] = {"marker": "x", "markersize": 5, "markevery": [-1]} if each.pruned else {}
+        axes.plot(epochs, values, color=color, alpha=0.7, linewidth=1.2, label=label, **mark)
         told.add(name)
         drawn += values
     if not drawn:
@@ -123,7 +126,7 @@ def _parallel(figure: Figure, axes: Axes, study: StudyLines) -> None:
     values = np.array([each.value for each in done], dtype=np.float64)
     order = np.argsort(-values if study.minimized else values)  # the best on top
     norm = Normalize(float(values.min()), float(values.max()))
-    colors = ScalarMappable(norm, GOOD if study.minimized else GOOD.removesuffix("_r"))
+    colors = ScalarMappable(norm, DARK_LOW if study.minimized else DARK_HIGH)
     scales = [_Scale.of([each.params[key] for each in done if key in each.params]) for key in study.keys]
     for index in order:
         each = done[index]
@@ -134,8 +137,9 @@ def _parallel(figure: Figure, axes: Axes, study: StudyLines) -> None:
         axes.plot(range(len(study.keys)), heights, color=colors.to_rgba(values[index]), alpha=0.7, linewidth=1.4)
     for column, scale in enumerate(scales):
         for height, text in scale.ticks():
-            axes.text(column, height, f" {text}", fontsize=8, va="center", color=GREY)
+            axes.text(column + 0.02, height, text, fontsize=8, va="center", color=GREY, bbox=ROOM)
     axes.set_xticks(range(len(study.keys)), study.keys)
+    axes.spines["left"].set_visible(False)
     axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.1, len(study.keys) - 0.6))
     figure.colorbar(colors, ax=axes, label=study.objective)
 

@@ -17,7 +17,7 @@ from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.kernels.pixels import scale_pixels
 from mnist_trainer.layer_list import build_list
 from mnist_trainer.model import Sequential
-from mnist_trainer.parameter_files import fill
+from mnist_trainer.parameter_files import fill_parameters
 
 BATCH = 256
 
@@ -41,7 +41,7 @@ class Classifier:
             raise DataError(f"{origin}: its layers don't fit: {error}") from error
         if self._model.out_shape != (description.classes,):
             raise DataError(f"{origin}: its layers end in {self._model.out_shape}, for {description.classes} classes")
-        fill(arrays, self._model.arrays, origin)
+        fill_parameters(arrays, self._model.arrays, origin)
         self._inputs: Array = np.empty((BATCH, *self.image_shape), description.dtype)
         self._turn = threading.Lock()  # the layers' buffers are one caller's at a time
 

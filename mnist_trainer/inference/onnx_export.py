@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer import __version__
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import naming, replacing
+from mnist_trainer.files import naming_file, replacing
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.onnx_graph import OnnxGraph
 from mnist_trainer.inference.onnx_layers import add_layers
@@ -36,7 +36,7 @@ def export(classifier: Classifier, path: Path, kind: Input = "uint8") -> float:
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     difference = largest_difference(classifier, session, images_to_compare(classifier), kind)
-    with naming(path), replacing(path) as file:
+    with naming_file(path), replacing(path) as file:
         file.write(content)
     return difference
 

@@ -21,7 +21,7 @@ from mnist_trainer.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
-from mnist_trainer.layers.windows import pair
+from mnist_trainer.layers.windows import as_pair
 
 Export = Callable[[OnnxGraph, str, Any], str]
 
@@ -80,9 +80,9 @@ def window_attributes(
 ) -> dict[str, list[int]]:
     """Return the attributes of an operator on windows."""
     return {
-        "kernel_shape": list(pair(kernel)),
-        "strides": list(pair(kernel if stride is None else stride)),
-        "pads": list(pair(padding)) * 2,
+        "kernel_shape": list(as_pair(kernel)),
+        "strides": list(as_pair(kernel if stride is None else stride)),
+        "pads": list(as_pair(padding)) * 2,
     }
 
 

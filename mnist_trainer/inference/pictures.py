@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.errors import DataError, in_words
+from mnist_trainer.errors import DataError, in_words, reason_of
 from mnist_trainer.files import open_file
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.preparation import Prepared, as_mnist, as_scaled, as_scikit_digit
@@ -73,7 +73,7 @@ def picture_pixels(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: no picture: {', '.join(FORMATS)} can be read") from error
     except Exception as error:  # Pillow's readers raise what they like of damaged files
-        raise DataError(f"{name}: the picture can't be read: {str(error) or type(error).__name__}") from error
+        raise DataError(f"{name}: the picture can't be read: {reason_of(error)}") from error
 
 
 def _pixels_on_paper(image: "Image", *, grey: bool) -> NDArray[np.float64]:

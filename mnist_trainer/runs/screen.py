@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO, cast
 
 from mnist_trainer.process import Common
@@ -104,6 +104,12 @@ class Screen(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(lenient(stream))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; a progress bar is taken away before it, and put back below it."""
+        bars = sys.modules.get("mnist_trainer.bar")  # until it is loaded there is no bar
+        with bars.Bar.external_write_mode() if bars else nullcontext():
+            super().emit(record)
 
 
 class Guest(Screen):

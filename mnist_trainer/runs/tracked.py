@@ -171,7 +171,7 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
             shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
         except TrackingError as error:
             log.warning(f"{error}; training goes on, and its events are kept")
-            tell_later(tracked, folder)
+            log_sync_command(tracked, folder)
     wait, leave = tracked.config.wait_seconds, False
     try:
         yield
@@ -185,35 +185,35 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
                 shipment = shipper.finish(wait, leave=leave)
             finally:
                 if shipment is None:  # interrupted, before or in here
-                    tell_unsent(tracked, folder, kind)
+                    log_still_sending(tracked, folder, kind)
             if shipment is not None:
-                tell(shipment, tracked, folder, kind)
+                log_shipment(shipment, tracked, folder, kind)
 
 
-def tell(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None:
+def log_shipment(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None:
     """Log what was sent, and how to look at it or to send the rest."""
     for run in shipment.runs[:1]:
         if run.run_id is not None and run.experiment_id is not None:
             left = f" for now, {LEFT}" if run.outcome == "sent" and run.status == "RUNNING" else ""
             log.info(f"MLflow: run {run.run_id} is {run.status}{left}; to look at it:")
             children = [child.run_id for child in shipment.runs[1:] if child.run_id is not None]
-            show(tracked, kind, run.experiment_id, run.run_id, children)
+            log_run_links(tracked, kind, run.experiment_id, run.run_id, children)
             if kind == "run" and run.status == "FINISHED" and tracked.config.model:
                 log.info("to serve its model:")
                 log.info(f"    {serve_command(tracked.uri, run.run_id)}")
     if problem := shipment.problem():
         log.warning(f"MLflow: {problem}")
-        tell_later(tracked, folder)
+        log_sync_command(tracked, folder)
 
 
-def tell_later(tracked: Tracked, folder: Path) -> None:
+def log_sync_command(tracked: Tracked, folder: Path) -> None:
     """Log the command that sends what this one doesn't."""
     password = with_password(tracked.uri) != tracked.uri
     log.warning(f"nothing is lost; to send them later{', with MLFLOW_TRACKING_URI set' if password else ''}:")
     log.warning(f"    {command('mnist_trainer', 'task=sync', given('journal', shown(folder)))}")
 
 
-def tell_unsent(tracked: Tracked, folder: Path, kind: Kind) -> None:
+def log_still_sending(tracked: Tracked, folder: Path, kind: Kind) -> None:
     """Log, after an interruption, where the run will be."""
     going_on = "still being sent to, by a process that goes on in the background"
     position = Position.load(folder)
@@ -221,10 +221,10 @@ def tell_unsent(tracked: Tracked, folder: Path, kind: Kind) -> None:
         log.warning(f"MLflow: {going_on}")
     else:
         log.warning(f"MLflow: run {position.run_id} is {going_on}; to look at it:")
-        show(tracked, kind, position.experiment_id, position.run_id)
+        log_run_links(tracked, kind, position.experiment_id, position.run_id)
 
 
-def show(tracked: Tracked, kind: Kind, experiment_id: str, run_id: str, children: Sequence[str] = ()) -> None:
+def log_run_links(tracked: Tracked, kind: Kind, experiment_id: str, run_id: str, children: Sequence[str] = ()) -> None:
     """Log the command and the links that open a run in MLflow's UI."""
     log.info(f"    {tracked.ui_command}")
     on_server = is_server(tracked.uri)

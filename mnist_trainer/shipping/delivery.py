@@ -11,7 +11,7 @@ from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
-from mnist_trainer.shipping.mlflow_run import draw, end_run, open_run, send_files, silent_death
+from mnist_trainer.shipping.mlflow_run import draw_pictures, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position, count_left
 from mnist_trainer.shipping.shipment import Outcome, ShippedRun
@@ -165,7 +165,7 @@ class Delivery:
             end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = draw(self.folder)
+                self._pictures = draw_pictures(self.folder)
             status = end_run(self.folder, self.start, outbox.store, outbox.run_id, end)
             self._ended = True
             self._keep(replace(position, status=status))

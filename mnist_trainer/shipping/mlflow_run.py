@@ -31,7 +31,7 @@ def silent_death(folder: Path) -> End:
     return End("FAILED", SILENT_DEATH, time=read_history(folder).last_time)
 
 
-def draw(folder: Path) -> list[Path]:
+def draw_pictures(folder: Path) -> list[Path]:
     """Draw the pictures of the folder's journal; one that can't be drawn must not keep a run from ending."""
     try:
         from mnist_trainer.shipping.pictures import draw_folder

@@ -59,12 +59,12 @@ class Outbox:
                 case DatasetEvent():
                     self._send_dataset(event)
         client = self.store.client
-        for part in _parts(params, PAIRS_PER_CALL):
+        for part in _in_batches(params, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, params=items), part)
-        for part in _parts(tags, PAIRS_PER_CALL):
+        for part in _in_batches(tags, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, tags=items), part)
         repeats = self.store.keeps_repeats
-        for part in _parts([each for each in metrics if not (repeats and self._has(each))], METRICS_PER_CALL):
+        for part in _in_batches([each for each in metrics if not (repeats and self._has(each))], METRICS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, metrics=items), part)
             for each in part if repeats else ():
                 self._there[each.key].add(_point(each))
@@ -118,5 +118,5 @@ def _cut(value: object, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+def _in_batches(items: list[Any], size: int) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.errors import TrackingError, reason_of
 from mnist_trainer.journal.address import ALLOW_FILES, folder_path, is_server, resolve_uri
 from mnist_trainer.shipping.place import Place, Question
 from mnist_trainer.shipping.position import count_left, served_folders
@@ -45,7 +45,7 @@ class Shipper:
                     errors="replace",
                 )
         except OSError as error:
-            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
+            raise TrackingError(f"the shipper ({python}) can't be started: {reason_of(error)}") from error
 
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.

@@ -85,8 +85,8 @@ def connect(uri: str) -> "Store":
     # Several processes that create the tables at once fail.
     with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
         if not path.exists() or not path.stat().st_size:
-            _make(path, client_class)
-        _probe(path)
+            _make_sqlite_store(path, client_class)
+        _probe_sqlite_store(path)
         client = client_class(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return Store(uri, client)
@@ -105,7 +105,7 @@ def is_store_s(error: Exception, uri: str) -> bool:
     return False
 
 
-def _make(path: Path, client_class: "type[MlflowClient]") -> None:
+def _make_sqlite_store(path: Path, client_class: "type[MlflowClient]") -> None:
     """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
     for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
         leftover.unlink(missing_ok=True)  # SQLite may have removed its journal meanwhile
@@ -117,7 +117,7 @@ def _make(path: Path, client_class: "type[MlflowClient]") -> None:
     new.replace(path)
 
 
-def _probe(path: Path) -> None:
+def _probe_sqlite_store(path: Path) -> None:
     """Fail at once where MLflow would try for 100 s: a file that can't be opened or isn't a database."""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:

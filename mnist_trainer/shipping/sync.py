@@ -18,7 +18,7 @@ from mnist_trainer.shipping.store import is_store_s
 log = logging.getLogger(__name__)
 
 
-def sync(
+def send_unsent(
     paths: Sequence[Path], *, store_folder: Path, uri: str | None = None, experiment: str | None = None
 ) -> Shipment:
     """Send what the journals under `paths` still hold; without paths, what the outputs root lists as unsent.
@@ -31,7 +31,7 @@ def sync(
     if not paths:
         listed = unsent.listed(store_folder).values()
         return send_all(listed, store_folder=store_folder, uri=uri, experiment=experiment)
-    shipment = send_all(_found(paths), store_folder=store_folder, uri=uri, experiment=experiment, also_off=True)
+    shipment = send_all(_journals_in(paths), store_folder=store_folder, uri=uri, experiment=experiment, also_off=True)
     if not shipment.runs:
         raise TrackingError(f"{', '.join(map(str, paths))}: holds no run: no journal here begins with a run's start")
     return shipment
@@ -87,17 +87,17 @@ def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> 
         delivery.release()
 
 
-def _below(folder: Path) -> list[Path]:
+def _journals_below(folder: Path) -> list[Path]:
     """Return the folder's journals, without the copies that MLflow has among its artifacts."""
     return sorted(
         path for path in folder.rglob(JOURNAL) if path.is_file() and ARTIFACTS not in path.relative_to(folder).parts
     )
 
 
-def _found(paths: Iterable[Path]) -> list[Path]:
+def _journals_in(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
-        journals = [path] if path.is_file() else _below(path)
+        journals = [path] if path.is_file() else _journals_below(path)
         if not journals:
             raise TrackingError(f"{path}: no journal here; name a {JOURNAL}, the folder of a run or sweep, or outputs/")
         for journal in journals:

@@ -9,12 +9,12 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.reading import is_alive
-from mnist_trainer.runs.folder import PRUNED, Ending, has_diverged, planned
+from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, planned_overrides
 from mnist_trainer.sweeps.cluster.launched import endings
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""
-MISSING = Ending("MISSING", "it never began", [])
+MISSING = OutcomeEnding("MISSING", "it never began", [])
 STILL_THERE = ("WAITING", "RUNNING")
 """The status of what has not ended: it waits in a cluster's queue, or runs."""
 SILENT = "it ended without a word (killed, or out of memory)"
@@ -52,7 +52,7 @@ class Job:
 
     number: int
     folder: Path
-    ending: Ending
+    ending: OutcomeEnding
     figures: Figures | None
 
     @property
@@ -105,7 +105,7 @@ def read_jobs(folder: Path, listed: Sequence[list[str]] | None) -> list[Job]:
 def _with_the_clusters_word(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     told = endings(folder)
 
-    def ending(job: Job) -> Ending:
+    def ending(job: Job) -> OutcomeEnding:
         own, its = job.ending, told.get(job.number)
         if its is None or job.finished:
             return own
@@ -130,14 +130,14 @@ def read_job(number: int, folder: Path) -> Job:
     reason = SILENT
     try:
         outcome = read_object(folder / OUTCOME)
-        ending = picked(Ending, outcome)
+        ending = picked(OutcomeEnding, outcome)
         return Job(number, folder, ending, picked(Figures, outcome) if ending.status == "FINISHED" else None)
     except (OSError, ValueError):
         if is_alive(folder):
-            return Job(number, folder, Ending("RUNNING", "it is still running", planned(folder)), None)
+            return Job(number, folder, OutcomeEnding("RUNNING", "it is still running", planned_overrides(folder)), None)
     except ConfigError as error:
         reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
-    return Job(number, folder, Ending("FAILED", reason, planned(folder)), None)
+    return Job(number, folder, OutcomeEnding("FAILED", reason, planned_overrides(folder)), None)
 
 
 def unusable(jobs: Sequence[Job]) -> list[str]:

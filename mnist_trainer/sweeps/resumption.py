@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_trainer.complaints.origin import overrides_in
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.files import JOURNAL
@@ -18,7 +19,7 @@ from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.sweeps.cluster.launched import strays
 from mnist_trainer.sweeps.jobs import Job, read_jobs
-from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+from mnist_trainer.sweeps.overrides import choices_of, combinations, extended_choices
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import reasons
 from mnist_trainer.words import quoted, shown
@@ -48,7 +49,7 @@ class SweepResumption:
         """
         folder = sweep_folder(resume, outputs)
         record, before = read_listed(folder, resume)
-        choices, means = extended(choices_of(record.overrides), choices_of(given))
+        choices, means = extended_choices(choices_of(record.overrides), choices_of(given))
         known = set(map(tuple, before))
         jobs = [*before, *(own for own in combinations(choices) if tuple(own) not in known)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
@@ -71,7 +72,7 @@ class SweepResumption:
 
     def configuration(self, config: DictConfig) -> DictConfig:
         """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
-        overrides = [*config.hydra.overrides.hydra, *replaced(self.record.overrides, self.means)]
+        overrides = [*overrides_in(config.hydra, "hydra"), *replaced(self.record.overrides, self.means)]
         loader = GlobalHydra.instance().config_loader()
         return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
 
@@ -86,7 +87,7 @@ class SweepResumption:
         own = replaced(job.overrides, self.means)
         if (job.folder / JOURNAL).exists():
             own = [*own, f"resume={quoted(shown(job.folder))}"]
-        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={subfolder(job)}"]
+        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={job_subfolder(job)}"]
 
     def _describe(self, jobs: Sequence[Job], left: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
@@ -96,7 +97,7 @@ class SweepResumption:
             log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
 
 
-def subfolder(job: Job) -> str:
+def job_subfolder(job: Job) -> str:
     """Return the name of a job's folder, as an override has it: a new one is to be named as Hydra would have."""
     return (
         quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{mnist_trainer.folder_name:${{name}}}}'"

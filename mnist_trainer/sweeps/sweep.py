@@ -19,14 +19,15 @@ from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.shipper import child_environment
-from mnist_trainer.sweeps.description import description
+from mnist_trainer.sweeps.description import sweep_description
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
 from mnist_trainer.sweeps.names import job_name, sweep_name
-from mnist_trainer.sweeps.pairs import Comparison, as_metrics, compare_modes, loss_modes
+from mnist_trainer.sweeps.pairs import Comparison, as_metrics, compare_modes, modes_of_jobs
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.selection import Selection, best_metrics, select
+from mnist_trainer.sweeps.tuning.description import study_description
 from mnist_trainer.sweeps.tuning.record import StudyRecord
 from mnist_trainer.sweeps.tuning.report import study_metrics, study_report, study_selection, study_tags
 from mnist_trainer.words import command, given, shown
@@ -42,7 +43,7 @@ PICTURES = {
 }
 
 
-def finish(status: Status, reason: str | None = None) -> list[str]:
+def finish_sweep(status: Status, reason: str | None = None) -> list[str]:
     """End the sweep that runs in this process, if there is one; returns why none of its jobs could begin, if so."""
     if Sweep.current is None:
         return []
@@ -113,7 +114,7 @@ class Sweep:
         return self.record.tuning is not None
 
     def finish(self, status: Status, reason: str | None = None) -> list[str]:
-        """Write the report, end the parent run, and wait for the shipper; see the function `finish`."""
+        """Write the report, end the parent run, and wait for the shipper; see the function `finish_sweep`."""
         jobs = read_jobs(self.folder, self.record.jobs)
         failed = [job for job in jobs if not (job.finished or job.pruned or (self.tuned and job.diverged))]
         Sweep.failed_jobs = len(failed)
@@ -133,7 +134,7 @@ class Sweep:
         if status == "FINISHED":
             (self.folder / CUT).unlink(missing_ok=True)
         if self.tracked.mode == "off":
-            draw(self.folder)
+            draw_sweep(self.folder)
         self._tell(jobs)
         return unusable(jobs)
 
@@ -151,15 +152,17 @@ class Sweep:
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
         self._journal.tags(self._tags(jobs, comparisons, selection))
         if study is not None:
-            self._journal.tags(study_tags(study, self.folder, jobs))
-            self._journal.metrics(len(study.trials), study_metrics(study))
+            told = {DESCRIPTION: study_description(study, self.folder, jobs)}
+            self._journal.tags(told | study_tags(study, self.folder, jobs))
+            if importance := study_metrics(study):
+                self._journal.metrics(len(study.trials), importance)
             self._journal.artifact(STUDY)
         self._journal.artifact(REPORT)
         self._journal.artifact(SWEEP)
 
     def _tags(self, jobs: Sequence[Job], comparisons: Sequence[Comparison], selection: Selection) -> dict[str, str]:
-        tags = {DESCRIPTION: description(self.folder, self.record, jobs, comparisons, selection)}
-        if modes := ", ".join(dict.fromkeys(filter(None, loss_modes(jobs)))):
+        tags = {DESCRIPTION: sweep_description(self.folder, self.record, jobs, comparisons, selection)}
+        if modes := ", ".join(dict.fromkeys(filter(None, modes_of_jobs(jobs)))):
             tags["loss.mode"] = modes
         if (best := selection.best) is not None:
             tags["best.job"] = job_name(self.record, best.overrides) or best.folder.name
@@ -196,7 +199,7 @@ def new_run(tracked: Tracked, place: Place, overrides: Sequence[str]) -> Start:
     return tracked.record("sweep", place=place, name=sweep_name(overrides), parent=None)
 
 
-def draw(folder: Path) -> None:
+def draw_sweep(folder: Path) -> None:
     """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
     try:

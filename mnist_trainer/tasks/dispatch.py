@@ -9,20 +9,21 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from mnist_trainer.complaints.origin import Origin, overrides_in
 from mnist_trainer.composition import typed
-from mnist_trainer.config import Config
+from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.folder import run_folder
-from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, write_outcome
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
-from mnist_trainer.sweeps.names import called
+from mnist_trainer.sweeps.names import job_in_mlflow
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.tuning.settings import is_tuned
 from mnist_trainer.tasks.resume import resume
@@ -51,26 +52,31 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if OmegaConf.get_type(job) is not CommandConfig:
+        form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"
+        error = ConfigError(f"--config-name {hydra.job.config_name}: {form}")
+        exit_code = error.exit_code
+        return None
     if not hydra.job.chdir:
         go_back(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    overrides = list(hydra.overrides.task)
+    overrides = overrides_in(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     sweep = SweepRecord.read(folder.parent) if in_sweep else None
-    parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
+    parent, named = (None, None) if sweep is None else (sweep.run, job_in_mlflow(sweep, overrides))
     try:
         hide_passwords(folder)
         if job.resume is not None or is_begun(folder, parent):
             check_resume(job, folder)
             given = str(job.resume or folder)
-            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
+            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=trial_judges)
             return result.validation_loss
-        with concluding(folder, root, overrides, keep=in_sweep):
-            config = typed(job, hydra.runtime.choices)
+        with concluding_outcome(folder, root, overrides, keep=in_sweep):
+            config = typed(job, Origin.of(hydra))
             if config.task.name == "sync":
                 exit_code = sync(config)
-                forget(folder, root)
+                forget_folder(folder, root)
                 return None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named)
             if config.task.name != "train":  # which has done so itself
@@ -84,7 +90,7 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
-            log.error(str(failure))
+            log.error(in_words(failure))
     except Exception:
         if not in_sweep:
             raise
@@ -121,7 +127,7 @@ def check_resume(job: DictConfig, folder: Path) -> None:
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 
-def judges_of(config: Config) -> Sequence[Callback]:
+def trial_judges(config: Config) -> Sequence[Callback]:
     """Return who may end the job at hand: the study whose trial it is, if it is one."""
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN or not is_tuned(hydra):
@@ -132,16 +138,16 @@ def judges_of(config: Config) -> Sequence[Callback]:
 
 
 def run_task(
-    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: Called | None
-) -> Answer:
+    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: JobName | None
+) -> TaskAnswer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            judges = judges_of(config)
+            judges = trial_judges(config)
             result = train(
                 config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
             )
-            return Answer(0, result.told, result.validation_loss)
+            return TaskAnswer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 

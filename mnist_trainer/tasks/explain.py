@@ -12,14 +12,14 @@ from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.config import Config, ExplainConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.tasks.terminal import console
+from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
 
-def explain(config: Config, folder: Path) -> Answer:
+def explain(config: Config, folder: Path) -> TaskAnswer:
     """Train a little, and explain the gradient of softmax + cross-entropy on one image of the test set.
 
     Writes `explanation.md`, `explanation.html` and the figure into the folder, then prints the lecture. Raises
@@ -35,10 +35,10 @@ def explain(config: Config, folder: Path) -> Answer:
     seen = asked[0] in pictures
     write_whole(folder / "explanation.md", lecture(e, asked[0].name if seen else None))
     write_whole(folder / "explanation.html", handout_html(lecture(e, picture_link(asked[0]) if seen else None)))
-    print_markdown(console(), lecture(e))
+    print_markdown(terminal_console(), lecture(e))
     for path in (folder / "explanation.md", folder / "explanation.html", *pictures):
         log.info(f"to hand out: {shown(path)}")
-    return Answer(
+    return TaskAnswer(
         0,
         {
             "image": subject.index,

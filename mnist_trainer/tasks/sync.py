@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 def sync(config: Config) -> int:
     """Send what is unsent; return 1 if something is left."""
-    from mnist_trainer.shipping.sync import sync as send
+    from mnist_trainer.shipping.sync import send_unsent as send
 
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()

@@ -10,7 +10,7 @@ from mnist_trainer.runs.screen import lenient
 PIPED_WIDTH = 120
 
 
-def console() -> Console:
+def terminal_console() -> Console:
     """Return a console on the standard output; without colours where that is no terminal, or NO_COLOR is set.
 
     It is as wide as the terminal, or as COLUMNS says; where neither is known, PIPED_WIDTH.

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from mnist_trainer.errors import NoTeamError, TeamError
+from mnist_trainer.errors import NoTeamError, TeamError, reason_of
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
@@ -43,8 +43,8 @@ from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.process import warnings_as
 from mnist_trainer.training.interruption import SIGNALS
-from mnist_trainer.training.sections import LINE, give_back, of_section, parts
-from mnist_trainer.training.worker import Alone, Measures
+from mnist_trainer.training.sections import LINE, even_slices, give_section_back, section_optimizer
+from mnist_trainer.training.worker import LoneWorker, Measures
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
@@ -74,21 +74,21 @@ class Team:
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
-        self._alone = Alone(model, loss, optimizer)
+        self._alone = LoneWorker(model, loss, optimizer)
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
-        self._sections = parts(parameters.size, processes, grain=LINE)
+        self._sections = even_slices(parameters.size, processes, grain=LINE)
         self._pids: dict[int, int] = {}  # of those that live, by number
-        with granted("shared memory", processes):
+        with granted_by_system("shared memory", processes):
             self._share(parameters.size, capacity, processes)
-        with granted("semaphores, which lie in /dev/shm", processes):
+        with granted_by_system("semaphores, which lie in /dev/shm", processes):
             context = get_context("fork")
             self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
 
     def _share(self, size: int, capacity: int, processes: int) -> None:
         """Make the memory that all see."""
         model, optimizer = self._model, self._optimizer
-        self._optimizers = [of_section(optimizer, model, section) for section in self._sections]
+        self._optimizers = [section_optimizer(optimizer, model, section) for section in self._sections]
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
@@ -104,7 +104,10 @@ class Team:
             for number in range(1, len(self._sections)):
                 # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
                 # and a member takes no others
-                with warnings_as("ignore", DeprecationWarning), granted("processes of their own", len(self._sections)):
+                with (
+                    warnings_as("ignore", DeprecationWarning),
+                    granted_by_system("processes of their own", len(self._sections)),
+                ):
                     pid = os.fork()
                 if pid == 0:
                     self._serve(number, parent)
@@ -135,7 +138,7 @@ class Team:
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
         n = len(labels)
-        others = parts(n, len(self._sections))[0].stop
+        others = even_slices(n, len(self._sections))[0].stop
         elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
         self._own = x[:others]
@@ -161,7 +164,7 @@ class Team:
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
         for section, optimizer in zip(self._sections, self._optimizers, strict=True):
-            give_back(optimizer, self._optimizer, self._model, section)
+            give_section_back(optimizer, self._optimizer, self._model, section)
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
@@ -179,7 +182,7 @@ class Team:
                 self._lives(number)
                 self._instead(number, drawn)
         for number in busy:
-            if not acquire(self._done[number], functools.partial(self._lives, number, begun=order)):
+            if not acquire_while_alive(self._done[number], functools.partial(self._lives, number, begun=order)):
                 self._instead(number, drawn)
 
     def _instead(self, number: int, drawn: list[Any]) -> None:
@@ -196,7 +199,7 @@ class Team:
             # The journal's lock and the shipper's pipe are to end with the parent
             os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
             with np.errstate(all="ignore"):  # the parent looks at the loss
-                while acquire(self._to_do[number], lambda: os.getppid() == parent):
+                while acquire_while_alive(self._to_do[number], lambda: os.getppid() == parent):
                     self._part(number)
                     self._done[number].release()
             code = 0
@@ -215,7 +218,7 @@ class Team:
             self._step(number, rate, scale)
 
     def _gradients_of(self, number: int, n: int) -> None:
-        rows = parts(n, len(self._sections))[number]
+        rows = even_slices(n, len(self._sections))[number]
         if rows.start == rows.stop:
             if self._model.generators:  # all draw alike
                 self._model.take_part(0, n)
@@ -234,7 +237,7 @@ class Team:
         total, *others = self._gradients[:, self._sections[number]]
         for other in others:
             elementwise.add(total, other, out=total)
-        self._results[number, 3] = updates.norm(total)
+        self._results[number, 3] = updates.vector_norm(total)
 
     def _step(self, number: int, rate: float, scale: float) -> None:
         section = self._sections[number]
@@ -267,16 +270,15 @@ class Team:
 
 
 @contextlib.contextmanager
-def granted(what: str, processes: int) -> Iterator[None]:
+def granted_by_system(what: str, processes: int) -> Iterator[None]:
     """Let what the system refuses within be a `NoTeamError` that says for what."""
     try:
         yield
     except (OSError, MemoryError, ImportError) as error:  # the latter where a system has no semaphores at all
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise NoTeamError(f"{processes} processes that train together need {what}: {why or error}") from error
+        raise NoTeamError(f"{processes} processes that train together need {what}: {reason_of(error)}") from error
 
 
-def acquire(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
+def acquire_while_alive(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
     """Wait for one's turn, without sleeping at first; False if whom one waits for is no longer alive."""
     until = perf_counter() + SPIN_SECONDS
     while perf_counter() < until:

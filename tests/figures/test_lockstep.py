@@ -95,6 +95,7 @@ def test_the_differences_of_both_precisions_stand_under_their_bounds_and_the_dri
     gradients, drift = drawn[0].axes
     assert {"logits, float32", "parameters, float64", "bound, float32", "bound, float64"} <= set(texts(gradients))
     assert gradients.get_yscale() == drift.get_yscale() == "log"
+    assert gradients.get_ylabel() == drift.get_ylabel() == "‖difference‖ / ‖fused‖"
     low, high = gradients.get_ylim()
     assert low < 1e-16 < 1e-5 < high
     assert drift.lines[0].get_ydata() == pytest.approx(differences()["drift"])

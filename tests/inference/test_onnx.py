@@ -15,7 +15,7 @@ from mnist_trainer.inference.onnx_export import export, largest_difference, onnx
 from mnist_trainer.inference.onnx_layers import EXPORTS
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
-from mnist_trainer.runs.learned import classifier_of
+from mnist_trainer.runs.learned import classifier_of_trainer
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
@@ -50,7 +50,7 @@ def trained(digits, *choices, updates=3):
     trainer, _ = build_trainer(compose(["data=digits", *choices]), digits)
     for _ in zip(range(updates), trainer.updates(), strict=False):
         pass
-    return classifier_of(trainer, digits)
+    return classifier_of_trainer(trainer, digits)
 
 
 def answers(path, images):

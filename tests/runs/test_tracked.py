@@ -8,7 +8,7 @@ import pytest
 
 from mnist_trainer.config import TrackingConfig
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.tracked import LEFT, LOCAL, SEVERAL, Tracked, tell, tell_unsent
+from mnist_trainer.runs.tracked import LEFT, LOCAL, SEVERAL, Tracked, log_shipment, log_still_sending
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipment import Shipment, ShippedRun
@@ -33,9 +33,9 @@ def told(tmp_path, monkeypatch, caplog):
         runs = [ShippedRun(name, f"id-{name}", "4", tracked.uri, "FINISHED", "sent") for name in ("a", "b", "c")]
         caplog.clear()
         if unsent:
-            tell_unsent(tracked, tmp_path, kind)
+            log_still_sending(tracked, tmp_path, kind)
         else:
-            tell(Shipment(tuple(runs)), tracked, tmp_path, kind)
+            log_shipment(Shipment(tuple(runs)), tracked, tmp_path, kind)
         return [message.strip() for message in caplog.messages]
 
     return lines
@@ -124,5 +124,5 @@ def test_a_run_that_who_has_opened_it_ends_is_told_to_run_for_now(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.INFO)
     shipment = Shipment((ShippedRun("a", "id-a", "4", "http://server", "RUNNING", "sent"),))
-    tell(shipment, tracked_by(tmp_path, uri="http://server"), tmp_path, "run")
+    log_shipment(shipment, tracked_by(tmp_path, uri="http://server"), tmp_path, "run")
     assert f"MLflow: run id-a is RUNNING for now, {LEFT}; to look at it:" in caplog.messages

@@ -10,7 +10,7 @@ from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.place import Place, Question, place_in
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.store import connect
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 
 DESCRIPTION = "mlflow.note.content"
 
@@ -18,7 +18,7 @@ DESCRIPTION = "mlflow.note.content"
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     """They take half a second a run."""
-    monkeypatch.setattr(delivery, "draw", lambda folder: [])
+    monkeypatch.setattr(delivery, "draw_pictures", lambda folder: [])
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_run_that_was_opened_is_the_run_and_ends_by_who_opened_it(
     write(begin("a", into=run_id, experiment="theirs", **told), steps=3)
     if before != "RUNNING":
         client.set_terminated(run_id, before)
-    (sent,) = sync([], store_folder=outputs).runs
+    (sent,) = send_unsent([], store_folder=outputs).runs
     assert (sent.run_id, sent.status, sent.outcome) == (run_id, after, "sent")
     run = client.get_run(run_id)
     assert (run.info.status, run.info.run_name) == (after, "bold-cat-12")
@@ -122,7 +122,7 @@ def test_their_words_and_the_user_s_own_come_first_and_sent_twice_nothing_grows(
     tables = ("metrics", "tags", "params", "runs", "inputs")
 
     def seen():
-        sync([outputs], store_folder=outputs)
+        send_unsent([outputs], store_folder=outputs)
         note = client.get_run(run_id).data.tags[DESCRIPTION]
         return note, [sorted(map(repr, rows(f"select * from {table}"))) for table in tables]
 
@@ -141,7 +141,7 @@ def test_as_the_parent_it_has_a_sweep_s_jobs_below_it(outputs, begin, client, op
     sweep.tags({DESCRIPTION: "**Best by validation: lr=0.1**"})
     sweep.end("FINISHED")
     sweep.close()
-    parent, job = sync([], store_folder=outputs).runs
+    parent, job = send_unsent([], store_folder=outputs).runs
     assert parent.run_id == run_id
     assert client.get_run(job.run_id).data.tags["mlflow.parentRunId"] == run_id
     assert client.get_run(run_id).data.tags[DESCRIPTION] == "Mine.\n\n**Best by validation: lr=0.1**"
@@ -149,7 +149,7 @@ def test_as_the_parent_it_has_a_sweep_s_jobs_below_it(outputs, begin, client, op
 
 def test_in_another_store_than_theirs_it_is_a_run_of_its_own(outputs, begin, write, client):
     write(begin("a", into="0" * 32))
-    (sent,) = sync([], store_folder=outputs).runs
+    (sent,) = send_unsent([], store_folder=outputs).runs
     assert sent.run_id != "0" * 32
     assert client.get_run(sent.run_id).info.status == "FINISHED"
 
@@ -158,15 +158,15 @@ def test_in_another_store_than_theirs_it_is_a_run_of_its_own(outputs, begin, wri
 def test_a_store_of_files_that_the_environment_allows_has_everything_once(begin, write, outputs, tmp_path, monkeypatch):
     uri = (tmp_path / "ml runs").as_uri()
     write(begin("a", uri=uri), steps=30)
-    report = sync([], store_folder=outputs)
+    report = send_unsent([], store_folder=outputs)
     assert report.summary() == "sent 0 runs, 1 not sent"
     assert "only with MLFLOW_ALLOW_FILE_STORE=true in the environment" in report.error
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    (sent,) = sync([], store_folder=outputs).runs
+    (sent,) = send_unsent([], store_folder=outputs).runs
     client = connect(uri).client
     assert client.get_run(sent.run_id).info.status == "FINISHED"
     assert "journal.jsonl" in {item.path for item in client.list_artifacts(sent.run_id)}
     replace(Position.load(outputs / "a"), offset=0, done=False).save(outputs / "a")
-    assert sync([outputs], store_folder=outputs).summary() == "sent 1 run"
+    assert send_unsent([outputs], store_folder=outputs).summary() == "sent 1 run"
     assert len(client.get_metric_history(sent.run_id, "train/loss")) == 30
     assert len(client.get_metric_history(sent.run_id, "validation/loss")) == 1  # a NaN

@@ -14,7 +14,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.model import Sequential
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 
 EXACT_NORM = 1e-15  # of a float32 vector; the squares under a smaller norm underflow
 
@@ -88,7 +88,7 @@ class Copies:
                 in_shape,
                 max_batch,
                 dtype,
-                stream(config.seed, "initialization"),
+                random_stream(config.seed, "initialization"),
             )
             for loss in modes
         }
@@ -109,7 +109,7 @@ class Copies:
         """Return how the named modes but the first differ from it on a batch."""
         x = x.astype(self._dtype, copy=False)
         loss, first = self._ask(names[0], x, labels)
-        logits_norm, parameters = updates.norm(first), self._bodies[names[0]].parameters.gradients
+        logits_norm, parameters = updates.vector_norm(first), self._bodies[names[0]].parameters.gradients
         parameters_norm = gradient_norm(parameters)
         found = {}
         for name in names[1:]:
@@ -118,7 +118,7 @@ class Copies:
             own = self._bodies[name].parameters.gradients
             found[name] = ModeDifference(
                 loss=other_loss - loss,
-                logits=updates.norm(delta),
+                logits=updates.vector_norm(delta),
                 logits_norm=logits_norm,
                 parameters=gradient_distance(own, parameters, self._scratch),
                 parameters_norm=parameters_norm,
@@ -152,5 +152,5 @@ def gradient_distance(one: Array, other: Array, scratch: Array) -> float:
 
 def gradient_norm(vector: Array) -> float:
     """Return the Euclidean norm of a flat vector, also where its squares are too small for float32."""
-    found = updates.norm(vector)
-    return found if found >= EXACT_NORM else updates.norm(vector.astype(np.float64))
+    found = updates.vector_norm(vector)
+    return found if found >= EXACT_NORM else updates.vector_norm(vector.astype(np.float64))

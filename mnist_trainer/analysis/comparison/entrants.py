@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.comparison.copies import Copies
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
-from mnist_trainer.runs.record import describe_data
+from mnist_trainer.runs.record import log_data
 from mnist_trainer.runs.run import Result, Run
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def log_entrants(runs: Sequence[Run]) -> None:
     """Log what is about to happen."""
     config, trainer = runs[0].config, runs[0].trainer
     first, *_ = names = [run.config.loss.name for run in runs]
-    describe_data(runs[0].dataset, trainer)
+    log_data(runs[0].dataset, trainer)
     log.info(trainer.model.summary())
     mistakes = [run.config.loss.name for run in runs if not run.trainer.loss.exact]
     if mistakes:

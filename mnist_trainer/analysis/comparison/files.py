@@ -20,9 +20,9 @@ from mnist_trainer.config import CompareConfig, LossConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.provenance import machine
+from mnist_trainer.runs.provenance import machine_facts
 from mnist_trainer.runs.run import Run
-from mnist_trainer.words import counted
+from mnist_trainer.words import batches_of, counted
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,9 @@ class ComparisonFiles:
             outcomes = self._comparison.outcomes
             able = [run for run, outcome in zip(self._runs, outcomes, strict=True) if outcome.updates]
             steps = timing.time_steps({run.config.loss.name: mode_step_to_time(run) for run in able})
-            self._studies["timing"] = Timing(losses, steps)
+            self._studies["timing"] = Timing(
+                losses, steps, self._runs[0].config.batch_size, self._runs[0].dataset.classes
+            )
             self._draw([asdict(one) for one in losses], TIMES)
         return self.verdict()
 
@@ -144,12 +146,13 @@ def comparison_setting(runs: Sequence[Run]) -> dict[str, str]:
         ),
         "losses": "; ".join(loss_in_words(run.config.loss) for run in runs),
         "training": (
-            f"{counted(config.epochs, 'epoch')} of {counted(len(trainer.train))}, batches of {config.batch_size}"
+            f"{counted(config.epochs, 'epoch')} of {counted(len(trainer.train))}, "
+            f"{batches_of(config.batch_size, trainer.train.samples)}"
         ),
         "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})",
         "precision": config.dtype,
         "seed": str(config.seed),
-        **machine(),
+        **machine_facts(),
     }
 
 

@@ -113,8 +113,9 @@ def gradients_section(comparison: LockstepSummary) -> list[str]:
     return [
         f"At every update, before it, each mode is asked for its loss and gradients at the parameters of {first}, on "
         "the same batch, with the same dropout masks: what differs is the loss, not the way that training took. z are "
-        f"the logits, θ the parameters; differences Δ are to {first}, relative to its gradient g by Euclidean norm "
-        f"(where dL/dz has not vanished), but for the loss, ΔL. The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
+        f"the logits, θ the parameters; differences Δ are to {first}. Those of dL/dz and dL/dθ are relative to ‖g‖, "
+        "the Euclidean norm of its gradient, where its dL/dz has not vanished; only ΔL, that of the loss, is absolute. "
+        f"The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
         "",
         *table(
             [

@@ -40,7 +40,7 @@ def gradients_alike(pair: ModePair) -> str:
         kind = "is a mistake" if len(pair.mistakes) == 1 else "are mistakes"
         what = f"{both} had the same gradient at every batch measured here, though {' and '.join(pair.mistakes)} {kind}"
     else:
-        what = f"{both} are one function" if pair.same_loss else f"{both} have the same gradient"
+        what = f"{both} {'are one function' if pair.same_loss else 'have the same gradient'} at every batch measured"
     sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements if has_differed(one))
     said = f"{what}: at the same parameters their gradients with respect to the logits "
     said += f"differ by at most {sizes}, relatively" if sizes else "have vanished"
@@ -48,7 +48,7 @@ def gradients_alike(pair: ModePair) -> str:
     if gone and sizes:
         said += f", but for {gone} at which they had vanished"
     if pair.measured.holds:
-        held = " and ".join(f"{bound(one)} {throughout(one)} in {one.dtype}" for one in pair.agreements)
+        held = " and ".join(f"{bound(one)} {throughout(one, pair)} in {one.dtype}" for one in pair.agreements)
         return f"{said}; ‖Δ‖ kept within {held}."
     return f"{said}. In float64 ‖Δ‖ kept within {bound(pair.agreements[-1])} throughout. {broken_bound(pair.measured)}"
 
@@ -59,7 +59,7 @@ def gradients_differ(pair: ModePair) -> str:
     found = shadow if measured.holds and shadow is not None else measured
     outside = f"outside {bound(found)} at {found.updates - found.within:,} of {counted(found.updates)}"
     if found is shadow:
-        within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured)}."
+        within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured, pair)}."
         where = f"in {shadow.dtype}, at the same parameters,"
     else:
         within = f", and in float64 at {shadow.updates - shadow.within:,} of {shadow.updates:,}." if shadow else "."
@@ -152,9 +152,10 @@ def bound(found: Agreement) -> str:
     return f"{its.relative:.0e}·‖g‖ + {its.absolute:.0e}"
 
 
-def throughout(found: Agreement) -> str:
-    """Write `at all 4,300 updates`, `at the one update`."""
-    return "at the one update" if found.updates == 1 else f"at all {counted(found.updates)}"
+def throughout(found: Agreement, pair: ModePair) -> str:
+    """Write `at all 4,300 updates`, `at the one update`; in float64 not all updates are looked at."""
+    some = " looked at" if found.updates < pair.measured.updates else ""
+    return f"at the one update{some}" if found.updates == 1 else f"at all {counted(found.updates)}{some}"
 
 
 def number(value: float) -> str:

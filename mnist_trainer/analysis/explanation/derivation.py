@@ -1,11 +1,14 @@
 """The lecture's derivation: from the logits to p − t, and what measures it."""
 
+import math
+
 import numpy as np
 
 from mnist_trainer.analysis.explanation.numbers import DIFFERENCE_STEP, Explanation, largest_error
 from mnist_trainer.analysis.explanation.writing import (
     BY_DIFFERENCES,
     ROUNDING,
+    SEEN_FROM,
     VISIBLE,
     Sections,
     claim,
@@ -17,6 +20,8 @@ from mnist_trainer.analysis.explanation.writing import (
     number,
     order_of_magnitude,
     plain,
+    probability_by_hand,
+    product_by_hand,
     short_names,
     shown_classes,
 )
@@ -44,9 +49,8 @@ def derivation(e: Explanation) -> Sections:
         "The loss: cross-entropy": loss_section(e),
         "The derivative of the loss with respect to p: dL/dp = −t/p": [
             class_table(e, {"dL/dp": column(e.dp)}),
-            f"The loss reads p of the true class alone: −1/{plain(e.p[e.subject.label])} = "
-            f"{number(e.dp[e.subject.label])} there, 0 at every other class. This is the derivative of cross-entropy, "
-            "all of it, and it is not p − t.",
+            f"The loss reads p of the true class alone: {reciprocal(e)} there, 0 at every other class. This is the "
+            "derivative of cross-entropy, all of it, and it is not p − t.",
         ],
         f"The derivative of softmax: the Jacobian J, {len(e.p)}×{len(e.p)}": jacobian_section(e),
         "The chain rule: multiply them": product_section(e),
@@ -71,10 +75,11 @@ def floor_remark(e: Explanation) -> list[str]:
 def loss_section(e: Explanation) -> list[str]:
     """Show L = −log p_true, of one node and of two."""
     p_true, difference = e.p[e.subject.label], abs(e.loss - e.fused_loss)
-    name = short_names(e)[e.subject.label]
+    name, loss = short_names(e)[e.subject.label], plain(e.loss)
+    p_shown = probability_by_hand(e, loss, lambda p: plain(-math.log(p)))
     same = difference <= ROUNDING * max(1, abs(e.loss))
     said = [
-        formula_block(f"L = −Σ_i t_i log p_i = −log p({name}) = −log {plain(p_true)} ≈ {plain(e.loss)}"),
+        formula_block(f"L = −Σ_i t_i log p_i = −log p({name}) = −log {p_shown} ≈ {loss}"),
         "The target t is 1 at the true class and 0 elsewhere, so one term is left of the sum.",
         claim(
             same,
@@ -85,6 +90,12 @@ def loss_section(e: Explanation) -> list[str]:
     if p_true <= FLOOR:
         said.append("The fused one is the true loss. The other is capped: p of the true class is held at 1e-300.")
     return said
+
+
+def reciprocal(e: Explanation) -> str:
+    """Write dL/dp at the true class."""
+    result = number(e.dp[e.subject.label])
+    return f"−1/{probability_by_hand(e, result, lambda p: number(-1 / p))} ≈ {result}"
 
 
 def jacobian_section(e: Explanation) -> list[str]:
@@ -100,13 +111,14 @@ def jacobian_section(e: Explanation) -> list[str]:
     most = number(beside[np.abs(beside).argmax()])
     return [
         formula_block("J_ij = ∂p_i/∂z_j = p_i (δ_ij − p_j)", "p_i (1 − p_i) on the diagonal, −p_i p_j elsewhere"),
-        "Row i, column j:",
+        f"Row i, column j, rounded (≈0: under {SEEN_FROM} in size):",
         "\n".join(["```text", *lines, "```"]),
         f"Row i says how p_i answers to each of the {classes} logits: it rises with its own (the diagonal) and falls "
-        "with every other. What one class wins the others lose, so every row sums to 0 (here the largest sum is "
-        f"{order_of_magnitude(float(np.abs(e.jacobian.sum(axis=1)).max()))}).",
+        "with every other. What one class wins the others lose, so every column sums to 0. Every row does too: the "
+        "same number added to all logits changes no p. (Before rounding, the largest of these sums is "
+        f"{order_of_magnitude(max(float(np.abs(e.jacobian.sum(axis=axis)).max()) for axis in (0, 1)))}.)",
         f"The diagonal is {classes} of these {classes**2:,} numbers. The other {len(beside):,} are derivatives just as "
-        f"real. Of them {share} at least 0.00005 in size here; the largest is {most}.",
+        f"real. Of them {share} at least {SEEN_FROM} in size here; the largest is {most}.",
         measured(
             e,
             largest_error(e.jacobian, e.numeric_jacobian),
@@ -130,7 +142,7 @@ def product_section(e: Explanation) -> list[str]:
     def term(j: int) -> tuple[str, str]:
         return (
             f"dL/dz({names[j]}) = dL/dp({true}) · J({true}, {names[j]})",
-            f"       ≈ ({number(e.dp[label])}) · ({number(e.jacobian[label, j])}) ≈ {number(e.product[j])}",
+            f"       ≈ {product_by_hand(e, j)}",
         )
 
     return [
@@ -153,7 +165,7 @@ def fused_section(e: Explanation) -> list[str]:
             e,
             {
                 "p": column(e.p, signed=False),
-                "t": column(e.targets, signed=False),
+                "t": column(e.targets, signed=False, decimals=0),
                 "p − t": column(e.p_minus_t),
                 "fused node": column(e.fused),
                 "Jᵀ·dL/dp": column(e.product),

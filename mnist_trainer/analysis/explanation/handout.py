@@ -18,7 +18,7 @@ from rich.text import Text
 
 from mnist_trainer.analysis.explanation.lecture import TITLE
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.writing import short_names, shown_classes
+from mnist_trainer.analysis.explanation.writing import VISIBLE, short_names, shown_classes
 
 WIDEST = 80
 PAGE = """\
@@ -121,6 +121,7 @@ def draw_explanation(e: Explanation, path: Path) -> None:
             p_minus_t=e.p_minus_t[shown],
             posted=e.posted[shown],
             diagonal=e.diagonal[shown],
+            visible=VISIBLE,
         ),
         path,
     )

@@ -5,7 +5,8 @@ import io
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.answers import answers_section, batch_section
+from mnist_trainer.analysis.explanation.answers import answers_section
+from mnist_trainer.analysis.explanation.batch import batch_section
 from mnist_trainer.analysis.explanation.derivation import derivation
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.posted import posted_answer
@@ -23,9 +24,10 @@ TITLE = "Where is the derivative of softmax? Every number, on one image"
 INTRODUCTION = (
     "A student's homework joins softmax and cross-entropy in one node. Its backward is "
     "`gradient * (softmax - inputs[1]) / inputs[0].shape[0]`, in the notation of this lecture (p − t)/N. The student "
-    "asks: “Shouldn't it also take the derivative of softmax?” In short: it does, for p − t is the derivative of "
-    "cross-entropy times that of softmax, multiplied out. Here is the whole derivation, for one image first (N = 1). "
-    "What is called equal was measured, by the very nodes that train. The last section but one answers the question "
+    "asks: “Shouldn't it also take the derivative of softmax with respect to the input to softmax?” In short: it does, "
+    "for p − t is the derivative of cross-entropy times that of softmax, multiplied out. Here is the whole derivation, "
+    "for one image first (N = 1). What is called equal was computed in two ways or more, and compared: by the nodes "
+    "that this program trains with, by plain NumPy, or by one of each. The last section but one answers the question "
     "point by point."
 )
 MOST_PIXELS = 32
@@ -73,8 +75,8 @@ def image_section(e: Explanation) -> list[str]:
     taken = "agrees" if e.predicted == subject.label else f"takes it for {escaped(names[e.predicted])}"
     if len(winners) > 1:
         taken = f"gives {len(winners)} classes the same largest logit, and {taken}, for the first of them counts"
-    reading = "In the tables every class has a line, with the image's label and the network's answer marked. All is "
-    reading += "computed in float64."
+    reading = "In the tables every class has a line, with the image's label and the network's answer marked. From "
+    reading += "here on all is computed in float64, but for points 10 and 11 of the question, which are about float32."
     if len(shown) < len(names):
         reading += (
             f" There are {len(names)} classes: the tables show the {len(shown)} of the largest probability (the true "

@@ -4,14 +4,29 @@ import numpy as np
 
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.subject import Floats
-from mnist_trainer.analysis.explanation.writing import ROUNDING, claim, class_table, column, number, plain, times
+from mnist_trainer.analysis.explanation.writing import (
+    ROUNDING,
+    claim,
+    class_table,
+    column,
+    escaped,
+    factors_of,
+    plain,
+    short_names,
+    times,
+)
 from mnist_trainer.words import table
 
 
 def posted_answer(e: Explanation) -> list[str]:
     """Show the posted answer and the diagonal beside the right gradient."""
     right = e.p_minus_t
-    rows = [[f"{s.p_true:g}", number(s.right), number(s.posted), times(s.right / s.posted)] for s in e.saturation]
+    true = escaped(short_names(e)[e.subject.label])
+    entry = f"dL/dz({true})"
+    rows = []
+    for s in e.saturation:
+        factor = times(s.right / s.posted)
+        rows.append([f"{s.p_true:g}", *factors_of(factor, lambda a, b: times(a / b), s.right, s.posted), factor])
     return [
         "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
         "passes p − t off as dL/dp: “posted” is (p − t) · p(1 − p). With dL/dp put right, and still the diagonal "
@@ -30,10 +45,10 @@ def posted_answer(e: Explanation) -> list[str]:
             for n, v in (("posted", e.posted), ("diagonal", e.diagonal))
         ),
         f"Why “posted” often trains all the same: p(1 − p) is never negative, so no sign is wrong{angle(e)}. But "
-        "p(1 − p) is at most 1/4, and goes to 0 as p goes to 0 or 1. Move the true class's logit, so that the network "
-        "is surer and surer of a mistake: the right gradient goes to −1, the posted one to 0. The worst mistakes teach "
-        "least:",
-        "\n".join(table(["p of the true class", "right", "posted", "too small by a factor of"], rows)),
+        "p(1 − p) is at most 1/4, and goes to 0 as p goes to 0 or 1. Look at the true class's entry while its logit "
+        "falls: the right one goes to −1, the posted one to 0. The worse the mistake, the less the true class is "
+        "pulled up:",
+        "\n".join(table([f"p({true})", f"{entry}, right", f"{entry}, posted", "too small by a factor of"], rows)),
     ]
 
 
@@ -63,7 +78,7 @@ def mistake_complaint(mistake: str, values: Floats, right: Floats) -> str:
     text = f"“{mistake}”: {wrong.sum()} of {len(right)} entries are wrong"
     lost, small = wrong & (values == 0), wrong & (values != 0)
     if lost.any():
-        text += f", {lost.sum()} of them 0"
+        text += f", {'all' if lost.sum() == wrong.sum() else lost.sum()} of them 0"
         if not values[right > 0].any():
             text += ", so that no wrong class is pushed down"
     if small.any():

@@ -12,7 +12,7 @@ from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.training.trainer import Trainer
-from mnist_trainer.words import counted
+from mnist_trainer.words import batches_of, counted
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Fl
                 f"task.updates={FIRST_UPDATES} explains it all the same"
             )
         updates = min(4 * updates, MOST_UPDATES)
-    why = f"Of the first {min(LOOKED_AT, count):,} test images it was chosen, for "
+    why = f"Of the {'' if count <= LOOKED_AT else 'first '}{min(LOOKED_AT, count):,} test images it was chosen, for "
     why += f"{seen_probabilities(logits[index], labels[index])}. `task.image` takes another."
     if settings.image is not None:
         index, why = settings.image, "It was asked for with `task.image`."
@@ -83,7 +83,9 @@ def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Fl
         image=dataset.test_images[index].mean(axis=-1).astype(np.uint8),
         index=index,
         data=dataset.name,
-        network=describe_network(config, updates, float((logits.argmax(axis=1) == labels).mean())),
+        network=describe_network(
+            config, updates, trainer.train.samples, float((logits.argmax(axis=1) == labels).mean())
+        ),
         why=why,
     )
     return subject, logits[rows], labels[rows]
@@ -154,11 +156,12 @@ def most_instructive_image(logits: Floats, labels: NDArray[np.intp]) -> int:
     return int(np.argmin(np.abs(p_true - 0.35) + np.abs(others.max(axis=1) - 0.45) - 0.5 * visible))
 
 
-def describe_network(config: Config, updates: int, accuracy: float) -> str:
-    """Say which network speaks."""
+def describe_network(config: Config, updates: int, samples: int, accuracy: float) -> str:
+    """Say which network speaks, trained on so many samples."""
     text = f"The network is `model={config.model.name}` "
     if updates:
-        text += f"after {counted(updates)} with batches of {config.batch_size}"
+        text += f"after {counted(updates)} with "
+        text += batches_of(config.batch_size, min(samples, updates * config.batch_size))
     else:
         text += "before any training"
     text += f"; it gets {accuracy:.1%} of the test images right."

@@ -1,7 +1,7 @@
 """What the lecture's sections are written with: numbers for people, and the few forms of a line, in Markdown."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,9 @@ ROUNDING = 8 * float(np.finfo(np.float64).eps)
 BY_DIFFERENCES = 1e-8  # what central differences of step 1e-5 are good for in float64
 MOST_CLASSES = 10  # that are shown
 WIDTH = 76  # of what can't be wrapped: 80 columns, with a margin
+MOST_CHARACTERS = 12  # of a number
 VISIBLE = 5e-5  # what doesn't round to 0 with four decimals
+SEEN_FROM = f"{VISIBLE:.5f}"
 
 Sections = dict[str, list[str]]
 """A title, and its paragraphs; a paragraph may have several lines, as a table or code has."""
@@ -38,6 +40,41 @@ def plain(value: float) -> str:
 def order_of_magnitude(difference: float) -> str:
     """Write the order of a difference: 6e-17; 0 as 0."""
     return f"{difference:.0e}" if difference else "0"
+
+
+def to_within(difference: float, where: str = "") -> str:
+    """Say how nearly something holds; `where` comes first."""
+    return f"{where}to within {order_of_magnitude(difference)}" if difference else f"{where}to the last bit"
+
+
+def factors_of(result: str, compute: Callable[..., str], *values: float) -> list[str]:
+    """Write values with as few digits, four decimals at least, as a calculator needs to get a result as it is written.
+
+    `compute` writes what it makes of the values; no text is longer than twelve characters.
+    """
+    texts = shortest = [number(value) for value in values]
+    for digits in range(5, 12):
+        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(read_number, texts)) == result:
+            break
+        texts = [f"{value:+.{digits}g}".replace("-", "−", int(value < 0)) for value in values]
+    return texts if max(map(len, texts)) <= MOST_CHARACTERS else shortest
+
+
+def product_by_hand(e: Explanation, j: int) -> str:
+    """Write dL/dz_j as the product of dL/dp and an entry of J, at the true class y: dL/dp_y · J_yj."""
+    result, y = number(e.product[j]), e.subject.label
+    one, other = factors_of(result, lambda a, b: number(a * b), float(e.dp[y]), float(e.jacobian[y, j]))
+    return f"({one}) · ({other}) ≈ {result}"
+
+
+def probability_by_hand(e: Explanation, result: str, compute: Callable[[float], str]) -> str:
+    """Write p of the true class, so that a calculator gets a result from it."""
+    return factors_of(result, compute, float(e.p[e.subject.label]))[0].removeprefix("+")
+
+
+def read_number(text: str) -> float:
+    """Return the number that a reader sees."""
+    return float(text.replace("−", "-"))
 
 
 def times(factor: float) -> str:

@@ -21,7 +21,7 @@ from mnist_trainer.kernels import (
     winograd,
 )
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.stack import Place
+from mnist_trainer.layers.stack import LayerPlace
 from mnist_trainer.training import worker
 from mnist_trainer.training.trainer import Trainer
 
@@ -57,7 +57,7 @@ class StepPart:
         return TimedPart(f"{self.what} {self.does}", self.owner, self.attribute)
 
 
-def place_title(place: Place) -> str:
+def place_title(place: LayerPlace) -> str:
     """Say which layers are at a place: `3.0 Tanh`; of those computed as one, `0–2 Conv2d + ReLU + MaxPool2d`."""
     last = f"–{place.path[-1] + len(place.layers) - 1}" if len(place.layers) > 1 else ""
     words = " + ".join(profiled_layer_name(layer, short=bool(last)) for layer in place.layers)

@@ -19,11 +19,12 @@ SMALLEST = float(np.finfo(np.float32).smallest_normal)  # what is smaller may be
 
 
 class Textbook:
-    """p = e^z / Σ_j e^z_j, L = mean_n(−log p_ny), dL/dp = −t/(N p), dL/dz = p ⊙ (dL/dp − Σ_c dL/dp_c p_c).
+    """p = e^z / Σ_j e^z_j, L = mean_n(−log p_ny), dL/dp = −t/p, dL/dz = p ⊙ (dL/dp − Σ_c dL/dp_c p_c) / N.
 
     The exponent is shifted by the row's maximum, as in the question's own forward ("How to apply the gradient of
     softmax in backprop", Artificial Intelligence Stack Exchange, March 2018); p has neither floor nor clip. So a p
-    that underflows gives −log 0 = inf, and −1/0 · 0 = NaN.
+    that underflows gives −log 0 = inf, and −1/0 · 0 = NaN. The gradient is the mean of those of one image each,
+    whose 1/p overflows at a gap of 88.7; the 1/(N p) of a mean of N images does so ln N later.
     """
 
     name = "textbook"
@@ -42,8 +43,8 @@ class Textbook:
         p, n = self.probabilities, len(self._labels)
         true = np.arange(n), self._labels
         dp = np.zeros_like(p)
-        dp[true] = -1 / (n * p[true])
-        return reference_softmax_backward(p, dp)
+        dp[true] = -1 / p[true]
+        return reference_softmax_backward(p, dp) / n
 
 
 class OneHotMode(LossMode):
@@ -80,6 +81,12 @@ class SaturationCurve:
     gradient_at_true: list[float]
     true_gradient_at_true: list[float]
     probability: list[float]
+
+
+def saturation_scales() -> Array:
+    """Return scales from 1 to 1e4, 4 % apart, and closer around the thresholds of float32, the clip and the floor."""
+    everywhere = np.geomspace(1, 1e4, 241)
+    return np.unique(np.concatenate([everywhere, np.arange(8, 24, 0.25), np.arange(64, 110, 0.25)]))
 
 
 def saturated_logits(gap: float, rows: Rows, classes: int, seed: int) -> tuple[Array, Indices]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.config import LossConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array, Indices
 
+MOST_ROUNDS = 35  # of samples at a size, each time it is visited
 SHORTEST_SAMPLE = 200e-6  # seconds; what is quicker is repeated within a sample
 
 
@@ -56,6 +58,18 @@ class TimeSampler:
         return (between - started) / self.loops, (time.perf_counter() - between) / self.loops
 
 
+def take_time_samples(
+    modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[TimeSamples], *, seconds: float
+) -> None:
+    """Take samples at one size, in rounds of one a mode, with another mode first each time."""
+    logits, labels = draw_loss_batch(batch_size, classes)
+    samplers = [
+        TimeSampler(LossMode(config, classes, batch_size, np.float32), logits, labels, into)
+        for config, into in zip(modes, samples, strict=True)
+    ]
+    call_in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
+
+
 def draw_loss_batch(batch_size: int, classes: int) -> tuple[Array, Indices]:
     """Draw float32 logits of standard deviation 3, as those of a network in training, and labels."""
     rng = np.random.default_rng(0)
@@ -74,6 +88,15 @@ def call_in_turns(
             for index in range(len(functions)):
                 functions[(index + round_) % len(functions)]()
             round_ += 1
+
+
+def quartile_time(values: Sequence[float]) -> float:
+    """Return the lower quartile; NaN of nothing.
+
+    What else runs on the machine only adds to a time, on a crowded one to more than half of the calls: then a median
+    tells of the others.
+    """
+    return sorted(values)[len(values) // 4] if values else math.nan
 
 
 @contextmanager

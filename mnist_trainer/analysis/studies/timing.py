@@ -7,22 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
-from mnist_trainer.analysis.modes import LossMode
-from mnist_trainer.analysis.studies.stopwatch import TimeSampler, TimeSamples, call_in_turns, draw_loss_batch
+from mnist_trainer.analysis.studies.stopwatch import TimeSamples, call_in_turns, quartile_time, take_time_samples
 from mnist_trainer.config import LossConfig
-from mnist_trainer.words import table
+from mnist_trainer.words import signed, table
 
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 CLASS_COUNTS = (10, 32, 100, 316, 1000)
 PASSES = 3  # over all sizes: another process that is busy for a while doesn't spoil all samples of a few
-MOST_ROUNDS = 35  # a pass
 
 
 @dataclass(frozen=True)
 class LossTiming:
-    """Seconds of a mode's forward and backward through all its nodes (quartiles); NaN where the mode can't run."""
+    """Seconds of a mode's forward and backward through all its nodes (`quartile_time`); NaN where it can't run."""
 
     mode: str
     batch_size: int
@@ -43,10 +39,12 @@ class LossTiming:
 
 @dataclass(frozen=True)
 class Timing:
-    """The times of the losses alone, and the seconds of the training step with each."""
+    """The times of the losses alone, and the seconds of the training step with each, on a batch of its own size."""
 
     losses: list[LossTiming]
     steps: dict[str, float]
+    batch_size: int
+    classes: int
 
     def as_markdown(self) -> list[str]:
         """Write tables of the times at the fewest classes, of all ratios to the first mode, and of the steps."""
@@ -84,10 +82,25 @@ class Timing:
             if self.steps.get(first) and other in self.steps:
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
-                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs)"
+                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs; "
+                    f"{self.explained_by_losses(by_size, index)})"
                 )
             told.append(sentence + ".")
         return told
+
+    def explained_by_losses(self, by_size: Mapping[tuple[int, int], Sequence[LossTiming]], index: int) -> str:
+        """Say how much of the difference of two steps is that of the losses alone, at the nearest size measured."""
+
+        def how_far(size: tuple[int, int]) -> float:
+            return abs(math.log(size[0] / self.batch_size)) + abs(math.log(size[1] / self.classes))
+
+        size = min((one for one, found in by_size.items() if times_as_long(found, index) > 0), key=how_far)
+        first, other = by_size[size][0], by_size[size][index]
+        apart, alone = self.steps[other.mode] - self.steps[first.mode], other.seconds - first.seconds
+        said = f"of the difference the losses alone make {signed(1e6 * alone, ',.0f')} µs"
+        if how_far(size):
+            said += f" in batches of {size[0]:,} with {size[1]:,} classes"
+        return f"{said}, and the machine's noise the rest" if abs(apart - alone) > abs(alone) else said
 
 
 def time_losses(
@@ -118,20 +131,8 @@ def time_losses(
     ]
 
 
-def take_time_samples(
-    modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[TimeSamples], *, seconds: float
-) -> None:
-    """Take samples at one size, in rounds of one a mode, with another mode first each time."""
-    logits, labels = draw_loss_batch(batch_size, classes)
-    samplers = [
-        TimeSampler(LossMode(config, classes, batch_size, np.float32), logits, labels, into)
-        for config, into in zip(modes, samples, strict=True)
-    ]
-    call_in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
-
-
 def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0) -> dict[str, float]:
-    """Return the `quartile_time` of each training step, called in turns for so long, after 3 calls to warm up."""
+    """Return the `quartile_time` of each training step, called in turns for so many seconds, after 3 to warm up."""
     times: dict[str, list[float]] = {name: [] for name in steps}
 
     def timed(name: str) -> None:
@@ -143,15 +144,6 @@ def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0)
         step()
     call_in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
     return {name: quartile_time(of_step) for name, of_step in times.items()}
-
-
-def quartile_time(values: Sequence[float]) -> float:
-    """Return the lower quartile; NaN of nothing.
-
-    What else runs on the machine only adds to a time, on a crowded one to more than half of the calls: then a median
-    tells of the others.
-    """
-    return sorted(values)[len(values) // 4] if values else math.nan
 
 
 def time_ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:

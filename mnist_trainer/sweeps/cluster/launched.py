@@ -14,7 +14,7 @@ from pathlib import Path
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import read_object, write_whole
 from mnist_trainer.hyperparameters import picked
-from mnist_trainer.runs.folder import Ending
+from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.cluster import slurm
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Launched:
         return {int(number): seen[name] for number, name in left.items() if name in seen}
 
 
-def endings(folder: Path) -> dict[int, Ending]:
+def endings(folder: Path) -> dict[int, OutcomeEnding]:
     """Return what the cluster says of the jobs of a sweep's folder, by number; {} if they were on none."""
     launched = Launched.read(folder)
     if launched is None:
@@ -100,9 +100,9 @@ def endings(folder: Path) -> dict[int, Ending]:
         name = launched.ids[str(number)]
         if state in WORDS:
             status, why = WORDS[state]
-            found[number] = Ending(status, f"{why}, as job {name}", [])
+            found[number] = OutcomeEnding(status, f"{why}, as job {name}", [])
         elif state not in ("COMPLETED", OVER):
-            found[number] = Ending("FAILED", state, [])
+            found[number] = OutcomeEnding("FAILED", state, [])
     return found
 
 
@@ -121,8 +121,10 @@ def strays(folder: Path) -> list[str]:
         return []
 
 
-def still_there(job: slurm.Seen, name: str) -> Ending:
+def still_there(job: slurm.Seen, name: str) -> OutcomeEnding:
     """Return how things stand with a job that Slurm still has."""
     if job.state in WAITING:
-        return Ending("WAITING", f"it waits in Slurm's queue, as job {name}", [])
-    return Ending("RUNNING", f"it is still running, as Slurm's job {name}{' on ' + job.node if job.node else ''}", [])
+        return OutcomeEnding("WAITING", f"it waits in Slurm's queue, as job {name}", [])
+    return OutcomeEnding(
+        "RUNNING", f"it is still running, as Slurm's job {name}{' on ' + job.node if job.node else ''}", []
+    )

@@ -29,7 +29,7 @@ from mnist_trainer.sweeps.cluster.last_word import say_it
 from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, SUBMITTED, Launched
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
-from mnist_trainer.training.interruption import Interruption, answer
+from mnist_trainer.training.interruption import Interruption, handle_signals
 from mnist_trainer.words import counted, shown
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
 
     def _stop(self, jobs: Mapping[int, Any], launched: Launched, folder: Path) -> None:
         """Cancel the jobs, and wait for their checkpoints; or leave them, if that is wanted."""
-        answer(leave)
+        handle_signals(leave)
         if self.config.sweep.on_interrupt == LEAVE and self._can_leave(jobs):
             return
         left = {number: job for number, job in jobs.items() if not job.paths.result_pickle.exists()}

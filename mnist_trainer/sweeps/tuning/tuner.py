@@ -17,7 +17,7 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import JOURNAL, OUTCOME, read_object
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import is_means
-from mnist_trainer.sweeps.resumption import subfolder
+from mnist_trainer.sweeps.resumption import job_subfolder
 from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.asking import Asked, ask, begin_again
 from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord, best
@@ -129,7 +129,7 @@ class Tuner:
             *own,
             f"hydra.sweeper.trial={self._trials[number]}",
             f"hydra.sweep.dir={quoted(str(self.sweep.folder))}",
-            f"hydra.sweep.subdir={subfolder(job)}",
+            f"hydra.sweep.subdir={job_subfolder(job)}",
         ]
 
     def _settle(self, numbers: Sequence[int], *, over: bool) -> list[int]:
@@ -181,7 +181,7 @@ class Tuner:
 
     def _bar(self) -> Bar:
         total = self.study.settings.n_trials
-        return Bar(total, " trials", initial=min(total, self._done))
+        return Bar(total, "trial", initial=min(total, self._done))
 
     @property
     def _done(self) -> int:

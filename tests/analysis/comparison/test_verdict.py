@@ -13,9 +13,10 @@ from tests.fixtures.comparisons import DOUBLE, FUSED, PAIR, SEPARATE, SINGLE, co
 def test_exact_modes_are_one_function_with_the_numbers_that_say_so():
     gradients, training = verdict.verdict_sentences(comparison())
     assert gradients == (
-        "fused and separate are one function: at the same parameters their gradients with respect to the logits differ "
-        "by at most 3.3e-06 in float32 and 8.3e-15 in float64, relatively; ‖Δ‖ kept within 1e-05·‖g‖ + 1e-07 at all "
-        "4,300 updates in float32 and 1e-12·‖g‖ + 1e-15 at all 430 updates in float64."
+        "fused and separate are one function at every batch measured: at the same parameters their gradients with "
+        "respect to the logits differ by at most 3.3e-06 in float32 and 8.3e-15 in float64, relatively; ‖Δ‖ kept "
+        "within 1e-05·‖g‖ + 1e-07 at all 4,300 updates in float32 and 1e-12·‖g‖ + 1e-15 at all 430 updates looked "
+        "at in float64."
     )
     assert training == (
         "Rounding alone lets the parameters drift apart: first after update 1, by more than 0.001 of their norm after "
@@ -98,7 +99,7 @@ def test_exact_modes_whose_losses_part_have_the_same_gradient_and_what_caps_a_lo
     first, other = replace(FUSED, mode="separate", clamped_rows=1), replace(SEPARATE, mode="fused")
     pair = replace(PAIR, first="separate", other="fused", measured=single)
     gradients, training, capped = verdict.verdict_sentences(comparison(pair, other, first))
-    assert gradients.startswith("separate and fused have the same gradient: at the same parameters")
+    assert gradients.startswith("separate and fused have the same gradient at every batch measured: at the same")
     assert gradients.endswith(
         " Their losses at the same parameters are up to 677 apart: a floor under the probabilities caps that of "
         "separate in 1 row."
@@ -117,7 +118,9 @@ def test_one_of_something_is_singular():
     content = comparison(PAIR, one)
     assert "separate dropped out after 1 update: diverged" in verdict.verdict_sentences(content)
     told = verdict.gradients_verdict(replace(PAIR, shadow=replace(DOUBLE, updates=1, within=1)))
-    assert told.endswith("1e-15 at the one update in float64.")
+    assert told.endswith("1e-15 at the one update looked at in float64.")
+    told = verdict.gradients_verdict(replace(PAIR, shadow=replace(DOUBLE, updates=4300, within=4300)))
+    assert told.endswith("1e-15 at all 4,300 updates in float64.")
     assert "separate dropped out after 1 update: diverged" in comparison_markdown({}, "", content, [])
 
 

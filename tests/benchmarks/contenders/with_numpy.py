@@ -20,7 +20,7 @@ from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.schedules import Constant
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Trainer
 
 VERSION = f"NumPy {np.__version__}"
@@ -57,10 +57,10 @@ def trainer(case: Case, mode: str) -> Trainer:
         case.batch,
         np.float32,
         scaling=Scaling.unit(),
-        rng=stream(0, "shuffling"),
+        rng=random_stream(0, "shuffling"),
     )
     return Trainer(
-        model=Sequential(layers, (28, 28, 1), case.batch, np.float32, stream(0, "initialization")),
+        model=Sequential(layers, (28, 28, 1), case.batch, np.float32, random_stream(0, "initialization")),
         loss=CrossEntropy() if mode == "separate" else SoftmaxLoss(),
         optimizer=Adam() if case.optimizer == "adam" else SGD(momentum=0.9),
         schedule=Constant(),

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
@@ -52,6 +54,35 @@ def test_joblibs_jobs_report_to_one_study_and_a_command_that_was_stopped_goes_on
         assert (trial["state"] == "PRUNED") == (outcome["status"] == "PRUNED" or "diverged" in str(outcome["reason"]))
         epochs = [epoch for epoch, _ in trial["curve"]]
         assert epochs == list(range(1, len(epochs) + 1))  # each epoch once
+
+
+def test_a_study_killed_again_and_again_comes_to_what_an_undisturbed_one_does(spawn, wait_for, tmp_path, parameters_of):
+    def told(folder):
+        (sweep,) = sweeps(folder)
+        kept = ("number", "state", "params", "values", "curve")
+        models = {path.parent.name: parameters_of(path) for path in sweep.glob("*/model.npz")}
+        return [[trial[key] for key in kept] for trial in study_of(sweep)["trials"]], models
+
+    def steps(folder):
+        return sum(path.read_bytes().count(b"\n") for path in folder.glob("outputs/2*/*/study.log"))
+
+    tune = (*TUNE, "epochs=2", "hydra.sweeper.n_trials=5", "hydra.sweeper.sampler.seed=1", "hydra.sweeper.study_name=s")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    code, output = end_of(spawn(*tune, folder=whole))
+    assert code == 0, output
+    for step in sorted(random.Random(0).sample(range(4, steps(whole) - 8), 3)):
+        begun = any(killed.glob("outputs/2*/*/sweep.json"))
+        process = spawn(*(("--multirun", "sweep.resume=latest") if begun else tune), folder=killed)
+        wait_for(lambda step=step: steps(killed) >= step, process)
+        process.kill()
+        process.wait()
+    code, output = end_of(spawn("--multirun", "sweep.resume=latest", folder=killed))
+    assert code == 0, output
+    (trials, models), (wanted, others) = told(killed), told(whole)
+    assert trials == wanted
+    assert models.keys() == others.keys()
+    for name, model in models.items():
+        assert all(np.array_equal(model[key], others[name][key]) for key in model)
 
 
 def two_tuners(spawn, folder, storage):
