@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from mnist_trainer.shipping.send_unsent import send_unsent
+from mnist_trainer.shipping.sync import send_unsent
 
 from mnist_trainer.shipping.pages import curves_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position

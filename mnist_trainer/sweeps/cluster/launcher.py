@@ -20,13 +20,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from omegaconf import OmegaConf
-from tqdm import tqdm
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
 from mnist_trainer.sweeps.cluster.last_word import say_it
-from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, Launched
+from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, SUBMITTED, Launched
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
 from mnist_trainer.training.interruption import Interruption, handle_signals
@@ -93,7 +93,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         """Return when all have ended, and how."""
         ended: dict[int, str] = {}
         started, asked = time.monotonic(), time.monotonic()
-        with tqdm(total=len(jobs), unit=" jobs", leave=False, disable=None, dynamic_ncols=True) as bar:
+        with Bar(len(jobs), " jobs") as bar:
             while left := {number: job for number, job in jobs.items() if number not in ended}:
                 ended |= {number: OVER for number, job in left.items() if job.paths.result_pickle.exists()}
                 now = time.monotonic()
@@ -129,7 +129,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         return False
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
-        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / '.submitit')}")
+        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
 
     def _largest_array(self) -> int:
         raise NotImplementedError
