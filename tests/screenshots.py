@@ -71,7 +71,7 @@ def main() -> int:
             found = pages(outputs)
             for name in arguments.only:
                 show(browser, address, found[name])
-                shoot(browser, folder / f"{name}.png")
+                shoot(browser, folder / f"{name}.png", whole=found[name].clicked is not None)
     return 0
 
 
@@ -151,10 +151,11 @@ def show(browser: Browser, address: str, page: Page) -> str:
     return browser.wait_for(*page.then)
 
 
-def shoot(browser: Browser, path: Path) -> None:
-    """Take a picture of what the browser shows."""
+def shoot(browser: Browser, path: Path, *, whole: bool) -> None:
+    """Take a picture of what the browser shows; all of it, where a drawer lies over what is at the right."""
     browser.shoot(path)
-    imsave(path, imread(path)[:, :SHOWN])
+    if not whole:
+        imsave(path, imread(path)[:, :SHOWN])
     print(path)
 
 

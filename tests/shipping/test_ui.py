@@ -9,11 +9,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-from mnist_trainer.shipping.sync import send_unsent
 
 from mnist_trainer.shipping.pages import curves_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.sync import send_unsent
 from tests.browser import BROWSERS, browsing, installed
 from tests.fixtures.journals import until
 
