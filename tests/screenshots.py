@@ -23,7 +23,7 @@ from pathlib import Path
 
 from matplotlib.image import imread, imsave
 
-from mnist_trainer.shipping.pages import TRAINING, run_page, runs_page
+from mnist_trainer.shipping.pages import TRAINING, curves_page, run_page, runs_page
 from mnist_trainer.shipping.shipper import ui_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -33,7 +33,7 @@ SHOWN = 1260
 """How many columns are kept: to the right is MLflow's assistant."""
 COMMANDS = {
     "run": ["epochs=5"],
-    "diverged": ["optimizer.lr=30", "trainer.clip_norm=null", "trainer.log_every=5"],
+    "diverged": ["optimizer.lr=30", "trainer.clip_norm=null", "trainer.log_every=5", "tracking.experiment=diverging"],
     "sweep": ["--multirun", "epochs=2", "optimizer.lr=0.003,0.03,0.1", "model.hidden=[32],[64]"],
     "comparison": ["task=compare", "task.timing=false", "epochs=2"],
 }
@@ -71,7 +71,7 @@ def main() -> int:
             found = pages(outputs)
             for name in arguments.only:
                 show(browser, address, found[name])
-                shoot(browser, folder / f"{name}.png")
+                shoot(browser, folder / f"{name}.png", whole=found[name].clicked is not None)
     return 0
 
 
@@ -135,9 +135,8 @@ def pages(outputs: Path) -> Mapping[str, Page]:
         else:
             found["run"] = Page(path, ("Test accuracy", "train/loss", "About this run"))
             found["dataset"] = Page(path, ("Test accuracy", dataset), dataset, ("Digest",))
-            curves = f"#/experiments/{experiment}/runs/{run_id}/model-metrics?{TRAINING}"
-            found["curves"] = Page(curves, ("train", "(2)", "Step"))
     experiment = str(rows[0][1])
+    found["curves"] = Page(curves_page(experiment), ("train/loss", "Step"))
     found["model"] = Page(f"#/experiments/{experiment}/models/{model}?{TRAINING}", ("test/accuracy", "Ready"))
     return {**found, "experiment": Page(runs_page(experiment), ("test/accuracy", "sweep over", "matching runs"))}
 
@@ -152,10 +151,11 @@ def show(browser: Browser, address: str, page: Page) -> str:
     return browser.wait_for(*page.then)
 
 
-def shoot(browser: Browser, path: Path) -> None:
-    """Take a picture of what the browser shows."""
+def shoot(browser: Browser, path: Path, *, whole: bool) -> None:
+    """Take a picture of what the browser shows; all of it, where a drawer lies over what is at the right."""
     browser.shoot(path)
-    imsave(path, imread(path)[:, :SHOWN])
+    if not whole:
+        imsave(path, imread(path)[:, :SHOWN])
     print(path)
 
 

@@ -40,7 +40,8 @@ def play(sweep, template):
     record = json.loads((sweep / "sweep.json").read_text())
     first, params, *rest = (template / "journal.jsonl").read_text().splitlines()
     outcome = json.loads((template / "outcome.json").read_text())
-    files = {name: (template / name).read_bytes() for name in ("config.yaml", "model_summary.txt")}
+    names = ("config.yaml", "model_summary.txt", "last.npz", "best.npz", "model.npz")
+    files = {name: (template / name).read_bytes() for name in names}
     where = {"parent": record["run"], "store_folder": str(sweep.parents[1]), "mode": os.environ["PLAYED_MODE"]}
     where |= {"uri": os.environ["PLAYED_URI"]} if os.environ.get("PLAYED_URI") else {}
     for number, overrides in enumerate(record["jobs"]):

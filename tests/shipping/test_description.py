@@ -6,7 +6,7 @@ import pytest
 
 from mnist_trainer.journal.events import DESCRIPTION, Confusion, End
 from mnist_trainer.journal.reading import read_history
-from mnist_trainer.shipping.description import description_of
+from mnist_trainer.shipping.description import description_of, model_description
 
 
 @pytest.fixture
@@ -85,3 +85,13 @@ def test_a_sweep_s_own_description_is_left_as_it_is(described):
 
 def test_a_sweep_that_died_says_so(described):
     assert described("FAILED", "killed", kind="sweep") == "**Failed**: killed"
+
+
+def test_a_model_s_page_begins_with_its_result_and_tells_how_it_is_asked(begin):
+    journal = begin("a")
+    journal.params({"loss.name": "fused", "data.name": "mnist"})
+    trained(journal)
+    text = model_description(read_history(journal.folder), "m-0123")
+    assert text.startswith("**Test accuracy 75.00%, loss 0.0459** (fused on mnist)")
+    compile(text.split("```")[1], "code", "exec")
+    assert '"models:/m-0123"' in text

@@ -9,11 +9,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-from mnist_trainer.shipping.send_unsent import send_unsent
 
-from mnist_trainer.shipping.pages import run_page, runs_page
+from mnist_trainer.shipping.pages import curves_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.sync import send_unsent
 from tests.browser import BROWSERS, browsing, installed
 from tests.fixtures.journals import until
 
@@ -67,6 +67,9 @@ def test_in_a_browser_the_printed_links_show_the_figures_and_what_came_of_a_run(
         browser.wait_for("run a", "test/accuracy", "0.8765", "test/loss", "0.4321", "loss.mode", "separate", "7654")
         browser.open(f"{served}/{run_page('1', position.run_id)}")
         browser.wait_for("Test accuracy 87.65%, loss 0.4321")
+        browser.open(f"{served}/{curves_page('1')}")
+        lines = browser.wait_for("train/loss", "Step").splitlines()
+        assert lines.index("train") < lines.index("test")  # which MLflow itself has first
 
 
 def answered(address):
