@@ -81,7 +81,7 @@ class Launched:
         return {int(number): seen[name] for number, name in left.items() if name in seen}
 
 
-def endings(folder: Path) -> dict[int, OutcomeEnding]:
+def cluster_endings(folder: Path) -> dict[int, OutcomeEnding]:
     """Return what the cluster says of the jobs of a sweep's folder, by number; {} if they were on none."""
     launched = Launched.read(folder)
     if launched is None:
@@ -117,7 +117,7 @@ def strays(folder: Path) -> list[str]:
     known = set() if launched is None else set(launched.ids.values())
     try:
         return [name for name in slurm.submitted_from(folder / SUBMITTED) if name not in known]
-    except slurm.QueueError:  # which `endings` tells
+    except slurm.QueueError:  # which `cluster_endings` tells
         return []
 
 
