@@ -269,6 +269,7 @@ class SweepConfig:
     """A multirun as a whole."""
 
     resume: str | None = MISSING
+    shared_folder: bool = MISSING
 
 
 @dataclass

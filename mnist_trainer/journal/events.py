@@ -15,6 +15,7 @@ from mnist_trainer.journal.values import (
     Check,
     Content,
     Counts,
+    Flag,
     Id,
     Names,
     Numbers,
@@ -83,6 +84,8 @@ class Start(Writer, Event):
     name: Text
     parent: Id | None  # the `run` of the sweep or comparison
     start_time: Whole = field(default_factory=now_ms)
+    apart: Flag = field(default=False, metadata={"in_older_lines": False})
+    """Whether it is a sweep's job that doesn't share its folder: what it may go on with is sent, too."""
     resumed: bool = field(default=False, metadata={"in_line": False})  # as a later line says
 
 

@@ -7,5 +7,6 @@ what was sent and what is left. Whatever a store does, training doesn't see it, 
 journal on its way; `position`, how far it is; `mlflow_run`, its run, begun and ended, and `outbox`, what is sent
 between; `description`, what its page begins with, and `pages`, the links to it; `store`, which answers or not, and
 `patience` with it; `pictures`, drawn at the end; `model`, logged as a `packed_model` with its `served_code`, its
-`registration`, and how it is `fetched` again; `shipment`, the report.
+`registration`, and how it is `fetched` again; `apart`, jobs on hosts that share no folder with their sweep, and what
+they need for `going_on`, kept in MLflow; `shipment`, the report.
 """

@@ -6,19 +6,25 @@ it after the batch that it is sending, or a second later, if the store doesn't a
 
 `reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
 ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
-artifacts.
+artifacts. `serve`, with the same, tells whether other hosts reach these, too.
+
+`take FOLDER URI RUN SECONDS` and `bring FOLDER URI SECONDS` are `apart`'s; the latter prints what it returns as JSON.
 """
 
+import json
 import logging
 import os
 import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from mnist_trainer.credentials import hidden
+from mnist_trainer.shipping import apart
+from mnist_trainer.shipping.apart import check_serves
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.shipping.shipper import LOG
@@ -59,21 +65,41 @@ def report(shipment: Shipment, report_to: int) -> NoReturn:
 
 def reach(uri: str, experiment: str, folder: str, seconds: str) -> None:
     """Try until the store has taken a tag, or can't."""
-    patience = Patience()
+    insist(uri, seconds, lambda: connect(uri).touch(experiment, Path(folder)))
+
+
+def serve(uri: str, experiment: str, folder: str, seconds: str) -> None:
+    """Try until the store has taken a tag, and look where its artifacts are."""
+    insist(uri, seconds, lambda: check_serves(connect(uri), connect(uri).touch(experiment, Path(folder))))
+
+
+def take(folder: str, uri: str, run: str, seconds: str) -> None:
+    """Bring what there is of a job's run."""
+    insist(uri, seconds, lambda: apart.take(Path(folder), uri, run))
+
+
+def bring(folder: str, uri: str, seconds: str) -> None:
+    """Bring what a sweep's jobs have left."""
+    insist(uri, seconds, lambda: json.dumps(apart.bring(Path(folder), uri)))
+
+
+def insist(uri: str, seconds: str, ask: Callable[[], object]) -> NoReturn:
+    """Ask a store until it answers, or can't; what is returned is printed, if it is a text."""
+    patience, report_to = Patience(), sys.stdout.fileno()
 
     def fail(*_: object) -> NoReturn:
-        leave(patience.error or f"{uri}: no answer within {seconds} s", status=1)
+        leave(patience.error or f"{uri}: no answer within {seconds} s", report_to, status=1)
 
     signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
     while True:
         if patience.due:
             try:
-                connect(uri).touch(experiment, Path(folder))
+                answer = ask()
             except Exception as error:
                 patience.failed(error, uri)
             else:
-                leave()
+                leave(answer if isinstance(answer, str) else "", report_to)
         if patience.lasting:
             fail()
         time.sleep(POLL_SECONDS)
@@ -110,6 +136,8 @@ def _redirect_output(path: Path) -> int:
     return report_to
 
 
+WORDS: dict[str, Callable[..., None]] = {"ship": ship, "reach": reach, "serve": serve, "take": take, "bring": bring}
+
 if __name__ == "__main__":
     word, *arguments = sys.argv[1:]
-    (ship if word == "ship" else reach)(*arguments)
+    WORDS[word](*arguments)

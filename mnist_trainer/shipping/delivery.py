@@ -5,12 +5,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.files import JOURNAL
+from mnist_trainer.files import CHECKPOINT, JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
+from mnist_trainer.shipping.going_on import remove, send_state
 from mnist_trainer.shipping.mlflow_run import draw, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position, count_left
@@ -146,7 +147,7 @@ class Delivery:
                 raise RunDeletedError
             if self.position is None or stage is None:
                 self.position = open_run(self.folder, self.start, store, self.store_folder)
-            if self.start.resumed:
+            if self.start.resumed or self.start.apart:  # which may have begun on another host
                 store.reopen(self.position.run_id)
             self._outbox = Outbox(store, self.position.run_id)
         return self._outbox, self.position
@@ -156,15 +157,22 @@ class Delivery:
         changed = offset != position.offset
         outbox.send(events)
         end = next((event for event in events if isinstance(event, End)), None)
-        if end is None and not changed and not running:
+        silent = end is None and not changed and not running
+        if silent:
             end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = draw(self.folder)
+                # Nothing of a job apart that was killed: another host may be about to go on with it
+                self._pictures = [] if silent and self.start.apart else draw(self.folder)
+            if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
+                send_state(self.folder, outbox.store, outbox.run_id)
             end_run(self.folder, outbox.store, outbox.run_id, end)
             self._ended = True
             self._keep(replace(position, status=end.status))
-            send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
+            if not (silent and self.start.apart):
+                send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
+            if self.start.apart and end.status == "FINISHED":
+                remove(outbox.store, outbox.run_id)
             outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)
             self._keep(replace(position, offset=offset, done=True, status=end.status))
         elif changed:

@@ -86,8 +86,23 @@ class Shipper:
 def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
     """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
     try:
+        ask(uri, wait_seconds, "reach", uri, experiment, str(store_folder))
+    except TrackingError as error:
+        raise TrackingError(
+            f"{error}\ntracking.required: nothing begins before the store answers, within "
+            f"tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is "
+            "kept"
+        ) from None
+
+
+def ask(uri: str, wait_seconds: float, *words: str) -> str:
+    """Let a process beside this one ask the store at `uri`, for so long; returns what it prints (`child`).
+
+    Raises `TrackingError` if it has no answer, with the reason.
+    """
+    try:
         asked = subprocess.run(
-            [sys.executable, *CHILD, "reach", uri, experiment, str(store_folder), f"{wait_seconds:g}"],
+            [sys.executable, *CHILD, *words, f"{wait_seconds:g}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -103,11 +118,8 @@ def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: f
         problem = f"{uri}: no answer within {wait_seconds:g} s"
     else:
         if not asked.returncode:
-            return
-    raise TrackingError(
-        f"{problem}\ntracking.required: nothing begins before the store answers, within"
-        f" tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is kept"
-    )
+            return asked.stdout
+    raise TrackingError(problem)
 
 
 def child_environment() -> dict[str, str]:

@@ -17,10 +17,12 @@ from mnist_trainer.config import DataConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError
 from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.sweeps.apart import check, check_silent, hand_down, require
 from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.replaced import hand_over
-from mnist_trainer.sweeps.resumption import SweepResumption
+from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish
 from mnist_trainer.sweeps.tuning import going_on
@@ -48,8 +50,11 @@ class SweepCallback(Callback):
             limit_workers(config)
             join(config)
             sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            if sweep.record.apart:
+                hand_down(config, sweep.folder, sweep.record, sweep.tracked.uri)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
-                find_everywhere(config, sweep.folder)
+                if not sweep.record.apart:
+                    find_everywhere(config, sweep.folder)
                 if config.hydra.launcher._target_ != RAY:  # which does so itself
                     part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -82,11 +87,16 @@ def begin(config: DictConfig) -> Sweep:
     overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
+    apart = not config.sweep.shared_folder
+    if apart:
+        check(tracked, config.hydra.sweeper.storage if tuned else None, tuned=tuned)
     if tuned:
         going_on.check(config, overrides, folder)
     experiment = checked(config, overrides, tracked)
+    if apart:
+        require(tracked, experiment)
     jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs)
+    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs, apart=apart)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -96,6 +106,7 @@ def go_on(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = list(config.hydra.overrides.task)
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
+    listen(resume, outputs, config.tracking.wait_seconds)
     tuned = going_on.is_tuned_sweep(resume, outputs)
     resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)
     try:
@@ -118,6 +129,15 @@ def go_on(config: DictConfig) -> Sweep:
     with read_write(config.hydra):
         config.hydra.sweep.dir = str(resumption.folder)
     return Sweep.current
+
+
+def listen(resume: str, outputs: Path, wait_seconds: float) -> None:
+    """Bring back what jobs on other hosts have left of the sweep that goes on, and see that none is at work."""
+    folder = sweep_folder(resume, outputs)
+    record = SweepRecord.read(folder)
+    if record is not None and record.apart:
+        check_stopped(folder, [])
+        check_silent(folder, wait_seconds)
 
 
 def tracking_of(config: DictConfig) -> TrackingConfig:

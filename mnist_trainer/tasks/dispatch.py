@@ -17,10 +17,14 @@ from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
-from mnist_trainer.runs.folder import run_folder
-from mnist_trainer.runs.outcome import Answer, concluding, forget, write_outcome
+from mnist_trainer.runs import record
+from mnist_trainer.runs.folder import PRUNED, outcome_of, run_folder
+from mnist_trainer.runs.outcome import Answer, concluding, ended_by, forget, write_outcome
 from mnist_trainer.runs.record import Called
-from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
+from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.sweeps.apart import HandedDown
+from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER, tracking_of
 from mnist_trainer.sweeps.names import called
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.tuning.settings import is_tuned
@@ -56,15 +60,26 @@ def run_job(job: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = list(hydra.overrides.task)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
-    sweep = SweepRecord.read(folder.parent) if in_sweep else None
+    handed = HandedDown.read() if in_sweep else None
+    sweep = handed.record if handed is not None else SweepRecord.read(folder.parent) if in_sweep else None
     parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
+    apart, first = None, alone and handed is None
     try:
         hide_passwords(folder)
+        if handed is not None:
+            handed.take(folder, job.tracking.wait_seconds)
+            job.tracking.uri, apart = handed.uri, handed.run_of(folder)
         if job.resume is not None:
             check_resume(job, folder)
-        if job.resume is not None or (not alone and parent is not None and (folder / JOURNAL).exists()):
+            if outcome_of(folder).get("status") == PRUNED:  # on another host, before this one was asked
+                return None
+        if job.resume is not None or (not first and parent is not None and (folder / JOURNAL).exists()):
             given = str(folder if job.resume is None else job.resume)  # Ray and Slurm start again what was killed
-            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of)
+            result = resume(
+                given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of, apart=apart
+            )
+            if apart is not None:
+                send_rest(folder, job)
             return result.validation_loss
         with concluding(folder, root, overrides, keep=in_sweep):
             config = typed(job, hydra.runtime.choices)
@@ -72,7 +87,7 @@ def run_job(job: DictConfig) -> float | None:
                 exit_code = sync(config)
                 forget(folder, root)
                 return None
-            answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named)
+            answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named, apart=apart)
             if config.task.name != "train":  # which has done so itself
                 write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
@@ -81,6 +96,8 @@ def run_job(job: DictConfig) -> float | None:
         if isinstance(failure, PrunedError | DivergedError) and in_sweep and is_tuned(hydra):
             log.info(f"{folder.name}: {failure}")  # its study's answer
             return None
+        if apart is not None and not (folder / JOURNAL).exists():
+            tell_failure(folder, job, failure, parent=parent, apart=apart)
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
@@ -98,6 +115,26 @@ def go_back(folder: Path) -> None:
     with suppress(OSError):
         if Path.cwd() != folder:
             os.chdir(folder)
+
+
+def send_rest(folder: Path, job: DictConfig) -> None:
+    """Send what a finished job of another host's sweep could not send before."""
+    position = Position.load(folder)
+    if position is None or not position.done:
+        with shipped(Tracked(tracking_of(job), folder), folder, apart=True):
+            pass
+
+
+def tell_failure(folder: Path, job: DictConfig, failure: Exception, *, parent: str | None, apart: str) -> None:
+    """Let the sweep of another host know why a job could not begin."""
+    tracked = Tracked(tracking_of(job), folder)
+    name, (status, reason) = folder.name, ended_by(failure)
+    journal = record.begun(
+        folder, tracked.record("run", experiment=str(job.data.name), name=name, parent=parent, apart=apart)
+    )
+    journal.end(status, reason)
+    journal.close()
+    send_rest(folder, job)
 
 
 def hide_passwords(folder: Path) -> None:
@@ -126,14 +163,28 @@ def judges_of(config: Config) -> Sequence[Callback]:
 
 
 def run_task(
-    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: Called | None
+    config: Config,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    parent: str | None,
+    alone: bool,
+    called: Called | None,
+    apart: str | None,
 ) -> Answer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
             judges = judges_of(config)
             result = train(
-                config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
+                config,
+                folder,
+                parent=parent,
+                alone=alone,
+                overrides=overrides,
+                called=called,
+                judges=judges,
+                apart=apart,
             )
             return Answer(0, result.told, result.validation_loss)
         case "compare":
