@@ -35,8 +35,8 @@ from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store, connect
 
 RESULTS = (JOURNAL, CONFIG, LAST, BEST, MODEL, OUTCOME)
 """What comes back of a job; its outcome last, by which the others are known to be there."""
-DYING_SECONDS = 6.0
-"""Longer than a job's shipper goes on after the job was killed."""
+DYING_SECONDS = 20.0
+"""Longer than a killed job's shipper takes to say so; it may have died with its host."""
 AT_ONCE = 8
 RUNNING = "RUNNING"
 

@@ -124,6 +124,18 @@ class Delivery:
             unsent.strike(self.store_folder, self.start.run)
         return more
 
+    def abandon(self) -> None:
+        """Tell that a job was killed that another host may go on with, and send the checkpoint that it left.
+
+        What else it had to say, that one says again: sent now, it would be there twice.
+        """
+        if not self.claim() or self.position is None:
+            return
+        store, run_id = connect(self.position.uri), self.position.run_id
+        if (self.folder / CHECKPOINT).exists():
+            send_state(self.folder, store, run_id)
+        end_run(self.folder, store, run_id, silent_death(self.folder))
+
     def left(self) -> int:
         """How many events were not sent."""
         return 0 if self.done or self._ended else count_left(self.folder)
@@ -157,20 +169,17 @@ class Delivery:
         changed = offset != position.offset
         outbox.send(events)
         end = next((event for event in events if isinstance(event, End)), None)
-        silent = end is None and not changed and not running
-        if silent:
+        if end is None and not changed and not running:
             end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                # Nothing of a job apart that was killed: another host may be about to go on with it
-                self._pictures = [] if silent and self.start.apart else draw(self.folder)
+                self._pictures = draw(self.folder)
             if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
                 send_state(self.folder, outbox.store, outbox.run_id)
             end_run(self.folder, outbox.store, outbox.run_id, end)
             self._ended = True
             self._keep(replace(position, status=end.status))
-            if not (silent and self.start.apart):
-                send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
+            send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
             if self.start.apart and end.status == "FINISHED":
                 remove(outbox.store, outbox.run_id)
             outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)

@@ -19,8 +19,6 @@ from mnist_trainer.shipping.sync import send_all
 
 LEFTOVERS = 20
 LEFTOVER_SECONDS = 10.0
-DYING_SECONDS = 5.0
-"""How long a killed job's shipper goes on, where another host may take the job up."""
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +50,9 @@ class Watch:
                 gone_at = time.monotonic()
                 for patience in self._patience.values():
                     patience.hurry()
-                if self._apart() is not None and read_end(self.folder) is None:
-                    self.deadline = min(self.deadline, DYING_SECONDS)
+            if self._abandoned():
+                self._abandon()
+                break
             self._serve()
             if gone_at is None:
                 self._keep()
@@ -107,7 +106,7 @@ class Watch:
             if not (store.due and own.due):
                 continue
             try:
-                while not self._stopped and delivery.pump():
+                while not self._stopped and not self._abandoned() and delivery.pump():
                     pass
             except Exception as error:  # whatever MLflow raises: the journal keeps what is left
                 (store if is_store_s(error, delivery.uri) else own).failed(error, delivery.uri)
@@ -120,8 +119,21 @@ class Watch:
 
     def _apart(self) -> Delivery | None:
         """Return the delivery of a sweep's job that shares no folder with it, if that is what is served."""
-        found = self._deliveries.get(self.folder)
+        found = self._delivery(self.folder)
         return found if found is not None and found.start.apart and found.start.mode == "mlflow" else None
+
+    def _abandoned(self) -> bool:
+        """Whether such a job was killed: from now on another host may go on with it."""
+        return self._apart() is not None and self._parent_gone() and read_end(self.folder) is None
+
+    def _abandon(self) -> None:
+        delivery = self._apart()
+        assert delivery is not None
+        try:
+            delivery.abandon()
+        except Exception as error:  # whatever MLflow raises: whoever goes on waits for a while, and then does so
+            log.warning("%s", one_line(error, delivery.uri))
+        self._stopped = True
 
     def _keep(self) -> None:
         """Send what such a job may go on with on another host."""
