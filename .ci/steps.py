@@ -19,11 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BESIDE = {"MNIST_ROOT": "../shared/mnist", "MNIST_TRAINER_SLURM": "../shared/slurm/start"}
+# Programs that tests use, and the Debian packages that have them
 PACKAGES = {
     "git": "git",
     "chromium": "chromium",
+    "slurmctld": "slurm-wlm",
+    "munged": "munge",
     "postgres": "postgresql",
-}  # programs that tests use, and the Debian packages that have them
+}
 
 
 def section(readme: str, title: str) -> list[str]:

@@ -5,8 +5,9 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 
 | room | holds |
 |---|---|
-| `errors`, `slips`, `files`, `words`, | the ground: exceptions; what a user's code has to be; files, replaced whole; |
-| `hyperparameters`, `credentials` | counting and Markdown; fields that know the range that fits; passwords, hidden |
+| `errors`, `slips`, `files`, `words`, `bar`, | the ground: exceptions; what a user's code must be; files, whole; |
+| `hyperparameters`, `credentials`, | counting, Markdown, a progress bar; fields that know their range; no passwords; |
+| `process` | what a process has one of, for all its threads |
 | `kernels/` | stateless array functions with a mandatory `out=`, where an array has a layer's size: the cleverness |
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |

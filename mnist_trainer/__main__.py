@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 from concurrent.futures import BrokenExecutor
+from importlib.util import find_spec
 
 from mnist_trainer import __version__
-from mnist_trainer.errors import MnistTrainerError, in_words
+from mnist_trainer.errors import UNFIT, MnistTrainerError, in_words
 from mnist_trainer.runs.screen import lenient_output
-from mnist_trainer.training.interruption import Interrupted, leave_if_impatient, leave_on_signals, raise_on_signals
+from mnist_trainer.training.interruption import Interrupted, exit_on_second_signal, exit_on_signals, raise_on_signals
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
@@ -28,7 +29,10 @@ def run() -> int:
     if "--version" in sys.argv[1:]:  # Hydra would tell its own
         sys.stdout.write(f"mnist_trainer {__version__}\n")
         return 0
-    leave_on_signals()
+    if find_spec("fcntl") is None:
+        print_error(UNFIT)
+        return 2
+    exit_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
     from hydra.errors import HydraException
@@ -37,7 +41,7 @@ def run() -> int:
     from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
-    from mnist_trainer.sweeps.sweep import Sweep, finish
+    from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
     from mnist_trainer.sweeps.tuning.sweeper import register
     from mnist_trainer.tasks import dispatch
 
@@ -53,33 +57,33 @@ def run() -> int:
         if Sweep.failed_jobs:
             code = 1
         elif dispatch.error is not None:
-            tell(dispatch.error)
+            print_error(dispatch.error)
     except (HydraException, OmegaConfBaseException) as error:
-        tell(explain(error))
+        print_error(explain(error))
         code = 2
     except MnistTrainerError as error:
-        tell(error)
+        print_error(error)
         code = error.exit_code
     except SLIPS as error:
         if dispatch.begun or Sweep.current is not None:
             raise
-        tell(slipped(sys.argv[1:], error))
+        print_error(slipped(sys.argv[1:], error))
         code = 2
     except OSError as error:  # Hydra's, of the folder that it makes for the run
-        tell(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
+        print_error(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
         code = 2
     except BrokenExecutor:  # joblib's
-        finish("FAILED", LOST_WORKER)
-        tell(LOST_WORKER)
+        finish_sweep("FAILED", LOST_WORKER)
+        print_error(LOST_WORKER)
         code = 1
     except KeyboardInterrupt as error:
-        leave_if_impatient()
+        exit_on_second_signal()
         interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)  # of a sweep's worker
-        finish("KILLED", f"interrupted by {interrupted}")
-        tell(f"interrupted by {interrupted}")
+        finish_sweep("KILLED", f"interrupted by {interrupted}")
+        print_error(f"interrupted by {interrupted}")
         code = interrupted.exit_code
     finally:
-        finish("FAILED", "the sweep was broken off")
+        finish_sweep("FAILED", "the sweep was broken off")
     return code
 
 
@@ -88,7 +92,7 @@ def is_override(argument: str) -> bool:
     return "=" in argument and not argument.startswith("-")
 
 
-def tell(error: object) -> None:
+def print_error(error: object) -> None:
     """Write an error to the standard error."""
     message = in_words(error) if isinstance(error, OSError) else error
     sys.stderr.write(f"mnist_trainer: {message}\n")

@@ -16,13 +16,14 @@ arrays too: `train("epochs=3", data=Dataset.from_arrays(x, y, x_test, y_test))`.
 
 import os
 import re
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.composition import TOKEN, compose, key_of
+from mnist_trainer.composition import compose, key_of
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
@@ -43,9 +44,10 @@ from mnist_trainer.registry import (
     register_schedule,
 )
 from mnist_trainer.runs.folder import LATEST, run_folder
-from mnist_trainer.runs.learned import classifier_of, learned_folder
-from mnist_trainer.runs.outcome import concluding
+from mnist_trainer.runs.learned import classifier_of_trainer, learned_folder
+from mnist_trainer.runs.outcome import concluding_outcome
 from mnist_trainer.runs.run import Result
+from mnist_trainer.runs.screen import shown
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 from mnist_trainer.tasks.resume import resume
@@ -84,8 +86,15 @@ def train(*given: str, data: Dataset | None = None) -> Result:
     With `resume=...` go on with the run that it names, in that run's folder. `data`, if given, are trained on instead
     of files; a run on them is resumed from Python alone, with the same data.
 
-    Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`.
+    Raises `ConfigError`, `DataError` or `DivergedError`. Progress goes to the logger `mnist_trainer`, and is printed
+    where logging would not show it, in a notebook, say; `logging.getLogger("mnist_trainer").setLevel("WARNING")`
+    before silences that.
     """
+    with shown():
+        return _train(given, data)
+
+
+def _train(given: Sequence[str], data: Dataset | None) -> Result:
     overrides = hide_in(given)
     if data is not None:
         overrides = [*_named_as(data, overrides), *overrides]
@@ -95,9 +104,9 @@ def train(*given: str, data: Dataset | None = None) -> Result:
         return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides, data=data)
     config = compose(overrides)
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{TOKEN}"
+    folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{secrets.token_hex(3)}"
     folder.mkdir(parents=True)
-    with concluding(folder, Path(config.outputs), overrides):
+    with concluding_outcome(folder, Path(config.outputs), overrides):
         return train_in_folder(config, folder, overrides=overrides, data=data)
 
 
@@ -112,7 +121,7 @@ def load(
     Raises `DataError` or `ConfigError` that says what would fit.
     """
     if isinstance(what, Trainer):
-        return classifier_of(what)
+        return classifier_of_trainer(what)
     if isinstance(what, Result):
         if what.folder is None:
             raise DataError("this result doesn't know its run's folder: name that")

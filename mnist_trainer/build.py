@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from mnist_trainer.config import (
     OptimizerConfig,
     ScheduleConfig,
     TrackingConfig,
+    flattened,
 )
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
@@ -27,7 +28,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import check, construct, problems
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
@@ -38,12 +39,20 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.slips import is_own
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Callback, Trainer
 
 T = TypeVar("T")
 
 EVALUATION_BATCH = 256  # evaluation takes larger batches than a tiny batch_size
+LONGEST_EXPERIMENT = 500
+"""Characters of an experiment's name, in MLflow."""
+OWN_TAGS = {
+    "mlflow.note.content": "tracking.description",
+    "mlflow.runName": "name",
+    **dict.fromkeys(("mlflow.parentRunId", "loss.mode", "loss.exact", "model", "data.name", "data.fallback"), ""),
+}
+"""Tags that are no user's, and the key that is."""
 
 
 def check_config(config: Config) -> None:
@@ -60,7 +69,7 @@ def check_config(config: Config) -> None:
         found.append(f"trainer.clip_norm={clip_norm}: must be auto, a number or null")
     if not re.fullmatch(r"[\w.,+=-][\w.,+= -]*", config.name):
         found.append(f"name={config.name!r}: letters, digits and any of -_.,+= fit: it names a folder too")
-    found += registration_problems(config.tracking)
+    found += [*registration_problems(config.tracking), *own_words_problems(config.tracking)]
     for group, part in (
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
@@ -97,9 +106,9 @@ def build_callbacks(entries: Sequence[object]) -> list[Callback]:
 def _callback(entry: object, path: str) -> Callback:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is no callback: must be a mapping with a kind, as in {{kind: mine}}")
-    with under(f"{path}: "):
+    with problems_under(f"{path}: "):
         cls = registry.callbacks.named(entry["kind"])
-    with under(f"{path} ({entry['kind']}): "):
+    with problems_under(f"{path} ({entry['kind']}): "):
         made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
         check(made)
         if not isinstance(made, Callback):
@@ -121,10 +130,24 @@ def registration_problems(tracking: TrackingConfig) -> list[str]:
     return found
 
 
+def own_words_problems(tracking: TrackingConfig) -> Iterator[str]:
+    """Tell what can't name an experiment in MLflow, or a tag of one's own."""
+    if tracking.experiment is not None and not tracking.experiment.strip():
+        yield f"tracking.experiment={tracking.experiment!r}: an experiment's name, or null for the data set's"
+    if tracking.experiment is not None and len(tracking.experiment) > LONGEST_EXPERIMENT:
+        yield f"tracking.experiment: {len(tracking.experiment)} characters; MLflow takes {LONGEST_EXPERIMENT}"
+    for key in flattened(tracking.tags):
+        if not re.fullmatch(r"[\w][\w.: /-]{0,249}", key) or ".." in key or "//" in key or key[-1] in "./":
+            yield f"tracking.tags.{key}: letters, digits and any of _-.:/ fit, and blanks within"
+        elif key in OWN_TAGS or key.startswith("mnist_trainer."):
+            instead = OWN_TAGS.get(key, "")
+            yield f"tracking.tags.{key}: this tag is set by the run itself{f'; say {instead}' if instead else ''}"
+
+
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
     """Build the model with the tail that its loss needs, initialised from the seed's stream."""
     layers = build_layers(config.model, classes)
-    with under("model."):
+    with problems_under("model."):
         check_no_softmax_at_end(layers)
         tail = registry.tail_layers(config.loss.name)
         if (tail or registry.losses[config.loss.name].expects == "logits") and is_softmax(layers[-1]):
@@ -134,7 +157,7 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
                 f"with the loss, as register_loss(..., tail=[{type(layers[-1]).__name__}])"
             )
         layers += tail
-        rng = stream(config.seed, "initialization")
+        rng = random_stream(config.seed, "initialization")
         try:
             check_memory(layers, in_shape, max_batch, config.dtype)
             model = Sequential(layers, in_shape, max_batch, config.dtype, rng)
@@ -219,11 +242,11 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
         if size == 0 and getattr(config.trainer, key):
             raise ConfigError(f"trainer.{key} needs a validation set, but data.validation_size is 0")
     images, labels, dtype = dataset.images, dataset.labels, config.dtype
-    chosen, held_out = stratified_split(labels, size, stream(config.seed, "splitting"), dataset.classes)
+    chosen, held_out = stratified_split(labels, size, random_stream(config.seed, "splitting"), dataset.classes)
     everything = np.arange(len(dataset.test_labels))
     scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
     large = max(config.batch_size, EVALUATION_BATCH)
-    shuffling = stream(config.seed, "shuffling")
+    shuffling = random_stream(config.seed, "shuffling")
     return (
         Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
         Batches(images, labels, held_out, large, dtype, scaling=scaling),

@@ -2,31 +2,41 @@
 
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mnist_trainer.build import check_config
-from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config
+from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import construct, suggestion
-from mnist_trainer.presets import having, misnamed
+from mnist_trainer.presets import choices_having, misnamed_choices
 
 DEEPEST = 24
 SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
 """What Hydra raises of overrides that it did not expect: `model=null`, say."""
+SUBMITIT = '"hydra-submitit-launcher>=1.2,<2" "submitit>=1.5,<2"'
+LAUNCHERS = {"joblib": '"hydra-joblib-launcher>=1.2,<2"', "submitit_slurm": SUBMITIT, "submitit_local": SUBMITIT}
+"""Hydra's launchers by plugins, and what pip installs for them: as the extras say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
+_TURN = threading.RLock()
 
 
 def conf_folder() -> Path:
@@ -43,9 +53,8 @@ def key_of(override: str) -> str:
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
     check_nesting(overrides)
-    running = GlobalHydra.instance().is_initialized()  # within a job of Hydra's
     try:
-        with nullcontext() if running else initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with own_hydra():
             composed = hydra_compose("config", hide_in(overrides), return_hydra_config=True)
             choices = dict(composed.hydra.runtime.choices)
             with open_dict(composed):
@@ -55,6 +64,52 @@ def compose(overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(explain(error)) from error
     except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
         raise ConfigError(slipped(overrides, error)) from error
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """Let Hydra compose from `conf/` within the block, whoever else's Hydra is at work in this process.
+
+    In a job of this project's command that is Hydra as it is, with the folders that the command line adds. Otherwise
+    what Hydra keeps of an application, its place, version and name, is put aside for a moment, and so is another
+    plugin's hydra/sweeper=optuna; threads take turns.
+    """
+    with _TURN:
+        if is_own(GlobalHydra.instance()):
+            yield
+            return
+        theirs = {kind: Singleton._instances.pop(kind, None) for kind in (GlobalHydra, VersionBase, JobRuntime)}
+        Plugins.instance()  # which stores all plugins' nodes when it is made
+        store = ConfigStore.instance()
+        their_nodes, store.repo = store.repo, copied(store.repo)
+        try:
+            register_sweeper()
+            with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+                yield
+        finally:
+            store.repo = their_nodes
+            for kind, instance in theirs.items():
+                Singleton._instances.pop(kind, None)
+                if instance is not None:
+                    Singleton._instances[kind] = instance
+
+
+def copied(nodes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return groups of nodes, to add to; the nodes are the same."""
+    return {name: copied(node) if isinstance(node, dict) else node for name, node in nodes.items()}
+
+
+def is_own(running: GlobalHydra) -> bool:
+    """Whether it is this project's command that Hydra runs."""
+    if not running.is_initialized():
+        return False
+    places = running.config_loader().get_search_path().get_path()
+    return any(each.provider == "main" and each.path in own_places() for each in places)
+
+
+def own_places() -> tuple[str, str]:
+    """Return how Hydra's search path may name `conf/`."""
+    return str(conf_folder()), f"file://{conf_folder()}"
 
 
 def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
@@ -72,7 +127,7 @@ def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
     assert isinstance(command, CommandConfig)
     if command.sweep.resume is not None:
         raise ConfigError("sweep.resume goes on with a sweep: it needs --multirun (resume=... goes on with one run)")
-    if found := misnamed(command, choices, conf_folder()):
+    if found := misnamed_choices(command, choices, conf_folder()):
         raise ConfigError(*found)
     for key in ("checkpoint", "images", "format"):
         if getattr(command, key) and not hasattr(command.task, key):
@@ -140,7 +195,7 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     known = [field.name for field in fields(schema)]
     for key in map(str, node):
         if key not in known:
-            yield f"{prefix}{key} is unknown{suggestion(key, known)}{having(prefix + key, conf_folder())}"
+            yield f"{prefix}{key} is unknown{suggestion(key, known)}{choices_having(prefix + key, conf_folder())}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
 
@@ -176,6 +231,8 @@ def explain(error: Exception) -> str:
     if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
         choice, group, options = found.groups()
         name = choice.removeprefix(f"{group}/")
+        if group == "hydra/launcher" and name in LAUNCHERS:
+            return f"{group}={name}: Hydra's plugin for it is not installed: pip install {LAUNCHERS[name]}"
         return f"{group}={name} is unknown{suggestion(name, options.split())}"
     drop = ("full_key:", "reference_type=", "object_type=", "Config search path", "provider=", "To append to your")
     lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.strip().startswith(drop)]
@@ -189,7 +246,7 @@ def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
         return f"{key} is not there yet: write +{key}=... to add it"
     beside = [str(name) for name in (parent or {})]
-    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{having(key, conf_folder())}"
+    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{choices_having(key, conf_folder())}"
 
 
 def _folder(path: str | None) -> str:
@@ -198,5 +255,5 @@ def _folder(path: str | None) -> str:
     return str(path)
 
 
-OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
-OmegaConf.register_new_resolver("folder", _folder, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.unique", lambda: TOKEN, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.folder", _folder, replace=True)

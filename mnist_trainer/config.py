@@ -5,7 +5,9 @@ classes know which values fit. `register` tells Hydra of all schemas.
 """
 
 import dataclasses
+import json
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -262,6 +264,9 @@ class TrackingConfig:
     model: bool = MISSING
     register: str | None = MISSING
     alias: str | None = MISSING
+    experiment: str | None = MISSING
+    tags: dict[str, Any] = MISSING
+    description: str | None = MISSING
 
 
 @dataclass
@@ -269,6 +274,7 @@ class SweepConfig:
     """A multirun as a whole."""
 
     resume: str | None = MISSING
+    on_interrupt: str = hyperparameter(MISSING, choices=("cancel", "leave"))
     shared_folder: bool = MISSING
 
 
@@ -372,9 +378,20 @@ SCHEMAS: dict[str, type] = {
 SINCE_0_1: dict[str, dict[str, Any]] = {
     "data": {"test_size": None, "test_seed": 0},
     "trainer": {"callbacks": []},
-    "tracking": {"model": True, "register": None, "alias": None},
+    "tracking": {"model": True, "register": None, "alias": None, "experiment": None, "tags": {}, "description": None},
 }
 """The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
+
+
+def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten nested mappings to dotted keys; lists become JSON."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
 
 
 def register() -> None:
@@ -398,4 +415,3 @@ def register_sweeper() -> None:
 
 
 register()
-register_sweeper()

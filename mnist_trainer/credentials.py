@@ -29,7 +29,7 @@ def hide(text: str) -> str:
     """Return `hidden(text)`, and keep the URIs as they were for `with_password`."""
     found = [uri for uri in _URI.findall(text) if hidden(uri) != uri]
     if found:
-        os.environ[STORES] = "\n".join(dict.fromkeys([*found, *_kept()]))  # the last one given counts
+        os.environ[STORES] = "\n".join(dict.fromkeys([*found, *_kept_uris()]))  # the last one given counts
     return hidden(text)
 
 
@@ -40,9 +40,9 @@ def hide_in(overrides: Iterable[str]) -> list[str]:
 
 def with_password(uri: str) -> str:
     """Return the URI as it was given to this process or those that started it, or as MLFLOW_TRACKING_URI has it."""
-    given = [*_kept(), os.environ.get("MLFLOW_TRACKING_URI", "")]
+    given = [*_kept_uris(), os.environ.get("MLFLOW_TRACKING_URI", "")]
     return next((each for each in given if each and hidden(each) == uri), uri)
 
 
-def _kept() -> list[str]:
+def _kept_uris() -> list[str]:
     return os.environ.get(STORES, "").splitlines()

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFIT = "Linux or macOS is needed; on Windows it runs in WSL, the Windows Subsystem for Linux: wsl --install"
+"""Where Python has no `fcntl`: locks that are free when their holder dies."""
+
 
 class MnistTrainerError(Exception):
     """Base of all errors that are told to the user in a line or a short block; `exit_code` is the command's."""
@@ -25,6 +28,10 @@ class DataError(MnistTrainerError):
 
 class TrackingError(MnistTrainerError):
     """A journal or a tracking store that can't be used; the message names it and says what would fit."""
+
+
+class DeletedError(TrackingError):
+    """An experiment that was deleted in its store, which whoever deleted it has to decide on."""
 
 
 class DivergedError(MnistTrainerError):
@@ -75,13 +82,22 @@ class DiskError(MnistTrainerError):
     exit_code = 1
 
 
-def in_words(error: OSError) -> str:
-    """Say what went wrong with a file, and with which."""
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+def in_words(error: Exception) -> str:
+    """Say what went wrong; if with a file, with which."""
+    named = isinstance(error, OSError) and error.filename
+    return f"{named}: {reason_of(error)}" if named else reason_of(error)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what went wrong, without the file that it was with."""
+    if isinstance(error, FileExistsError) and error.filename and not Path(error.filename).exists():
+        return "a link that leads nowhere"
+    why = error.strerror if isinstance(error, OSError) else None
+    return why or str(error) or type(error).__name__
 
 
 @contextmanager
-def under(prefix: str) -> Iterator[None]:
+def problems_under(prefix: str) -> Iterator[None]:
     """Put a prefix before every problem of a `ConfigError` from within."""
     try:
         yield
@@ -90,7 +106,7 @@ def under(prefix: str) -> Iterator[None]:
 
 
 @contextmanager
-def in_file(path: Path) -> Iterator[None]:
+def data_errors_of(path: Path) -> Iterator[None]:
     """Let what is wrong with a file's content be a `DataError` that names the file."""
     try:
         yield

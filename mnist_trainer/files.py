@@ -17,6 +17,7 @@ LAST, BEST = "last.npz", "best.npz"
 MODEL = "model.npz"  # what was tested, and all that it takes to use it
 ONNX = "model.onnx"
 CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+CHECKPOINT_FORMAT = 1
 CUT = "journal.cut.jsonl"  # metrics that were told, and may be told again
 OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
 # In a sweep's
@@ -105,7 +106,7 @@ def sync_names(folder: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming_file(path: Path) -> Iterator[None]:
     """Let an `OSError` from within name this file: that of a full disk names none."""
     try:
         yield
@@ -115,5 +116,5 @@ def naming(path: Path) -> Iterator[None]:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file, whole or not at all; raises `OSError` naming it."""
-    with naming(path), replacing(path) as file:
+    with naming_file(path), replacing(path) as file:
         file.write(text.encode())

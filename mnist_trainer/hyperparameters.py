@@ -108,10 +108,10 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
                 choices = typing.get_args(hints[name])
                 if values[name] not in choices:
                     found.append(f"{name}={values[name]!r} is unknown{suggestion(values[name], choices)}")
-            elif not _fits(values[name], hints[name]):
-                found.append(f"{name}={values[name]!r} has the wrong type: must be {_words(hints[name])}")
+            elif not _fits_type(values[name], hints[name]):
+                found.append(f"{name}={values[name]!r} has the wrong type: must be {_type_in_words(hints[name])}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            found.append(f"{name} is missing: must be {_words(hints[name])}")
+            found.append(f"{name} is missing: must be {_type_in_words(hints[name])}")
     if found:
         raise ConfigError(*found)
     return cls(**values)
@@ -125,15 +125,15 @@ def picked(cls: type[T], values: Mapping[str, Any]) -> T:
     return construct(cls, {name: value for name, value in values.items() if name in names})
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits_type(value: Any, hint: Any) -> bool:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, argument) for argument in arguments)
+        return any(_fits_type(value, argument) for argument in arguments)
     if origin is typing.Literal:
         return value in arguments
     if origin in (list, tuple, Sequence):
         element = arguments[0] if arguments else Any
-        return isinstance(value, list | tuple) and all(_fits(item, element) for item in value)
+        return isinstance(value, list | tuple) and all(_fits_type(item, element) for item in value)
     if hint is Any:
         return True
     if hint is type(None):
@@ -145,15 +145,15 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-def _words(hint: Any) -> str:
+def _type_in_words(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_words(argument) for argument in arguments)
+        return " or ".join(_type_in_words(argument) for argument in arguments)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, tuple, Sequence):
         plurals = {int: "whole numbers", float: "numbers", str: "words"}
-        return f"a list of {plurals.get(arguments[0], _words(arguments[0]))}" if arguments else "a list"
+        return f"a list of {plurals.get(arguments[0], _type_in_words(arguments[0]))}" if arguments else "a list"
     names = {
         int: "a whole number",
         float: "a number",

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from mnist_trainer import registry
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import construct
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
@@ -32,7 +32,7 @@ def build_list(entries: Sequence[object], path: str) -> list[Layer]:
 
 def mlp_entries(hidden: Sequence[int], activation: str, dropout: float, classes: int) -> list[Entry]:
     """List the layers of a multilayer perceptron: flatten, (linear, activation, dropout) …, linear."""
-    with under("model.activation: "):
+    with problems_under("model.activation: "):
         registry.layers.named(activation)
     entries: list[Entry] = [{"kind": "flatten"}]
     for units in hidden:
@@ -47,13 +47,13 @@ def build_layer(entry: object, path: str) -> Layer:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is not a layer: must be a mapping with a kind, as in {{kind: relu}}")
     kind = entry["kind"]
-    with under(f"{path}: "):
+    with problems_under(f"{path}: "):
         cls = registry.layers.named(kind)
     parameters = {str(name): value for name, value in entry.items() if name != "kind"}
     nested = parameters.get("layers")
     if issubclass(cls, Residual) and isinstance(nested, list):
         parameters["layers"] = build_list(nested, f"{path}.layers")
-    with under(f"{path} ({kind}): "):
+    with problems_under(f"{path} ({kind}): "):
         return construct(cls, parameters)
 
 

@@ -3,7 +3,6 @@
 import os
 import struct
 import tokenize
-import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.errors import DataError
-from mnist_trainer.files import naming, open_file, replacing
+from mnist_trainer.errors import DataError, reason_of
+from mnist_trainer.files import naming_file, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.process import warnings_as
 
 UNREADABLE = (
     OSError,
@@ -42,7 +42,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, previous: Pa
 
     What was at `path` is kept as `previous`, if that is given.
     """
-    with naming(path), replacing(path, durable=True, previous=previous) as file:
+    with naming_file(path), replacing(path, durable=True, previous=previous) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -52,7 +52,7 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:
     Raises `DataError` naming the file if it is anything else, and before it takes more memory than the file's size.
     """
     try:
-        with open_file(path) as stream, warnings.catch_warnings(action="error"):
+        with open_file(path) as stream, warnings_as("error"):
             with zipfile.ZipFile(stream) as archive:
                 size = sum(member.file_size for member in archive.infolist())
             if size > os.fstat(stream.fileno()).st_size:
@@ -64,7 +64,7 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:
                 if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
                     raise ValueError(f"{name} is no array of numbers")
     except UNREADABLE as error:
-        raise DataError(f"{path}: not a readable {what}: {str(error) or type(error).__name__}") from error
+        raise DataError(f"{path}: not a readable {what}: {reason_of(error)}") from error
     return arrays
 
 
@@ -73,10 +73,10 @@ def load_parameters(path: Path, into: Mapping[str, Array]) -> None:
 
     Raises `DataError` naming the file if it is no such file or doesn't fit.
     """
-    fill(read_arrays(path, "parameter file"), into, path)
+    fill_parameters(read_arrays(path, "parameter file"), into, path)
 
 
-def fill(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
+def fill_parameters(arrays: Mapping[str, NDArray[Any]], into: Mapping[str, Array], path: Path) -> None:
     """Copy arrays, which a file has held, into others of the same names and shapes, all or none; raises `DataError`."""
     if arrays.keys() != into.keys():
         missing, unknown = sorted(into.keys() - arrays.keys()), sorted(arrays.keys() - into.keys())

@@ -15,7 +15,7 @@ OPEN = ("custom", "idx")
 """Choices that leave their name to the user."""
 
 
-def misnamed(config: Config, choices: Mapping[str, str | None], folder: Path) -> list[str]:
+def misnamed_choices(config: Config, choices: Mapping[str, str | None], folder: Path) -> list[str]:
     """Tell where a group's choice is no longer what its name says; `folder` has the choices' files."""
     found = []
     for group, choice in choices.items():
@@ -30,14 +30,14 @@ def misnamed(config: Config, choices: Mapping[str, str | None], folder: Path) ->
         if not (folder / group / f"{choice}.yaml").exists():  # the user's own, called as it likes
             continue
         own = choice.rpartition("/")[2]
-        if name != own and name != (own := read(folder, group, choice).get("name", own)):
-            found.append(f"{group}.name={name}: {group}={choice} is called {own}{_instead(folder, group, name)}")
+        if name != own and name != (own := read_choice(folder, group, choice).get("name", own)):
+            found.append(f"{group}.name={name}: {group}={choice} is called {own}{_choice_instead(folder, group, name)}")
         if isinstance(part, LayersConfig):
-            found += _other_layers(part.layers, read(folder, group, choice).get("layers"), choice)
+            found += _other_layers(part.layers, read_choice(folder, group, choice).get("layers"), choice)
     return found
 
 
-def having(key: str, folder: Path) -> str:
+def choices_having(key: str, folder: Path) -> str:
     """End a sentence on an unknown key: the choices of its group that have it, if there are any."""
     group, _, name = key.partition(".")
     there = [
@@ -49,7 +49,7 @@ def having(key: str, folder: Path) -> str:
     return f"; {', '.join(there)} {'has' if len(there) == 1 else 'have'} it" if there and name else ""
 
 
-def read(folder: Path, group: str, choice: str) -> Mapping[str, Any]:
+def read_choice(folder: Path, group: str, choice: str) -> Mapping[str, Any]:
     """Read a choice's own file, as it stands; nothing of one that lies elsewhere, or can't be read."""
     try:
         found = OmegaConf.to_container(OmegaConf.load(folder / group / f"{choice}.yaml"))
@@ -58,7 +58,7 @@ def read(folder: Path, group: str, choice: str) -> Mapping[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _instead(folder: Path, group: str, name: str) -> str:
+def _choice_instead(folder: Path, group: str, name: str) -> str:
     choices = [str(path.relative_to(folder / group).with_suffix("")) for path in (folder / group).rglob("*.yaml")]
     if name in choices:
         return f"; say {group}={name}"
@@ -69,7 +69,7 @@ def _other_layers(layers: Sequence[object], own: object, choice: str) -> Iterato
     """Tell that a preset's list has other kinds of layers than its file: their sizes may be others."""
     if not isinstance(own, list):
         return
-    wanted, found = list(_kinds(own)), list(_kinds(layers))
+    wanted, found = list(_layer_kinds(own)), list(_layer_kinds(layers))
     if wanted != found:
         yield (
             f"model.layers: model={choice} is {', '.join(wanted)}; these are {', '.join(found) or 'none'}: a list of "
@@ -77,10 +77,10 @@ def _other_layers(layers: Sequence[object], own: object, choice: str) -> Iterato
         )
 
 
-def _kinds(layers: Sequence[object]) -> Iterator[str]:
+def _layer_kinds(layers: Sequence[object]) -> Iterator[str]:
     for layer in layers:
         if isinstance(layer, Mapping):
             nested = layer.get("layers")
-            yield f"{layer.get('kind')}" + (f" [{', '.join(_kinds(nested))}]" if isinstance(nested, list) else "")
+            yield f"{layer.get('kind')}" + (f" [{', '.join(_layer_kinds(nested))}]" if isinstance(nested, list) else "")
         else:
             yield str(layer)

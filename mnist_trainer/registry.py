@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under, reason_of
 from mnist_trainer.hyperparameters import check, construct, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
@@ -167,15 +167,15 @@ def tail_layers(name: str) -> list[Layer]:
 
 def built(classes: Registry[T], config: Any, group: str) -> T:
     """Make what a group of a configuration names, with the group's other keys or, if it has them, its `parameters`."""
-    with under(f"{group}.name: "):
+    with problems_under(f"{group}.name: "):
         cls = classes.named(config.name)
     if hasattr(config, "parameters"):
-        with under(f"{group}.parameters."):
+        with problems_under(f"{group}.parameters."):
             made = construct(cls, config.parameters)
             check(made)  # not every class does so itself
             return made
     own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
-    with under(f"{group}."):
+    with problems_under(f"{group}."):
         return construct(cls, own)
 
 
@@ -197,6 +197,4 @@ def import_plugins(modules: Sequence[str]) -> None:
                 where = f"{error.filename}:{error.lineno}"
             else:
                 where = f"{place.filename}:{place.lineno}"
-            raise ConfigError(
-                f"plugins: {module!r} fails on import, at {where}: {str(error) or type(error).__name__}"
-            ) from error
+            raise ConfigError(f"plugins: {module!r} fails on import, at {where}: {reason_of(error)}") from error

@@ -1,7 +1,6 @@
 """What a layer or a loss of one's own has to look like, and to return; a slip is told in words."""
 
 import inspect
-import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import numpy as np
 from mnist_trainer.errors import ConfigError, MnistTrainerError, SlipError
 
 PACKAGE = str(Path(__file__).parent)
-ELSEWHERE = ("site-packages", "dist-packages", "<frozen", sysconfig.get_path("stdlib"))
+ELSEWHERE = ("site-packages", "dist-packages", "<frozen", str(Path(inspect.__file__).parent))
 
 
 def check_method(cls: type, name: str, *arguments: str, **by_name: str) -> None:

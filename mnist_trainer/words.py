@@ -4,6 +4,7 @@ import math
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,28 @@ def shown(path: Path) -> str:
 def counted(count: int, what: str = "update") -> str:
     """Write `1 update`, `4,300 updates`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+WIDTH = 80  # columns of a terminal
+GLUE = "\ue000"  # a private sign: no text has it
+
+
+def wrapped(text: str, first: str = "") -> str:
+    """Break what is printed at its blanks into lines of 80 columns, the next ones indented; not where it is glued."""
+    lines = textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return lines.replace(GLUE, " ")
+
+
+def glued(text: str) -> str:
+    """Let nothing break a text's line (`wrapped`)."""
+    return text.replace(" ", GLUE)
+
+
+def batches_of(size: int, samples: int) -> str:
+    """Write `batches of 128`; `batches of up to 128` where the last one of so many samples is smaller."""
+    return f"batches of {'up to ' if samples % size else ''}{size}"
 
 
 def command(module: str, *arguments: str) -> str:

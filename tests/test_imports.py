@@ -19,7 +19,8 @@ FILES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:1]
 }
 
-LEAVES = {"errors", "slips", "files", "words", "hyperparameters", "credentials"}  # all may import these
+# all may import these
+LEAVES = {"errors", "slips", "files", "words", "bar", "hyperparameters", "credentials", "process"}
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "parameter_files", "sealed", "model", "data"}
 MADE = {"registry", "layer_list", "config", "presets", "composition", "build", "data_sets"}
 BUILT = NUMERICS | MADE | {"inference", "training"}
@@ -43,7 +44,7 @@ ROOMS = {
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
-    "shipping": {"inference", "journal", "figures"},
+    "shipping": {"inference", "journal", "figures", "sealed"},
     "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "presets": {"config"},

@@ -7,6 +7,7 @@ import pytest
 
 from mnist_trainer import __version__
 from mnist_trainer.analysis.comparison.files import ComparisonFiles
+from mnist_trainer.errors import UNFIT
 from mnist_trainer.runs import tracked
 from mnist_trainer.training.trainer import Trainer
 
@@ -74,6 +75,30 @@ def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_
     assert (last.parent / "checkpoint.npz").exists()
     outcome = json.loads((last.parent / "outcome.json").read_text())
     assert (outcome["status"], outcome["reason"]) == ("KILLED", f"interrupted by {number.name}")
+
+
+WINDOWS = """
+import signal, sys
+for name in ("fcntl", "resource", "pwd", "termios"):
+    sys.modules[name] = None
+for name in ("HUP", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "PWR", "POLL", "STKFLT"):
+    vars(signal).pop(f"SIG{name}", None)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--multirun", "seed=0,1")])
+def test_on_windows_the_first_command_names_what_it_runs_in(spawn, arguments):
+    process = spawn(*arguments, before=("-c", f"{WINDOWS}from mnist_trainer.__main__ import main; main()"))
+    output, _ = process.communicate(timeout=300)
+    assert (process.returncode, output) == (2, f"mnist_trainer: {UNFIT}\n")
+
+
+def test_on_windows_python_names_it_too_where_more_than_a_trained_model_is_wanted(spawn):
+    code = "import mnist_trainer.inference.loading\nprint('has that')\nimport mnist_trainer.api"
+    process = spawn(before=("-c", WINDOWS + code))
+    output, _ = process.communicate(timeout=300)
+    assert output.startswith("has that\n")
+    assert output.endswith(f"\nImportError: {UNFIT}\n")
 
 
 IGNORING = (

@@ -109,7 +109,7 @@ def test_the_first_loss_is_near_ln_10_and_twenty_samples_are_overfitted(mode, dt
     for _ in range(250):
         losses.append(loss.forward(model.forward(x, training=True), labels))
         model.backward(loss.backward())
-        assert np.isfinite(updates.norm(model.parameters.gradients))
+        assert np.isfinite(updates.vector_norm(model.parameters.gradients))
         optimizer.step(model.parameters.values, model.parameters.gradients, 0.02)
     assert losses[0] == pytest.approx(np.log(10), abs=0.5)
     assert losses[-1] < 1e-3

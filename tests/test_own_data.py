@@ -166,7 +166,9 @@ def test_a_plugins_data_schedule_and_callback_by_the_command(tmp_path, command, 
     schedule = ("schedule=custom", "schedule.name=flip", "+schedule.parameters.every=3")
     done = command(plugin, *data, *schedule, callbacks, *SMALL)
     assert done.code == 0, done.output
-    assert "data: stripes from arrays in memory: 37 images to train on, 3 to validate, 20 to test" in done.output
+    assert "data: stripes from arrays in memory: 37 images to train on, 3 to validate, 20 to test" in " ".join(
+        done.output.split()
+    )
     assert (tmp_path / "diary.txt").read_text() == "1\n2\n"
     assert (tmp_path / "even.txt").read_text() == "2\n"
     params = events_of(done.run, "params")[0]["params"]

@@ -8,10 +8,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures import slurm
 from tests.inference.drawing import drawn
 
 ROOT = Path(__file__).parents[1]
@@ -163,7 +165,7 @@ def small(words, folder):
 
 @pytest.mark.long
 @pytest.mark.parametrize("arguments", TRAINERS)
-def test_the_commands_run(arguments, folder):
+def test_the_commands_run(arguments, folder, tmp_path_factory):
     words = small(shlex.split(arguments), folder)
     if "format=onnx" in words:
         pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -171,7 +173,15 @@ def test_the_commands_run(arguments, folder):
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     if "hydra.sweeper.n_trials=2" in words:
         pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
-    done = run([sys.executable, "-m", "mnist_trainer", *words], folder)
+    if any("=submitit_" in word for word in words):
+        pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `slurm` is not installed")
+    with ExitStack() as stack:
+        environment = {}
+        if "hydra/launcher=submitit_slurm" in words:
+            if problem := slurm.why_not():
+                pytest.skip(problem)
+            environment = stack.enter_context(slurm.cluster(tmp_path_factory.mktemp("slurm"))).environment
+        done = run([sys.executable, "-m", "mnist_trainer", *words], folder, **environment)
     wrong = "task=gradcheck" in words and any(word.startswith("loss=mistakes/") for word in words)
     assert done.returncode == wrong, done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mnist_trainer.words import command, folder_name, form_for, quoted, signed
+from mnist_trainer.words import batches_of, command, folder_name, form_for, glued, quoted, signed, wrapped
 from mnist_trainer.words import given as given_as
 
 
@@ -54,3 +54,20 @@ def test_what_is_printed_can_be_pasted(text):
 def test_a_folder_s_name_needs_no_quotes(text):
     assert shlex.quote(folder_name(text)) == folder_name(text)
     assert quoted(f"a{folder_name(text)}") == f"a{folder_name(text)}"
+
+
+def test_a_smaller_last_batch_is_told():
+    assert batches_of(128, 256) == "batches of 128"
+    assert batches_of(128, 300) == batches_of(128, 60) == "batches of up to 128"
+
+
+def test_lines_are_broken_at_eighty_columns_but_not_where_they_are_glued():
+    name = "mlp-separate-sgd-b128-s0: test loss 0.0723, accuracy 98.33%"
+    text = wrapped(f"{glued(name)} (360 images of digits), {glued('after 0.5 s of training')}")
+    assert text.splitlines() == [f"{name} (360 images of", "  digits), after 0.5 s of training"]
+    path = "/a folder/" + 90 * "x"
+    assert wrapped(f"data: digits from {glued(path)}: 1.1e-15 of 3", "- ").splitlines() == [
+        "- data: digits from",
+        f"  {path}:",
+        "  1.1e-15 of 3",
+    ]

@@ -12,7 +12,7 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.slips import told_in_words
 
 
-class Mode:
+class LossMode:
     """L(z) of logits z (N, classes) in batches of up to `max_batch`, and dL/dz, whatever nodes the mode makes it of.
 
     What `backward` and `targets_gradient` return is storage of the nodes, valid until their next call.

@@ -4,14 +4,16 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mnist_trainer.errors import reason_of
+
 log = logging.getLogger(__name__)
 
 
-def drawn(path: Path, draw: Callable[[], None]) -> bool:
+def try_to_draw(path: Path, draw: Callable[[], None]) -> bool:
     """Draw to `path`, and tell whether that was possible: a library, its folder or its memory may be missing."""
     try:
         draw()
     except Exception as error:
-        log.warning(f"{path.name} can't be drawn: {str(error) or type(error).__name__}")
+        log.warning(f"{path.name} can't be drawn: {reason_of(error)}")
         return False
     return True

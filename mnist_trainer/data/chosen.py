@@ -9,17 +9,17 @@ from pathlib import Path
 from mnist_trainer.data.dataset import Part
 from mnist_trainer.data.idx import Role
 from mnist_trainer.data.names import stem
-from mnist_trainer.data.pieces import Content, Piece, class_names_of, read
+from mnist_trainer.data.pieces import Content, DataPiece, class_names_of, read_piece
 from mnist_trainer.data.sources import OFFICIAL_NAMES
 from mnist_trainer.data.survey import Survey
 from mnist_trainer.errors import DataError
 
-Pair = tuple[Piece, Piece]
+Pair = tuple[DataPiece, DataPiece]
 """Images, and labels; the same piece twice where one holds both."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenPieces:
     """The pieces of one set; `told` are sentences on what was left out."""
 
     train: Pair
@@ -39,14 +39,14 @@ class Chosen:
             role: Role = "labels" if number % 2 else "images"
             content = contents.setdefault(id(piece), Content())
             if content.of(role) is None:
-                content = contents[id(piece)] = read(piece, names)
+                content = contents[id(piece)] = read_piece(piece, names)
             array = content.of(role)
             assert array is not None
             parts.append((piece.place, array))
         return parts, names or None
 
 
-def choose(found: Survey) -> Chosen:
+def choose_pieces(found: Survey) -> ChosenPieces:
     """Choose the pieces of the one set in a folder or file; raises `DataError` if there is none, or several."""
     by_part = {
         part: [piece for piece in found.pieces if piece.part == part] for part in ("train", "test", "validation", None)
@@ -62,21 +62,21 @@ def choose(found: Survey) -> Chosen:
     if test and all(piece.form == "table" and piece.role == "images" for piece in test):
         told += [f"{piece.place}: left out: it has no labels" for piece in test]
         test = []
-    return Chosen(_pair(found, rest, "training"), _pair(found, test, "test") if test else None, tuple(told))
+    return ChosenPieces(_pair(found, rest, "training"), _pair(found, test, "test") if test else None, tuple(told))
 
 
-def _pair(found: Survey, pieces: Sequence[Piece], what: str) -> Pair:
-    return _one(found, pieces, "images", what), _one(found, pieces, "labels", what)
+def _pair(found: Survey, pieces: Sequence[DataPiece], what: str) -> Pair:
+    return _one_piece(found, pieces, "images", what), _one_piece(found, pieces, "labels", what)
 
 
-def _one(found: Survey, pieces: Sequence[Piece], role: Role, what: str) -> Piece:
+def _one_piece(found: Survey, pieces: Sequence[DataPiece], role: Role, what: str) -> DataPiece:
     """Return the piece that holds images, or labels; where several do, the one with an official name."""
     fitting = [piece for piece in pieces if piece.has(role)]
     if not fitting:
         raise DataError(f"{found.root}: no {what} {role}; {found.listing()}")
-    copies: dict[tuple[Path, str], list[Piece]] = {}
+    copies: dict[tuple[Path, str], list[DataPiece]] = {}
     for piece in fitting:
-        copies.setdefault((home(piece.path), f"{stem(piece.path.name)}/{piece.name}"), []).append(piece)
+        copies.setdefault((folder_of(piece.path), f"{stem(piece.path.name)}/{piece.name}"), []).append(piece)
     firsts = [min(group, key=plainness) for group in copies.values()]
     official = [piece for piece in firsts if stem(piece.path.name) in OFFICIAL_NAMES]
     if len(official) == 1:
@@ -90,11 +90,11 @@ def _one(found: Survey, pieces: Sequence[Piece], role: Role, what: str) -> Piece
     return firsts[0]
 
 
-def home(path: Path) -> Path:
+def folder_of(path: Path) -> Path:
     """Return the folder of a file; where that has the file's own name, the one around it."""
     return path.parent.parent if stem(path.parent.name) == stem(path.name) else path.parent
 
 
-def plainness(piece: Piece) -> tuple[int, bool, str]:
+def plainness(piece: DataPiece) -> tuple[int, bool, str]:
     """Order copies of a file: the nearest, and of these the one that is not packed, by its name, comes first."""
     return len(piece.path.parts), piece.path.name.lower().endswith(".gz"), str(piece.path)

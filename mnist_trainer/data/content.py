@@ -16,7 +16,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextmanager
-def opened(path: Path, wanted: str) -> Iterator[BinaryIO]:
+def opened_unpacked(path: Path, wanted: str) -> Iterator[BinaryIO]:
     """Open a file, unpacked; raises `DataError`, also for a damaged gzip stream that is read within."""
     try:
         if not path.is_file():  # opening a named pipe would wait for ever
@@ -37,7 +37,7 @@ def opened(path: Path, wanted: str) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: {problem}") from error
 
 
-def fill(stream: BinaryIO, view: memoryview) -> int:
+def read_into(stream: BinaryIO, view: memoryview) -> int:
     """Read until `view` is full or the stream ends, even if early for gzip; return the bytes read."""
     filled = 0
     try:
@@ -48,7 +48,7 @@ def fill(stream: BinaryIO, view: memoryview) -> int:
     return filled
 
 
-def head_of(path: Path, size: int = CHUNK) -> bytes:
+def unpacked_head(path: Path, size: int = CHUNK) -> bytes:
     """Return the first bytes of a file, unpacked, as far as they can be had; raises `OSError`."""
     with open_file(path) as file:
         head = file.read(size) or b""  # a file of the kernel's may have nothing to say, yet

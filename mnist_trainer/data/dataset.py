@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_trainer.data.arrays import encoded, images_from, labels_from
+from mnist_trainer.data.arrays import encoded_labels, images_from, labels_from
 from mnist_trainer.data.idx import content_sha256
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data.values import Bytes
@@ -66,7 +66,7 @@ class Dataset:
             raise DataError("x_test and y_test: both, or none")
         given = [each for each in given if each[1] is not None]
         images = [images_from(array, key) for key, array in given[::2]]
-        labels, names = encoded(*(labels_from(array, key) for key, array in given[1::2]))
+        labels, names = encoded_labels(*(labels_from(array, key) for key, array in given[1::2]))
         if class_names is not None:
             if len(class_names) < len(names):
                 raise DataError(f"class_names: {len(class_names)} for labels from 0 to {len(names) - 1}")

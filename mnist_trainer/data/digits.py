@@ -38,7 +38,7 @@ def read_digits(path: Path) -> tuple[Bytes, Bytes, Bytes, Bytes]:
     order, is the test set: the same everywhere, and spread over the writers, whose samples lie side by side.
     Raises DataError.
     """
-    table = _read_table(path)
+    table = _read_scans(path)
     images, labels = enlarge(table[:, :-1].reshape(-1, _SIDE, _SIDE)), np.ascontiguousarray(table[:, -1])
     test = np.zeros(len(labels), np.bool_)
     for label, share in enumerate(apportion(np.bincount(labels).astype(np.int64), TEST_SIZE)):
@@ -69,7 +69,7 @@ def _bilinear_thirds() -> NDArray[np.int32]:
     return padded[:-2] + padded[1:-1] + padded[2:]
 
 
-def _read_table(path: Path) -> Bytes:
+def _read_scans(path: Path) -> Bytes:
     """(1797, 65): 64 pixels 0..16 and the label."""
     from gzip import GzipFile
 

@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from mnist_trainer.data.sources import KnownFile
-from mnist_trainer.errors import DataError
+from mnist_trainer.errors import DataError, reason_of
 from mnist_trainer.files import replacing
 
 TIMEOUT = 10.0  # seconds, to connect and for every read
@@ -49,14 +49,14 @@ def download(file: KnownFile, algorithm: str, mirrors: Sequence[str], folder: Pa
             raise DataError("\n".join((f"{file.packed_name}: no mirror serves it:", *reasons, f"  {_REMEDY}")))
     except OSError as error:
         raise DataError(
-            f"{folder}: can't be written ({error.strerror or error}), and {file.packed_name} is to be "
+            f"{folder}: can't be written ({reason_of(error)}), and {file.packed_name} is to be "
             "downloaded into it; data.cache=FOLDER chooses another"
         ) from error
 
 
 def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progress: bool) -> None:
     """Write the file at `url` to `target`. Raises _MirrorError, or OSError when `target` can't be written."""
-    from tqdm import tqdm
+    from mnist_trainer.bar import Bar
 
     limit = file.packed_bytes or MAX_BYTES
     digest = hashlib.new(algorithm, usedforsecurity=False)
@@ -67,18 +67,14 @@ def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progr
         error.close()
         raise _MirrorError(f"HTTP status {error.code}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise _MirrorError(_reason(error)) from error
+        raise _MirrorError(_mirror_reason(error)) from error
     total = file.packed_bytes or response.length  # None if the server doesn't announce it
-    disable = None if progress else True  # None: silent unless standard error is a terminal
-    with (
-        response,
-        tqdm(total=total, unit="B", unit_scale=True, desc=file.packed_name, disable=disable) as bar,
-    ):
+    with response, Bar(total, "B", wanted=progress, unit_scale=True, desc=file.packed_name) as bar:
         while True:
             try:
                 chunk = response.read(_CHUNK)
             except (OSError, HTTPException, ValueError) as error:
-                raise _MirrorError(f"{_reason(error)} after {received:,} bytes") from error
+                raise _MirrorError(f"{_mirror_reason(error)} after {received:,} bytes") from error
             if not chunk:
                 break
             received += len(chunk)
@@ -93,7 +89,7 @@ def _fetch(url: str, file: KnownFile, algorithm: str, target: BinaryIO, *, progr
         raise _MirrorError(f"wrong {algorithm.upper()}: {digest.hexdigest()[:12]}..., not {file.packed[:12]}...")
 
 
-def _reason(error: Exception) -> str:
+def _mirror_reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
         return "timed out"

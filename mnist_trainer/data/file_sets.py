@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mnist_trainer.data.chosen import choose
+from mnist_trainer.data.chosen import choose_pieces
 from mnist_trainer.data.dataset import Dataset, Part, joined
 from mnist_trainer.data.names import stem
 from mnist_trainer.data.sources import DIGIT_NAMES
@@ -42,7 +42,7 @@ class FileSet:
         own = tuple(piece for piece in found.pieces if stem(piece.path.name).startswith(self.prefix))
         if not own:
             raise DataError(f"{folder}: no file of {self.title}, {self.prefix}...; {found.listing()}; {self.where}")
-        parts, _ = choose(replace(found, pieces=own)).read()
+        parts, _ = choose_pieces(replace(found, pieces=own)).read()
         if len(parts) == 2:
             raise DataError(f"{folder}: no test part of {self.title}; {found.listing()}; {self.where}")
         for (path, images), count in zip(parts[::2], self.counts, strict=True):

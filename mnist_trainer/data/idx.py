@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from mnist_trainer.data.content import CHUNK, GZIP_MAGIC, fill, opened
-from mnist_trainer.data.values import Bytes, check_size, store
-from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.data.content import CHUNK, GZIP_MAGIC, opened_unpacked, read_into
+from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes
+from mnist_trainer.errors import DataError, data_errors_of
 from mnist_trainer.files import open_file
 
 Role = Literal["images", "labels"]
@@ -31,16 +31,16 @@ _QMNIST_COLUMNS = 8
 
 def read_images(path: Path) -> Bytes:
     """Read images (count, height, width, channels); without channels in the file, 1. Raises DataError."""
-    images = _read(path, "images")
+    images = _read_idx(path, "images")
     return images[..., np.newaxis] if images.ndim == 3 else images
 
 
 def read_labels(path: Path) -> Bytes:
     """Read labels (count,). Raises DataError."""
-    return _read(path, "labels")
+    return _read_idx(path, "labels")
 
 
-def header(array: Bytes) -> bytes:
+def idx_header(array: Bytes) -> bytes:
     """Make the IDX header of images (n, h, w, c) or labels (n,); a single channel is no dimension."""
     shape = array.shape[:3] if array.shape[3:] == (1,) else array.shape
     sizes = b"".join(size.to_bytes(4, "big") for size in shape)
@@ -49,7 +49,7 @@ def header(array: Bytes) -> bytes:
 
 def content_sha256(array: Bytes) -> str:
     """Compute the SHA-256 (hex) of the bare IDX file that holds this array, however the array was packed."""
-    digest = hashlib.sha256(header(array))
+    digest = hashlib.sha256(idx_header(array))
     digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
 
@@ -60,7 +60,7 @@ def is_gzipped(path: Path) -> bool:
         return file.read(2) == GZIP_MAGIC
 
 
-def role_of(head: bytes) -> Role | None:
+def idx_role(head: bytes) -> Role | None:
     """Tell from a file's first bytes what it holds, if it is one of IDX."""
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES:
         return None
@@ -69,24 +69,24 @@ def role_of(head: bytes) -> Role | None:
     return next((role for role in ("images", "labels") if head[3] in _DIMENSIONS[role]), None)
 
 
-def _read(path: Path, role: Role) -> Bytes:
-    with opened(path, f"IDX {role} are") as stream:
-        return _parse(stream, path, role)
+def _read_idx(path: Path, role: Role) -> Bytes:
+    with opened_unpacked(path, f"IDX {role} are") as stream:
+        return _parse_idx(stream, path, role)
 
 
-def _parse(stream: BinaryIO, path: Path, role: Role) -> Bytes:
-    shape, dtype, each = _parse_header(stream, path, role)
+def _parse_idx(stream: BinaryIO, path: Path, role: Role) -> Bytes:
+    shape, dtype, each = _parse_idx_header(stream, path, role)
     unit = "pixels" if role == "images" else "labels"
-    with in_file(path):
-        check_size(shape, unit)
+    with data_errors_of(path):
+        check_array_size(shape, unit)
         try:
             array = np.empty(shape, np.uint8)
         except MemoryError as error:
             raise DataError(f"its {math.prod(shape):,} bytes of {unit} don't fit into memory") from error
         if dtype.itemsize == 1 and dtype.kind == "u":
-            held = fill(stream, array.reshape(-1).data)
+            held = read_into(stream, array.reshape(-1).data)
         else:
-            held = _convert(stream, array.reshape(-1), dtype, each)
+            held = _convert_wide_numbers(stream, array.reshape(-1), dtype, each)
         size = array.size * dtype.itemsize * each
         if held < size:
             raise DataError(f"truncated: the header promises {size:,} bytes of {unit}, the file holds {held:,}")
@@ -95,25 +95,25 @@ def _parse(stream: BinaryIO, path: Path, role: Role) -> Bytes:
     return array
 
 
-def _convert(stream: BinaryIO, out: Bytes, dtype: np.dtype[Any], each: int) -> int:
+def _convert_wide_numbers(stream: BinaryIO, out: Bytes, dtype: np.dtype[Any], each: int) -> int:
     """Read wider numbers, the first of every `each`, into bytes; return how many bytes there were."""
     buffer = memoryview(bytearray(CHUNK))
     most, held = CHUNK // (dtype.itemsize * each), 0
     for start in range(0, len(out), most):
         into = out[start : start + most]
         size = len(into) * dtype.itemsize * each
-        read = fill(stream, buffer[:size])
+        read = read_into(stream, buffer[:size])
         held += read
         if read < size:
             break
-        store(np.frombuffer(buffer[:size], dtype)[::each], into)
+        store_as_bytes(np.frombuffer(buffer[:size], dtype)[::each], into)
     return held
 
 
-def _parse_header(stream: BinaryIO, path: Path, role: Role) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+def _parse_idx_header(stream: BinaryIO, path: Path, role: Role) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Return the array's shape, the type of the file's numbers, and how many of these there are for each of ours."""
     magic = bytearray(4)
-    held = fill(stream, memoryview(magic))
+    held = read_into(stream, memoryview(magic))
     if held == 0:
         raise DataError(f"{path}: empty; IDX {role} are wanted here")
     if held < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
@@ -128,7 +128,7 @@ def _parse_header(stream: BinaryIO, path: Path, role: Role) -> tuple[tuple[int, 
             raise DataError(f"{path}: holds {other}, not {role}: are the images' and the labels' files swapped?")
         raise DataError(f"{path}: has {dimensions} dimensions; {_LAYOUT[role]}")
     sizes = bytearray(4 * dimensions)
-    held = fill(stream, memoryview(sizes))
+    held = read_into(stream, memoryview(sizes))
     if held < len(sizes):
         raise DataError(f"{path}: truncated: its header takes {4 + len(sizes)} bytes, the file holds {4 + held}")
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))

@@ -10,8 +10,8 @@ from mnist_trainer.data import idx
 from mnist_trainer.data.chosen import plainness
 from mnist_trainer.data.dataset import Part
 from mnist_trainer.data.idx import Role
-from mnist_trainer.data.names import stem, words
-from mnist_trainer.data.pieces import Content, Piece, read
+from mnist_trainer.data.names import stem, words_of_name
+from mnist_trainer.data.pieces import Content, DataPiece, read_piece
 from mnist_trainer.data.sources import KNOWN_SETS, KnownFile, KnownSet
 from mnist_trainer.data.survey import Survey
 from mnist_trainer.data.values import Bytes
@@ -28,7 +28,7 @@ _MOST_TRIED = 12
 _log = logging.getLogger(__name__)
 
 
-def expanded(path: str | Path) -> Path:
+def expanded_home(path: str | Path) -> Path:
     """Replace a leading ~ or ~user; one that doesn't exist stays, for a later message to name it."""
     try:
         return Path(path).expanduser()
@@ -64,7 +64,7 @@ def _official(
                 return piece.place, read_known(known, file, piece.path, copies)
             content = contents.get(id(piece))
             if content is None:
-                content = contents[id(piece)] = read(piece)
+                content = contents[id(piece)] = read_piece(piece)
             array = content.of(role)
             assert array is not None
             _check_content(array, known, file, piece.place, packed_fits=None)
@@ -76,11 +76,11 @@ def _official(
     raise first
 
 
-def _likelihood(piece: Piece, known: KnownSet, file: KnownFile, root: Path) -> tuple[bool, bool, bool, object]:
+def _likelihood(piece: DataPiece, known: KnownSet, file: KnownFile, root: Path) -> tuple[bool, bool, bool, object]:
     """Order pieces: in a folder of the set's name, with the official name, not packed (or packed, if only so known)."""
     folders = piece.path.relative_to(root).parts[:-1]
     title = known.name.replace("_", "")
-    named = any("".join(words(folder)) == title for folder in folders)
+    named = any("".join(words_of_name(folder)) == title for folder in folders)
     plain = piece.path.name.lower().endswith(".gz") == (file.content is not None)
     return not named, stem(piece.path.name) != file.name, plain, plainness(piece)
 
@@ -92,15 +92,15 @@ def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> By
     used when the gzipped file has its checksum and the copy has its own. Raises DataError when `path` is
     unsound or holds something else.
     """
-    packed_fits = _packed_fits(path, known, file)
+    packed_fits = _packed_checksum_fits(path, known, file)
     if packed_fits:
         array = read_copy(file, copies)
         if array is not None:
             return array
-    array = _read(file, path)
+    array = _read_known_idx(file, path)
     _check_content(array, known, file, path, packed_fits=packed_fits)
     if packed_fits and file.content:
-        _keep(array, copies / file.name)
+        _keep_unpacked_copy(array, copies / file.name)
     return array
 
 
@@ -110,17 +110,17 @@ def read_copy(file: KnownFile, copies: Path) -> Bytes | None:
     try:
         if file.content is None or not path.is_file():
             return None
-        array = _read(file, path)
+        array = _read_known_idx(file, path)
     except (DataError, OSError):  # OSError: a folder that can't be entered
         return None
     return array if idx.content_sha256(array) == file.content else None
 
 
-def _read(file: KnownFile, path: Path) -> Bytes:
+def _read_known_idx(file: KnownFile, path: Path) -> Bytes:
     return idx.read_labels(path) if "labels" in file.name else idx.read_images(path)
 
 
-def _packed_fits(path: Path, known: KnownSet, file: KnownFile) -> bool | None:
+def _packed_checksum_fits(path: Path, known: KnownSet, file: KnownFile) -> bool | None:
     """Whether a gzipped file has its published checksum; None for a bare file."""
     try:
         if not idx.is_gzipped(path):
@@ -152,11 +152,11 @@ def _check_content(array: Bytes, known: KnownSet, file: KnownFile, path: Path, *
     raise DataError(f"{path}: not the official {known.title} file ({found}); data=idx takes any IDX files")
 
 
-def _keep(array: Bytes, copy: Path) -> None:
+def _keep_unpacked_copy(array: Bytes, copy: Path) -> None:
     """Write the unpacked copy; without room or permission, go without."""
     try:
         with replacing(copy) as file:
-            file.write(idx.header(array))
+            file.write(idx.idx_header(array))
             file.write(array.reshape(-1).data)
     except OSError as error:
         _log.debug("%s: no unpacked copy kept: %s", copy, error)

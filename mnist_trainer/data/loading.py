@@ -13,12 +13,12 @@ from pathlib import Path
 
 from mnist_trainer.data import idx
 from mnist_trainer.data.cache import cache_folder, from_cache
-from mnist_trainer.data.chosen import choose
-from mnist_trainer.data.content import head_of
+from mnist_trainer.data.chosen import choose_pieces
+from mnist_trainer.data.content import unpacked_head
 from mnist_trainer.data.dataset import Dataset, Part, completed, joined
 from mnist_trainer.data.file_sets import EMNIST, QMNIST, FileSet
-from mnist_trainer.data.known_files import expanded, read_official
-from mnist_trainer.data.numpy_files import MAGIC, read_array
+from mnist_trainer.data.known_files import expanded_home, read_official
+from mnist_trainer.data.numpy_files import MAGIC, read_numpy_array
 from mnist_trainer.data.sources import DIGIT_NAMES, KNOWN_SETS, KnownSet
 from mnist_trainer.data.survey import survey
 from mnist_trainer.data.values import Bytes
@@ -60,11 +60,11 @@ def load(
     if named is not None:
         origin, folder = named
         try:
-            return _known(known, read_official(survey(folder), known, copies), folder)
+            return _known_dataset(known, read_official(survey(folder), known, copies), folder)
         except DataError as error:
             raise DataError(f"{error} ({origin}={folder})") from error
     try:
-        return _known(known, from_cache(known, copies, download=download, progress=progress), copies)
+        return _known_dataset(known, from_cache(known, copies, download=download, progress=progress), copies)
     except DataError as error:
         if kind != "auto":
             raise
@@ -81,7 +81,7 @@ def load_emnist(split: str, *, root: str | Path | None = None, cache: str | Path
 
 def load_file_set(files: FileSet, *, root: str | Path | None, cache: str | Path | None) -> Dataset:
     """Load a set that is read from files alone; raises DataError, which says where they are to be had."""
-    folder = expanded(root) if root is not None else cache_folder(cache) / files.name.partition("_")[0]
+    folder = expanded_home(root) if root is not None else cache_folder(cache) / files.name.partition("_")[0]
     if root is None and not folder.is_dir():
         raise DataError(f"{files.title} is not here (data.root is not given, and there is no {folder}); {files.where}")
     return files.load(folder)
@@ -102,15 +102,15 @@ def load_files(
     largest label says, at least 2, or as there are folders of pictures. Raises DataError, and ConfigError.
     """
     check_root(root)
-    folder = expanded(root) if root is not None else None
+    folder = expanded_home(root) if root is not None else None
     names: tuple[str, ...] | None = None
     if any(files):
-        parts = _named_files(folder, files)
+        parts = _read_named_files(folder, files)
         source = str(parts[0][0].parent)
     elif folder is None:
         raise ConfigError(NO_ROOT)
     else:
-        chosen = choose(survey(folder))
+        chosen = choose_pieces(survey(folder))
         for sentence in chosen.told:
             _log.warning(sentence)
         parts, names = chosen.read()
@@ -128,7 +128,7 @@ def check_root(root: str | Path | None) -> None:
         raise DataError("data.root is empty: name the folder, or the file, that holds the data, or leave it out")
 
 
-def _named_files(folder: Path | None, files: Sequence[str | Path | None]) -> list[Part]:
+def _read_named_files(folder: Path | None, files: Sequence[str | Path | None]) -> list[Part]:
     keys = ("train_images", "train_labels", "test_images", "test_labels")
     given = [bool(file) for file in files]
     if given not in ([True] * 4, [True, True, False, False]):
@@ -138,31 +138,31 @@ def _named_files(folder: Path | None, files: Sequence[str | Path | None]) -> lis
         )
     parts: list[Part] = []
     for file, role in zip([each for each in files if each], ("images", "labels") * 2, strict=False):
-        path = (folder or Path()) / expanded(file)
+        path = (folder or Path()) / expanded_home(file)
         parts.append((path, _read_file(path, "labels" if role == "labels" else "images")))
     return parts
 
 
 def _read_file(path: Path, role: idx.Role) -> Bytes:
     try:
-        is_array = head_of(path, len(MAGIC)).startswith(MAGIC)
+        is_array = unpacked_head(path, len(MAGIC)).startswith(MAGIC)
     except (OSError, ValueError):
         is_array = False  # the reader says what is wrong
     if is_array:
-        return read_array(path, "", role)
+        return read_numpy_array(path, "", role)
     return idx.read_labels(path) if role == "labels" else idx.read_images(path)
 
 
 def _named_folder(known: KnownSet, root: str | Path | None) -> tuple[str, Path] | None:
     """Return what names a folder, and the folder; None if neither `root` nor, for MNIST, the environment."""
     if root is not None:
-        return "data.root", expanded(root)
+        return "data.root", expanded_home(root)
     if known.name == "mnist" and (value := os.environ.get(ROOT_VARIABLE)):
-        return ROOT_VARIABLE, expanded(value)
+        return ROOT_VARIABLE, expanded_home(value)
     return None
 
 
-def _known(known: KnownSet, parts: Sequence[Part], folder: Path) -> Dataset:
+def _known_dataset(known: KnownSet, parts: Sequence[Part], folder: Path) -> Dataset:
     contents = [file.content for file in known.files]
     return joined(known.name, str(folder), parts, known.class_names, known.default_validation_size, contents)
 
@@ -170,7 +170,7 @@ def _known(known: KnownSet, parts: Sequence[Part], folder: Path) -> Dataset:
 def _digits(root: str | Path | None) -> Dataset:
     from mnist_trainer.data.digits import FILE_NAME, digits_path, read_digits
 
-    path = expanded(root) if root is not None else digits_path()
+    path = expanded_home(root) if root is not None else digits_path()
     if root is not None and not path.is_file():
         path /= FILE_NAME
     parts = [(path, array) for array in read_digits(path)]

@@ -21,15 +21,15 @@ def stem(name: str) -> str:
     return re.sub(r"[._ ]", "-", name)
 
 
-def words(name: str) -> list[str]:
+def words_of_name(name: str) -> list[str]:
     """Split a name where it has something else than letters and digits, and where a small letter meets a large one."""
     return re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
-def part_of(*names: str) -> Part | None:
+def part_from_names(*names: str) -> Part | None:
     """Tell the part from the first name that tells any; `names` go from the innermost outwards."""
     for name in names:
-        for word in reversed(words(name)):
+        for word in reversed(words_of_name(name)):
             if word.startswith("test") or word in ("t10k", "t50k"):
                 return "test"
             if word.startswith("train"):
@@ -41,11 +41,11 @@ def part_of(*names: str) -> Part | None:
 
 def part_of_path(path: PurePath, *inner: str) -> Part | None:
     """Tell the part of a file from its path within the folder that was named, and the name of what lies inside."""
-    return part_of(*inner, *reversed(path.parts))
+    return part_from_names(*inner, *reversed(path.parts))
 
 
-def role_of(name: str) -> Role | None:
+def named_role(name: str) -> Role | None:
     """Tell from a name whether it is of images or of labels, where it says one of the two."""
-    found = set(words(name))
+    found = set(words_of_name(name))
     images, labels = bool(found & _IMAGES), bool(found & _LABELS)
     return None if images == labels else "images" if images else "labels"

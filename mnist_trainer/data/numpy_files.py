@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from mnist_trainer.data.content import CHUNK, fill, opened
+from mnist_trainer.data.content import CHUNK, opened_unpacked, read_into
 from mnist_trainer.data.idx import Role
-from mnist_trainer.data.values import Bytes, check_size, standing, store
-from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes, with_channels
+from mnist_trainer.errors import DataError, data_errors_of
 from mnist_trainer.files import open_file
 
 MAGIC = b"\x93NUMPY"
@@ -23,7 +23,7 @@ MOST_ARRAYS = 100
 
 
 @dataclass(frozen=True)
-class Header:
+class NumpyHeader:
     """What an array's header promises."""
 
     shape: tuple[int, ...]
@@ -38,15 +38,15 @@ class Header:
         return "images" if len(self.shape) in (2, 3, 4) else None
 
 
-def arrays_in(path: Path) -> dict[str, Header]:
+def numpy_headers(path: Path) -> dict[str, NumpyHeader]:
     """Return the headers of an archive's arrays by name, or that of a single array by the name ''.
 
     Raises `DataError`.
     """
-    with in_file(path), _damage():
-        if not _is_archive(path):
-            with opened(path, "an array is") as stream:
-                return {"": _header(stream)}
+    with data_errors_of(path), _numpy_damage():
+        if not _is_npz(path):
+            with opened_unpacked(path, "an array is") as stream:
+                return {"": _read_npy_header(stream)}
         from zipfile import ZipFile  # slow to load
 
         with open_file(path) as file, ZipFile(file) as archive:
@@ -56,29 +56,29 @@ def arrays_in(path: Path) -> dict[str, Header]:
             found = {}
             for name in names:
                 with archive.open(name) as member:
-                    found[name.removesuffix(".npy")] = _header(cast(BinaryIO, member))
+                    found[name.removesuffix(".npy")] = _read_npy_header(cast(BinaryIO, member))
             return found
 
 
-def read_array(path: Path, name: str, role: Role) -> Bytes:
+def read_numpy_array(path: Path, name: str, role: Role) -> Bytes:
     """Read images (n, h, w, c) or labels (n,); raises `DataError`."""
-    with in_file(path), _damage():
-        if not name and not _is_archive(path):
-            with opened(path, "an array is") as stream:
-                return _read(stream, role)
+    with data_errors_of(path), _numpy_damage():
+        if not name and not _is_npz(path):
+            with opened_unpacked(path, "an array is") as stream:
+                return _read_npy(stream, role)
         from zipfile import ZipFile
 
         with open_file(path) as file, ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
-            return _read(cast(BinaryIO, member), role)
+            return _read_npy(cast(BinaryIO, member), role)
 
 
-def _is_archive(path: Path) -> bool:
+def _is_npz(path: Path) -> bool:
     with open_file(path) as file:
         return file.read(4) == b"PK\x03\x04"
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def _numpy_damage() -> Iterator[None]:
     try:
         yield
     except DataError:
@@ -91,7 +91,7 @@ def _damage() -> Iterator[None]:
         raise DataError(f"can't be read: {error}") from error
 
 
-def _header(stream: BinaryIO) -> Header:
+def _read_npy_header(stream: BinaryIO) -> NumpyHeader:
     magic = stream.read(8)
     if magic != MAGIC + b"\x01\x00":  # of later versions, a header may have gigabytes
         raise DataError(f"an array's file begins with {magic!r}; {MAGIC + bytes((1, 0))!r}, version 1, is wanted")
@@ -99,11 +99,11 @@ def _header(stream: BinaryIO) -> Header:
         shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
     except Exception as error:  # Python's parser of literals raises many kinds
         raise DataError(f"an array's header can't be read: {error}") from error
-    return Header(shape, by_column, dtype)
+    return NumpyHeader(shape, by_column, dtype)
 
 
-def _read(stream: BinaryIO, role: Role) -> Bytes:
-    header = _header(stream)
+def _read_npy(stream: BinaryIO, role: Role) -> Bytes:
+    header = _read_npy_header(stream)
     if header.dtype.hasobject:
         raise DataError("holds Python objects, which only a pickle can, and reading one can run any code: save numbers")
     if header.dtype.kind not in "biuf":
@@ -115,21 +115,21 @@ def _read(stream: BinaryIO, role: Role) -> Bytes:
         shape = shape[:1]
     if len(shape) == 0 or any(size < 0 for size in shape):
         raise DataError(f"an array of shape {shape}: not {role}")
-    check_size(shape, "labels" if role == "labels" else "pixels")
+    check_array_size(shape, "labels" if role == "labels" else "pixels")
     flat = np.empty(math.prod(shape), np.uint8)
-    _fill_from(stream, flat, header.dtype)
+    _fill_from_npy(stream, flat, header.dtype)
     array = flat.reshape(shape[::-1]).transpose() if header.by_column else flat.reshape(shape)
-    return np.ascontiguousarray(standing(array)) if role == "images" else array
+    return np.ascontiguousarray(with_channels(array)) if role == "images" else array
 
 
-def _fill_from(stream: BinaryIO, flat: Bytes, dtype: np.dtype[Any]) -> None:
+def _fill_from_npy(stream: BinaryIO, flat: Bytes, dtype: np.dtype[Any]) -> None:
     buffer = memoryview(bytearray(CHUNK))
     most = max(1, CHUNK // dtype.itemsize)
     for start in range(0, len(flat), most):
         into = flat[start : start + most]
         size = len(into) * dtype.itemsize
-        if (held := fill(stream, buffer[:size])) < size:
+        if (held := read_into(stream, buffer[:size])) < size:
             raise DataError(
                 f"truncated: an array of {len(flat):,} numbers ends after {start + held // dtype.itemsize:,}"
             )
-        store(np.frombuffer(buffer[:size], dtype), into)
+        store_as_bytes(np.frombuffer(buffer[:size], dtype), into)

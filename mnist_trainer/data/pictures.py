@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from mnist_trainer.data.values import Bytes, check_size
-from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.data.values import Bytes, check_array_size
+from mnist_trainer.errors import DataError, data_errors_of
 from mnist_trainer.files import open_file
+from mnist_trainer.process import warnings_as
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 FORMATS = ("PNG", "JPEG", "BMP")  # no decoder runs but these, whatever a name says
 _GREY = ("1", "L", "LA")
 
 
-def in_order(names: Sequence[str]) -> list[str]:
+def classes_in_order(names: Sequence[str]) -> list[str]:
     """Sort classes by their names, numbers by their size."""
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 
@@ -29,32 +29,32 @@ def read_pictures(classes: Sequence[tuple[Path, Sequence[str]]], labels: Sequenc
     The first picture says how large all have to be, and whether they are grey or coloured. Raises `DataError`.
     """
     first_folder, first_names = classes[0]
-    height, width, mode = _size_of(first_folder / first_names[0])
+    height, width, mode = _picture_size(first_folder / first_names[0])
     count = sum(len(names) for _, names in classes)
     shape = (count, height, width, 1 if mode == "L" else 3)
-    with in_file(first_folder):
-        check_size(shape)
+    with data_errors_of(first_folder):
+        check_array_size(shape)
     images, targets, at = np.empty(shape, np.uint8), np.empty(count, np.uint8), 0
     for (folder, names), label in zip(classes, labels, strict=True):
         for name in sorted(names):
-            _read(folder / name, mode, images[at])
+            _read_picture(folder / name, mode, images[at])
             targets[at] = label
             at += 1
     return images, targets
 
 
-def _size_of(path: Path) -> tuple[int, int, str]:
+def _picture_size(path: Path) -> tuple[int, int, str]:
     from PIL import Image
 
-    with _decoding(path), open_file(path) as file, Image.open(file, formats=FORMATS) as picture:
+    with _decoding_picture(path), open_file(path) as file, Image.open(file, formats=FORMATS) as picture:
         return picture.height, picture.width, "L" if picture.mode in _GREY or picture.mode.startswith("I") else "RGB"
 
 
-def _read(path: Path, mode: str, out: Bytes) -> None:
+def _read_picture(path: Path, mode: str, out: Bytes) -> None:
     from PIL import Image
 
     height, width = out.shape[:2]
-    with _decoding(path), open_file(path) as file, Image.open(file, formats=FORMATS) as picture:
+    with _decoding_picture(path), open_file(path) as file, Image.open(file, formats=FORMATS) as picture:
         if picture.size != (width, height):
             raise DataError(f"a picture of {picture.height} x {picture.width} pixels; the first has {height} x {width}")
         if picture.mode.startswith(("I", "F")):
@@ -67,13 +67,12 @@ def _read(path: Path, mode: str, out: Bytes) -> None:
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
+def _decoding_picture(path: Path) -> Iterator[None]:
     """Name the file in whatever a decoder raises."""
     from PIL.Image import DecompressionBombWarning
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DecompressionBombWarning)
+        with warnings_as("error", DecompressionBombWarning):
             yield
     except DataError as error:
         raise DataError(f"{path}: {error}") from error

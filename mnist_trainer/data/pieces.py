@@ -10,8 +10,8 @@ from typing import Literal
 from mnist_trainer.data import idx
 from mnist_trainer.data.idx import Role
 from mnist_trainer.data.names import Part
-from mnist_trainer.data.numpy_files import read_array
-from mnist_trainer.data.pictures import in_order, read_pictures
+from mnist_trainer.data.numpy_files import read_numpy_array
+from mnist_trainer.data.pictures import classes_in_order, read_pictures
 from mnist_trainer.data.tables import read_table
 from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError
@@ -20,7 +20,7 @@ Form = Literal["idx", "numpy", "table", "pictures"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class DataPiece:
     """Images, labels, or both (`role` None), in one file or one folder of pictures."""
 
     path: Path
@@ -54,7 +54,7 @@ class Content:
         return self.images if role == "images" else self.labels
 
 
-def read(piece: Piece, class_names: tuple[str, ...] = ()) -> Content:
+def read_piece(piece: DataPiece, class_names: tuple[str, ...] = ()) -> Content:
     """Read a piece; of pictures, `class_names` say which label a folder's name stands for. Raises `DataError`."""
     match piece.form:
         case "idx":
@@ -63,20 +63,20 @@ def read(piece: Piece, class_names: tuple[str, ...] = ()) -> Content:
             return Content(images=idx.read_images(piece.path))
         case "numpy":
             assert piece.role is not None
-            array = read_array(piece.path, piece.name, piece.role)
+            array = read_numpy_array(piece.path, piece.name, piece.role)
             return Content(images=array) if piece.role == "images" else Content(labels=array)
         case "table":
             return Content(*read_table(piece.path))
         case "pictures":
-            names = in_order(list(piece.classes))
+            names = classes_in_order(list(piece.classes))
             folders = [(piece.path / name, piece.classes[name]) for name in names]
             labels = {name: label for label, name in enumerate(class_names)}
             return Content(*read_pictures(folders, [labels[name] for name in names]))
 
 
-def class_names_of(*pieces: Piece) -> tuple[str, ...]:
+def class_names_of(*pieces: DataPiece) -> tuple[str, ...]:
     """Return the classes that folders of pictures are named for; raises `DataError` for more than bytes count."""
-    names = in_order(list({name for piece in pieces for name in piece.classes}))
+    names = classes_in_order(list({name for piece in pieces for name in piece.classes}))
     if len(names) > 256:
         raise DataError(f"{pieces[0].path}: {len(names):,} folders of pictures; at most 256 classes fit")
     return tuple(names)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from mnist_trainer.data import idx
-from mnist_trainer.data.content import head_of
-from mnist_trainer.data.names import part_of_path, role_of, stem
-from mnist_trainer.data.numpy_files import MAGIC, arrays_in
+from mnist_trainer.data.content import unpacked_head
+from mnist_trainer.data.names import named_role, part_of_path, stem
+from mnist_trainer.data.numpy_files import MAGIC, numpy_headers
 from mnist_trainer.data.pictures import SUFFIXES
-from mnist_trainer.data.pieces import Piece
+from mnist_trainer.data.pieces import DataPiece
 from mnist_trainer.data.tables import columns_of
-from mnist_trainer.errors import DataError
+from mnist_trainer.errors import DataError, reason_of
 
 DEEPEST = 8
 MOST_FILES = 2_000  # that are looked into
@@ -48,7 +48,7 @@ class Survey:
     """The pieces within `root`, nearest first, and the rest in words."""
 
     root: Path
-    pieces: tuple[Piece, ...]
+    pieces: tuple[DataPiece, ...]
     others: tuple[str, ...]
 
     def listing(self) -> str:
@@ -59,7 +59,7 @@ class Survey:
         more = f", and {len(names) - 8:,} more" if len(names) > 8 else ""
         return f"{self.root} holds {', '.join(names[:8])}{more}; {FITS}"
 
-    def shown(self, piece: Piece) -> str:
+    def shown(self, piece: DataPiece) -> str:
         """Name a piece as it lies in the folder."""
         place = piece.place if piece.place == self.root else piece.place.relative_to(self.root)
         if piece.form == "pictures":
@@ -85,12 +85,12 @@ def survey(root: Path) -> Survey:
     return Survey(root, tuple(pieces), tuple(others))
 
 
-def _in_folder(root: Path) -> tuple[list[Piece], list[str]]:
-    pieces: list[Piece] = []
+def _in_folder(root: Path) -> tuple[list[DataPiece], list[str]]:
+    pieces: list[DataPiece] = []
     others: list[str] = []
     pictures: dict[Path, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     files = 0
-    for folder, entries in _walk(root):
+    for folder, entries in _walk_folders(root):
         for entry in entries:
             path = folder / entry.name
             within = path.relative_to(root)
@@ -98,7 +98,7 @@ def _in_folder(root: Path) -> tuple[list[Piece], list[str]]:
                 continue
             if not _is(entry, "file"):
                 if _is_official(entry.name):  # a dangling link, a pipe: its reader says so
-                    pieces.append(Piece(path, "idx", part_of_path(within), role_of(entry.name) or "images"))
+                    pieces.append(DataPiece(path, "idx", part_of_path(within), named_role(entry.name) or "images"))
                 else:
                     others.append(f"{within} (not a file)")
             elif entry.name.lower().endswith(SUFFIXES):
@@ -121,11 +121,11 @@ def _in_folder(root: Path) -> tuple[list[Piece], list[str]]:
             )
         elif classes:
             frozen = {name: tuple(sorted(names)) for name, names in classes.items()}
-            pieces.append(Piece(folder, "pictures", part_of_path(within), None, classes=frozen))
+            pieces.append(DataPiece(folder, "pictures", part_of_path(within), None, classes=frozen))
     return pieces, others
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+def _walk_folders(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """Go over the folders, the nearest first, each once, with what lies in them by name."""
     left, seen, names = [(root, 0)], set(), 0
     while left:
@@ -158,39 +158,39 @@ def _is(entry: os.DirEntry[str], what: Literal["dir", "file"]) -> bool:
         return False
 
 
-def _in_file(path: Path, within: Path) -> tuple[list[Piece], list[str]]:
+def _in_file(path: Path, within: Path) -> tuple[list[DataPiece], list[str]]:
     """Return the pieces in a file, or else what it is; a file that is named itself has no name `within` a folder."""
     shown = str(within) if within.parts else path.name
     try:
-        head = head_of(path)
+        head = unpacked_head(path)
     except OSError as error:
         if _is_official(path.name):
-            return [Piece(path, "idx", part_of_path(within), role_of(path.name) or "images")], []
-        return [], [f"{shown} (can't be read: {error.strerror or error})"]
-    if (role := idx.role_of(head)) or _is_official(path.name):
-        return [Piece(path, "idx", part_of_path(within), role_of(path.name) or role or "images")], []
+            return [DataPiece(path, "idx", part_of_path(within), named_role(path.name) or "images")], []
+        return [], [f"{shown} (can't be read: {reason_of(error)})"]
+    if (role := idx.idx_role(head)) or _is_official(path.name):
+        return [DataPiece(path, "idx", part_of_path(within), named_role(path.name) or role or "images")], []
     if head.startswith((MAGIC, b"PK\x03\x04")):
         return _arrays(path, within, shown)
     if columns := columns_of(head):
-        return [Piece(path, "table", part_of_path(within), None if columns.label is not None else "images")], []
+        return [DataPiece(path, "table", part_of_path(within), None if columns.label is not None else "images")], []
     what = next((words for start, words in _STRANGERS.items() if head.startswith(start)), None)
     return [], [f"{shown} ({what})" if what else shown]
 
 
-def _arrays(path: Path, within: Path, shown: str) -> tuple[list[Piece], list[str]]:
+def _arrays(path: Path, within: Path, shown: str) -> tuple[list[DataPiece], list[str]]:
     try:
-        arrays = arrays_in(path)
+        arrays = numpy_headers(path)
     except DataError as error:
         return [], [f"{shown} ({str(error).removeprefix(f'{path}: ')})"]
     if not arrays:
         return [], [f"{shown} (an archive without arrays: unpack it)"]
     pieces, others = [], []
     for name, header in arrays.items():
-        role = role_of(name) or role_of(path.name) or header.role
+        role = named_role(name) or named_role(path.name) or header.role
         if role is None:
             others.append(f"{shown}/{name} (an array of shape {header.shape})")
         else:
-            pieces.append(Piece(path, "numpy", part_of_path(within, name), role, name))
+            pieces.append(DataPiece(path, "numpy", part_of_path(within, name), role, name))
     return pieces, others
 
 

@@ -5,7 +5,6 @@ With a header (label,pixel0,pixel1,...) or without (the label first); gzipped or
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.data.content import opened
-from mnist_trainer.data.values import MAX_BYTES, MAX_ITEMS, Bytes, image_shape, store
-from mnist_trainer.errors import DataError, in_file
+from mnist_trainer.data.content import opened_unpacked
+from mnist_trainer.data.values import MAX_BYTES, MAX_ITEMS, Bytes, square_image_shape, store_as_bytes
+from mnist_trainer.errors import DataError, data_errors_of
+from mnist_trainer.process import warnings_as
 
 LONGEST_LINE = 1 << 16
 _BLOCK = 1 << 20
@@ -37,23 +37,23 @@ class Columns:
 def columns_of(head: bytes) -> Columns | None:
     """Tell the columns from a file's first two lines; None if it is no table of pixels."""
     first, end, rest = head.partition(b"\n")
-    fields, following = _fields(first), _fields(rest.partition(b"\n")[0])
+    fields, following = _table_fields(first), _table_fields(rest.partition(b"\n")[0])
     if not end or len(first) > LONGEST_LINE or len(fields) < 4:
         return None
-    if all(_is_number(field) for field in fields):
-        label = 0 if image_shape(len(fields) - 1) else None
+    if all(_is_numeric_field(field) for field in fields):
+        label = 0 if square_image_shape(len(fields) - 1) else None
         has_header = False
     else:
         named = [number for number, field in enumerate(fields) if field.lower() in _LABELS]
         label, has_header = (named[0] if len(named) == 1 else None), True
-        numbers = len(following) == len(fields) and all(_is_number(field) for field in following)
+        numbers = len(following) == len(fields) and all(_is_numeric_field(field) for field in following)
         if not numbers and (rest or label is None):
             return None
-    image = image_shape(len(fields) - (label is not None))
+    image = square_image_shape(len(fields) - (label is not None))
     return Columns(len(fields), label, has_header, image) if image else None
 
 
-def _fields(line: bytes) -> list[str]:
+def _table_fields(line: bytes) -> list[str]:
     try:
         return [field.strip().strip('"') for field in line.decode("utf-8-sig").split(",")]
     except UnicodeDecodeError:
@@ -63,7 +63,7 @@ def _fields(line: bytes) -> list[str]:
 def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
     """Read images (n, h, w, c) and, if the table has them, labels (n,); raises `DataError`."""
     pixels, labels = bytearray(), bytearray()
-    with opened(path, "a table of pixels is") as stream, in_file(path):
+    with opened_unpacked(path, "a table of pixels is") as stream, data_errors_of(path):
         first = stream.readline(LONGEST_LINE)
         second = stream.readline(LONGEST_LINE)
         columns = columns_of((first if first.endswith(b"\n") else first + b"\n") + second)
@@ -72,7 +72,7 @@ def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
         blocks = _blocks(stream, second if columns.has_header else first.removeprefix(b"\xef\xbb\xbf") + second)
         line = 1 + columns.has_header
         for block in blocks:
-            rows = _parsed(block, columns.count, line)
+            rows = _parse_rows(block, columns.count, line)
             line += len(rows)
             if columns.label is not None:
                 labels += rows[:, columns.label].tobytes()
@@ -101,7 +101,7 @@ def _blocks(stream: BinaryIO, start: bytes) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _parsed(block: bytes, columns: int, line: int) -> Bytes:
+def _parse_rows(block: bytes, columns: int, line: int) -> Bytes:
     """Parse whole lines to bytes (lines, columns); raises `DataError` with the number of a line that doesn't fit."""
     for sign in (b"\r", b'"', b" "):
         if sign in block:
@@ -113,23 +113,22 @@ def _parsed(block: bytes, columns: int, line: int) -> Bytes:
     widths = np.diff(commas, prepend=0) + 1
     if (wrong := np.flatnonzero(widths != columns)).size:
         raise DataError(f"line {line + wrong[0]}: has {widths[wrong[0]]:,} values; the first line has {columns:,}")
-    values = _numbers(block)
+    values = _parse_numbers(block)
     if values is None or values.size != columns * len(ends):
         lines = block.split(b"\n")
-        bad = next((at for at, text in enumerate(lines[:-1]) if not _is_row(text, columns)), 0)
+        bad = next((at for at, text in enumerate(lines[:-1]) if not _is_table_row(text, columns)), 0)
         raise DataError(f"line {line + bad}: holds something else than numbers")
     rows = np.empty((len(ends), columns), np.uint8)
     try:
-        store(values.reshape(rows.shape), rows)
+        store_as_bytes(values.reshape(rows.shape), rows)
     except DataError as error:
         raise DataError(f"below line {line}: {error}") from error
     return rows
 
 
-def _numbers(text: bytes) -> NDArray[Any] | None:
+def _parse_numbers(text: bytes) -> NDArray[Any] | None:
     text = text.rstrip(b"\n").replace(b"\n", b",")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
+    with warnings_as("error", DeprecationWarning):
         for kind in (np.int64, np.float64):
             try:
                 return np.fromstring(text, kind, sep=",")
@@ -138,12 +137,12 @@ def _numbers(text: bytes) -> NDArray[Any] | None:
     return None
 
 
-def _is_row(text: bytes, columns: int) -> bool:
-    found = _numbers(text)
+def _is_table_row(text: bytes, columns: int) -> bool:
+    found = _parse_numbers(text)
     return found is not None and found.size == columns
 
 
-def _is_number(field: str) -> bool:
+def _is_numeric_field(field: str) -> bool:
     try:
         float(field)
     except ValueError:

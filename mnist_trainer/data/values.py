@@ -18,7 +18,7 @@ MAX_PIXELS = 1 << 20
 """What a file may hold, however well it is packed; the largest sets have 0.6 GB in 0.8 million items."""
 
 
-def store(values: NDArray[Any], out: Bytes) -> None:
+def store_as_bytes(values: NDArray[Any], out: Bytes) -> None:
     """Write numbers into bytes; raises `DataError` for one that isn't whole, or not from 0 to 255."""
     if values.size == 0:
         return
@@ -36,7 +36,7 @@ def store(values: NDArray[Any], out: Bytes) -> None:
         )
 
 
-def check_size(shape: tuple[int, ...], what: str = "pixels") -> None:
+def check_array_size(shape: tuple[int, ...], what: str = "pixels") -> None:
     """Raise `DataError` for an array that holds nothing, or more than any data set of this kind."""
     size = math.prod(shape)
     by = " x ".join(f"{side:,}" for side in shape)
@@ -52,7 +52,7 @@ def check_size(shape: tuple[int, ...], what: str = "pixels") -> None:
             raise DataError(f"its header promises {found:,} {unit} ({by}); at most {most:,} fit")
 
 
-def image_shape(count: int) -> tuple[int, int, int] | None:
+def square_image_shape(count: int) -> tuple[int, int, int] | None:
     """Return (height, width, channels) of an image of so many values in a row; None if no square image has them.
 
     One channel, or three side by side for each pixel.
@@ -64,13 +64,13 @@ def image_shape(count: int) -> tuple[int, int, int] | None:
     return None
 
 
-def standing(images: NDArray[Any]) -> NDArray[Any]:
+def with_channels(images: NDArray[Any]) -> NDArray[Any]:
     """View images (n, h, w), (n, h, w, c) or flat (n, values) as (n, h, w, c); raises `DataError`."""
     if images.ndim == 4:
         return images
     if images.ndim == 3:
         return images[..., np.newaxis]
-    if images.ndim == 2 and (shape := image_shape(images.shape[1])):
+    if images.ndim == 2 and (shape := square_image_shape(images.shape[1])):
         return images.reshape(len(images), *shape)
     raise DataError(
         f"images of shape {images.shape}: (count, height, width), (count, height, width, channels), or a square "

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, percentages, picture, whole_numbers
+from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, drawing, percentages, whole_numbers
 
 
 def reliability(
@@ -20,7 +20,7 @@ def reliability(
     edges = np.arange(steps) / steps
     some = np.asarray(counts) > 0
     said, right = np.asarray(confidence)[some], np.asarray(accuracy)[some]
-    with picture(path, 6.4, 6.0) as figure:
+    with drawing(path, 6.4, 6.0) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         upper.set_title(title)
         upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="right as often as it says")

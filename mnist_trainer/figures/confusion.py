@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mnist_trainer.figures.style import picture
+from mnist_trainer.figures.style import drawing
 
 MOST_CLASSES_WITH_DIGITS = 20
 
@@ -27,7 +27,7 @@ def confusion_matrix(
     ends_at = float(mistakes.max()) if classes > 1 and mistakes.max() > 0 else 1.0
     right, total = int(np.trace(counts)), int(counts.sum())
     side = 7.2 if classes > 6 else 5.2
-    with picture(path, side + 0.8, side) as figure:
+    with drawing(path, side + 0.8, side) as figure:
         axes = figure.subplots()
         axes.set_title(f"{title}\n{total - right:,} mistakes on {total:,} images ({right / max(total, 1):.2%} right)")
         axes.set_facecolor("#DDDDDD")

@@ -12,12 +12,12 @@ from mnist_trainer.figures.style import (
     GREEN,
     VERMILLION,
     Series,
-    as_arrays,
     count_updates,
-    in_words,
+    drawable_series,
+    drawing,
     percentages,
-    picture,
     scale_for,
+    words_in_axes,
 )
 
 
@@ -27,7 +27,7 @@ def learning_curves(metrics: Mapping[str, Series], path: Path | BinaryIO, title:
     Each is a list of (step, value); losses are means over samples, in nats. A value that isn't finite leaves
     a gap, and the first such step is named.
     """
-    with picture(path, 11, 4.4) as figure:
+    with drawing(path, 11, 4.4) as figure:
         figure.suptitle(title)
         loss, accuracy = figure.subplots(1, 2)
         _curves(loss, metrics, "loss", "{:.4f}")
@@ -45,7 +45,7 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
     validation = metrics.get(f"validation/{name}", ())
     test = metrics.get(f"test/{name}", ())
     if train:
-        steps, values = as_arrays(train)
+        steps, values = drawable_series(train)
         label = "training (mean since the last record)"
         axes.plot(steps, values, color=BLUE, alpha=0.55, linewidth=1.0, label=label)
         broken = [step for step, value in train if not np.isfinite(value)]
@@ -53,7 +53,7 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
             label = f"training not finite from update {broken[0]:,}"
             axes.axvline(broken[0], color=BLUE, linestyle=":", label=label)
     if validation:
-        steps, values = as_arrays(validation)
+        steps, values = drawable_series(validation)
         label = f"validation (last {form.format(validation[-1][1])})"
         axes.plot(steps, values, color=VERMILLION, marker="o", markersize=5, linewidth=2, label=label)
     if test:
@@ -64,7 +64,7 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
     if train or validation or test:
         axes.legend(loc="best")
     else:
-        in_words(axes, "nothing recorded")
+        words_in_axes(axes, "nothing recorded")
 
 
 def _zoom(axes: Axes, metrics: Mapping[str, Series]) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from mnist_trainer.figures.style import BLUE, GREEN, ORANGE, VERMILLION, picture
+from mnist_trainer.figures.style import BLUE, GREEN, ORANGE, VERMILLION, drawing
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ SIGNS = LinearSegmentedColormap.from_list("signs", [ORANGE, "white", BLUE])
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class ExplanationNumbers:
     """All that is drawn; vectors are (K,), of the K classes that are shown."""
 
     image: NDArray[np.uint8]  # (height, width)
@@ -39,25 +39,26 @@ class Numbers:
     p_minus_t: Floats
     posted: Floats
     diagonal: Floats
+    visible: float  # what is smaller is not written out
 
     def off(self, values: Floats) -> float:
         """Return the largest difference to p − t, of the classes that are shown."""
         return float(np.abs(values - self.p_minus_t).max())
 
 
-def explanation_picture(numbers: Numbers, path: Path | BinaryIO) -> None:
+def explanation_picture(numbers: ExplanationNumbers, path: Path | BinaryIO) -> None:
     """Draw the derivation to `path`, in the proportions of a slide."""
     n = numbers
-    with picture(path, 14.4, 8.1) as figure:
-        verdict = "is" if is_small(n.off(n.product), n) else "should be"
+    with drawing(path, 14.4, 8.1) as figure:
+        verdict = "is" if is_drawn_as_rounding(n.off(n.product), n) else "should be"
         title = f"p − t {verdict} the derivative of cross-entropy times the derivative of softmax: nothing is left out"
         figure.suptitle(title, fontsize=17, fontweight="bold")
         grid = figure.add_gridspec(1, 3, width_ratios=(2.8, 7.4, 4.2))
-        for column, part in enumerate((speaks, multiplies, results)):
+        for column, part in enumerate((draw_probabilities, draw_jacobian, draw_products)):
             part(figure.add_subfigure(grid[0, column]), n)
 
 
-def speaks(figure: SubFigure, n: Numbers) -> None:
+def draw_probabilities(figure: SubFigure, n: ExplanationNumbers) -> None:
     """Draw the image, z and p."""
     top, z, p = figure.subplots(3, 1, height_ratios=(1.7, 1, 1))
     top.imshow(n.image, cmap="gray_r", interpolation="nearest")
@@ -67,26 +68,29 @@ def speaks(figure: SubFigure, n: Numbers) -> None:
     for axes, values, title, what in ((z, n.logits, "logits z", "z"), (p, n.p, "p = softmax(z)", "p")):
         axes.bar(range(len(n.names)), values, 0.7, color=[BLUE if i == n.true else GREY for i in range(len(n.names))])
         axes.set(title=title, ylabel=what)
-        by_class(axes, n)
+        label_classes(axes, n)
 
 
-def multiplies(figure: SubFigure, n: Numbers) -> None:
+def draw_jacobian(figure: SubFigure, n: ExplanationNumbers) -> None:
     """Draw dL/dp beside the Jacobian."""
     matrix, vector = figure.subplots(1, 2, width_ratios=(len(n.names), 1.35), sharey=True)
-    heat(matrix, n.jacobian)
-    heat(vector, n.dp[:, np.newaxis])
+    draw_heat(matrix, n.jacobian, n.visible)
+    draw_heat(vector, n.dp[:, np.newaxis], n.visible)
     ticks = range(len(n.names))
     matrix.set_xticks(ticks, n.names)
     matrix.set_yticks(ticks, [f"{name} true" if i == n.true else name for i, name in enumerate(n.names)])
-    mark(matrix.get_xticklabels() + matrix.get_yticklabels(), n)
+    mark_true_class(matrix.get_xticklabels() + matrix.get_yticklabels(), n)
     vector.set(xticks=[], xlabel="dL/dp of i")
     vector.tick_params(left=False, labelleft=False)
-    matrix.set(xlabel="∂ by the logit of class j", ylabel="∂ of the probability of class i")
+    matrix.set(
+        xlabel=f"∂ by the logit of class j (≈0: under {n.visible:.5f} in size)",
+        ylabel="∂ of the probability of class i",
+    )
     matrix.set_title("The derivative of softmax, J\n$J_{ij} = p_i\\,(\\delta_{ij} - p_j)$: not the diagonal alone")
     vector.set_title("dL/dp\n$-t/p$")
 
 
-def results(figure: SubFigure, n: Numbers) -> None:
+def draw_products(figure: SubFigure, n: ExplanationNumbers) -> None:
     """Draw the product beside p − t, and what the mistakes give instead."""
     for axes, values, what in zip(
         figure.subplots(3, 1, sharex=True, sharey=True),
@@ -95,22 +99,22 @@ def results(figure: SubFigure, n: Numbers) -> None:
         strict=True,
     ):
         difference = n.off(values)
-        equal = is_small(difference, n)
+        equal = is_drawn_as_rounding(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = f"= p − t, in grey, up to {difference:.0e}"
+        verdict = "equal to p − t, in grey, " + (f"to within {difference:.0e}" if difference else "to the last bit")
         if not equal:
-            verdict = f"≠ p − t, in grey (off by up to {short(difference)})"
+            verdict = f"≠ p − t, in grey (off by up to {short_number(difference)})"
         axes.set_title(f"{what}\n{verdict}", color=color)
         axes.set_ylabel("dL/dz")
 
 
-def is_small(difference: float, n: Numbers) -> bool:
+def is_drawn_as_rounding(difference: float, n: ExplanationNumbers) -> bool:
     """Whether a difference to p − t is one of rounding."""
     return bool(difference <= 1e-9 * np.abs(n.p_minus_t).max() + 2e-15)
 
 
-def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
+def pair_of_bars(axes: Axes, n: ExplanationNumbers, values: Floats, color: str) -> None:
     """Draw for each class what came out, in colour, beside p − t in grey."""
     x = np.arange(len(n.names))
     axes.bar(x - 0.2, values, 0.4, color=color)
@@ -119,7 +123,7 @@ def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
         if abs(right) > 0.2 * np.abs(n.p_minus_t).max():
             below = right < 0
             axes.annotate(
-                short(value, "+") if value else "0",
+                short_number(value, "+") if value else "0",
                 (i + 0.02, value),
                 (0, -2 if below else 2),
                 textcoords="offset points",
@@ -131,20 +135,20 @@ def pair_of_bars(axes: Axes, n: Numbers, values: Floats, color: str) -> None:
             )
     axes.margins(y=0.24)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".replace("-", "−", 1)))
-    by_class(axes, n)
+    label_classes(axes, n)
 
 
-def by_class(axes: Axes, n: Numbers) -> None:
+def label_classes(axes: Axes, n: ExplanationNumbers) -> None:
     """Name the classes below."""
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(n.names)), n.names)
     axes.tick_params(labelbottom=True)
     axes.set_xlabel("class")
     axes.grid(visible=False, axis="x")
-    mark(axes.get_xticklabels(), n)
+    mark_true_class(axes.get_xticklabels(), n)
 
 
-def heat(axes: Axes, values: Floats) -> None:
+def draw_heat(axes: Axes, values: Floats, visible: float) -> None:
     """Draw numbers on their colours: blue above 0, orange below."""
     most = float(np.abs(values).max()) or 1.0
     axes.imshow(values, cmap=SIGNS, vmin=-most, vmax=most, aspect="auto")
@@ -155,7 +159,7 @@ def heat(axes: Axes, values: Floats) -> None:
         axes.text(
             j,
             i,
-            cell(value),
+            heat_cell(value, visible),
             ha="center",
             va="center",
             fontsize=10,
@@ -164,22 +168,24 @@ def heat(axes: Axes, values: Floats) -> None:
         )
 
 
-def cell(value: float) -> str:
-    """Write a number for a cell, without the 0 before the point; what no one could read is ≈0."""
+def heat_cell(value: float, visible: float) -> str:
+    """Write a cell's number, without the 0 before the point, a small one's order; what no one could see is ≈0."""
     sign, size = "−" if value < 0 else "", abs(value)
     if size >= 1:
         return f"{sign}{size:.4g}" if size < 9999.5 else f"{sign}{size:.0e}"
     if size >= 0.0005:
         return sign + f"{size:.3f}".removeprefix("0")
+    if size >= visible:
+        return sign + f"{size:.0e}".replace("e-0", "e-")
     return "≈0" if value else "0"
 
 
-def short(value: float, sign: str = "") -> str:
+def short_number(value: float, sign: str = "") -> str:
     """Write a number with two decimals, a small one with its order."""
     return f"{value:{sign}{'.2f' if abs(value) >= 0.01 else '.1e'}}".replace("-", "−", int(value < 0))
 
 
-def mark(labels: Sequence[Any], n: Numbers) -> None:
+def mark_true_class(labels: Sequence[Any], n: ExplanationNumbers) -> None:
     """Set the true class off."""
     for index, label in enumerate(labels):
         if index % len(n.names) == n.true:

@@ -20,13 +20,13 @@ from mnist_trainer.figures.style import (
     VERMILLION,
     Floats,
     Record,
-    color,
     count_updates,
-    in_words,
+    drawing,
     label_ends,
+    mode_color,
     percentages,
-    picture,
     scale_for,
+    words_in_axes,
 )
 
 Label: TypeAlias = tuple[str, float, str]  # text, y, colour
@@ -42,7 +42,7 @@ def training_curves(record: Record, path: Path) -> None:
     and `validation` (mode: [update, loss, accuracy]).
     """
     window = max(1, len(record["steps"]) // 60)
-    with picture(path, 14, 6.4) as figure:
+    with drawing(path, 14, 6.4) as figure:
         figure.suptitle("Loss modes in lockstep: the same start, the same batches", fontsize=LARGEST)
         panels = figure.subplots(1, 2)
         for axes, key, column in zip(panels, ("loss", "accuracy"), (1, 2), strict=True):
@@ -52,7 +52,7 @@ def training_curves(record: Record, path: Path) -> None:
             axes.tick_params(labelsize=12)
             _scale(axes, key, shown, of_modes[0])
             if shown:
-                axes.legend(loc="best", fontsize=LARGE)
+                axes.legend(loc="best" if key == "loss" else "lower right", fontsize=LARGE)
             axes.set_title(key.capitalize(), fontsize=LARGER)
             axes.set_ylabel("nats per image" if key == "loss" else "share of the images", fontsize=LARGE)
         means = f"lines: training, mean of {window} updates; " if window > 1 else "lines: training; "
@@ -69,7 +69,7 @@ def gradient_differences(record: Record, path: Path) -> None:
     """
     first, *others = record["modes"]
     lines = max(1, len(others))
-    with picture(path, 15, 0.8 + 5.6 * lines) as figure:
+    with drawing(path, 15, 0.8 + 5.6 * lines) as figure:
         figure.suptitle(f"How far from {first}? Relative differences", fontsize=LARGEST)
         panels = figure.subplots(lines, 2, squeeze=False, width_ratios=(1.15, 1))
         for (same, own), mode in zip(panels, others, strict=False):
@@ -77,22 +77,22 @@ def gradient_differences(record: Record, path: Path) -> None:
             _drift(own, record, mode)
         if not others:
             for axes in panels[0]:
-                _relative(axes, ())
+                _relative(axes, (), first)
 
 
 def _mode(axes: Axes, record: Record, index: int, key: str, column: int, window: int) -> list[float]:
     """Draw a mode's curve and dots; return what is to be seen."""
     mode = record["modes"][index]
-    values = finite_start(record[key].get(mode, ()))
+    values = finite_part_of_curve(record[key].get(mode, ()))
     steps = np.array(record["steps"])[: len(values)]
     style: Record = FIRST if index == 0 else {"linewidth": 2.2, "linestyle": DASHES[(index - 1) % len(DASHES)]}
     stops = f" (ends after {len(values):,} updates)" if len(values) < len(record["steps"]) else ""
-    smooth = running_mean(values, window)
-    axes.plot(steps, smooth, color=color(index), label=mode + stops, zorder=2 + index, **style)
+    smooth = running_mean_of_curve(values, window)
+    axes.plot(steps, smooth, color=mode_color(index), label=mode + stops, zorder=2 + index, **style)
     if stops and len(values):
-        axes.plot(steps[-1], smooth[-1], "X", color=color(index), markersize=11, zorder=20)
+        axes.plot(steps[-1], smooth[-1], "X", color=mode_color(index), markersize=11, zorder=20)
     points = [row for row in record["validation"].get(mode, ()) if np.isfinite(row[column])]
-    face = "white" if index == 0 else color(index)
+    face = "white" if index == 0 else mode_color(index)
     axes.plot(
         [row[0] for row in points],
         [row[column] for row in points],
@@ -100,7 +100,7 @@ def _mode(axes: Axes, record: Record, index: int, key: str, column: int, window:
         marker="o",
         markersize=11 if index == 0 else 5,
         markerfacecolor=face,
-        markeredgecolor=color(index),
+        markeredgecolor=mode_color(index),
         zorder=10 + index,
     )
     # of the accuracy not the first few updates, when it is that of chance
@@ -135,7 +135,7 @@ def _gradients(axes: Axes, record: Record, mode: str) -> None:
         bound = found.get(f"{prefix}bound", ())
         labels += _differences(axes, steps, bound, f"bound, {dtype}", GREY, dashed=True)
     axes.set_title(f"{mode}: gradients at the same parameters", fontsize=LARGER)
-    _relative(axes, labels)
+    _relative(axes, labels, record["modes"][0])
 
 
 def _drift(axes: Axes, record: Record, mode: str) -> None:
@@ -151,7 +151,7 @@ def _drift(axes: Axes, record: Record, mode: str) -> None:
     elif len(drift) and not drift.any():
         labels = [("drift: equal to the last bit", 0.0, PURPLE)]
     axes.set_title(f"{mode}: parameters, trained on its own", fontsize=LARGER)
-    _relative(axes, labels)
+    _relative(axes, labels, record["modes"][0])
 
 
 def _differences(
@@ -164,31 +164,31 @@ def _differences(
     if not drawn.any():
         return [(f"{name}: equal to the last bit", 0.0, colour)] if len(sizes) and not sizes.any() else []
     axes.plot(along[drawn], sizes[drawn], color=colour, linestyle="none", marker=".", markersize=2, alpha=0.25)
-    mean = np.exp(running_mean(np.log(sizes[drawn]), max(1, int(drawn.sum()) // 60)))
+    mean = np.exp(running_mean_of_curve(np.log(sizes[drawn]), max(1, int(drawn.sum()) // 60)))
     axes.plot(along[drawn], mean, color=colour, linewidth=1.6 if dashed else 2.4, linestyle="--" if dashed else "-")
     return [(name, float(mean[-1]), colour)]
 
 
-def _relative(axes: Axes, labels: Sequence[Label]) -> None:
+def _relative(axes: Axes, labels: Sequence[Label], first: str) -> None:
     count_updates(axes, fontsize=LARGE)
-    axes.set_ylabel("‖difference‖ / ‖first‖", fontsize=LARGE)
+    axes.set_ylabel(f"‖difference‖ / ‖{first}‖", fontsize=LARGE)
     axes.tick_params(labelsize=12)
     if axes.lines:
         axes.set_yscale("log")
         label_ends(axes, labels, fontsize=LARGE)
     else:
         words = labels[0][0] if labels else "nothing to compare"
-        in_words(axes, words, fontsize=LARGE)
+        words_in_axes(axes, words, fontsize=LARGE)
 
 
-def finite_start(values: Sequence[float]) -> Floats:
+def finite_part_of_curve(values: Sequence[float]) -> Floats:
     """Return the values before the first one that isn't finite."""
     array = np.array(values, dtype=np.float64)
     broken = np.flatnonzero(~np.isfinite(array))
     return array[: broken[0]] if broken.size else array
 
 
-def running_mean(values: Floats, window: int) -> Floats:
+def running_mean_of_curve(values: Floats, window: int) -> Floats:
     """Return the means of `window` neighbours, of fewer at the ends."""
     if not values.size:
         return values

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from mnist_trainer.figures.style import BLUE, GREEN, GREY, VERMILLION, picture
+from mnist_trainer.figures.style import BLUE, GREEN, GREY, VERMILLION, drawing
 
 MOST_IMAGES = 24
 COLUMNS = 3
@@ -29,7 +29,7 @@ def seen_images(
     shown = min(len(images), MOST_IMAGES)
     columns = min(shown, COLUMNS)
     rows = math.ceil(shown / columns)
-    with picture(path, 4.6 * columns, 2.1 * rows + 0.3) as figure:
+    with drawing(path, 4.6 * columns, 2.1 * rows + 0.3) as figure:
         if shown < len(images):
             figure.suptitle(f"the first {shown} of {len(images):,}")
         grid = figure.subplots(rows, 2 * columns, squeeze=False, width_ratios=[1, 1.35] * columns)

@@ -15,10 +15,10 @@ from mnist_trainer.figures.style import (
     LARGEST,
     Floats,
     Record,
-    color,
+    drawing,
     label_ends,
     major_ticks_only,
-    picture,
+    mode_color,
     whole_numbers,
 )
 
@@ -32,7 +32,7 @@ THRESHOLDS = (
     ("right", 103.97, "exp is 0 in float32", "left"),
 )
 FURTHEST = {"wrong": 1000.0, "right": 60.0}  # of the errors: nothing new happens from there to 1e4
-LEAST_ERROR, GREATEST_ERROR = 1e-9, 30.0
+LEAST, GREATEST_ERROR = 1e-9, 30.0
 WIDTHS = (11.0, 6.5, 4.4, 2.8, 1.6)
 
 
@@ -42,12 +42,12 @@ def saturation(record: Record, path: Path) -> None:
     The record is that of the saturation study: `scales`, `curves` (mode, rows, loss_error, gradient_error, …) and
     `events` (mode, rows, what, scale). A curve ends at ▲ where it becomes infinite, at ✕ where it becomes NaN.
     """
-    with picture(path, 15, 10) as figure:
+    with drawing(path, 15, 10) as figure:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
         for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
             for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
-                axes.set(yscale="log", ylim=(LEAST_ERROR, GREATEST_ERROR))
+                down_to_zero(axes, GREATEST_ERROR)
                 axes.set_ylabel(f"relative error of the {of}", fontsize=LARGE)
                 axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
                 _panel(axes, record, rows, of, f"{of}_error", FURTHEST[rows], 0.3)
@@ -55,7 +55,7 @@ def saturation(record: Record, path: Path) -> None:
 
 def parting_of_ways(record: Record, path: Path) -> None:
     """Draw to `path` what each mode returns for wrong rows, the loss and the gradient, and the loss of right rows."""
-    with picture(path, 15, 10.5) as figure:
+    with drawing(path, 15, 10.5) as figure:
         figure.suptitle("The worse the mistake, the more a loss should say (float32)", fontsize=LARGEST)
         grid = figure.add_gridspec(2, 2, height_ratios=(1.35, 1))
         loss, gradient, right = (figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
@@ -63,7 +63,7 @@ def parting_of_ways(record: Record, path: Path) -> None:
         whole_numbers(loss.yaxis)
         gradient.set(ylim=(-1.15, 0.15))
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
-        right.set(yscale="log", ylim=(1e-9, 3))
+        down_to_zero(right, 3)
         for axes, rows, of, title, label, height in (
             (loss, "wrong", "loss", "A wrong image: its loss", "loss (nats)", 0.02),
             (gradient, "wrong", "gradient_at_true", "A wrong image: the gradient at its true class", "dL/dz", 0.3),
@@ -78,8 +78,8 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
     """Draw and label what each mode's loss or gradient, or its error, is over the gaps; the axes have their limits."""
     low, high = axes.get_ylim()
     scales, labels = np.array(record["scales"]), []
-    for index, curve, events in modes(record, rows):
-        values = largest_nearby(curve[key]) if key.endswith("error") else np.array(curve[key], dtype=np.float64)
+    for index, curve, events in drawn_modes(record, rows):
+        values = error_envelope(curve[key]) if key.endswith("error") else np.array(curve[key], dtype=np.float64)
         drawn = np.where(np.isposinf(values), high, np.clip(values, low, high))
         end = drawn[scales <= furthest]
         _line(axes, scales[scales <= furthest], end, index)
@@ -92,18 +92,24 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
                     scales[first],
                     at,
                     marker,
-                    color=color(index),
+                    color=mode_color(index),
                     markersize=13,
                     markeredgecolor="white",
                     clip_on=False,
                     zorder=9,
                 )
-        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, color(index)))
+        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, mode_color(index)))
     label_ends(axes, labels, fontsize=LARGE)
     _gaps(axes, record, rows, furthest, height)
 
 
-def modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
+def down_to_zero(axes: Axes, greatest: float) -> None:
+    """Make the y-axis logarithmic, and let what is too small for it, 0 as well, lie at its end."""
+    axes.set(yscale="log", ylim=(LEAST, greatest))
+    axes.set_yticks([LEAST, 1e-7, 1e-5, 1e-3, 1e-1], [f"0, or\n< {LEAST:.0e}", "1e-07", "1e-05", "0.001", "0.1"])
+
+
+def drawn_modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[str, float]]]:
     """List each mode's index, curve and events (what: scale) for a kind of rows."""
     curves = [one for one in record["curves"] if one["rows"] == rows]
     found: list[tuple[int, Record, Mapping[str, float]]] = []
@@ -122,20 +128,20 @@ def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> s
     if off == start:
         return f"another {of}"
     if broken is not None:
-        return f"{first_not_finite(values)} from {broken:.0f}"
+        return f"{inf_or_nan_label(values)} from {broken:.3g}"
     if of == "loss" and "loss stays the same" in events:
         return f"stuck at {values[-1]:.3g}"
     if vanishes is not None:
-        return f"0 from {vanishes:.0f}"
-    return "only rounding" if off is None else f"off from {off:.0f}"
+        return f"0 from {vanishes:.3g}"
+    return "only rounding" if off is None else f"off from {off:.3g}"
 
 
-def first_not_finite(values: Sequence[float]) -> str:
+def inf_or_nan_label(values: Sequence[float]) -> str:
     """Write the first value that is inf or nan."""
     return next((f"{value}".replace("inf", "∞") for value in values if not math.isfinite(value)), "inf or nan")
 
 
-def largest_nearby(errors: Sequence[float]) -> Floats:
+def error_envelope(errors: Sequence[float]) -> Floats:
     """Return the largest of each error and the four before it, for rounding jumps; what is not finite stays."""
     values = np.array(errors, dtype=np.float64)
     padded = np.pad(np.where(np.isfinite(values), values, 0), (4, 0), mode="symmetric")
@@ -145,7 +151,7 @@ def largest_nearby(errors: Sequence[float]) -> Floats:
 def _line(axes: Axes, scales: Floats, values: Floats, index: int) -> None:
     """Draw a curve, thinner than the one before, so that where curves coincide all are seen."""
     width = WIDTHS[min(index, len(WIDTHS) - 1)]
-    axes.plot(scales, values, color=color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
+    axes.plot(scales, values, color=mode_color(index), linewidth=width, alpha=0.4 if index == 0 else 1)
 
 
 def _gaps(axes: Axes, record: Record, rows: str, furthest: float, height: float) -> None:

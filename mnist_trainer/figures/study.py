@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,9 +12,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, in_words, picture, scale_for
+from mnist_trainer.figures.style import BLUE, GREY, VERMILLION, drawing, scale_for, words_in_axes
 
-GOOD = "viridis_r"
+DARK_LOW, DARK_HIGH = "viridis", "viridis_r"
+"""What is good is dark: a light line is hardly seen on white."""
+ROOM = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+"""Behind a word that lines go through."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class StudyLines:
 
 def study_history(study: StudyLines, path: Path) -> None:
     """Draw each trial's value with the best so far, and the curves by epoch, a pruned trial's in another colour."""
-    with picture(path, 12, 4.6) as figure:
+    with drawing(path, 12, 4.6) as figure:
         left, right = figure.subplots(1, 2)
         _history(left, study)
         _curves(right, study)
@@ -54,7 +58,7 @@ def study_history(study: StudyLines, path: Path) -> None:
 
 def study_parameters(study: StudyLines, path: Path) -> None:
     """Draw how much each hyperparameter mattered, and every finished trial as a line across its values."""
-    with picture(path, 12, 4.6) as figure:
+    with drawing(path, 12, 4.6) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 2))
         _importance(left, study)
         _parallel(figure, right, study)
@@ -65,7 +69,7 @@ def _history(axes: Axes, study: StudyLines) -> None:
     axes.set(title="Trials and the best so far", xlabel="trial", ylabel=study.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not done:
-        in_words(axes, "no trial has finished")
+        words_in_axes(axes, "no trial has finished")
         return
     numbers, values = [each.number for each in done], np.array([each.value for each in done], dtype=np.float64)
     axes.plot(numbers, values, "o", color=BLUE, markersize=5, alpha=0.7, label="finished")
@@ -92,13 +96,12 @@ def _curves(axes: Axes, study: StudyLines) -> None:
         name, color = ("pruned", VERMILLION) if each.pruned else ("not pruned", BLUE)
         epochs, values = [pair[0] for pair in each.curve], [pair[1] for pair in each.curve]
         label = None if name in told else name
-        axes.plot(epochs, values, color=color, alpha=0.5, linewidth=1.2, label=label)
-        if each.pruned:
-            axes.plot(epochs[-1], values[-1], "x", color=color, markersize=5)
+        mark: dict[str, Any] = {"marker": "x", "markersize": 5, "markevery": [-1]} if each.pruned else {}
+        axes.plot(epochs, values, color=color, alpha=0.7, linewidth=1.2, label=label, **mark)
         told.add(name)
         drawn += values
     if not drawn:
-        in_words(axes, "no trial has reported an epoch")
+        words_in_axes(axes, "no trial has reported an epoch")
         return
     scale_for(axes, drawn)
     axes.legend(loc="best")
@@ -107,7 +110,7 @@ def _curves(axes: Axes, study: StudyLines) -> None:
 def _importance(axes: Axes, study: StudyLines) -> None:
     axes.set(title="Importance", xlabel=f"share for {study.objective}")
     if not study.importance:
-        in_words(axes, "too few trials to tell")
+        words_in_axes(axes, "too few trials to tell")
         return
     ordered = sorted(study.importance.items(), key=lambda item: item[1])
     axes.barh([key for key, _ in ordered], [value for _, value in ordered], color=BLUE)
@@ -118,12 +121,12 @@ def _parallel(figure: Figure, axes: Axes, study: StudyLines) -> None:
     axes.set_title("Finished trials across their values")
     done = study.finished
     if not done:
-        in_words(axes, "no trial has finished")
+        words_in_axes(axes, "no trial has finished")
         return
     values = np.array([each.value for each in done], dtype=np.float64)
     order = np.argsort(-values if study.minimized else values)  # the best on top
     norm = Normalize(float(values.min()), float(values.max()))
-    colors = ScalarMappable(norm, GOOD if study.minimized else GOOD.removesuffix("_r"))
+    colors = ScalarMappable(norm, DARK_LOW if study.minimized else DARK_HIGH)
     scales = [_Scale.of([each.params[key] for each in done if key in each.params]) for key in study.keys]
     for index in order:
         each = done[index]
@@ -134,8 +137,9 @@ def _parallel(figure: Figure, axes: Axes, study: StudyLines) -> None:
         axes.plot(range(len(study.keys)), heights, color=colors.to_rgba(values[index]), alpha=0.7, linewidth=1.4)
     for column, scale in enumerate(scales):
         for height, text in scale.ticks():
-            axes.text(column, height, f" {text}", fontsize=8, va="center", color=GREY)
+            axes.text(column + 0.02, height, text, fontsize=8, va="center", color=GREY, bbox=ROOM)
     axes.set_xticks(range(len(study.keys)), study.keys)
+    axes.spines["left"].set_visible(False)
     axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.1, len(study.keys) - 0.6))
     figure.colorbar(colors, ax=axes, label=study.objective)
 

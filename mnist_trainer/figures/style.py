@@ -55,7 +55,7 @@ Series: TypeAlias = Sequence[tuple[int, float]]
 
 
 @contextlib.contextmanager
-def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figure]:
+def drawing(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figure]:
     """Give a figure of so many inches to draw on, written to `path` at the block's end, whole or not at all.
 
     It is a PNG but for a path that ends in .svg or .pdf. Raises `OSError` naming the file.
@@ -67,18 +67,18 @@ def picture(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figu
         canvas = FigureCanvasAgg(figure)
         yield figure
         if isinstance(path, Path) and path.suffix in (".svg", ".pdf"):
-            with whole(path) as target:
+            with whole_picture(path) as target:
                 figure.savefig(target, format=path.suffix[1:])
             return
         # `savefig` would lay it out and draw it twice: 0.5 s a picture instead of 0.25 s.
         canvas.draw()  # type: ignore[no-untyped-call]
         pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-        with whole(path) as target:
+        with whole_picture(path) as target:
             imsave(target, np.asarray(pixels), format="png", dpi=DOTS_PER_INCH)
 
 
 @contextlib.contextmanager
-def whole(path: Path | BinaryIO) -> Iterator[BinaryIO]:
+def whole_picture(path: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Give what to write to in place of a file, which it replaces if nothing breaks off the block."""
     if not isinstance(path, Path):
         yield path
@@ -90,7 +90,7 @@ def whole(path: Path | BinaryIO) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def as_arrays(series: Series) -> tuple[Floats, Floats]:
+def drawable_series(series: Series) -> tuple[Floats, Floats]:
     """Return steps and values; infinities as NaN, which leaves a gap in a line."""
     steps = np.array([step for step, _ in series], dtype=np.float64)
     values = np.array([value for _, value in series], dtype=np.float64)
@@ -127,7 +127,7 @@ def percentages(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
 
 
-def in_words(axes: Axes, words: str, **options: Any) -> None:
+def words_in_axes(axes: Axes, words: str, **options: Any) -> None:
     """Write words into the middle of axes that show nothing."""
     axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, **options)
 
@@ -140,7 +140,7 @@ def scale_for(axes: Axes, values: Sequence[float]) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def color(index: int) -> str:
+def mode_color(index: int) -> str:
     """Return the colour of the mode at an index; after ten they begin again."""
     colors = PALETTE + MORE_COLORS
     return colors[index % len(colors)]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 
-from mnist_trainer.figures.style import PALETTE, Floats, Series, count_updates, percentages, picture, scale_for
+from mnist_trainer.figures.style import PALETTE, Floats, Series, count_updates, drawing, percentages, scale_for
 
 REFERENCE = "fused"  # the first mode if it is there, as in the paired differences
 Run: TypeAlias = Mapping[str, Series]
@@ -33,7 +33,7 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
     runs recorded are drawn.
     """
     runs = dict(sorted(runs.items(), key=lambda item: item[0] != REFERENCE))
-    with picture(path, 12, 8.4) as figure:
+    with drawing(path, 12, 8.4) as figure:
         panels = figure.subplots(2, 2).flatten()
         for axes, (metric, title, label) in zip(panels, PANELS, strict=False):
             shown: list[float] = []
@@ -52,11 +52,11 @@ def mode_curves(runs: Mapping[str, Sequence[Run]], path: Path) -> None:
         figure.suptitle(", ".join(runs) + (": mean over the runs, band from least to most" if several else ""))
 
 
-def _style(index: int) -> dict[str, object]:
-    return {"color": _color(index), **LINES[min(index, len(LINES) - 1)]}
+def _line_style(index: int) -> dict[str, object]:
+    return {"color": _mode_color(index), **LINES[min(index, len(LINES) - 1)]}
 
 
-def _table(series: Sequence[Series]) -> tuple[Floats, Floats]:
+def _common_steps(series: Sequence[Series]) -> tuple[Floats, Floats]:
     """Return the steps that all have, and the values (run, step); what isn't finite is NaN."""
     records = [dict(one) for one in series if one]
     steps = sorted(set.intersection(*(set(record) for record in records))) if records else []
@@ -65,13 +65,13 @@ def _table(series: Sequence[Series]) -> tuple[Floats, Floats]:
 
 
 def _mean_and_band(axes: Axes, index: int, mode: str, series: Sequence[Series]) -> list[float]:
-    steps, values = _table(series)
+    steps, values = _common_steps(series)
     if not steps.size:
         return []
     mean = values.mean(axis=0)
-    style = _style(index)
+    style = _line_style(index)
     count = len(values)
-    label = f"{mode} ({_runs(count)})"
+    label = f"{mode} ({_runs_label(count)})"
     marker = "o" if len(steps) < 3 else None
     axes.plot(steps, mean, label=label, marker=marker, **style)  # type: ignore[arg-type]
     if count > 1:
@@ -91,7 +91,7 @@ def _differences(axes: Axes, runs: Mapping[str, Sequence[Run]]) -> None:
             (one.get(metric, ()), other.get(metric, ())) for one, other in zip(runs[first], runs[mode], strict=False)
         ]
         pairs = [pair for pair in pairs if all(pair)]
-        steps, values = _table([series for pair in pairs for series in pair])
+        steps, values = _common_steps([series for pair in pairs for series in pair])
         if not steps.size:
             continue
         sizes = np.abs(values[1::2] - values[0::2])
@@ -99,8 +99,8 @@ def _differences(axes: Axes, runs: Mapping[str, Sequence[Run]]) -> None:
             equal.append(mode)
             continue
         mean = sizes.mean(axis=0)
-        label = f"{mode} ({_runs(len(pairs))})"
-        axes.plot(steps, np.where(mean > 0, mean, np.nan), color=_color(index), linewidth=1.5, label=label)
+        label = f"{mode} ({_runs_label(len(pairs))})"
+        axes.plot(steps, np.where(mean > 0, mean, np.nan), color=_mode_color(index), linewidth=1.5, label=label)
     name = {key: title for key, title, _ in PANELS}[metric].lower()
     axes.set(title=f"Distance to {first}: mean size of the difference", ylabel=f"{name} (nats per image)")
     count_updates(axes)
@@ -112,9 +112,9 @@ def _differences(axes: Axes, runs: Mapping[str, Sequence[Run]]) -> None:
         axes.text(0.5, 0.02, remark, ha="center", va="bottom", transform=axes.transAxes)
 
 
-def _color(index: int) -> str:
+def _mode_color(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
-def _runs(count: int) -> str:
+def _runs_label(count: int) -> str:
     return "1 run" if count == 1 else f"{count} runs"

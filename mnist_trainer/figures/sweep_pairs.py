@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mnist_trainer.figures.style import BLUE, VERMILLION, picture
+from mnist_trainer.figures.style import BLUE, VERMILLION, drawing
 
 MOST_ROWS = 8
 MOST_NAMED = 12
@@ -31,12 +31,12 @@ def paired_differences(comparisons: Sequence[Mapping[str, Any]], path: Path) -> 
     found = [each for each in comparisons if each["seeds"]]
     shown = found[:MOST_ROWS]
     lines = [min(len(each["seeds"]), MOST_NAMED) + 3 for each in shown]
-    with picture(path, 12, 1.6 + sum(0.25 * count + 0.75 for count in lines)) as figure:
+    with drawing(path, 12, 1.6 + sum(0.25 * count + 0.75 for count in lines)) as figure:
         rows = figure.subplots(len(shown), len(PANELS), squeeze=False, height_ratios=lines)
         for each, row in zip(shown, rows, strict=True):
             for axes, (key, label, unit, factor, least) in zip(row, PANELS, strict=True):
                 _differences(axes, each["seeds"], each[key], factor)
-                _scale(axes, [factor * value for value in _shown(each[key])], least, f"{label} ({{}}{unit})")
+                _scale(axes, [factor * value for value in _drawn(each[key])], least, f"{label} ({{}}{unit})")
             row[1].set_yticklabels([])
             title = f"{each['mode']} − {each['reference']}"
             row[0].set_title("\n".join(filter(None, [title, each["setting"]])), loc="left", fontweight="bold")
@@ -62,7 +62,7 @@ def _differences(axes: Axes, seeds: Sequence[int], numbers: Mapping[str, Any], f
     if count > 1:
         axes.plot([mean], [MEAN], "D", color=VERMILLION, markersize=9)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
-    axes.text(0.99, 0.98, _remark(numbers), ha="right", va="top", transform=axes.transAxes, bbox=box)
+    axes.text(0.99, 0.98, _pairs_remark(numbers), ha="right", va="top", transform=axes.transAxes, bbox=box)
     named = [f"seed {seed}" for seed in seeds] if count <= MOST_NAMED else [f"{count} seeds"]
     places = heights if count <= MOST_NAMED else [sum(heights) / count]
     axes.set_yticks([*places, *([MEAN] if count > 1 else [])], [*named, *(["mean"] if count > 1 else [])])
@@ -71,11 +71,11 @@ def _differences(axes: Axes, seeds: Sequence[int], numbers: Mapping[str, Any], f
     axes.grid(axis="y", visible=False)
 
 
-def _shown(numbers: Mapping[str, Any]) -> list[float]:
+def _drawn(numbers: Mapping[str, Any]) -> list[float]:
     return [*numbers["values"], *(numbers[end] for end in ("low", "high") if numbers[end] is not None)]
 
 
-def _remark(numbers: Mapping[str, Any]) -> str:
+def _pairs_remark(numbers: Mapping[str, Any]) -> str:
     values, low, high = numbers["values"], numbers["low"], numbers["high"]
     if len(values) == 1:
         return "one pair: no interval"

@@ -11,10 +11,10 @@ from mnist_trainer.figures.style import (
     LARGER,
     LARGEST,
     Record,
-    color,
+    drawing,
     logarithmic,
     major_ticks_only,
-    picture,
+    mode_color,
     whole_numbers,
 )
 
@@ -33,7 +33,7 @@ def loss_times(record: Sequence[Record], path: Path) -> None:
         size = one["batch_size"], one["classes"]
         times.setdefault(one["mode"], {})[size] = 1e6 * (one["forward_seconds"] + one["backward_seconds"])
     sizes = {size for of_mode in times.values() for size in of_mode}
-    with picture(path, 13, 7.5) as figure:
+    with drawing(path, 13, 7.5) as figure:
         figure.suptitle("What the loss alone costs: forward and backward, float32", fontsize=LARGEST)
         panels = figure.subplots(2, 2, height_ratios=(2, 1), sharex="col", sharey="row")
         if sizes:
@@ -43,8 +43,9 @@ def loss_times(record: Sequence[Record], path: Path) -> None:
             over_classes = sorted(size for size in sizes if size[0] == batch)
             _column(panels[:, 0], times, over_batches, 0, "batch size", f"{fewest} classes")
             _column(panels[:, 1], times, over_classes, 1, "classes", f"batches of {batch}")
-            panels[0, 0].set_ylabel("time (µs)", fontsize=LARGE)
-            panels[1, 0].set_ylabel(f"÷ {next(iter(times))}", fontsize=LARGE)
+            for above, below in panels.T:
+                above.set_ylabel("time (µs)", fontsize=LARGE)
+                below.set_ylabel(f"÷ {next(iter(times))}", fontsize=LARGE)
             panels[1, 0].set_ylim(0, 1.1 * panels[1, 0].get_ylim()[1])
             panels[0, 0].legend(loc="upper left", fontsize=LARGE)
 
@@ -57,9 +58,9 @@ def _column(
     along = [size[axis] for size in sizes]
     for index, (mode, of_mode) in enumerate(times.items()):
         values = [of_mode.get(size, math.nan) for size in sizes]
-        above.plot(along, values, marker="o", color=color(index), linewidth=2, label=mode)
+        above.plot(along, values, marker="o", color=mode_color(index), linewidth=2, label=mode)
         ratios = [value / first.get(size, math.nan) for value, size in zip(values, sizes, strict=True)]
-        below.plot(along, ratios, marker="o", color=color(index), linewidth=2)
+        below.plot(along, ratios, marker="o", color=mode_color(index), linewidth=2)
         known = [(where, ratio) for where, ratio in zip(along, ratios, strict=True) if math.isfinite(ratio)]
         if index and known:
             below.annotate(
@@ -68,7 +69,7 @@ def _column(
                 xytext=(6, 0),
                 textcoords="offset points",
                 va="center",
-                color=color(index),
+                color=mode_color(index),
                 fontsize=LARGE,
                 weight="bold",
             )

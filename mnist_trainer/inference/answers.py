@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.inference.classifier import Classifier, softmax
-from mnist_trainer.inference.images import as_labels
+from mnist_trainer.inference.classifier import Classifier, class_probabilities
+from mnist_trainer.inference.images import as_class_numbers
 from mnist_trainer.inference.scores import Scores, scores_of
 from mnist_trainer.kernels.arrays import Array, Indices
 
@@ -26,9 +26,9 @@ class Answers:
     @classmethod
     def of(cls, classifier: Classifier, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> "Answers":
         """Ask a model."""
-        known = as_labels(labels, len(images), len(classifier.class_names))
+        known = as_class_numbers(labels, len(images), len(classifier.class_names))
         logits = classifier.logits(images)
-        return cls(classifier, images, known, softmax(logits), scores_of(logits, known))
+        return cls(classifier, images, known, class_probabilities(logits), scores_of(logits, known))
 
     @property
     def predicted(self) -> Indices:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.inference.model_file import Description
-from mnist_trainer.inference.pictures import ENDINGS, FORMATS, prepared, read_picture
+from mnist_trainer.inference.pictures import ENDINGS, FORMATS, prepared_picture, read_picture
 from mnist_trainer.inference.preparation import Prepared
 
 STDIN = "-"
@@ -19,13 +19,13 @@ def read_chosen(given: Sequence[str], description: Description) -> Iterator[tupl
     """Read what is given, as (name, picture) in the order given; raises `DataError` that says what would fit."""
     for each in given:
         if each == STDIN:
-            yield "standard input", prepared(io.BytesIO(sys.stdin.buffer.read()), "standard input", description)
+            yield "standard input", prepared_picture(io.BytesIO(sys.stdin.buffer.read()), "standard input", description)
         else:
-            for path in files_of(each):
+            for path in picture_files(each):
                 yield str(path), read_picture(path, description)
 
 
-def files_of(given: str) -> list[Path]:
+def picture_files(given: str) -> list[Path]:
     """Return the file of that name, the pictures in the folder, or the files that fit the pattern, sorted."""
     path = Path(given).expanduser()
     if not given.strip():

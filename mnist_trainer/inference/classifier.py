@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_trainer import registry
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.inference.images import as_batch, as_labels
+from mnist_trainer.inference.images import as_class_numbers, images_as_batch
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.scores import Scores, scores_of
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.kernels.pixels import scale_pixels
 from mnist_trainer.layer_list import build_list
 from mnist_trainer.model import Sequential
-from mnist_trainer.parameter_files import fill
+from mnist_trainer.parameter_files import fill_parameters
 
 BATCH = 256
 
@@ -33,7 +33,7 @@ class Classifier:
         self.description = description
         self.class_names = tuple(description.class_names)
         self.image_shape = height, width, channels = tuple(description.image_shape)
-        layers = layers_of(description, origin)
+        layers = layers_of_model_file(description, origin)
         try:
             rng = np.random.default_rng(0)  # its initial values are overwritten
             self._model = Sequential(layers, (height, width, channels), BATCH, description.dtype, rng)
@@ -41,7 +41,7 @@ class Classifier:
             raise DataError(f"{origin}: its layers don't fit: {error}") from error
         if self._model.out_shape != (description.classes,):
             raise DataError(f"{origin}: its layers end in {self._model.out_shape}, for {description.classes} classes")
-        fill(arrays, self._model.arrays, origin)
+        fill_parameters(arrays, self._model.arrays, origin)
         self._inputs: Array = np.empty((BATCH, *self.image_shape), description.dtype)
         self._turn = threading.Lock()  # the layers' buffers are one caller's at a time
 
@@ -74,11 +74,11 @@ class Classifier:
 
     def probabilities(self, images: ArrayLike) -> Array:
         """Return the classes' probabilities (N, C)."""
-        return softmax(self.logits(images))
+        return class_probabilities(self.logits(images))
 
     def logits(self, images: ArrayLike) -> Array:
         """Return what softmax makes probabilities of (N, C)."""
-        batch = as_batch(images, self.image_shape)
+        batch = images_as_batch(images, self.image_shape)
         logits: Array = np.empty((len(batch), self.description.classes), self.description.dtype)
         with self._turn:
             for start in range(0, len(batch), BATCH):
@@ -98,21 +98,21 @@ class Classifier:
 
     def evaluate(self, images: ArrayLike, labels: ArrayLike) -> Scores:
         """Tell how well it does on images whose classes' numbers are known."""
-        batch = as_batch(images, self.image_shape)
-        return scores_of(self.logits(batch), as_labels(labels, len(batch), self.description.classes))
+        batch = images_as_batch(images, self.image_shape)
+        return scores_of(self.logits(batch), as_class_numbers(labels, len(batch), self.description.classes))
 
 
-def softmax(logits: Array) -> Array:
+def class_probabilities(logits: Array) -> Array:
     """Return e^z_i / Σ_j e^z_j over the last axis."""
     p: Array = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     p /= p.sum(axis=1, keepdims=True)
     return p
 
 
-def layers_of(description: Description, origin: Path) -> list[Any]:
+def layers_of_model_file(description: Description, origin: Path) -> list[Any]:
     """Make the layers; raises `DataError` that names a plugin that is wanted, or a layer that is none."""
     try:
-        if not kinds_of(description.layers) <= set(
+        if not layer_kinds(description.layers) <= set(
             registry.layers
         ):  # else they are registered here: by a notebook, say
             registry.import_plugins(description.plugins)
@@ -123,8 +123,8 @@ def layers_of(description: Description, origin: Path) -> list[Any]:
         raise DataError(f"{origin}: {error}{where if own else ''}") from error
 
 
-def kinds_of(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+def layer_kinds(entries: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the kinds of the layers in a list, and of those inside them."""
     found = {str(entry.get("kind")) for entry in entries}
     lists = [entry["layers"] for entry in entries if isinstance(entry.get("layers"), list)]
-    return found.union(*(kinds_of([each for each in inner if isinstance(each, Mapping)]) for inner in lists))
+    return found.union(*(layer_kinds([each for each in inner if isinstance(each, Mapping)]) for inner in lists))

@@ -9,13 +9,13 @@ from mnist_trainer.errors import DataError
 from mnist_trainer.kernels.arrays import Indices, Shape
 
 
-def as_batch(images: ArrayLike, shape: Shape) -> NDArray[Any]:
+def images_as_batch(images: ArrayLike, shape: Shape) -> NDArray[Any]:
     """Return images as (N, height, width, channels), bytes or numbers from 0 to 1.
 
     One or many, and where there is one channel with or without its axis. Raises `DataError` for anything else.
     """
-    array = as_array(images, "images")
-    check_values(array)
+    array = any_as_array(images, "images")
+    check_pixel_values(array)
     height, width, channels = shape
     forms = [shape, (height, width)] if channels == 1 else [shape]
     if array.shape in forms:
@@ -28,7 +28,7 @@ def as_batch(images: ArrayLike, shape: Shape) -> NDArray[Any]:
     raise DataError(f"images of shape {array.shape}: must be {fitting}, or one without the N{advice}")
 
 
-def check_values(array: NDArray[Any]) -> None:
+def check_pixel_values(array: NDArray[Any]) -> None:
     """Raise `DataError` unless these are bytes, or numbers from 0 to 1."""
     if array.dtype == np.uint8:
         return
@@ -45,9 +45,9 @@ def check_values(array: NDArray[Any]) -> None:
         raise DataError(f"images hold numbers from {least:g} to {most:g}: must be from 0 to 1{advice}")
 
 
-def as_labels(labels: ArrayLike, samples: int, classes: int) -> Indices:
+def as_class_numbers(labels: ArrayLike, samples: int, classes: int) -> Indices:
     """Return class numbers (N,); raises `DataError` if they are anything else, or not one an image."""
-    array = as_array(labels, "labels")
+    array = any_as_array(labels, "labels")
     if array.ndim == 0:
         array = array.reshape(1)
     if array.shape != (samples,):
@@ -60,7 +60,7 @@ def as_labels(labels: ArrayLike, samples: int, classes: int) -> Indices:
     return array.astype(np.intp)
 
 
-def as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+def any_as_array(values: ArrayLike, what: str) -> NDArray[Any]:
     """Return an array of anything that is one; raises `DataError`."""
     try:
         array = np.asarray(values)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mnist_trainer import __version__
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import naming, replacing
+from mnist_trainer.files import naming_file, replacing
 from mnist_trainer.inference.classifier import Classifier
-from mnist_trainer.inference.onnx_graph import Graph
+from mnist_trainer.inference.onnx_graph import OnnxGraph
 from mnist_trainer.inference.onnx_layers import add_layers
 
 OPSET = 20
@@ -30,22 +30,22 @@ def export(classifier: Classifier, path: Path, kind: Input = "uint8") -> float:
 
     Raises `ConfigError` naming a layer that has no export, or without the extra, and `OSError`.
     """
-    onnx, onnxruntime = _libraries()
-    model = graph_of(classifier, kind)
+    onnx, onnxruntime = _onnx_libraries()
+    model = onnx_model(classifier, kind)
     content = model.SerializeToString()
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    difference = largest_difference(classifier, session, examples(classifier), kind)
-    with naming(path), replacing(path) as file:
+    difference = largest_difference(classifier, session, images_to_compare(classifier), kind)
+    with naming_file(path), replacing(path) as file:
         file.write(content)
     return difference
 
 
-def graph_of(classifier: Classifier, kind: Input) -> Any:
+def onnx_model(classifier: Classifier, kind: Input) -> Any:
     """Return the model as onnx has it."""
-    onnx, _ = _libraries()
+    onnx, _ = _onnx_libraries()
     about, shape = classifier.description, classifier.image_shape
-    graph = Graph()
+    graph = OnnxGraph()
     own = shape if shape[2] > 1 else shape[:2]
     x = graph.node("Cast", ["images"], to=onnx.TensorProto.FLOAT)
     levels = 1 if kind == "uint8" else 255
@@ -99,14 +99,14 @@ def largest_difference(classifier: Classifier, session: Any, images: NDArray[np.
     return difference
 
 
-def examples(classifier: Classifier) -> NDArray[np.uint8]:
+def images_to_compare(classifier: Classifier) -> NDArray[np.uint8]:
     """Return images to compare with: dark and light, smooth and rough, the same every time."""
     rng = np.random.default_rng(0)
     noise = rng.random((CHECKED, *classifier.image_shape))
     return np.rint(255 * noise ** rng.uniform(0.2, 9, (CHECKED, 1, 1, 1))).astype(np.uint8)
 
 
-def _libraries() -> tuple[Any, Any]:
+def _onnx_libraries() -> tuple[Any, Any]:
     try:
         import onnx
         import onnxruntime

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-class Graph:
+class OnnxGraph:
     """Nodes and constants, named as they come; a layer's export gets it to add its own."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.inference.onnx_graph import Graph
+from mnist_trainer.inference.onnx_graph import OnnxGraph
 from mnist_trainer.kernels.arrays import Shape
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
@@ -21,12 +21,12 @@ from mnist_trainer.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
-from mnist_trainer.layers.windows import pair
+from mnist_trainer.layers.windows import as_pair
 
-Export = Callable[[Graph, str, Any], str]
+Export = Callable[[OnnxGraph, str, Any], str]
 
 
-def add_layers(graph: Graph, x: str, layers: Sequence[Layer], shapes: Sequence[Shape], path: str = "layers") -> str:
+def add_layers(graph: OnnxGraph, x: str, layers: Sequence[Layer], shapes: Sequence[Shape], path: str = "layers") -> str:
     """Add layers one after the other; `shapes` are what each gets, and last what comes out.
 
     Raises `ConfigError` naming a layer that has no export.
@@ -50,48 +50,48 @@ def add_layers(graph: Graph, x: str, layers: Sequence[Layer], shapes: Sequence[S
     return x
 
 
-def linear(graph: Graph, x: str, layer: Linear) -> str:
+def linear(graph: OnnxGraph, x: str, layer: Linear) -> str:
     """Add x W + b."""
     y = graph.node("MatMul", [x, graph.constant(layer.parameters["weights"])])
     return graph.node("Add", [y, graph.constant(layer.parameters["bias"])]) if layer.bias else y
 
 
-def conv2d(graph: Graph, x: str, layer: Conv2d) -> str:
+def conv2d(graph: OnnxGraph, x: str, layer: Conv2d) -> str:
     """Add a convolution; its weights are (filters, channels, height, width) there."""
     weights = graph.constant(layer.parameters["weights"].transpose(3, 2, 0, 1))
     bias = [graph.constant(layer.parameters["bias"])] if layer.bias else []
-    sides = windows(layer.kernel, layer.stride, layer.padding)
+    sides = window_attributes(layer.kernel, layer.stride, layer.padding)
     return graph.channels_first("Conv", [x, weights, *bias], **sides)
 
 
-def max_pool2d(graph: Graph, x: str, layer: MaxPool2d) -> str:
+def max_pool2d(graph: OnnxGraph, x: str, layer: MaxPool2d) -> str:
     """Add the maximum of each window."""
-    return graph.channels_first("MaxPool", [x], **windows(layer.kernel, layer.stride, layer.padding))
+    return graph.channels_first("MaxPool", [x], **window_attributes(layer.kernel, layer.stride, layer.padding))
 
 
-def avg_pool2d(graph: Graph, x: str, layer: AvgPool2d) -> str:
+def avg_pool2d(graph: OnnxGraph, x: str, layer: AvgPool2d) -> str:
     """Add the mean of each window, its padding counted as zeros."""
-    sides = windows(layer.kernel, layer.stride, layer.padding)
+    sides = window_attributes(layer.kernel, layer.stride, layer.padding)
     return graph.channels_first("AveragePool", [x], count_include_pad=1, **sides)
 
 
-def windows(
+def window_attributes(
     kernel: int | tuple[int, int], stride: int | tuple[int, int] | None, padding: int | tuple[int, int]
 ) -> dict[str, list[int]]:
     """Return the attributes of an operator on windows."""
     return {
-        "kernel_shape": list(pair(kernel)),
-        "strides": list(pair(kernel if stride is None else stride)),
-        "pads": list(pair(padding)) * 2,
+        "kernel_shape": list(as_pair(kernel)),
+        "strides": list(as_pair(kernel if stride is None else stride)),
+        "pads": list(as_pair(padding)) * 2,
     }
 
 
-def global_avg_pool(graph: Graph, x: str, _: GlobalAvgPool) -> str:
+def global_avg_pool(graph: OnnxGraph, x: str, _: GlobalAvgPool) -> str:
     """Add the mean of each channel."""
     return graph.node("ReduceMean", [x, graph.constant(np.array([1, 2], np.int64))], keepdims=0)
 
 
-def batch_norm(graph: Graph, x: str, layer: BatchNorm) -> str:
+def batch_norm(graph: OnnxGraph, x: str, layer: BatchNorm) -> str:
     """Add scale · (x − mean) / √(variance + ε) + shift as one multiplication and one addition."""
     state = {name: array.astype(np.float64) for name, array in layer.state().items()}
     gain = layer.parameters["scale"] / np.sqrt(state["running_variance"] + layer.epsilon)
@@ -99,7 +99,7 @@ def batch_norm(graph: Graph, x: str, layer: BatchNorm) -> str:
     return graph.node("Add", [graph.node("Mul", [x, graph.constant(gain)]), graph.constant(shift)])
 
 
-def layer_norm(graph: Graph, x: str, layer: LayerNorm) -> str:
+def layer_norm(graph: OnnxGraph, x: str, layer: LayerNorm) -> str:
     """Add the normalisation of the last axis."""
     scale, shift = (graph.constant(layer.parameters[name]) for name in ("scale", "shift"))
     return graph.node("LayerNormalization", [x, scale, shift], axis=-1, epsilon=layer.epsilon)

@@ -1,17 +1,17 @@
 """A user's own pictures: from files to what a network sees. Pillow is imported when the first is read."""
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.errors import DataError, in_words
+from mnist_trainer.errors import DataError, in_words, reason_of
 from mnist_trainer.files import open_file
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.preparation import Prepared, as_mnist, as_scaled, as_scikit_digit
+from mnist_trainer.process import warnings_as
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,16 +26,16 @@ def read_picture(path: Path, description: Description) -> Prepared:
     """Read a file and prepare it for a model; raises `DataError` naming it if it is no picture."""
     try:
         with open_file(path) as file:
-            return prepared(file, str(path), description)
+            return prepared_picture(file, str(path), description)
     except (OSError, ValueError) as error:  # the latter of a name with a zero byte
         what = in_words(error) if isinstance(error, OSError) else f"{path}: {error}"
         raise DataError(f"{what}: no picture can be read from it") from error
 
 
-def prepared(file: BinaryIO, name: str, description: Description) -> Prepared:
+def prepared_picture(file: BinaryIO, name: str, description: Description) -> Prepared:
     """Prepare the picture that a file holds; raises `DataError` with its `name` if it is none."""
     channels = description.image_shape[2]
-    pixels, notes = pixels_of(file, name, grey=channels == 1)
+    pixels, notes = picture_pixels(file, name, grey=channels == 1)
     match description.preparation:
         case "mnist":
             found = as_mnist(pixels)
@@ -49,7 +49,7 @@ def prepared(file: BinaryIO, name: str, description: Description) -> Prepared:
     return Prepared(found.image, [*notes, *found.notes], found.is_digit)
 
 
-def pixels_of(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np.float64], list[str]]:
+def picture_pixels(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np.float64], list[str]]:
     """Return a picture as numbers from 0 to 1, (height, width) if grey, else with three channels; and notes."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -58,7 +58,7 @@ def pixels_of(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np.floa
     if not content.getvalue():
         raise DataError(f"{name}: empty: no picture can be read from it")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(content, formats=FORMATS) as image:
+        with warnings_as("ignore"), Image.open(content, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise DataError(f"{name}: {width:,} x {height:,} pixels: at most {MOST_PIXELS:,} are read")
@@ -67,16 +67,16 @@ def pixels_of(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np.floa
                 notes.append(f"the first of its {pictures} pictures")
             image.draft("L" if grey else "RGB", (LARGE, LARGE))  # a JPEG is decoded smaller
             upright = ImageOps.exif_transpose(image)
-            return _numbers(upright, grey=grey), notes
+            return _pixels_on_paper(upright, grey=grey), notes
     except DataError:
         raise
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: no picture: {', '.join(FORMATS)} can be read") from error
     except Exception as error:  # Pillow's readers raise what they like of damaged files
-        raise DataError(f"{name}: the picture can't be read: {str(error) or type(error).__name__}") from error
+        raise DataError(f"{name}: the picture can't be read: {reason_of(error)}") from error
 
 
-def _numbers(image: "Image", *, grey: bool) -> NDArray[np.float64]:
+def _pixels_on_paper(image: "Image", *, grey: bool) -> NDArray[np.float64]:
     """Return a picture's pixels from 0 to 1, on paper where it is transparent."""
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits a pixel, or more
         values = np.asarray(image, np.float64)

@@ -37,7 +37,7 @@ class Prediction:
         return (*wrong, *doubts, *self.notes)
 
 
-def predictions(
+def predictions_of_pictures(
     names: Sequence[str],
     probabilities: Array,
     class_names: Sequence[str],

@@ -17,7 +17,7 @@ from mnist_trainer.kernels.arrays import Shape
 
 Grey = NDArray[np.float64]
 """(height, width), 0 black to 1 white."""
-Piece = NDArray[np.intp]
+InkPiece = NDArray[np.intp]
 """The pixels (n, 2) of a connected part: rows and columns."""
 
 SIDE, BOX = 28, 20
@@ -45,8 +45,8 @@ def as_mnist(picture: Grey) -> Prepared:
     ink, notes = ink_of(picture)
     if ink is None:
         return Prepared(np.zeros((SIDE, SIDE, 1), np.uint8), notes, is_digit=False)
-    digit = stretched(fitted(ink, BOX))
-    return Prepared(as_bytes(centred(digit, SIDE))[..., np.newaxis], notes)
+    digit = stretched_ink(fitted_digit(ink, BOX))
+    return Prepared(picture_as_bytes(centred_digit(digit, SIDE))[..., np.newaxis], notes)
 
 
 def as_scikit_digit(picture: Grey) -> Prepared:
@@ -56,7 +56,7 @@ def as_scikit_digit(picture: Grey) -> Prepared:
     ink, notes = ink_of(picture)
     if ink is None:
         return Prepared(np.zeros((SIDE, SIDE, 1), np.uint8), notes, is_digit=False)
-    digit = stretched(fitted(ink, SCAN))
+    digit = stretched_ink(fitted_digit(ink, SCAN))
     canvas = np.zeros((SCAN, SCAN))
     top, left = (SCAN - digit.shape[0]) // 2, (SCAN - digit.shape[1]) // 2
     canvas[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
@@ -70,33 +70,33 @@ def as_scaled(picture: NDArray[np.float64], shape: Shape) -> Prepared:
     planes = picture[..., np.newaxis] if picture.ndim == 2 else picture
     if planes.shape[2] != channels:
         raise DataError(f"the network sees {channels} channels, and the picture has {planes.shape[2]}")
-    scaled = np.stack([resized(planes[..., k], height, width) for k in range(channels)], axis=-1)
+    scaled = np.stack([resized_picture(planes[..., k], height, width) for k in range(channels)], axis=-1)
     note = f"scaled to {height}x{width}, and not prepared otherwise"
-    return Prepared(as_bytes(scaled), [note])
+    return Prepared(picture_as_bytes(scaled), [note])
 
 
 def ink_of(picture: Grey) -> tuple[Grey | None, list[str]]:
     """Return how much ink there is, 0 to 1, cropped to the digit; None for none. And what is to be told of it."""
-    small = reduced(picture, LARGEST)
-    light = is_light(small)
+    small = reduced_picture(picture, LARGEST)
+    light = is_light_background(small)
     notes = ["inverted: its background is light"] if light else []
     ink = ink_on_paper(small, light=light)
     if float(np.quantile(ink, 0.998)) < FAINTEST:
         return None, [*notes, "no digit in it: nothing stands out from the background"]
-    threshold = between(ink)
-    pieces = without_dust(pieces_of(ink > threshold), ink.shape)
-    if stand_apart(pieces):
+    threshold = ink_threshold(ink)
+    pieces = without_dust(ink_pieces(ink > threshold), ink.shape)
+    if digits_stand_apart(pieces):
         notes.append("there may be more than one digit in it")
     rows, columns = np.concatenate(pieces).T
     box = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-    near = around(box, picture, max(small.shape))
+    near = cut_around(box, picture, max(small.shape))
     if max(near.shape) < max(picture.shape) / 1.5:  # a small digit: once more, from nearer
         nearer, _ = ink_of(near)
         return nearer, notes
     mask = np.zeros(ink.shape, np.bool_)
     mask[rows, columns] = True
     low, full = threshold / 2, float(np.quantile(ink[mask], 0.75))
-    ink = np.clip((ink - low) / max(full - low, 1e-6), 0, 1) * grown(mask)
+    ink = np.clip((ink - low) / max(full - low, 1e-6), 0, 1) * grown_strokes(mask)
     return ink[box[0] : box[1], box[2] : box[3]], notes
 
 
@@ -109,7 +109,7 @@ def ink_on_paper(picture: Grey, *, light: bool) -> Grey:
     return ink
 
 
-def without_dust(pieces: Sequence[Piece], shape: Shape) -> list[Piece]:
+def without_dust(pieces: Sequence[InkPiece], shape: Shape) -> list[InkPiece]:
     """Leave out what is small beside the largest piece, and smaller shadows and edges that come from outside."""
     largest = max(map(len, pieces))
     inner = [piece for piece in pieces if not touches_border(piece, shape)]
@@ -121,12 +121,12 @@ def without_dust(pieces: Sequence[Piece], shape: Shape) -> list[Piece]:
     ]
 
 
-def touches_border(piece: Piece, shape: Shape) -> bool:
+def touches_border(piece: InkPiece, shape: Shape) -> bool:
     """Tell whether a piece has a pixel at the picture's border."""
     return bool((piece == 0).any() or (piece == np.array(shape) - 1).any())
 
 
-def around(box: tuple[int, int, int, int], picture: Grey, side: int) -> Grey:
+def cut_around(box: tuple[int, int, int, int], picture: Grey, side: int) -> Grey:
     """Return a picture's part around a box, which was found when its longer side was so many pixels."""
     scale = max(picture.shape) / side
     top, bottom, left, right = (scale * edge for edge in box)
@@ -136,7 +136,7 @@ def around(box: tuple[int, int, int, int], picture: Grey, side: int) -> Grey:
     return picture[rows, columns]
 
 
-def is_light(picture: Grey) -> bool:
+def is_light_background(picture: Grey) -> bool:
     """Tell whether the background, the median along the border, is farther from the darkest than from the lightest."""
     darkest, lightest = np.quantile(picture, [0.005, 0.995])
     background = float(np.median(border_of(picture)))
@@ -153,10 +153,10 @@ def paper_of(picture: Grey) -> Grey:
     darker, middle, lighter = np.quantile(border_of(picture), [0.1, 0.5, 0.9])
     if lighter - darker < FAINTEST:
         return np.full(picture.shape, middle)
-    return opened(picture, max(picture.shape) // SHADOWS)
+    return paper_without_ink(picture, max(picture.shape) // SHADOWS)
 
 
-def between(ink: Grey) -> float:
+def ink_threshold(ink: Grey) -> float:
     """Return the threshold that parts ink from paper best: the variance between the two is largest (Otsu, 1979)."""
     counts, edges = np.histogram(ink, 128)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -167,12 +167,12 @@ def between(ink: Grey) -> float:
     return float(edges[1 + int(np.nanargmax(spread))])
 
 
-def opened(picture: Grey, window: int) -> Grey:
+def paper_without_ink(picture: Grey, window: int) -> Grey:
     """Take away what is bright and narrower than a window: the paper that is left, with its shadows."""
-    return slid(slid(picture, window, np.minimum), window, np.maximum)
+    return sliding_extreme(sliding_extreme(picture, window, np.minimum), window, np.maximum)
 
 
-def slid(picture: Grey, window: int, function: np.ufunc) -> Grey:
+def sliding_extreme(picture: Grey, window: int, function: np.ufunc) -> Grey:
     """Return the least, or the most, within a square window around each pixel; outside there is nothing."""
     for axis in (0, 1):
         found, reach = picture.copy(), window // 2
@@ -184,12 +184,12 @@ def slid(picture: Grey, window: int, function: np.ufunc) -> Grey:
     return picture
 
 
-def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def grown_strokes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the mask and its neighbours: the soft edge of a stroke belongs to it."""
-    return slid(mask.astype(np.float64), 3, np.maximum).astype(np.bool_)
+    return sliding_extreme(mask.astype(np.float64), 3, np.maximum).astype(np.bool_)
 
 
-def pieces_of(mask: NDArray[np.bool_]) -> list[Piece]:
+def ink_pieces(mask: NDArray[np.bool_]) -> list[InkPiece]:
     """Return the pixels (n, 2) of each connected piece of a mask, corners counted."""
     unseen = set(map(tuple, np.argwhere(mask).tolist()))
     pieces = []
@@ -203,32 +203,32 @@ def pieces_of(mask: NDArray[np.bool_]) -> list[Piece]:
     return pieces
 
 
-def stand_apart(pieces: Sequence[Piece]) -> bool:
+def digits_stand_apart(pieces: Sequence[InkPiece]) -> bool:
     """Tell whether two large pieces lie beside each other, with a gap between."""
     large = [piece for piece in pieces if len(piece) >= 0.3 * max(map(len, pieces))]
     spans = sorted((int(piece[:, 1].min()), int(piece[:, 1].max())) for piece in large)
     return any(end < start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
-def fitted(ink: Grey, box: int) -> Grey:
+def fitted_digit(ink: Grey, box: int) -> Grey:
     """Scale a digit, its strokes first made of a usual width, so that its longer side is that of the box."""
     height, width = ink.shape
     usual = [stroke * max(height, width) / BOX for stroke in STROKE]
-    found = stroke_of(ink)
+    found = stroke_width(ink)
     if found < usual[0]:
         reach = round((usual[0] - found) / 2)
-        ink = slid(np.pad(ink, reach), 2 * reach + 1, np.maximum)
+        ink = sliding_extreme(np.pad(ink, reach), 2 * reach + 1, np.maximum)
     elif found > usual[1]:
         reach = round((found - usual[1]) / 2)
-        thinner = slid(np.pad(ink, 1), 2 * reach + 1, np.minimum)
+        thinner = sliding_extreme(np.pad(ink, 1), 2 * reach + 1, np.minimum)
         ink = thinner if thinner.max() > 0.5 else ink
     rows, columns = np.nonzero(ink > 0.25)
     ink = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = box / max(ink.shape)
-    return resized(ink, *(max(1, round(scale * side)) for side in ink.shape))
+    return resized_picture(ink, *(max(1, round(scale * side)) for side in ink.shape))
 
 
-def stroke_of(ink: Grey) -> float:
+def stroke_width(ink: Grey) -> float:
     """Return the mean width of strokes: twice the area over the length of the edge."""
     mask = np.pad(ink > 0.5, 1)
     edge = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
@@ -237,12 +237,12 @@ def stroke_of(ink: Grey) -> float:
     )  # an edge in steps is longer than a smooth one
 
 
-def stretched(digit: Grey) -> Grey:
+def stretched_ink(digit: Grey) -> Grey:
     """Let the strongest ink be 1: of thin strokes little is left when they are scaled."""
     return np.clip(digit / max(float(np.quantile(digit, 0.98)), 0.2), 0, 1)
 
 
-def centred(digit: Grey, side: int) -> Grey:
+def centred_digit(digit: Grey, side: int) -> Grey:
     """Put a digit into a square so that its centre of mass is the square's, as far as it fits."""
     height, width = digit.shape
     mass = digit.sum()
@@ -256,19 +256,19 @@ def centred(digit: Grey, side: int) -> Grey:
     return canvas
 
 
-def reduced(picture: Grey, most: int) -> Grey:
+def reduced_picture(picture: Grey, most: int) -> Grey:
     """Scale a picture down, if need be, so that no side is longer."""
     scale = min(1.0, most / max(picture.shape))
-    return resized(picture, *(max(1, round(scale * side)) for side in picture.shape))
+    return resized_picture(picture, *(max(1, round(scale * side)) for side in picture.shape))
 
 
-def resized(plane: Grey, height: int, width: int) -> Grey:
+def resized_picture(plane: Grey, height: int, width: int) -> Grey:
     """Scale to a height and a width; each new pixel is a mean of old ones, weighted by a triangle around it."""
-    scaled: Grey = triangles(plane.shape[0], height) @ plane @ triangles(plane.shape[1], width).T
+    scaled: Grey = triangle_weights(plane.shape[0], height) @ plane @ triangle_weights(plane.shape[1], width).T
     return scaled
 
 
-def triangles(old: int, new: int) -> Grey:
+def triangle_weights(old: int, new: int) -> Grey:
     """Return the weights (new, old) of old pixels in new ones; the triangle widens where pixels are lost."""
     if old == new:
         return np.eye(old)
@@ -279,6 +279,6 @@ def triangles(old: int, new: int) -> Grey:
     return weights
 
 
-def as_bytes(image: Grey) -> NDArray[np.uint8]:
+def picture_as_bytes(image: Grey) -> NDArray[np.uint8]:
     """Return 0 to 1 as 0 to 255."""
     return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)

@@ -67,9 +67,9 @@ def scores_of(logits: Array, labels: Indices) -> Scores:
         loss=float(-log_p[np.arange(n), labels].mean()),
         accuracy=float(np.count_nonzero(right) / n),
         confusion=confusion,
-        precision=shares(hits, taken),
-        recall=shares(hits, given),
-        f1=shares(2 * hits, taken + given),
+        precision=shares_or_nan(hits, taken),
+        recall=shares_or_nan(hits, given),
+        f1=shares_or_nan(2 * hits, taken + given),
         calibration=calibration_of(np.exp(log_p.max(axis=1)), right),
     )
 
@@ -80,12 +80,12 @@ def calibration_of(confidence: Numbers, right: NDArray[np.bool_]) -> Calibration
     counts = np.bincount(step, minlength=BINS)
     return Calibration(
         counts,
-        shares(np.bincount(step, confidence, BINS), counts),
-        shares(np.bincount(step, right, BINS), counts),
+        shares_or_nan(np.bincount(step, confidence, BINS), counts),
+        shares_or_nan(np.bincount(step, right, BINS), counts),
     )
 
 
-def shares(parts: NDArray[np.generic], wholes: NDArray[np.generic]) -> Numbers:
+def shares_or_nan(parts: NDArray[np.generic], wholes: NDArray[np.generic]) -> Numbers:
     """Return parts / wholes; NaN where a whole is 0."""
     quotients = np.full(len(wholes), np.nan)
     np.divide(parts, wholes, out=quotients, where=wholes.astype(bool))

@@ -11,7 +11,7 @@ from mnist_trainer.inference.loading import load
 from mnist_trainer.kernels.arrays import Array
 
 
-class Served:
+class ServedModel:
     """A model as MLflow wants it: `predict` gives the classes' probabilities."""
 
     def __init__(self, classifier: Classifier) -> None:
@@ -23,6 +23,6 @@ class Served:
         return self.classifier.probabilities(np.asarray(model_input)).astype(np.float32)
 
 
-def _load_pyfunc(data_path: str) -> Served:
+def _load_pyfunc(data_path: str) -> ServedModel:
     """Load the model in a folder; MLflow calls this."""
-    return Served(load(Path(data_path, MODEL)))
+    return ServedModel(load(Path(data_path, MODEL)))

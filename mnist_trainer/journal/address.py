@@ -1,4 +1,4 @@
-"""Where a run is sent: the tracking URI, and the SQLite file behind it if there is one."""
+"""Where a run is sent: the tracking URI, and the SQLite file or the folder behind it if there is one."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,7 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+ALLOW_FILES = "MLFLOW_ALLOW_FILE_STORE"
 DEFAULT_STORE = "default"
 """In a journal: the default store it is, whatever the environment of a later command names."""
 
@@ -23,8 +24,12 @@ def chosen_uri(uri: str | None) -> str | None:
     if uri == DEFAULT_STORE:
         return None
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or None
-    path = sqlite_path(uri) if uri else None
-    return sqlite_uri(path) if path else uri and hidden(uri)
+    if uri is None:
+        return None
+    if path := sqlite_path(uri):
+        return sqlite_uri(path)
+    folder = folder_path(uri)
+    return folder.as_uri() if folder else hidden(uri)
 
 
 def resolve_uri(uri: str | None, store_folder: Path) -> str:
@@ -44,6 +49,19 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(unquote(uri.partition("://")[2].partition("?")[0].removeprefix("/"))).absolute()
 
 
+def folder_path(uri: str) -> Path | None:
+    """Return the absolute path of a store of files, `file:...` or a bare path; None for other stores."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or uri == "databricks":
+        return None
+    return Path(unquote(parts.path) if parts.scheme else uri).absolute()
+
+
+def is_allowed() -> bool:
+    """Whether MLflow's environment allows stores of files, which MLflow refuses otherwise."""
+    return os.environ.get(ALLOW_FILES, "").lower() in ("true", "1")
+
+
 def sqlite_uri(path: Path) -> str:
     """Return the URI of a SQLite file; what has a meaning of its own in a URI is escaped."""
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
@@ -58,7 +76,11 @@ def check_uri(uri: str) -> None:
     """Raise TrackingError, saying what would fit, if no MLflow store can be at `uri`."""
     if is_server(uri) or (scheme_of(uri) in DATABASES and "://" in uri) or uri == "databricks":
         return
+    files = folder_path(uri) is not None
+    if files and is_allowed():
+        return
+    more = f" MLflow writes to a folder of files only with {ALLOW_FILES}=true in the environment." if files else ""
     raise TrackingError(
         f"tracking.uri={hidden(uri)}: not a store that MLflow can write to; use sqlite:///<file>,"
-        " http(s)://<server>, or another database's URI. Give none for mlflow.db in the outputs folder."
+        f" http(s)://<server>, or another database's URI. Give none for mlflow.db in the outputs folder.{more}"
     )

@@ -6,11 +6,11 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import ClassVar, Literal, get_type_hints
 
 from mnist_trainer.files import parse_object
 from mnist_trainer.journal.load import CPU, MEMORY
+from mnist_trainer.journal.processes import began
 from mnist_trainer.journal.values import (
     Check,
     Content,
@@ -40,17 +40,13 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 Told = tuple[int, tuple[str, ...]]
 
 
+LATER_FIELD = {"in_older_lines": False}
+"""Of a field that older lines lack."""
+
+
 def now_ms() -> int:
     """Milliseconds since the epoch, MLflow's unit of time."""
     return time.time_ns() // 1_000_000
-
-
-def process_start() -> int:
-    """When this process started, in clock ticks since the boot: with the pid and host, it names a process."""
-    try:
-        return int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +65,7 @@ class Writer:
     mode: Mode
     store_folder: Text
     pid: Whole = field(default_factory=os.getpid)
-    process_start: Whole = field(default_factory=process_start)
+    process_start: Whole = field(default_factory=began)
     host: Text = field(default_factory=socket.gethostname)
 
 
@@ -84,9 +80,17 @@ class Start(Writer, Event):
     name: Text
     parent: Id | None  # the `run` of the sweep or comparison
     start_time: Whole = field(default_factory=now_ms)
-    apart: Flag = field(default=False, metadata={"in_older_lines": False})
+    description: Text | None = field(default=None, metadata=LATER_FIELD)  # the user's own words
+    into: Text | None = field(default=None, metadata=LATER_FIELD)  # MLflow's run, opened by somebody, that it is
+    opener: Whole = field(default=0, metadata=LATER_FIELD)  # that process, and when it began; 0 if it isn't known
+    opener_began: Whole = field(default=0, metadata=LATER_FIELD)
+    apart: Flag = field(default=False, metadata=LATER_FIELD)
     """Whether it is a sweep's job that doesn't share its folder: what it may go on with is sent, too."""
     resumed: bool = field(default=False, metadata={"in_line": False})  # as a later line says
+
+    def described(self, text: str) -> str:
+        """Return what its page begins with: the user's own words, then what is told of it."""
+        return "\n\n".join(filter(None, [self.description, text]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,7 @@ class DatasetEvent(Event):
     source: Text  # a URL or a folder
     schema: Content
     profile: Content
-    context: Context = field(default="training", metadata={"in_older_lines": False})
+    context: Context = field(default="training", metadata=LATER_FIELD)
 
 
 @dataclass(frozen=True)

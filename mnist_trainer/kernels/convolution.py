@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
-from mnist_trainer.kernels.convolution_room import Room, wide
+from mnist_trainer.kernels.convolution_room import ConvRoom, wide_kernel
 from mnist_trainer.kernels.updates import blocks
 from mnist_trainer.kernels.windows import by_pixel, interior, windows
 
@@ -58,13 +58,13 @@ def patches(view: Array, *, out: Array) -> Array:
     return target.reshape(rows, columns)
 
 
-def walk(x: Array, room: Room) -> Iterator[tuple[slice, Array]]:
+def walk_patches(x: Array, room: ConvRoom) -> Iterator[tuple[slice, Array]]:
     """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, columns)."""
     kernel, stride, pool, padded = room.kernel, room.stride, room.pool, room.padded
     pads, inside = any(room.padding), interior(padded, room.padding)
     source = padded if pads else x
     if x.shape[3] == 1:
-        views = windows(source, wide(kernel, stride, pool), (pool[0] * stride[0], pool[1] * stride[1]))
+        views = windows(source, wide_kernel(kernel, stride, pool), (pool[0] * stride[0], pool[1] * stride[1]))
     else:
         views = by_pixel(windows(source, kernel, stride), pool)
     for part in blocks(len(x), len(padded)):
@@ -75,32 +75,32 @@ def walk(x: Array, room: Room) -> Iterator[tuple[slice, Array]]:
         yield part, patches(views[chosen] if x.shape[3] == 1 else views[:, :, chosen], out=room.patches)
 
 
-def convolve(x: Array, weights: Array, bias: Array | None, room: Room, *, out: Array) -> Array:
+def convolve(x: Array, weights: Array, bias: Array | None, room: ConvRoom, *, out: Array) -> Array:
     """Write y_nijf = Σ_klc x_n,si+k−p,sj+l−p,c w_klcf + b_f to `out`."""
     filters = weights.shape[3]
-    for part, rows in walk(x, room):
+    for part, rows in walk_patches(x, room):
         y = multiply(rows, weights.reshape(-1, filters), out=out[part].reshape(-1, filters))
         if bias is not None:
             np.add(y, bias, out=y)
     return out
 
 
-def weights_gradient(x: Array, dy: Array, room: Room, *, out: Array) -> Array:
+def weights_gradient(x: Array, dy: Array, room: ConvRoom, *, out: Array) -> Array:
     """Write dL/dw = Σ over the positions of patchᵀ dy to `out`."""
     filters = out.shape[3]
     out.fill(0)
-    for part, rows in walk(x, room):
+    for part, rows in walk_patches(x, room):
         add_product(rows, dy[part].reshape(-1, filters), scratch=room.scratch, out=out.reshape(-1, filters))
     return out
 
 
-def flip(weights: Array, *, out: Array) -> Array:
+def flip_kernel(weights: Array, *, out: Array) -> Array:
     """Write the weights of the input gradient, w'_klfc = w_k,KW−1−l,c,f, to `out` (KH, KW, F, C)."""
     np.copyto(out, weights[:, ::-1].swapaxes(2, 3))
     return out
 
 
-def reach(count: int, size: int, kernel: int, stride: int, padding: int) -> tuple[slice, slice]:
+def kernel_reach(count: int, size: int, kernel: int, stride: int, padding: int) -> tuple[slice, slice]:
     """Return which of `count` positions o, moved to s·o + K − 1 − p, lie in 0 … size + K − 2, and these places.
 
     There, with zeros elsewhere, is where dy lies for a convolution with flipped weights to give the input's gradient.
@@ -111,10 +111,10 @@ def reach(count: int, size: int, kernel: int, stride: int, padding: int) -> tupl
     return slice(first, last + 1), slice(stride * first + shift, stride * last + shift + 1, stride)
 
 
-def input_gradient(dy: Array, weights: Array, room: Room, *, out: Array) -> Array:
+def input_gradient(dy: Array, weights: Array, room: ConvRoom, *, out: Array) -> Array:
     """Write dL/dx, dy convolved with the flipped weights, to `out`."""
-    flip(weights, out=room.flipped)
-    source, target = reach(dy.shape[2], out.shape[2], room.kernel[1], room.stride[1], room.padding[1])
+    flip_kernel(weights, out=room.flipped)
+    source, target = kernel_reach(dy.shape[2], out.shape[2], room.kernel[1], room.stride[1], room.padding[1])
     inside, dy = room.spread[:, :, target], dy[:, :, source]
     for part in blocks(len(dy), len(room.spread)):
         np.copyto(inside[: part.stop - part.start], dy[part])
@@ -122,7 +122,7 @@ def input_gradient(dy: Array, weights: Array, room: Room, *, out: Array) -> Arra
     return out
 
 
-def add_rows(room: Room, *, out: Array) -> Array:
+def add_rows(room: ConvRoom, *, out: Array) -> Array:
     """Write dL/dx of a few images to `out`, given the flipped weights, and dy's rows where `spread` has them.
 
     A convolution across, with one product for each row of the kernel, that is added to the row of x which it belongs

@@ -13,7 +13,7 @@ PATCH_BYTES = 1_500_000
 
 
 @dataclass(frozen=True)
-class Room:
+class ConvRoom:
     """How the windows lie, and the arrays that as many images as fit the cache are worked on in.
 
     With a `pool`, the patches of the pooling windows' first pixels come first, then those of their second ones, …;
@@ -44,7 +44,7 @@ class Room:
         max_batch: int,
         dtype: DTypeLike,
         pool: Pair = (1, 1),
-    ) -> "Room":
+    ) -> "ConvRoom":
         """Make the arrays."""
         (height, width, channels), (kh, kw), item = in_shape, kernel, np.dtype(dtype).itemsize
         whole = zip(positions((height, width), kernel, stride, padding), pool, strict=True)
@@ -54,7 +54,7 @@ class Room:
         spread_chunk = chunk if pool != (1, 1) else images_a_chunk(spread_values, item, max_batch)
         columns, patches = kh * kw * channels, chunk * down * across
         if channels == 1:
-            columns, patches = math.prod(wide(kernel, stride, pool)), patches // math.prod(pool)
+            columns, patches = math.prod(wide_kernel(kernel, stride, pool)), patches // math.prod(pool)
         return cls(
             kernel,
             stride,
@@ -78,6 +78,6 @@ def images_a_chunk(values: int, itemsize: int, max_batch: int) -> int:
     return min(max_batch, max(1, PATCH_BYTES // (values * itemsize)))
 
 
-def wide(kernel: Pair, stride: Pair, pool: Pair) -> Pair:
+def wide_kernel(kernel: Pair, stride: Pair, pool: Pair) -> Pair:
     """Return the size of what a pooling window depends on."""
     return kernel[0] + (pool[0] - 1) * stride[0], kernel[1] + (pool[1] - 1) * stride[1]

@@ -20,7 +20,7 @@ from mnist_trainer.kernels.arrays import Array, Mask
 Chunk: TypeAlias = tuple[slice, Sequence[Array], Sequence[Mask]]
 
 
-class Room(Protocol):
+class PooledRoom(Protocol):
     """The arrays that a convolution needs, and the wins, from forward to backward."""
 
     def outputs(self, x: Array, weights: Array) -> Iterator[Chunk]:
@@ -33,14 +33,14 @@ class Room(Protocol):
         """
 
 
-def forward(x: Array, weights: Array, bias: Array | None, room: Room, *, out: Array) -> Array:
+def forward(x: Array, weights: Array, bias: Array | None, room: PooledRoom, *, out: Array) -> Array:
     """Write max(0, max over each window of (x ∗ w) + b) to `out`."""
     for part, planes, wins in room.outputs(x, weights):
         np.maximum(maximum(planes, bias, wins=wins), 0, out=out[part])
     return out
 
 
-def gradients(x: Array, dy: Array, weights: Array, room: Room, *, d_weights: Array, dx: Array | None) -> None:
+def gradients(x: Array, dy: Array, weights: Array, room: PooledRoom, *, d_weights: Array, dx: Array | None) -> None:
     """Write dL/dw to `d_weights` and, where it is wanted, dL/dx to `dx`, given dy · [y > 0]."""
     for part, planes, wins in room.gradients(x, weights, d_weights=d_weights, dx=dx):
         np.copyto(planes[0], dy[part])

@@ -17,16 +17,16 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels import convolution
 from mnist_trainer.kernels.arrays import Array, Mask, Shape
-from mnist_trainer.kernels.convolution_room import Room, wide
+from mnist_trainer.kernels.convolution_room import ConvRoom, wide_kernel
 from mnist_trainer.kernels.pooled_convolution import Chunk
 from mnist_trainer.kernels.windows import Pair, positions
 
 
 @dataclass(frozen=True)
-class PatchRoom:
+class PooledPatchRoom:
     """A convolution's room, with the planes."""
 
-    room: Room
+    room: ConvRoom
     planes: Array  # (pixels a window, chunk, PH, PW, F)
     shifted: Array | None  # (pixels, columns of a patch, F), of one channel
     wins: Mask  # (pixels − 1, N, PH, PW, F)
@@ -34,10 +34,10 @@ class PatchRoom:
     @classmethod
     def make(
         cls, in_shape: Shape, kernel: Pair, padding: Pair, pool: Pair, filters: int, max_batch: int, dtype: DTypeLike
-    ) -> "PatchRoom":
+    ) -> "PooledPatchRoom":
         """Make the arrays."""
         height, width, channels = in_shape
-        room = Room.make(in_shape, kernel, (1, 1), padding, filters, max_batch, dtype, pool)
+        room = ConvRoom.make(in_shape, kernel, (1, 1), padding, filters, max_batch, dtype, pool)
         pixels, chunk = pool[0] * pool[1], len(room.padded)
         shape = (*positions(positions((height, width), kernel, (1, 1), padding), pool, pool, (0, 0)), filters)
         return cls(
@@ -52,7 +52,7 @@ class PatchRoom:
         filters = weights.shape[3]
         if self.shifted is not None:
             shift(weights, self.room.pool, out=self.shifted)
-        for part, rows in convolution.walk(x, self.room):
+        for part, rows in convolution.walk_patches(x, self.room):
             planes = first_images(self.planes, part.stop - part.start)
             if self.shifted is None:
                 convolution.multiply(rows, weights.reshape(-1, filters), out=planes.reshape(-1, filters))
@@ -67,8 +67,8 @@ class PatchRoom:
         total = d_weights.reshape(-1, filters) if self.shifted is None else self.shifted
         total.fill(0)
         if dx is not None:
-            convolution.flip(weights, out=room.flipped)
-        for part, rows in convolution.walk(x, room):
+            convolution.flip_kernel(weights, out=room.flipped)
+        for part, rows in convolution.walk_patches(x, room):
             planes = first_images(self.planes, part.stop - part.start)
             yield part, list(planes), list(self.wins[:, part])
             if self.shifted is None:
@@ -114,7 +114,7 @@ def by_shift(shifted: Array, weights: Array, pool: Pair) -> Iterator[Array]:
     """Yield the views (KH, KW, F) of where the weights of each pixel of a pooling window are."""
     kernel = (weights.shape[0], weights.shape[1])
     for index, (down, across) in enumerate(np.ndindex(pool)):
-        image = shifted[index].reshape(*wide(kernel, (1, 1), pool), -1)
+        image = shifted[index].reshape(*wide_kernel(kernel, (1, 1), pool), -1)
         yield image[down : down + kernel[0], across : across + kernel[1]]
 
 

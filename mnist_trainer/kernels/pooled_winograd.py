@@ -17,27 +17,27 @@ from mnist_trainer.kernels import winograd
 from mnist_trainer.kernels.arrays import Array, Mask, Shape
 from mnist_trainer.kernels.pooled_convolution import Chunk
 from mnist_trainer.kernels.windows import Pair, positions
-from mnist_trainer.kernels.winograd_room import Room
+from mnist_trainer.kernels.winograd_room import WinogradRoom
 
 BY_IMAGE = (2, 0, 1, 3)
 
 
 @dataclass(frozen=True)
-class WinogradRoom:
+class PooledWinogradRoom:
     """Winograd's room, and the wins."""
 
-    room: Room
+    room: WinogradRoom
     padding: Pair
     wins: Mask  # (3, N, TH, TW, F), each chunk's part of which has its axes in the order of the transforms
 
     @classmethod
     def make(
         cls, in_shape: Shape, kernel: Pair, padding: Pair, pool: Pair, filters: int, max_batch: int, dtype: DTypeLike
-    ) -> "WinogradRoom":
-        """Make the arrays; kernel and pool are such as `winograd.fits` wants, and 2×2."""
+    ) -> "PooledWinogradRoom":
+        """Make the arrays; kernel and pool are such as `winograd_fits` wants, and 2×2."""
         height, width, channels = in_shape
         tiles = positions(positions((height, width), kernel, (1, 1), padding), pool, pool, (0, 0))
-        room = Room.make(tiles, channels, filters, max_batch, dtype)
+        room = WinogradRoom.make(tiles, channels, filters, max_batch, dtype)
         return cls(room, padding, np.empty((3, max_batch, *tiles, filters), np.bool_))
 
     def outputs(self, x: Array, weights: Array) -> Iterator[Chunk]:

@@ -39,7 +39,7 @@ def add_scaled(vector: Array, other: Array, factor: float, *, scratch: Array) ->
     return vector
 
 
-def norm(vector: Array) -> float:
+def vector_norm(vector: Array) -> float:
     """Return the Euclidean norm ‖g‖, also where its square is too large for the vector's type."""
     with np.errstate(over="ignore", invalid="ignore"):
         squared = float(np.dot(vector, vector))
@@ -48,7 +48,7 @@ def norm(vector: Array) -> float:
     return math.sqrt(squared)
 
 
-def flush(vector: NDArray[Any]) -> None:
+def flush_subnormals(vector: NDArray[Any]) -> None:
     """Set subnormal numbers to 0 in place: those under the smallest that has all its digits, 1.2e-38 in float32.
 
     Some processors, Intel's among them, compute ten times slower with them.

@@ -27,14 +27,14 @@ import numpy as np
 from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.kernels.elementwise import unbuffered
 from mnist_trainer.kernels.windows import Pair, positions
-from mnist_trainer.kernels.winograd_room import Room
+from mnist_trainer.kernels.winograd_room import WinogradRoom
 
 FEW_CHANNELS = 16
 
 Lines: TypeAlias = tuple[Array, Array, Array, Array]
 
 
-def fits(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, filters: int) -> bool:
+def winograd_fits(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, filters: int) -> bool:
     """Whether it applies, and pays: kernels of 3×3, stride 1, an even number of outputs, and not too few channels."""
     height, width, channels = in_shape
     down, across = positions((height, width), kernel, stride, padding)
@@ -42,12 +42,12 @@ def fits(in_shape: Shape, kernel: Pair, stride: Pair, padding: Pair, filters: in
     return applies and min(channels, filters) >= FEW_CHANNELS
 
 
-def matrices(transform: Array) -> Array:
+def transform_matrices(transform: Array) -> Array:
     """Return the view (4, 4, TH · TW · N, channels) of a transform."""
     return transform.reshape(4, 4, -1, transform.shape[-1])
 
 
-def transform_weights(weights: Array, room: Room) -> None:
+def transform_weights(weights: Array, room: WinogradRoom) -> None:
     """Write U = G w Gᵀ, and its transpose, to the room."""
     halfway, out = room.weights_halfway, room.weights
     for g, target in ((weights, halfway), (halfway.swapaxes(0, 1), out.swapaxes(0, 1))):
@@ -59,7 +59,7 @@ def transform_weights(weights: Array, room: Room) -> None:
     np.copyto(room.transposed, out.swapaxes(2, 3))
 
 
-def weights_gradient(room: Room, *, out: Array) -> Array:
+def weights_gradient(room: WinogradRoom, *, out: Array) -> Array:
     """Write dL/dw = Gᵀ · dL/dU · G to `out` (3, 3, C, F); overwrites dL/dU in the room."""
     halfway = room.weights_halfway
     for u, target in ((room.d_weights, halfway.swapaxes(0, 1)), (halfway, out.swapaxes(0, 1))):
@@ -70,9 +70,9 @@ def weights_gradient(room: Room, *, out: Array) -> Array:
     return out
 
 
-def outputs(x: Array, padding: Pair, room: Room) -> list[Array]:
+def outputs(x: Array, padding: Pair, room: WinogradRoom) -> list[Array]:
     """Return x ∗ w as four planes (TH, TW, N, F) of the room: the 2×2 outputs of all tiles."""
-    np.matmul(transform_input(x, padding, room), room.weights, out=matrices(room.outputs))
+    np.matmul(transform_input(x, padding, room), room.weights, out=transform_matrices(room.outputs))
     for m in (room.outputs, room.outputs[:2].swapaxes(0, 1)):
         np.add(m[0], m[1], out=m[0])
         np.add(m[0], m[2], out=m[0])
@@ -81,14 +81,14 @@ def outputs(x: Array, padding: Pair, room: Room) -> list[Array]:
     return [plane for row in room.outputs[:2, :2] for plane in row]
 
 
-def corners(room: Room) -> list[Array]:
+def corners(room: WinogradRoom) -> list[Array]:
     """List the four planes (TH, TW, N, F) of the room where `add_gradients` expects dy: V's corners."""
     return [plane for row in room.outputs[::3, ::3] for plane in row]
 
 
-def add_gradients(x: Array, padding: Pair, room: Room, *, dx: Array | None) -> None:
+def add_gradients(x: Array, padding: Pair, room: WinogradRoom, *, dx: Array | None) -> None:
     """Add Dᵀ V to dL/dU in the room, given x and dy's planes in V's corners; write dL/dx to `dx` where it is wanted."""
-    d, v = transform_input(x, padding, room), matrices(room.outputs)
+    d, v = transform_input(x, padding, room), transform_matrices(room.outputs)
     for line in (room.outputs[::3].swapaxes(0, 1), room.outputs):
         np.add(line[0], line[3], out=line[1])
         np.subtract(line[0], line[3], out=line[2])
@@ -99,7 +99,7 @@ def add_gradients(x: Array, padding: Pair, room: Room, *, dx: Array | None) -> N
         add_tiles(padding, room, out=dx)
 
 
-def transform_input(x: Array, padding: Pair, room: Room) -> Array:
+def transform_input(x: Array, padding: Pair, room: WinogradRoom) -> Array:
     """Return D = Bᵀ d B of the tiles of x (N, H, W, C) as matrices, in the room."""
     room.padded.fill(0)
     for inside, pixels in by_parity(room, x, padding):
@@ -111,10 +111,10 @@ def transform_input(x: Array, padding: Pair, room: Room) -> Array:
             np.add(second, third, out=target[1])
             np.subtract(third, second, out=target[2])
             np.subtract(fourth, second, out=target[3])
-    return matrices(room.inputs)
+    return transform_matrices(room.inputs)
 
 
-def add_tiles(padding: Pair, room: Room, *, out: Array) -> Array:
+def add_tiles(padding: Pair, room: WinogradRoom, *, out: Array) -> Array:
     """Write the sum of the tiles B · dL/dD · Bᵀ to `out` (N, H, W, C), given dL/dD in the room."""
     # what is no tile's third line, or second one, gets no first value below
     room.halfway[:, 0, 0] = room.halfway[:, 1, -1] = 0
@@ -133,30 +133,30 @@ def add_tiles(padding: Pair, room: Room, *, out: Array) -> Array:
     return out
 
 
-def by_columns(room: Room) -> Lines:
+def by_columns(room: WinogradRoom) -> Lines:
     """Return the views (2, TH + 1, TW, N, C) of the padded images: all tiles' first, second, third, fourth columns."""
     even, odd = room.padded
     return even[:, :, :-1], odd[:, :, :-1], even[:, :, 1:], odd[:, :, 1:]
 
 
-def by_rows(room: Room) -> Lines:
+def by_rows(room: WinogradRoom) -> Lines:
     """Return the views (4, TH, TW, N, C) of what is halfway: all tiles' first, second, third, fourth rows."""
     even, odd = room.halfway[:, 0], room.halfway[:, 1]
     return even[:, :-1], odd[:, :-1], even[:, 1:], odd[:, 1:]
 
 
-def by_parity(room: Room, x: Array, padding: Pair) -> Iterator[tuple[Array, Array]]:
+def by_parity(room: WinogradRoom, x: Array, padding: Pair) -> Iterator[tuple[Array, Array]]:
     """Yield views (…, N, C) of the padded images and of x, of the same pixels, by parity."""
     pixels = x.transpose(1, 2, 0, 3)
     for column, row in ((0, 0), (0, 1), (1, 0), (1, 1)):
         (rows, x_rows), (columns, x_columns) = (
-            places(parity, size, border)
+            parity_places(parity, size, border)
             for parity, size, border in zip((row, column), pixels.shape[:2], padding, strict=True)
         )
         yield room.padded[column, row, rows, columns], pixels[x_rows, x_columns]
 
 
-def places(parity: int, size: int, border: int) -> tuple[slice, slice]:
+def parity_places(parity: int, size: int, border: int) -> tuple[slice, slice]:
     """Return where the even or odd ones of `size` lines in a border are among those of their parity, and in x."""
     start = (parity + border) % 2
     first = (start + border) // 2

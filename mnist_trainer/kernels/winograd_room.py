@@ -15,7 +15,7 @@ TRANSFORM_BYTES = 1_700_000
 
 
 @dataclass(frozen=True)
-class Room:
+class WinogradRoom:
     """What a chunk of images, and the weights, are transformed in."""
 
     padded: Array  # (2, 2, TH + 1, TW + 1, N, C): even columns, odd ones; of these, even rows, odd ones
@@ -29,7 +29,7 @@ class Room:
     scratch: Array  # (4, 4, C, F)
 
     @classmethod
-    def make(cls, tiles: Pair, channels: int, filters: int, max_batch: int, dtype: DTypeLike) -> "Room":
+    def make(cls, tiles: Pair, channels: int, filters: int, max_batch: int, dtype: DTypeLike) -> "WinogradRoom":
         """Make the arrays, for `images_a_chunk` images."""
         down, across = tiles
         n = images_a_chunk(down * across, channels, filters, np.dtype(dtype).itemsize, max_batch)
@@ -46,7 +46,7 @@ class Room:
         }
         return cls(**{name: np.empty(shape, dtype) for name, shape in shapes.items()})
 
-    def chunks(self, x: Array) -> Iterator[tuple[slice, "Room"]]:
+    def chunks(self, x: Array) -> Iterator[tuple[slice, "WinogradRoom"]]:
         """Yield slices of the images x, as many at a time as there is room for, and the room for each."""
         for part in blocks(len(x), self.padded.shape[-2]):
             names = ("padded", "halfway", "inputs", "outputs")

@@ -11,11 +11,11 @@ from numpy.typing import DTypeLike
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import affine, convolution
 from mnist_trainer.kernels.arrays import Array, Shape, buffer
-from mnist_trainer.kernels.convolution_room import Room
+from mnist_trainer.kernels.convolution_room import ConvRoom
 from mnist_trainer.kernels.windows import Pair
 from mnist_trainer.layers.initializers import initialise
 from mnist_trainer.layers.layer import Initializer, Layer
-from mnist_trainer.layers.windows import check_pairs, pair, window_positions
+from mnist_trainer.layers.windows import as_pair, check_pairs, window_positions
 
 
 @dataclass(eq=False)
@@ -43,7 +43,7 @@ class Conv2d(Layer):
     _stride: Pair = field(default=(1, 1), init=False, repr=False)
     _padding: Pair = field(default=(0, 0), init=False, repr=False)
     _channels: int = field(default=0, init=False, repr=False)
-    _room: Room = buffer()
+    _room: ConvRoom = buffer()
     _x: Array = buffer()
     _y: Array = buffer()
     _dx: Array = buffer()
@@ -52,13 +52,13 @@ class Conv2d(Layer):
         """Check the hyperparameters."""
         super().__post_init__()
         check_pairs(kernel=self.kernel, stride=self.stride, padding=self.padding)
-        self._kernel, self._stride, self._padding = pair(self.kernel), pair(self.stride), pair(self.padding)
+        self._kernel, self._stride, self._padding = as_pair(self.kernel), as_pair(self.stride), as_pair(self.padding)
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the input must be images, and the padded ones no smaller than the kernel."""
         shape = (*window_positions(in_shape, self._kernel, self._stride, self._padding), self.filters)
         self._channels = in_shape[2]
-        self._room = Room.make(in_shape, self._kernel, self._stride, self._padding, self.filters, max_batch, dtype)
+        self._room = ConvRoom.make(in_shape, self._kernel, self._stride, self._padding, self.filters, max_batch, dtype)
         self._y = np.empty((max_batch, *shape), dtype)
         self._dx = np.empty((max_batch, *in_shape), dtype)
         return shape

@@ -9,13 +9,13 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels import activations, affine, pooled_convolution, winograd
 from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
-from mnist_trainer.kernels.pooled_patches import PatchRoom
-from mnist_trainer.kernels.pooled_winograd import WinogradRoom
+from mnist_trainer.kernels.pooled_patches import PooledPatchRoom
+from mnist_trainer.kernels.pooled_winograd import PooledWinogradRoom
 from mnist_trainer.layers.activations import ReLU
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.pooling import MaxPool2d
-from mnist_trainer.layers.windows import pair, window_positions
+from mnist_trainer.layers.windows import as_pair, window_positions
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class ConvReLUPool(Layer):
 
     samplewise: ClassVar[bool] = True
 
-    room: PatchRoom | WinogradRoom = buffer()
+    room: PooledPatchRoom | PooledWinogradRoom = buffer()
     _x: Array = buffer()
     _y: Array = buffer()
     _dx: Array = buffer()
@@ -44,12 +44,12 @@ class ConvReLUPool(Layer):
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers."""
-        kernel, padding, pool = pair(self.conv.kernel), pair(self.conv.padding), pair(self.pool.kernel)
+        kernel, padding, pool = as_pair(self.conv.kernel), as_pair(self.conv.padding), as_pair(self.pool.kernel)
         filters = self.conv.filters
         positions = window_positions(in_shape, kernel, (1, 1), padding)
         shape = (*window_positions((*positions, filters), pool, pool, (0, 0)), filters)
-        quick = pool == (2, 2) and winograd.fits(in_shape, kernel, (1, 1), padding, filters)
-        make = WinogradRoom.make if quick else PatchRoom.make
+        quick = pool == (2, 2) and winograd.winograd_fits(in_shape, kernel, (1, 1), padding, filters)
+        make = PooledWinogradRoom.make if quick else PooledPatchRoom.make
         self.room = make(in_shape, kernel, padding, pool, filters, max_batch, dtype)
         self._y = np.empty((max_batch, *shape), dtype)
         self._mask = np.empty((max_batch, *shape), np.bool_)
@@ -81,7 +81,7 @@ class ConvReLUPool(Layer):
         return dx
 
 
-def joined(layers: Sequence[Layer]) -> ConvReLUPool | None:
+def fused_layers(layers: Sequence[Layer]) -> ConvReLUPool | None:
     """Make the first of the layers into one that is still to be built, if they compute quicker together.
 
     These are a convolution of stride 1 without an idle border, ReLU, and pooling windows that lie side by side.
@@ -92,7 +92,7 @@ def joined(layers: Sequence[Layer]) -> ConvReLUPool | None:
     assert isinstance(conv, Conv2d)
     assert isinstance(relu, ReLU)
     assert isinstance(pool, MaxPool2d)
-    side_by_side = pair(pool.padding) == (0, 0) and pool.stride in (None, pool.kernel)
-    within = all(p < k for p, k in zip(pair(conv.padding), pair(conv.kernel), strict=True))
-    fits = side_by_side and within and pair(conv.stride) == (1, 1)
+    side_by_side = as_pair(pool.padding) == (0, 0) and pool.stride in (None, pool.kernel)
+    within = all(p < k for p, k in zip(as_pair(conv.padding), as_pair(conv.kernel), strict=True))
+    fits = side_by_side and within and as_pair(conv.stride) == (1, 1)
     return ConvReLUPool(conv, relu, pool) if fits else None

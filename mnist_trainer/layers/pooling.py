@@ -12,7 +12,7 @@ from mnist_trainer.kernels import elementwise, pooling
 from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
 from mnist_trainer.kernels.windows import Pair, interior
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.windows import check_pairs, pair, window_positions
+from mnist_trainer.layers.windows import as_pair, check_pairs, window_positions
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class Pool2d(Layer):
         super().__post_init__()
         stride = self.kernel if self.stride is None else self.stride
         check_pairs(kernel=self.kernel, stride=stride, padding=self.padding)
-        self._kernel, self._stride, self._padding = pair(self.kernel), pair(stride), pair(self.padding)
+        self._kernel, self._stride, self._padding = as_pair(self.kernel), as_pair(stride), as_pair(self.padding)
         if any(2 * p > k for p, k in zip(self._padding, self._kernel, strict=True)):
             raise ConfigError(f"padding={self.padding} is more than half of kernel={self.kernel}")
 

@@ -10,14 +10,14 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.layers.fused import joined
+from mnist_trainer.layers.fused import fused_layers
 from mnist_trainer.layers.layer import Layer
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerPlace:
     """A step of a stack's computation, and where it is: a layer, or neighbours that compute quicker together."""
 
     path: Sequence[int]
@@ -41,7 +41,7 @@ class Stack(Layer):
 
     samplewise: ClassVar[bool] = True
 
-    _places: list[Place] = field(default_factory=list, init=False, repr=False)
+    _places: list[LayerPlace] = field(default_factory=list, init=False, repr=False)
     _steps: list[Layer] = field(default_factory=list, init=False, repr=False)  # what forward calls in order
     _first_trainable: int = field(default=0, init=False, repr=False)
 
@@ -69,15 +69,15 @@ class Stack(Layer):
         self._first_trainable = next(trainable, len(self._steps))
         return shape
 
-    def _joined(self, shapes: Sequence[Shape]) -> Iterator[Place]:
+    def _joined(self, shapes: Sequence[Shape]) -> Iterator[LayerPlace]:
         index = 0
         while index < len(self.layers):
-            together = joined(self.layers[index:])
+            together = fused_layers(self.layers[index:])
             end = index + (len(together.layers) if together else 1)
-            yield Place((index,), self.layers[index:end], shapes[index:end], together or self.layers[index])
+            yield LayerPlace((index,), self.layers[index:end], shapes[index:end], together or self.layers[index])
             index = end
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[LayerPlace]:
         """List the steps in the order of the computation, those inside a residual connection before it."""
         for place in self._places:
             if isinstance(place.step, Stack):
@@ -92,19 +92,19 @@ class Stack(Layer):
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Tell the shapes of all layers' parameters."""
-        return named(layer.parameter_shapes() for layer in self.layers)
+        return names_of_layers(layer.parameter_shapes() for layer in self.layers)
 
     def decayed(self) -> Set[str]:
         """Tell which of them weight decay applies to."""
-        return named(dict.fromkeys(layer.decayed()) for layer in self.layers).keys()
+        return names_of_layers(dict.fromkeys(layer.decayed()) for layer in self.layers).keys()
 
     def state(self) -> Mapping[str, Array]:
         """Give all layers' state."""
-        return named(layer.state() for layer in self.layers)
+        return names_of_layers(layer.state() for layer in self.layers)
 
     def generators(self) -> Mapping[str, np.random.Generator]:
         """Give all layers' random generators."""
-        return named(layer.generators() for layer in self.layers)
+        return names_of_layers(layer.generators() for layer in self.layers)
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Bind the layers in order."""
@@ -132,7 +132,7 @@ class Stack(Layer):
         return gradient if need_dx else None
 
 
-def named(of_layers: Iterator[Mapping[str, T]]) -> dict[str, T]:
+def names_of_layers(of_layers: Iterator[Mapping[str, T]]) -> dict[str, T]:
     """Bring what layers have by name together, as `index.name`."""
     return {f"{index}.{name}": value for index, those in enumerate(of_layers) for name, value in those.items()}
 

@@ -9,7 +9,7 @@ from mnist_trainer.kernels.windows import Pair, positions
 Size = int | tuple[int, int]
 
 
-def pair(value: Size) -> Pair:
+def as_pair(value: Size) -> Pair:
     """Return (n, n) for n, and a pair as it is."""
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 

@@ -52,7 +52,7 @@ class Optimizer(ABC):
         """
         for array in self.state().values():
             if array.dtype.kind == "f":
-                updates.flush(array)
+                updates.flush_subnormals(array)
 
     @abstractmethod
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mnist_trainer.composition import compose, key_of
 from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.provenance import flat
+from mnist_trainer.runs.provenance import flat_config
 
 MEANS = {
     *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
@@ -30,8 +30,8 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[C
     kept = [override for override in own if not belongs_to_another_choice(override, config, own, given)]
     together = list({key_of(override): override for override in [*kept, *given]}.values())
     wanted = compose(together)
-    before, asked = flat(compose(own)), flat(wanted)
-    now, explicit = flat(config), {key_of(override) for override in given}
+    before, asked = flat_config(compose(own)), flat_config(wanted)
+    now, explicit = flat_config(config), {key_of(override) for override in given}
     changes = {
         key: value
         for key, value in asked.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import DataError, in_file, in_words
+from mnist_trainer.errors import DataError, data_errors_of, in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.journal import Journal
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class About:
+class AboutRun:
     """What a checkpoint says of the run, beside the trainer's state."""
 
     run: str
@@ -42,19 +42,19 @@ class RunCheckpoint:
     """A run as it was when its checkpoint was taken."""
 
     path: Path
-    about: About
+    about: AboutRun
     state: State
 
     @classmethod
     def load(cls, path: Path) -> "RunCheckpoint":
         """Read a file; raises `DataError` naming it if it is anything but a run's whole checkpoint."""
         checkpoint = Checkpoint.load(path)
-        with in_file(path):
-            return cls(path, picked(About, checkpoint.document), State.of(checkpoint))
+        with data_errors_of(path):
+            return cls(path, picked(AboutRun, checkpoint.document), State.of(checkpoint))
 
     def config(self) -> Config:
         """Return the run's configuration; raises `DataError` naming the file if it is none of this version."""
-        with in_file(self.path):
+        with data_errors_of(self.path):
             return restored(self.about.config)
 
     def save(self) -> None:
@@ -69,7 +69,7 @@ class Checkpoints(Callback):
     It has to come after the callback that writes the journal.
     """
 
-    def __init__(self, journal: Journal, about: About, *, minutes: float | None = None) -> None:
+    def __init__(self, journal: Journal, about: AboutRun, *, minutes: float | None = None) -> None:
         self._journal, self._about = journal, about
         self._path = journal.folder / CHECKPOINT
         self._seconds = None if minutes is None else 60 * minutes

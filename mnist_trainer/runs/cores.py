@@ -10,7 +10,7 @@ from typing import cast
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.config import TrainerConfig
-from mnist_trainer.errors import ConfigError, NoTeamError
+from mnist_trainer.errors import ConfigError, NoTeamError, reason_of
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
 
@@ -50,15 +50,15 @@ def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True, 
     rows = min(trainer.train.batch_size, trainer.train.samples)
     shares = can_share(trainer.model, trainer.loss, trainer.optimizer)
     if settings.threads == AUTO:
-        room = min(rows // LEAST_ROWS, int(operations(trainer, rows) / LEAST_OPERATIONS))
+        room = min(rows // LEAST_ROWS, int(matrix_operations(trainer, rows) / LEAST_OPERATIONS))
         found = Cores(max(1, min(own_cpus(), MOST, room)) if shares else 1, 1)
     else:
-        wanted = int(settings.threads) if alone else affordable(int(settings.threads))
+        wanted = int(settings.threads) if alone else affordable_threads(int(settings.threads))
         found = Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
     return replace(found, processes=kept) if kept is not None and shares else found
 
 
-def take(cores: Cores, settings: TrainerConfig, trainer: Trainer) -> None:
+def take_cores(cores: Cores, settings: TrainerConfig, trainer: Trainer) -> None:
     """Let the trainer have its processes: those of `auto` if it can, those asked for by number or not at all.
 
     Raises `ConfigError` where they can't be had.
@@ -79,7 +79,7 @@ def product_limits(threads: int) -> AbstractContextManager[object]:
     try:
         return cast(AbstractContextManager[object], threadpool_limits(threads, "blas"))
     except Exception as error:  # whatever looking for libraries raises, on a system that its authors didn't know
-        log.warning(f"the threads of matrix products can't be set to {threads}: {str(error) or type(error).__name__}")
+        log.warning(f"the threads of matrix products can't be set to {threads}: {reason_of(error)}")
         return nullcontext()
 
 
@@ -88,7 +88,7 @@ def product_threads(settings: TrainerConfig) -> int:
     return 1 if settings.threads == AUTO else int(settings.threads)
 
 
-def operations(trainer: Trainer, rows: int) -> float:
+def matrix_operations(trainer: Trainer, rows: int) -> float:
     """Count the operations of an update's matrix products, forward and backward, in a batch of so many rows."""
     return 3.0 * rows * sum(step.operations() for step in trainer.model.steps)
 
@@ -116,7 +116,7 @@ def share_cpus(jobs: int) -> None:
         os.environ[name] = str(max(1, min(own_cpus(), usable_cpus() // jobs)))
 
 
-def affordable(threads: int) -> int:
+def affordable_threads(threads: int) -> int:
     """Return how many of the wanted threads a job takes that has others beside it."""
     own = own_cpus()
     if threads <= own:

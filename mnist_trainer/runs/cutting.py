@@ -43,12 +43,12 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
         except TimeoutError as error:
             raise TrackingError(f"{error}: it still sends the run to MLflow; try again later") from error
         if size is None:
-            size = _first_event(journal.path)
+            size = _first_event_size(journal.path)
         if size > journal.size:
             raise TrackingError(f"{journal.path}: {journal.size:,} bytes, but its checkpoint was taken at {size:,}")
-        before = _metrics(journal.folder / CUT) | _metrics(journal.path, size)
+        before = _metrics_told(journal.folder / CUT) | _metrics_told(journal.path, size)
         if before:
-            _keep(journal.folder / CUT, before.values())
+            _keep_told_metrics(journal.folder / CUT, before.values())
         journal.truncate(size)
         journal.remember(before)
         position = Position.load(journal.folder)
@@ -60,23 +60,23 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
 
 def kept(folder: Path) -> dict[Told, Metrics]:
     """Return the metrics that a run told before, and is to tell as they were."""
-    return _metrics(folder / CUT)
+    return _metrics_told(folder / CUT)
 
 
-def _first_event(path: Path) -> int:
+def _first_event_size(path: Path) -> int:
     with path.open("rb") as file:
         line = file.readline()
     return len(line) if line.endswith(b"\n") and b'"event":"start"' in line else 0
 
 
-def _metrics(path: Path, offset: int = 0) -> dict[Told, Metrics]:
+def _metrics_told(path: Path, offset: int = 0) -> dict[Told, Metrics]:
     if not path.exists():
         return {}
     events, _ = read_events(path, offset)
     return {event.told: event for event in events if isinstance(event, Metrics)}
 
 
-def _keep(path: Path, events: Iterable[Metrics]) -> None:
+def _keep_told_metrics(path: Path, events: Iterable[Metrics]) -> None:
     try:
         with replacing(path) as file:
             file.writelines(map(line_of, events))

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import ConfigError, DataError, in_file
+from mnist_trainer.errors import ConfigError, DataError, data_errors_of
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
@@ -27,7 +27,7 @@ def run_folder(resume: str, outputs: Path) -> Path:
     Raises `ConfigError` that says what would fit.
     """
     if resume == LATEST:
-        found = unfinished(outputs)
+        found = unfinished_runs(outputs)
         if not found:
             raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
         return found[-1]
@@ -52,7 +52,7 @@ def run_folder(resume: str, outputs: Path) -> Path:
     return folder
 
 
-def unfinished(outputs: Path) -> list[Path]:
+def unfinished_runs(outputs: Path) -> list[Path]:
     """Return the folders of single runs that ended before their time and might go on, oldest first.
 
     Runs of sweeps and comparisons don't count, nor do those that diverged: they would again. One of another host that
@@ -95,13 +95,15 @@ def _run_dir(resume: str | None, outputs: str, now: str, unique: str, *, _root_:
     return f"{outputs}/{now}-{folder_name(str(_root_.name))}-{unique}"
 
 
-OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
-OmegaConf.register_new_resolver("folder_name", lambda name: folder_name(str(name)), replace=True)
-OmegaConf.register_new_resolver("unless", lambda given, value: value if given is None else None, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.run_dir", _run_dir, replace=True)
+OmegaConf.register_new_resolver("mnist_trainer.folder_name", lambda name: folder_name(str(name)), replace=True)
+OmegaConf.register_new_resolver(
+    "mnist_trainer.unless", lambda given, value: value if given is None else None, replace=True
+)
 
 
 @dataclass(frozen=True)
-class Ending:
+class OutcomeEnding:
     """What every outcome file says."""
 
     status: str
@@ -115,7 +117,7 @@ def has_diverged(reason: object) -> bool:
     return str(reason).startswith("diverged")
 
 
-def planned(job_folder: Path) -> list[str]:
+def planned_overrides(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
         found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
@@ -127,16 +129,16 @@ def planned(job_folder: Path) -> list[str]:
 def read_config(path: Path) -> Config:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.load(read_text(path, MOST_YAML), PlainLoader)
+        values = yaml.load(read_text(path, MOST_YAML), PlainYamlLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
-    with in_file(path):
+    with data_errors_of(path):
         return restored(values)
 
 
-class PlainLoader(yaml.SafeLoader):
+class PlainYamlLoader(yaml.SafeLoader):
     """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -45,25 +45,25 @@ def write_learned(
     None, after a warning, if it can't be told without the run.
     """
     try:
-        description = described(trainer, dataset, result, data)
+        description = describe_learned(trainer, dataset, result, data)
     except ConfigError as error:
         log.warning(f"no {MODEL}: {error}")
         return None
-    write_model(folder / MODEL, description, arrays_of(trainer), dataset.test_images[:1])
+    write_model(folder / MODEL, description, learned_arrays(trainer), dataset.test_images[:1])
     return description
 
 
 def journal_model(journal: Journal, description: Description) -> None:
     """Write that the model is to be logged; a line where a layer can't go along."""
     try:
-        plugins = [str(file_of(module)) for module in description.plugins]
+        plugins = [str(plugin_file(module)) for module in description.plugins]
     except DataError as error:
         log.warning(f"no model for MLflow: {error}")
     else:
         journal.write(ModelEvent(name=MODEL, plugins=plugins))
 
 
-def file_of(module: str) -> Path:
+def plugin_file(module: str) -> Path:
     """Return the file of a plugin's module, or the folder of its package; raises `DataError` if it has none."""
     top = sys.modules.get(module.partition(".")[0])
     file = getattr(top, "__file__", None)
@@ -81,25 +81,25 @@ def learned_folder(outputs: Path) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
-def classifier_of(trainer: Trainer, dataset: Dataset | None = None) -> Classifier:
+def classifier_of_trainer(trainer: Trainer, dataset: Dataset | None = None) -> Classifier:
     """Return a classifier of what a trainer has learned so far; later updates don't change it.
 
     Raises `ConfigError` if a layer can't be made again from a name and plain values.
     """
-    return Classifier(described(trainer, dataset, {}), arrays_of(trainer), Path("the trainer"))
+    return Classifier(describe_learned(trainer, dataset, {}), learned_arrays(trainer), Path("the trainer"))
 
 
-def arrays_of(trainer: Trainer) -> dict[str, NDArray[Any]]:
+def learned_arrays(trainer: Trainer) -> dict[str, NDArray[Any]]:
     """Return the model's parameters and state, without those of a tail that inference has no use for."""
-    kept = len(layers_and_outputs(trainer)[0])
+    kept = len(learned_layers(trainer)[0])
     return {name: array for name, array in trainer.model.arrays.items() if int(name.partition(".")[0]) < kept}
 
 
-def described(
+def describe_learned(
     trainer: Trainer, dataset: Dataset | None, result: Mapping[str, Any], data: DataConfig | None = None
 ) -> Description:
     """Say what it takes to use the model; raises `ConfigError` naming a layer that can't be made again."""
-    layers, outputs = layers_and_outputs(trainer)
+    layers, outputs = learned_layers(trainer)
     classes = trainer.model.out_shape[0]
     scaling = trainer.train.scaling
     return Description(
@@ -111,8 +111,8 @@ def described(
         shift=scaling.shift,
         preparation=preparation_for(dataset.name if dataset else ""),
         class_names=list(dataset.class_names) if dataset else [str(number) for number in range(classes)],
-        plugins=sorted({module for layer in layers for module in foreign_modules(layer)}),
-        data=about_data(dataset, data) if dataset else {},
+        plugins=sorted({module for layer in layers for module in plugin_modules(layer)}),
+        data=learned_from(dataset, data) if dataset else {},
         result=dict(result),
         versions={"mnist_trainer": __version__, "numpy": np.__version__, "python": platform.python_version()},
     )
@@ -125,12 +125,12 @@ def preparation_for(data: str) -> Preparation:
     return "mnist" if LIKE_MNIST.fullmatch(data) else "scaled"
 
 
-def about_data(dataset: Dataset, config: DataConfig | None) -> dict[str, Any]:
+def learned_from(dataset: Dataset, config: DataConfig | None) -> dict[str, Any]:
     """Say what the data were, and how to have them again."""
     return {"name": dataset.name, "digest": dataset.digest, "config": asdict(config) if config else None}
 
 
-def data_of(description: Description) -> DataConfig:
+def data_of_learned(description: Description) -> DataConfig:
     """Return the configuration of the data that a model was trained on; raises `DataError` if it isn't known."""
     values = description.data.get("config")
     if not isinstance(values, Mapping):
@@ -144,7 +144,7 @@ def data_of(description: Description) -> DataConfig:
         ) from error
 
 
-def layers_and_outputs(trainer: Trainer) -> tuple[list[Layer], Outputs]:
+def learned_layers(trainer: Trainer) -> tuple[list[Layer], Outputs]:
     """Return the layers that inference needs, and what they end in.
 
     A softmax that the loss has put behind the model goes: its mistakes, if it makes any, are in backward alone.
@@ -157,8 +157,8 @@ def layers_and_outputs(trainer: Trainer) -> tuple[list[Layer], Outputs]:
     return layers, trainer.loss.expects
 
 
-def foreign_modules(layer: Layer) -> set[str]:
+def plugin_modules(layer: Layer) -> set[str]:
     """Tell the modules of a layer, and of those inside it, that are not the package's."""
-    inside = set().union(*map(foreign_modules, layer.layers)) if isinstance(layer, Stack) else set()
+    inside = set().union(*map(plugin_modules, layer.layers)) if isinstance(layer, Stack) else set()
     module = type(layer).__module__
     return inside | ({module} if module.partition(".")[0] != "mnist_trainer" else set())

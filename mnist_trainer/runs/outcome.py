@@ -19,7 +19,7 @@ HYDRA_FILES = {".hydra", "mnist_trainer.log"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class TaskAnswer:
     """What a task came to: the command's exit code, what `outcome.json` says, and a number for Hydra's sweepers."""
 
     exit_code: int
@@ -28,7 +28,7 @@ class Answer:
 
 
 @contextmanager
-def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool = False) -> Iterator[None]:
+def concluding_outcome(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool = False) -> Iterator[None]:
     """Write down a failure within the block; a run that never began leaves no folder, unless `keep`.
 
     Raises `ConfigError` if the folder holds a run already, and leaves that as it is.
@@ -40,7 +40,7 @@ def concluding(folder: Path, root: Path, overrides: Sequence[str], *, keep: bool
         yield
     except (KeyboardInterrupt, SystemExit, Exception) as error:
         if isinstance(error, MnistTrainerError) and not keep and not (folder / JOURNAL).exists():
-            forget(folder, root)
+            forget_folder(folder, root)
         else:
             with suppress(OSError):  # a full disk must not hide what went wrong
                 write_failure(folder, error, overrides)
@@ -53,7 +53,7 @@ def write_failure(folder: Path, error: BaseException, overrides: Sequence[str]) 
         log.info("the run itself is finished, and its result kept")
         return
     status: str
-    status, reason = ended_by(error)
+    status, reason = status_of_error(error)
     more: dict[str, object] = {"exit_code": error.exit_code} if isinstance(error, MnistTrainerError) else {}
     if isinstance(error, DivergedError):
         more["diverged"] = error.facts
@@ -65,7 +65,7 @@ def write_failure(folder: Path, error: BaseException, overrides: Sequence[str]) 
         log.error(f"{in_words(failure)}; it would say how the run ended")
 
 
-def ended_by(error: BaseException) -> tuple[Status, str]:
+def status_of_error(error: BaseException) -> tuple[Status, str]:
     """Return how a run ended that this ended, and why."""
     match error:
         case KeyboardInterrupt():
@@ -75,7 +75,7 @@ def ended_by(error: BaseException) -> tuple[Status, str]:
         case SystemExit() if isinstance(
             error.__context__, KeyboardInterrupt
         ):  # by a handler that was there before ours
-            return ended_by(error.__context__)
+            return status_of_error(error.__context__)
         case MnistTrainerError():
             return "FAILED", str(error)
         case OSError():
@@ -96,7 +96,7 @@ def write_outcome(
     write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
 
 
-def forget(folder: Path, root: Path) -> None:
+def forget_folder(folder: Path, root: Path) -> None:
     """Remove the folder of a job that never began, if it holds Hydra's own files and nothing else.
 
     With it goes what is left empty between it and the day's folder in `root`.

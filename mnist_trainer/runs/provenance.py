@@ -1,14 +1,12 @@
 """Where a run's numbers come from: code, versions, machine, and the resolved configuration."""
 
 import getpass
-import json
 import os
 import platform
 import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,14 +15,14 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from mnist_trainer import __version__
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, flattened
 from mnist_trainer.runs.cores import usable_cpus
 
 
 def machine_tags() -> dict[str, str]:
     """Tell host, processors, versions but MLflow's (the shipper knows it), command line and git commit."""
     return {
-        "mlflow.user": user(),
+        "mlflow.user": user_name(),
         "mlflow.source.name": "mnist_trainer",
         "mlflow.source.type": "LOCAL",
         "host": socket.gethostname(),
@@ -38,7 +36,7 @@ def machine_tags() -> dict[str, str]:
     } | git_tags(Path(__file__).parent)
 
 
-def user() -> str:
+def user_name() -> str:
     """Return the user's name, or number where it has none, as in a container."""
     try:
         return getpass.getuser()
@@ -67,26 +65,15 @@ def _git(folder: Path, *asked: str) -> str:
     return done.stdout.decode(errors="replace").strip()
 
 
-def flat(config: Config) -> dict[str, object]:
+def flat_config(config: Config) -> dict[str, object]:
     """Return all values of a configuration by dotted key; lists become JSON."""
     return flattened(asdict(config))
 
 
-def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Flatten nested mappings to dotted keys; lists become JSON."""
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
-
-
-def machine() -> dict[str, str]:
+def machine_facts() -> dict[str, str]:
     """Tell processor, system, versions, the library of the matrix products, and the command."""
     return {
-        "processor": f"{processor()}, {logical_cpus()}",
+        "processor": f"{processor_name()}, {logical_cpus()}",
         "system": platform.platform(),
         "versions": ", ".join(
             [f"mnist_trainer {__version__}", f"Python {platform.python_version()}", f"NumPy {np.__version__}", blas()]
@@ -95,7 +82,7 @@ def machine() -> dict[str, str]:
     }
 
 
-def processor() -> str:
+def processor_name() -> str:
     """Return the processor's name as Linux tells it; elsewhere its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

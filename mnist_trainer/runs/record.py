@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from mnist_trainer import registry
-from mnist_trainer.config import Config
+from mnist_trainer.config import Config, flattened
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError, PrunedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
@@ -18,10 +18,11 @@ from mnist_trainer.journal.events import Context, DatasetEvent, Start, Status
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.changes import MEANS, NOT_COMPARED
 from mnist_trainer.runs.cutting import kept
-from mnist_trainer.runs.outcome import ended_by
-from mnist_trainer.runs.provenance import flat, machine_tags
+from mnist_trainer.runs.outcome import status_of_error
+from mnist_trainer.runs.provenance import flat_config, machine_tags
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.trainer import Trainer
+from mnist_trainer.words import glued, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def journaled(
     """
     folder.mkdir(exist_ok=True)
     write_whole(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
-    journal = begun(folder, record) if resumption is None else resumption.journal
+    journal = begin_journal(folder, record) if resumption is None else resumption.journal
     status: Status = "FINISHED"
     reason: str | None = None
     try:
@@ -60,9 +61,9 @@ def journaled(
             begin(journal, config, dataset, trainer, tags or {})
         yield journal
     except BaseException as error:
-        status, reason = ended_by(error)
+        status, reason = status_of_error(error)
         if isinstance(error, DivergedError):
-            tell_divergence(journal, error.facts)
+            journal_divergence(journal, error.facts)
         if isinstance(error, PrunedError):
             journal.tags({"pruned": "true", "pruned.reason": str(reason), "pruned.epoch": str(error.facts["epoch"])})
             reason = None  # MLflow's is of failures
@@ -77,7 +78,7 @@ def journaled(
             close_journal(journal, status)
 
 
-def begun(folder: Path, record: Start) -> Journal:
+def begin_journal(folder: Path, record: Start) -> Journal:
     """Write that a new run begins; raises `TrackingError` if that can't be."""
     journal = Journal(folder)
     try:
@@ -99,7 +100,7 @@ def close_journal(journal: Journal, status: Status) -> None:
         log.error(str(error))  # what ended the run is told besides
 
 
-def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
+def journal_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
     """Write where the run diverged: as tags, and as params too.
 
     MLflow's params can't change. Those of a run that is resumed, and diverges elsewhere, stay what they were, and the
@@ -111,14 +112,14 @@ def tell_divergence(journal: Journal, facts: Mapping[str, str | float]) -> None:
 
 
 @dataclass(frozen=True)
-class Called:
+class JobName:
     """What a sweep calls a job in MLflow, for what varies, and whether it has its loss mode's colour there."""
 
     name: str
     coloured: bool
 
 
-def colour_of(mode: str) -> dict[str, str]:
+def mode_colour_tag(mode: str) -> dict[str, str]:
     """Return the tag by which a run has its loss mode's colour in all of MLflow's charts; {} if the mode has none."""
     return {"mlflow.runColor": COLOURS[mode]} if mode in COLOURS else {}
 
@@ -126,7 +127,11 @@ def colour_of(mode: str) -> dict[str, str]:
 def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, tags: Mapping[str, str]) -> None:
     """Write what the run is made of."""
     held = trainer.validation.samples
-    params = {key: value for key, value in flat(config).items() if key not in PLUMBING}
+    params = {
+        key: value
+        for key, value in flat_config(config).items()
+        if key not in PLUMBING and not key.startswith("tracking.")
+    }
     params |= {"data.name": dataset.name, "data.validation_size": held}
     params["model.parameters"] = trainer.model.parameters.size
     journal.params(params)
@@ -140,16 +145,17 @@ def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, 
             "data.fallback": str(dataset.fallback).lower(),
             **machine_tags(),
             **tags,
+            **{key: str(value) for key, value in flattened(config.tracking.tags).items()},
         }
     )
-    for event in datasets(dataset, trainer, config.seed):
+    for event in dataset_events(dataset, trainer, config.seed):
         journal.write(event)
     write_whole(journal.folder / SUMMARY, f"{trainer.model.summary()}\n")
     for name in (CONFIG, SUMMARY):
         journal.artifact(name)
 
 
-def datasets(dataset: Dataset, trainer: Trainer, seed: int) -> Iterator[DatasetEvent]:
+def dataset_events(dataset: Dataset, trainer: Trainer, seed: int) -> Iterator[DatasetEvent]:
     """Tell the images to train on, to validate and to test; MLflow knows a data set by its name and digest.
 
     The first two are drawn by seed from the official training set.
@@ -165,13 +171,13 @@ def datasets(dataset: Dataset, trainer: Trainer, seed: int) -> Iterator[DatasetE
                 name=dataset.name,
                 digest=dataset.digest[:DIGEST] + suffix,
                 source=dataset.source,
-                schema={"mlflow_tensorspec": schema_of(dataset.image_shape)},
+                schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
                 profile={"num_rows": images, "classes": dataset.classes},
                 context=context,
             )
 
 
-def schema_of(image_shape: Sequence[int]) -> dict[str, str]:
+def tensor_schema(image_shape: Sequence[int]) -> dict[str, str]:
     """Tell what images and labels are, as MLflow reads it."""
 
     def spec(dtype: str, *shape: int) -> str:
@@ -180,9 +186,9 @@ def schema_of(image_shape: Sequence[int]) -> dict[str, str]:
     return {"features": spec("uint8", *image_shape), "targets": spec("uint8")}
 
 
-def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
+def log_setup(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: bool) -> None:
     """Log what is about to happen."""
-    describe_data(dataset, trainer)
+    log_data(dataset, trainer)
     if not registry.losses[config.loss.name].exact:
         log.warning(f"loss={config.loss.name} is one of the mistakes: its gradient is wrong on purpose")
     if with_model:
@@ -193,11 +199,12 @@ def describe(config: Config, dataset: Dataset, trainer: Trainer, *, with_model: 
     )
 
 
-def describe_data(dataset: Dataset, trainer: Trainer) -> None:
+def log_data(dataset: Dataset, trainer: Trainer) -> None:
     """Log where the data are from, and how they are split."""
     height, width, _ = dataset.image_shape
-    log.info(
-        f"data: {dataset.name} from {dataset.source}: {trainer.train.samples:,} images to train on, "
+    said = (
+        f"data: {dataset.name} from {glued(dataset.source)}: {trainer.train.samples:,} images to train on, "
         f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
         f"{dataset.classes} classes"
     )
+    log.info(wrapped(said))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import ConfigError, DataError, in_file
+from mnist_trainer.errors import ConfigError, DataError, data_errors_of
 from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, OUTCOME, PREVIOUS
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
@@ -18,8 +18,9 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.checkpoints import RunCheckpoint, read_checkpoint
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import planned, read_config
+from mnist_trainer.runs.folder import planned_overrides, read_config
 from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.training.state import State, restore
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import shown
@@ -56,7 +57,7 @@ class Resumption:
             named = Path(resume)
             checkpoint = read_checkpoint(folder, named if named.is_file() else None)
             if checkpoint is None:
-                config, own = read_config(folder / CONFIG), planned(folder)
+                config, own = read_config(folder / CONFIG), planned_overrides(folder)
             elif start is None or checkpoint.about.run != start.run:
                 raise DataError(f"{checkpoint.path}: a checkpoint of another run than the journal beside it")
             else:
@@ -86,17 +87,17 @@ class Resumption:
         """How the run is tracked: as before, but for what is changed."""
         return Tracked.as_before(self.config.tracking, self.config.outputs, self.start, self.changes)
 
-    def record(self, tracked: Tracked, experiment: str, parent: str | None) -> Start:
+    def record(self, tracked: Tracked, place: Place, parent: str | None) -> Start:
         """Return what the journal says of the run: the same run as before."""
         if self.start is None:
-            return tracked.record("run", experiment=experiment, name=self.config.name, parent=parent)
+            return tracked.record("run", place=place, name=self.config.name, parent=parent)
         return tracked.again(self.start)
 
     def restore(self, trainer: Trainer, dataset: Dataset) -> None:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
         if self.checkpoint is None:
             return
-        with in_file(self.checkpoint.path):
+        with data_errors_of(self.checkpoint.path):
             then = self.checkpoint.about.data
             if dataset.digest != then:
                 raise DataError(f"the run was on other data: their digest was {then}, and is {dataset.digest}")

@@ -15,15 +15,16 @@ from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Register, Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.checkpoints import About, Checkpoints
+from mnist_trainer.runs.checkpoints import AboutRun, Checkpoints
 from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
-from mnist_trainer.runs.record import colour_of, journaled
+from mnist_trainer.runs.record import journaled, mode_colour_tag
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.training.callbacks import ParameterFiles
-from mnist_trainer.training.judgement import ending, judged
+from mnist_trainer.training.judgement import judge_run, run_ending
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Callback, Trainer
+from mnist_trainer.words import glued, wrapped
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -86,7 +87,7 @@ class Run:
             self.dataset,
             self.record,
             trainer=trainer,
-            tags=colour_of(config.loss.name) if self.coloured else {},
+            tags=mode_colour_tag(config.loss.name) if self.coloured else {},
             resumption=self.resumption,
         )
         with journaling as journal:
@@ -137,7 +138,7 @@ class Run:
         return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
-        about = About(
+        about = AboutRun(
             run=self.record.run,
             config=asdict(self.config),
             overrides=list(self.overrides),
@@ -163,15 +164,14 @@ class Run:
 
     def tell(self, result: Result) -> None:
         """Log what it came to, and what is to be said of a run that learned nothing."""
-        log.info(
-            f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%} "
-            f"({self.test.samples:,} images of {result.data}), after {result.training_seconds:.1f} s of training"
-        )
-        if said := judged(ending(self.trainer, self.tested, self.dataset.labels)):
+        figures = glued(f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%}")
+        after = glued(f"after {result.training_seconds:.1f} s of training")
+        log.info(wrapped(f"{figures} ({self.test.samples:,} images of {result.data}), {after}"))
+        if said := judge_run(run_ending(self.trainer, self.tested, self.dataset.labels)):
             log.warning(said)
 
 
-def completed(updates: Generator[Any, None, R]) -> R:
+def run_to_end(updates: Generator[Any, None, R]) -> R:
     """Go through all pauses; return what the generator returns."""
     while True:
         try:

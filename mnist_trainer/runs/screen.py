@@ -10,10 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, Any, TextIO, cast
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any, TextIO, cast
+
+from mnist_trainer.process import Common
 
 ERRORS = "mnist_trainer.screen"
+_SHOWN = Common()
 
 
 def written(error: UnicodeError) -> tuple[bytes, int]:
@@ -37,7 +40,7 @@ class Nowhere(io.TextIOBase):
 class Output:
     """A standard stream that takes everything; once nobody reads it, what is written goes nowhere."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +49,11 @@ class Output:
     def write(self, text: str) -> int:
         """Write, or lose, the text."""
         with self._losing():
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                self._stream.flush()
+                self._stream.buffer.write(text.encode(self._stream.encoding, ERRORS))
         return len(text)
 
     def flush(self) -> None:
@@ -89,8 +96,6 @@ def lenient(stream: Any) -> TextIO:
         return cast(TextIO, stream)
     if stream is None:
         stream = Nowhere()
-    elif reconfigure := getattr(stream, "reconfigure", None):
-        reconfigure(errors=ERRORS)
     return cast(TextIO, Output(stream))
 
 
@@ -99,3 +104,47 @@ class Screen(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(lenient(stream))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; a progress bar is taken away before it, and put back below it."""
+        bars = sys.modules.get("mnist_trainer.bar")  # until it is loaded there is no bar
+        with bars.Bar.external_write_mode() if bars else nullcontext():
+            super().emit(record)
+
+
+class Guest(Screen):
+    """Writes lines for a caller whose logging shows warnings alone, or nothing at all; warnings stay the caller's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line, or let the caller's handlers have a warning."""
+        root = logging.getLogger()
+        if root.handlers and record.levelno >= logging.WARNING:
+            root.handle(record)
+        else:
+            super().emit(record)
+
+
+def shown() -> AbstractContextManager[None]:
+    """Within the block, print what is logged of a run where the caller's logging wouldn't show it: in a notebook, say.
+
+    It is left to the caller where the logger `mnist_trainer` was given a level or a handler.
+    """
+    return _SHOWN.made(_printed)
+
+
+@contextmanager
+def _printed() -> Iterator[None]:
+    logger = logging.getLogger("mnist_trainer")
+    if logger.handlers or logger.level or (logger.hasHandlers() and logger.isEnabledFor(logging.INFO)):
+        yield
+        return
+    guest = Guest(sys.stdout)
+    logger.addHandler(guest)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(guest)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True

@@ -4,11 +4,12 @@
 dead. At its exit it writes one line of JSON, a `Shipment`. All else goes to `shipper.log` in the folder. SIGTERM ends
 it after the batch that it is sending, or a second later, if the store doesn't answer; others are the parent's.
 
-`reach URI EXPERIMENT FOLDER SECONDS` tells whether a store takes what it is sent. It tries for so many seconds, and
-ends with status 0, or with 1 and a line that says what is wrong. The experiment is there then; FOLDER is for its
-artifacts. `serve`, with the same, tells whether other hosts reach these, too.
+`ask URI QUESTION FOLDER SECONDS` asks a store where a run goes and, if that is required, whether it takes what it is
+sent. It tries for so many seconds, and ends with status 0 and the answer, in a line of JSON; with 2 and why not, if
+that is the answer; or with 1 and what is wrong. FOLDER is for the artifacts of an experiment that is made.
 
-`take FOLDER URI RUN SECONDS` and `bring FOLDER URI SECONDS` are `apart`'s; the latter prints what it returns as JSON.
+`serve URI EXPERIMENT FOLDER SECONDS` tells whether other hosts reach the artifacts, too. `take FOLDER URI RUN SECONDS`
+and `bring FOLDER URI SECONDS` are `apart`'s; the latter prints what it returns as JSON.
 """
 
 import json
@@ -19,6 +20,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,6 +28,7 @@ from mnist_trainer.credentials import hidden
 from mnist_trainer.shipping import apart
 from mnist_trainer.shipping.apart import check_serves
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.place import Question, place_in
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.shipping.shipper import LOG
 from mnist_trainer.shipping.store import connect
@@ -63,9 +66,15 @@ def report(shipment: Shipment, report_to: int) -> NoReturn:
     leave()
 
 
-def reach(uri: str, experiment: str, folder: str, seconds: str) -> None:
-    """Try until the store has taken a tag, or can't."""
-    insist(uri, seconds, lambda: connect(uri).touch(experiment, Path(folder)))
+def ask(uri: str, question: str, folder: str, seconds: str) -> None:
+    """Try until the store has answered, or can't."""
+    asked = Question.from_json(question)
+
+    def answer() -> str:
+        asked.check(uri)
+        return json.dumps(asdict(place_in(connect(uri), asked, Path(folder))))
+
+    insist(uri, seconds, answer)
 
 
 def serve(uri: str, experiment: str, folder: str, seconds: str) -> None:
@@ -88,7 +97,7 @@ def insist(uri: str, seconds: str, ask: Callable[[], object]) -> NoReturn:
     patience, report_to = Patience(), sys.stdout.fileno()
 
     def fail(*_: object) -> NoReturn:
-        leave(patience.error or f"{uri}: no answer within {seconds} s", report_to, status=1)
+        leave(patience.error or f"{uri}: no answer within {seconds} s", report_to, status=2 if patience.answered else 1)
 
     signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
@@ -136,7 +145,7 @@ def _redirect_output(path: Path) -> int:
     return report_to
 
 
-WORDS: dict[str, Callable[..., None]] = {"ship": ship, "reach": reach, "serve": serve, "take": take, "bring": bring}
+WORDS: dict[str, Callable[..., None]] = {"ship": ship, "ask": ask, "serve": serve, "take": take, "bring": bring}
 
 if __name__ == "__main__":
     word, *arguments = sys.argv[1:]

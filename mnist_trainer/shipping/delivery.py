@@ -12,7 +12,7 @@ from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
 from mnist_trainer.shipping.going_on import remove, send_state
-from mnist_trainer.shipping.mlflow_run import draw, end_run, open_run, send_files, silent_death
+from mnist_trainer.shipping.mlflow_run import draw_pictures, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position, count_left
 from mnist_trainer.shipping.shipment import Outcome, ShippedRun
@@ -21,14 +21,19 @@ from mnist_trainer.shipping.store import connect
 log = logging.getLogger(__name__)
 
 
-def delivery_of(folder: Path, *, uri: str | None = None, store_folder: Path | None = None) -> "Delivery | None":
+def delivery_of(
+    folder: Path, *, uri: str | None = None, experiment: str | None = None, store_folder: Path | None = None
+) -> "Delivery | None":
     """Return the delivery of the folder's journal; None if that has not begun, or, with a warning, can't be read."""
     try:
         start = read_start(folder) if (folder / JOURNAL).exists() else None
     except OSError as error:
         log.warning("%s: %s", error.filename, error.strerror)
         return None
-    return None if start is None else Delivery(folder, start, uri=uri, store_folder=store_folder)
+    if start is None:
+        return None
+    start = replace(start, experiment=experiment or start.experiment)
+    return Delivery(folder, start, uri=uri, store_folder=store_folder)
 
 
 class Delivery:
@@ -134,7 +139,7 @@ class Delivery:
         store, run_id = connect(self.position.uri), self.position.run_id
         if (self.folder / CHECKPOINT).exists():
             send_state(self.folder, store, run_id)
-        end_run(self.folder, store, run_id, silent_death(self.folder))
+        end_run(self.folder, self.start, store, run_id, silent_death(self.folder))
 
     def left(self) -> int:
         """How many events were not sent."""
@@ -160,8 +165,8 @@ class Delivery:
             if self.position is None or stage is None:
                 self.position = open_run(self.folder, self.start, store, self.store_folder)
             if self.start.resumed or self.start.apart:  # which may have begun on another host
-                store.reopen(self.position.run_id)
-            self._outbox = Outbox(store, self.position.run_id)
+                store.reopen(self.position.run_id, self.start.description)
+            self._outbox = Outbox(store, self.position.run_id, self.start)
         return self._outbox, self.position
 
     def _send_chunk(self, outbox: Outbox, position: Position, running: bool) -> bool:
@@ -173,17 +178,17 @@ class Delivery:
             end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = draw(self.folder)
+                self._pictures = draw_pictures(self.folder)
             if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
                 send_state(self.folder, outbox.store, outbox.run_id)
-            end_run(self.folder, outbox.store, outbox.run_id, end)
+            status = end_run(self.folder, self.start, outbox.store, outbox.run_id, end)
             self._ended = True
-            self._keep(replace(position, status=end.status))
+            self._keep(replace(position, status=status))
             send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
             if self.start.apart and end.status == "FINISHED":
                 remove(outbox.store, outbox.run_id)
             outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)
-            self._keep(replace(position, offset=offset, done=True, status=end.status))
+            self._keep(replace(position, offset=offset, done=True, status=status))
         elif changed:
             self._keep(replace(position, offset=offset))
         return end is None and (changed or not running)

@@ -29,10 +29,10 @@ def description_of(folder: Path, history: History, end: End) -> str | None:
     alone = kind in ("run", "evaluation")
     if own or (not alone and end.status == "FINISHED"):
         return None
-    parts = [failure(end)] if end.status != "FINISHED" else [result(history)]
+    parts = [failure(end)] if end.status != "FINISHED" else [result_in_words(history)]
     if alone:
         tables = ["\n".join(lines) for lines in (figures(history), by_class(history))]
-        parts += [*tables, facts(history), after(folder, history, end)]
+        parts += [*tables, facts(history), command_after_run(folder, history, end)]
     return "\n\n".join(filter(None, parts)) or None
 
 
@@ -42,7 +42,7 @@ def failure(end: End) -> str:
     return f"**{FAILED[end.status]}**: {reason}"
 
 
-def result(history: History) -> str:
+def result_in_words(history: History) -> str:
     """Say what a run that finished came to."""
     accuracy, loss = (history.metrics.get(f"test/{name}") for name in ("accuracy", "loss"))
     if not accuracy or not loss:
@@ -107,9 +107,9 @@ def facts(history: History) -> str:
     return f"{'; '.join(said)}." if said else ""
 
 
-def after(folder: Path, history: History, end: End) -> str:
+def command_after_run(folder: Path, history: History, end: End) -> str:
     """Say which command comes next."""
-    start, command = history.start, without(shlex_split(history.tags.get("command", "")), "resume")
+    start, command = history.start, without_keys(shlex_split(history.tags.get("command", "")), "resume")
     diverged = (end.reason or "").startswith("diverged")
     if start is not None and (start.parent is not None or start.kind != "run"):
         return ""  # of a job, what comes next is for all of them
@@ -120,8 +120,8 @@ def after(folder: Path, history: History, end: End) -> str:
     if diverged:
         rate = history.params.get("optimizer.lr")
         smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
-        return next_command("To try a smaller learning rate", [*without(command, "optimizer.lr"), *smaller])
-    others = without(command, "seed", "loss")[3:]
+        return next_command("To try a smaller learning rate", [*without_keys(command, "optimizer.lr"), *smaller])
+    others = without_keys(command, "seed", "loss")[3:]
     both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
     return next_command("To know whether fused and separate differ by more than chance", both)
 
@@ -131,7 +131,7 @@ def next_command(why: str, words: Sequence[str]) -> str:
     return f"{why}:\n\n```\n{shlex.join(words)}\n```"
 
 
-def without(words: Sequence[str], *keys: str) -> list[str]:
+def without_keys(words: Sequence[str], *keys: str) -> list[str]:
     """Leave out what a command says of these keys."""
     return [word for word in words if word.partition("=")[0] not in keys]
 

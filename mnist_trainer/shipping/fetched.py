@@ -1,7 +1,6 @@
 """A model that MLflow has, loaded from there: `runs:/ID/model`, `models:/NAME@ALIAS`."""
 
 import tempfile
-import warnings
 from pathlib import Path
 
 from mnist_trainer.credentials import with_password
@@ -9,6 +8,7 @@ from mnist_trainer.errors import DataError
 from mnist_trainer.files import MODEL
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.loading import load
+from mnist_trainer.process import warnings_as
 from mnist_trainer.shipping.patience import one_line
 from mnist_trainer.shipping.store import connect
 
@@ -24,7 +24,7 @@ def load_from_mlflow(name: str, uri: str) -> Classifier:
     """Load a model by its name in the store at `uri`; raises `DataError` if it isn't there, or isn't of this kind."""
     try:
         connect(uri)
-        with warnings.catch_warnings(action="ignore"), tempfile.TemporaryDirectory() as folder:
+        with warnings_as("ignore"), tempfile.TemporaryDirectory() as folder:
             import mlflow.artifacts
             from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 

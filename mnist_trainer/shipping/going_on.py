@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.files import CHECKPOINT, CUT, JOURNAL, PREVIOUS, replacing
+from mnist_trainer.files import BEST, CHECKPOINT, CHECKPOINT_FORMAT, CUT, JOURNAL, LAST, PREVIOUS, replacing
 from mnist_trainer.journal.events import Metrics, line_of
-from mnist_trainer.training.checkpoint import Checkpoint
+from mnist_trainer.sealed import read_sealed
 
 if TYPE_CHECKING:
     from mnist_trainer.shipping.store import Store
@@ -71,7 +71,8 @@ def send_state(folder: Path, store: "Store", run_id: str) -> None:
 
 def number_of(checkpoint: Path) -> int:
     """Return the size of the journal when a checkpoint was taken; raises `DataError` if it isn't whole."""
-    size = Checkpoint.load(checkpoint).document.get("journal")
+    _, document = read_sealed(checkpoint, "checkpoint", version=CHECKPOINT_FORMAT, others=f"{LAST} and {BEST}")
+    size = document.get("journal")
     if not isinstance(size, int):
         raise DataError(f"{checkpoint}: not a run's checkpoint")
     return size

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 from mnist_trainer.files import JOURNAL, MODEL, OUTCOME, SWEEP, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End, Start
 from mnist_trainer.journal.locks import try_lock
+from mnist_trainer.journal.processes import Process
 from mnist_trainer.journal.reading import History, read_history, read_start
 from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
@@ -36,7 +38,7 @@ def silent_death(folder: Path) -> End:
     return End("FAILED", SILENT_DEATH, time=read_history(folder).last_time)
 
 
-def draw(folder: Path) -> list[Path]:
+def draw_pictures(folder: Path) -> list[Path]:
     """Draw the pictures of the folder's journal; one that can't be drawn must not keep a run from ending."""
     try:
         from mnist_trainer.shipping.pictures import draw_folder
@@ -48,16 +50,32 @@ def draw(folder: Path) -> list[Path]:
         return []
 
 
-def end_run(folder: Path, store: Store, run_id: str, end: End) -> None:
-    """Send the reason, the status and its time, and the description: before the files, whose store may not answer."""
+def end_run(folder: Path, start: Start, store: Store, run_id: str, end: End) -> str:
+    """Send the reason, the status and its time, and the description: before the files, whose store may not answer.
+
+    Returns the status that the run has then.
+    """
     client, history = store.client, read_history(folder)
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
-    client.set_terminated(run_id, end.status, end.time)
-    if described := description_of(folder, history, end):
-        client.set_tag(run_id, DESCRIPTION, described[:TAG_CHARACTERS])
-    if history.start is not None and history.start.kind == "sweep":
-        _link_best(folder, store, run_id, history.tags.get(DESCRIPTION, ""))
+    if not is_others(start, store, run_id):
+        client.set_terminated(run_id, end.status, end.time)
+    if told := description_of(folder, history, end):
+        client.set_tag(run_id, DESCRIPTION, start.described(told)[:TAG_CHARACTERS])
+    if start.kind == "sweep":
+        _link_best(folder, store, run_id, start.described(history.tags.get(DESCRIPTION, "")))
+    return store.status(run_id)
+
+
+def is_others(start: Start, store: Store, run_id: str) -> bool:
+    """Whether a run's end is others' affair: of who has opened it, and either is still there or has ended it.
+
+    Nobody waits any more for one that goes on after its end.
+    """
+    if start.into != run_id or start.resumed:
+        return False
+    opener = Process(start.opener, start.opener_began)
+    return (start.host == socket.gethostname() and opener.lives) or store.status(run_id) != "RUNNING"
 
 
 def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
@@ -119,9 +137,15 @@ def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Po
     """Find or make the run of the journal that begins with `start`; saves its position, at the beginning."""
     experiment_id = store.experiment(start.experiment, store_folder)
     store.show(experiment_id)
+    tags = {RUN_TAG: start.run, "version.mlflow": store.version}
+    if start.description:
+        tags[DESCRIPTION] = start.description[:TAG_CHARACTERS]
     run_id = store.find_run(experiment_id, start.run)
+    if run_id is None and start.into is not None and store.stage(start.into) == "active":
+        run_id = start.into
+        for tag, value in tags.items():
+            store.client.set_tag(run_id, tag, value)
     if run_id is None:
-        tags = {RUN_TAG: start.run, "version.mlflow": store.version}
         parent_id = _parent_run_id(folder, start, store, experiment_id)
         if parent_id is not None:
             tags["mlflow.parentRunId"] = parent_id

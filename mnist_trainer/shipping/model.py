@@ -17,7 +17,7 @@ from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import DatasetEvent, End, Evaluated, Event, Metrics, ModelEvent, Register, Start
 from mnist_trainer.journal.reading import read_events
 from mnist_trainer.shipping.packed_model import NAME, pack
-from mnist_trainer.shipping.registration import asked_by_sweep, asked_of, register
+from mnist_trainer.shipping.registration import asked_registrations, register, registrations_by_sweep
 from mnist_trainer.shipping.store import RUN_TAG, Store, is_store_s
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def send_model(folder: Path, store: Store, run_id: str) -> None:
                 send(folder, store, run_id, event, events)
             elif isinstance(event, Evaluated):
                 link_evaluation(store, run_id, event.run, Tested.of(events))
-        register_those(asked_of(events), store)
+        register_those(asked_registrations(events), store)
     except Exception as error:
         if not isinstance(error, DataError) and is_store_s(error, store.uri):
             raise
@@ -91,7 +91,7 @@ def send(folder: Path, store: Store, run_id: str, event: ModelEvent, events: Seq
                 store.client.log_model_artifacts(model.model_id, str(path))
             link(store, run_id, model.model_id, Tested.of(events))
             store.client.finalize_logged_model(model.model_id, "READY")
-    register_those(asked_by_sweep(folder, run), store)
+    register_those(registrations_by_sweep(folder, run), store)
 
 
 def logged(store: Store, run_id: str, run: str) -> "LoggedModel":

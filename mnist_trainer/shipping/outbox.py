@@ -5,9 +5,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnist_trainer.journal.events import DatasetEvent, Event, Metrics, Params, Tags
+from mnist_trainer.journal.events import DESCRIPTION, DatasetEvent, Event, Metrics, Params, Start, Tags
 
 if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
     from mnist_trainer.shipping.store import Store
 
 METRICS_PER_CALL = 1000
@@ -29,9 +31,12 @@ class RunLostError(Exception):
 class Outbox:
     """Sends what it is given at once; an item that MLflow refuses (a bad name) doesn't hold up the rest."""
 
-    def __init__(self, store: "Store", run_id: str) -> None:
+    def __init__(self, store: "Store", run_id: str, start: Start) -> None:
         self.store = store
         self.run_id = run_id
+        self._start = start
+        self._there: dict[str, set[tuple[int, int, str]]] = {}
+        """Of a store that keeps repeats, what it has of each metric."""
 
     def send(self, events: Sequence[Event]) -> None:
         """Send these events; sending them again changes nothing."""
@@ -45,18 +50,30 @@ class Outbox:
                 case Params():
                     params += [Param(key, _cut(value, PARAM_CHARACTERS)) for key, value in event.params.items()]
                 case Tags():
-                    tags += [RunTag(key, _cut(value, TAG_CHARACTERS)) for key, value in event.tags.items()]
+                    told = {**event.tags}
+                    if DESCRIPTION in told:
+                        told[DESCRIPTION] = self._start.described(told[DESCRIPTION])
+                    tags += [RunTag(key, _cut(value, TAG_CHARACTERS)) for key, value in told.items()]
                 case Metrics():
                     metrics += [Metric(key, value, event.time, event.step) for key, value in event.metrics.items()]
                 case DatasetEvent():
                     self._send_dataset(event)
         client = self.store.client
-        for part in _parts(params, PAIRS_PER_CALL):
+        for part in _in_batches(params, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, params=items), part)
-        for part in _parts(tags, PAIRS_PER_CALL):
+        for part in _in_batches(tags, PAIRS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, tags=items), part)
-        for part in _parts(metrics, METRICS_PER_CALL):
+        repeats = self.store.keeps_repeats
+        for part in _in_batches([each for each in metrics if not (repeats and self._has(each))], METRICS_PER_CALL):
             self._deliver(lambda items: client.log_batch(self.run_id, metrics=items), part)
+            for each in part if repeats else ():
+                self._there[each.key].add(_point(each))
+
+    def _has(self, metric: "Metric") -> bool:
+        if metric.key not in self._there:
+            history = self.store.client.get_metric_history(self.run_id, metric.key)
+            self._there[metric.key] = {_point(each) for each in history}
+        return _point(metric) in self._there[metric.key]
 
     def _send_dataset(self, event: DatasetEvent) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -92,10 +109,14 @@ class Outbox:
             self._deliver(call, items[middle:])
 
 
+def _point(metric: "Metric") -> tuple[int, int, str]:
+    return metric.step, metric.timestamp, repr(float(metric.value))  # NaN is not itself
+
+
 def _cut(value: object, limit: int) -> str:
     text = str(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+def _in_batches(items: list[Any], size: int) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -23,7 +23,7 @@ def pack(file: Path, target: Path, plugins: Sequence[str], run_id: str, model_id
     """
     import numpy as np
 
-    warm_up()
+    warm_up_packing()
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -67,7 +67,7 @@ def metadata_of(description: Description) -> dict[str, Any]:
     return {"class_names": list(description.class_names), "data": description.data.get("name"), "run": description.name}
 
 
-def warm_up() -> None:
+def warm_up_packing() -> None:
     """Import what packing needs, while training goes on."""
     with warnings.catch_warnings(action="ignore"):
         import mlflow.pyfunc  # noqa: F401

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.errors import DeletedError, TrackingError
 from mnist_trainer.journal.address import sqlite_path
 
 POLL_SECONDS = 0.3
@@ -42,6 +42,8 @@ class Patience:
         self.error: str | None = None
         self.lasting = False
         """Whether waiting a little won't help."""
+        self.answered = False
+        """Whether the failure is an answer, in our words."""
         self._hopeless = False
         self._failures = 0
         self._retry_at = 0.0
@@ -58,7 +60,8 @@ class Patience:
     def failed(self, error: Exception, uri: str) -> None:
         """Note a failure with the store at `uri`; the log gets each kind in a row once."""
         message = one_line(error, uri)
-        self.lasting, self._hopeless = not may_mend(error), isinstance(error, TrackingError)
+        self.answered = isinstance(error, TrackingError)
+        self.lasting, self._hopeless = not may_mend(error), is_final(error)
         if message != self.error:
             log.error("%s", message, exc_info=not (self.lasting or isinstance(error, TrackingError)))
         self.error = message
@@ -70,23 +73,28 @@ def one_line(error: Exception, uri: str) -> str:
     """Say what went wrong with the store at `uri`, without a traceback and without a password."""
     if isinstance(error, TrackingError):
         return hidden(str(error))
-    text = hidden(" ".join(_text(_cause(error)).split()))
+    text = hidden(" ".join(_failure_text(_store_failure_cause(error)).split()))
     where = f"{sqlite_path(uri) or hidden(uri)}: " + (f"{error}: " if isinstance(error, FilesError) else "")
     return f"{where}{text if len(text) <= CHARACTERS else text[:CHARACTERS] + '…'}"
 
 
+def is_final(error: Exception) -> bool:
+    """Whether a later try can't come to anything else."""
+    return isinstance(error, TrackingError) and not isinstance(error, DeletedError)
+
+
 def is_outage(error: Exception) -> bool:
     """Whether it is the store that can't be reached, beyond doubt."""
-    return isinstance(_cause(error), ConnectionError | TimeoutError)
+    return isinstance(_store_failure_cause(error), ConnectionError | TimeoutError)
 
 
 def may_mend(error: Exception) -> bool:
     """Whether waiting a little may help: not where somebody has to free space, or to give rights, first."""
     if isinstance(error, TrackingError) or getattr(error, "error_code", None) in REFUSALS:
         return False
-    if OTHER_SCHEMA in str(error) or any(map(_is_refusal, _chain(error))):
+    if OTHER_SCHEMA in str(error) or any(map(_is_refusal, _failure_chain(error))):
         return False
-    match _cause(error):
+    match _store_failure_cause(error):
         case sqlite3.Error() as cause:
             return "locked" in str(cause)
         case OSError() as cause:
@@ -99,16 +107,16 @@ def _is_refusal(error: BaseException) -> bool:
     return bool(WITHOUT_RIGHTS.search(type(error).__name__) or REFUSED.search(str(error)))
 
 
-def _cause(error: BaseException) -> BaseException:
+def _store_failure_cause(error: BaseException) -> BaseException:
     """Return the innermost error if it is the system's or SQLite's; MLflow and its libraries wrap it in their words."""
     if isinstance(error, FilesError) and error.__cause__ is not None:
-        return _cause(error.__cause__)
-    *_, last = _chain(error)
+        return _store_failure_cause(error.__cause__)
+    *_, last = _failure_chain(error)
     told = isinstance(last, ConnectionError | TimeoutError | sqlite3.Error)
     return last if told or (isinstance(last, OSError) and last.strerror) else error
 
 
-def _text(cause: BaseException) -> str:
+def _failure_text(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.filename}: {cause.strerror}" if cause.filename else cause.strerror
     if isinstance(cause, ModuleNotFoundError) and cause.name:
@@ -124,7 +132,7 @@ def _text(cause: BaseException) -> str:
     return str(cause) or type(cause).__name__
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _failure_chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

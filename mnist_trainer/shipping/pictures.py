@@ -108,7 +108,7 @@ def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int
     }
 
 
-def warm_up() -> None:
+def warm_up_drawing() -> None:
     """Draw to nowhere, so that the next picture finds its fonts and code loaded."""
     nowhere = io.BytesIO()
     series = [(1, 1.0), (2, 0.01)]

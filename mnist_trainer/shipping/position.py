@@ -7,7 +7,7 @@ from pathlib import Path
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import JOURNAL, read_object, write_whole
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.journal.address import sqlite_path
+from mnist_trainer.journal.address import folder_path, sqlite_path
 from mnist_trainer.journal.reading import read_events
 
 SHIPPED = "shipped.json"
@@ -44,8 +44,8 @@ class Position:
 
     @property
     def store_exists(self) -> bool:
-        """False if the store was a SQLite file that is gone, and what it held with it."""
-        path = sqlite_path(self.uri)
+        """False if the store was a SQLite file, or a folder, that is gone, and what it held with it."""
+        path = sqlite_path(self.uri) or folder_path(self.uri)
         return path is None or path.exists()
 
 

@@ -19,18 +19,18 @@ VERSIONS_TAG = "mlflow.modelVersions"
 """By which a model's page shows the versions that it was registered as."""
 
 
-def asked_of(events: Sequence[Event]) -> list[Register]:
+def asked_registrations(events: Sequence[Event]) -> list[Register]:
     """Return what a journal asks to be registered."""
     return [event for event in events if isinstance(event, Register)]
 
 
-def asked_by_sweep(folder: Path, run: str) -> list[Register]:
+def registrations_by_sweep(folder: Path, run: str) -> list[Register]:
     """Return what the journal of the sweep that a run's folder lies in asks for that run."""
     try:
         events, _ = read_events(folder.parent / JOURNAL)
     except OSError:
         return []
-    return [asked for asked in asked_of(events) if asked.run == run]
+    return [asked for asked in asked_registrations(events) if asked.run == run]
 
 
 def register(store: Store, run_id: str, source: str, asked: Register, model_id: str | None) -> None:

@@ -20,14 +20,14 @@ def copy_code(target: Path, plugins: Sequence[Path]) -> list[Path]:
 
     Raises `DataError` for a plugin that can't go along.
     """
-    modules = closure([LOADER, PLUGIN_API] if plugins else [LOADER])
+    modules = import_closure([LOADER, PLUGIN_API] if plugins else [LOADER])
     for module in modules:
-        copy = target / file_of(module).relative_to(PACKAGE.parent)
+        copy = target / module_file(module).relative_to(PACKAGE.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file_of(module), copy)
+        shutil.copyfile(module_file(module), copy)
     paths = [target / PACKAGE.name]
     if plugins:
-        shutil.copyfile(file_of(PLUGIN_API), paths[0] / API)
+        shutil.copyfile(module_file(PLUGIN_API), paths[0] / API)
     known = set(modules) | {"mnist_trainer.api"}
     for plugin in plugins:
         check_plugin(plugin, known, {each.stem for each in plugins})
@@ -40,7 +40,7 @@ def copy_code(target: Path, plugins: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def closure(modules: Sequence[str]) -> list[str]:
+def import_closure(modules: Sequence[str]) -> list[str]:
     """Return these modules of the package, and all that they import as they are loaded, their packages' signs too."""
     found: dict[str, None] = {}
     waiting = list(modules)
@@ -51,28 +51,28 @@ def closure(modules: Sequence[str]) -> list[str]:
         found[module] = None
         parent = module.rpartition(".")[0]
         waiting += [parent] * bool(parent)
-        waiting += [name for name in imported(file_of(module)) if name.partition(".")[0] == PACKAGE.name]
+        waiting += [name for name in imported_modules(module_file(module)) if name.partition(".")[0] == PACKAGE.name]
     return sorted(found)
 
 
-def imported(path: Path) -> Iterator[str]:
+def imported_modules(path: Path) -> Iterator[str]:
     """Yield the modules that a file imports at its top; of `from a import b` a.b, where that is a module of ours."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            yield from (name for alias in node.names if is_own(name := f"{node.module}.{alias.name}"))
+            yield from (name for alias in node.names if is_package_module(name := f"{node.module}.{alias.name}"))
 
 
-def is_own(module: str) -> bool:
+def is_package_module(module: str) -> bool:
     """Tell whether a name is that of a module of the package."""
     parts = module.split(".")
     place = PACKAGE.parent.joinpath(*parts)
     return parts[0] == PACKAGE.name and (place.with_suffix(".py").is_file() or (place / "__init__.py").is_file())
 
 
-def file_of(module: str) -> Path:
+def module_file(module: str) -> Path:
     """Return the file of a module of the package."""
     place = PACKAGE.parent.joinpath(*module.split("."))
     return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
@@ -83,7 +83,7 @@ def check_plugin(plugin: Path, known: set[str], beside: set[str]) -> None:
     files = sorted(plugin.rglob("*.py")) if plugin.is_dir() else [plugin]
     for file in files:
         try:
-            names = set(imported(file))
+            names = set(imported_modules(file))
         except (OSError, ValueError, SyntaxError) as error:
             raise DataError(f"the plugin {file} can't be read: {error}") from error
         for name in names:

@@ -1,5 +1,6 @@
 """The training process's side: start the shipper, and wait for it at the end; the commands that are printed."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -7,14 +8,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.errors import TrackingError
-from mnist_trainer.journal.address import is_server, resolve_uri
+from mnist_trainer.errors import TrackingError, reason_of
+from mnist_trainer.journal.address import ALLOW_FILES, folder_path, is_server, resolve_uri
+from mnist_trainer.shipping.place import Place, Question
 from mnist_trainer.shipping.position import count_left, served_folders
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.words import command
 
 LOG = "shipper.log"
 CHILD = ("-P", "-m", "mnist_trainer.shipping.child")
+ANSWERED = 2
+"""A child's status where the store has answered, and the answer is no."""
 GRACE_SECONDS = 2.0  # more than the shipper takes to stop
 
 
@@ -41,7 +45,7 @@ class Shipper:
                     errors="replace",
                 )
         except OSError as error:
-            raise TrackingError(f"the shipper ({python}) can't be started: {error.strerror or error}") from error
+            raise TrackingError(f"the shipper ({python}) can't be started: {reason_of(error)}") from error
 
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
@@ -83,22 +87,16 @@ class Shipper:
             return self._child.communicate()[0]
 
 
-def require_store(uri: str, experiment: str, store_folder: Path, wait_seconds: float) -> None:
-    """Wait until the store takes what it is sent; raises TrackingError if it doesn't for `wait_seconds`."""
-    try:
-        ask(uri, wait_seconds, "reach", uri, experiment, str(store_folder))
-    except TrackingError as error:
-        raise TrackingError(
-            f"{error}\ntracking.required: nothing begins before the store answers, within "
-            f"tracking.wait_seconds={wait_seconds:g}; without it, training begins at once, and what can't be sent is "
-            "kept"
-        ) from None
+def ask_store(uri: str, question: Question, store_folder: Path, wait_seconds: float) -> Place:
+    """Wait until the store answers; raises TrackingError if it doesn't for `wait_seconds`, or says no."""
+    why = question.why(wait_seconds)
+    return Place(**json.loads(ask(uri, wait_seconds, "ask", uri, question.as_json(), str(store_folder), why=why)))
 
 
-def ask(uri: str, wait_seconds: float, *words: str) -> str:
+def ask(uri: str, wait_seconds: float, *words: str, why: str = "") -> str:
     """Let a process beside this one ask the store at `uri`, for so long; returns what it prints (`child`).
 
-    Raises `TrackingError` if it has no answer, with the reason.
+    Raises `TrackingError` if it says no, and if it has no answer: then with `why` it is asked.
     """
     try:
         asked = subprocess.run(
@@ -119,7 +117,9 @@ def ask(uri: str, wait_seconds: float, *words: str) -> str:
     else:
         if not asked.returncode:
             return asked.stdout
-    raise TrackingError(problem)
+        if asked.returncode == ANSWERED:
+            raise TrackingError(problem)
+    raise TrackingError("\n".join(filter(None, [problem, why])))
 
 
 def child_environment() -> dict[str, str]:
@@ -138,5 +138,8 @@ def ui_command(uri: str | None, store_folder: Path) -> str:
     if is_server(resolved):
         return resolved
     # Its jobs, of GenAI, would start 13 processes more; `env` sets a variable in whatever shell it is
-    light = shlex.join(["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"])
-    return f"{light} {command('mlflow', 'ui', '--backend-store-uri', resolved, '--workers', '1')}"
+    variables = ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
+    if folder_path(resolved) is not None:
+        variables.append(f"{ALLOW_FILES}=true")
+    opened = command("mlflow", "ui", "--backend-store-uri", resolved, "--workers", "1")
+    return f"{shlex.join(['env', *variables])} {opened}"

@@ -7,26 +7,29 @@ import contextlib
 import functools
 import logging
 import os
+import shlex
 import sqlite3
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from mnist_trainer.credentials import with_password
-from mnist_trainer.errors import TrackingError
-from mnist_trainer.journal.address import ARTIFACTS, check_uri, is_server, sqlite_path, sqlite_uri
+from mnist_trainer.errors import DeletedError, TrackingError
+from mnist_trainer.journal.address import ARTIFACTS, check_uri, folder_path, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.locks import locked
 from mnist_trainer.shipping.pages import VIEW_TAG, runs_page, view_state
 from mnist_trainer.shipping.patience import is_outage
+from mnist_trainer.words import command
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
+T = TypeVar("T")
 RUN_TAG = "mnist_trainer.run"
 FAILURE_TAG = "failure.reason"
 DIVERGED_TAGS = "diverged."
@@ -82,8 +85,8 @@ def connect(uri: str) -> "Store":
     # Several processes that create the tables at once fail.
     with locked(path.with_name(path.name + ".lock"), LOCK_SECONDS):
         if not path.exists() or not path.stat().st_size:
-            _make(path, client_class)
-        _probe(path)
+            _make_sqlite_store(path, client_class)
+        _probe_sqlite_store(path)
         client = client_class(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return Store(uri, client)
@@ -91,6 +94,8 @@ def connect(uri: str) -> "Store":
 
 def is_store_s(error: Exception, uri: str) -> bool:
     """Whether a failure is the store's, so that all who send there have it: it doesn't answer to a question, either."""
+    if isinstance(error, DeletedError):  # another experiment's runs can be sent
+        return False
     if isinstance(error, TrackingError) or is_outage(error):
         return True
     try:
@@ -100,7 +105,7 @@ def is_store_s(error: Exception, uri: str) -> bool:
     return False
 
 
-def _make(path: Path, client_class: "type[MlflowClient]") -> None:
+def _make_sqlite_store(path: Path, client_class: "type[MlflowClient]") -> None:
     """Make a store under another name, and rename it: MLflow can't go on with tables half made, if it is killed."""
     for leftover in path.parent.glob(f".{path.name}.new*"):  # SQLite's journal, too
         leftover.unlink(missing_ok=True)  # SQLite may have removed its journal meanwhile
@@ -112,7 +117,7 @@ def _make(path: Path, client_class: "type[MlflowClient]") -> None:
     new.replace(path)
 
 
-def _probe(path: Path) -> None:
+def _probe_sqlite_store(path: Path) -> None:
     """Fail at once where MLflow would try for 100 s: a file that can't be opened or isn't a database."""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
@@ -121,10 +126,10 @@ def _probe(path: Path) -> None:
         raise OSError(f"{path}: {error}") from error
 
 
-def described(experiment: str, experiment_id: str) -> str:
+def described(experiment_id: str) -> str:
     """Write an experiment's description."""
     return (
-        f"Networks trained on {experiment} by mnist_trainer, one run each; a sweep and a comparison are runs, too, "
+        "Networks trained by mnist_trainer, one run each; a sweep and a comparison are runs, too, "
         f"with theirs below. [The table with accuracy, loss, mode and seed]({runs_page(experiment_id)}).\n\n"
         "Choose by `validation/accuracy` (`best/validation_accuracy` of a sweep); `test/accuracy` is of images that "
         "nothing was chosen by. The step of every metric is the number of updates done."
@@ -156,10 +161,15 @@ class Store:
 
         return str(VERSION)
 
-    def experiment(self, name: str, store_folder: Path) -> str:
-        """Return the id of the experiment `name`, made or restored if need be.
+    @property
+    def keeps_repeats(self) -> bool:
+        """Whether a metric that is sent again is there twice: databases drop an exact repeat, files don't."""
+        return folder_path(self.uri) is not None
 
-        Unless a server decides, its artifacts go to `store_folder/mlartifacts/<name>`: by default
+    def experiment(self, name: str, store_folder: Path) -> str:
+        """Return the id of the experiment `name`, made if need be; raises `DeletedError` for one that was deleted.
+
+        Unless the store has a place for them, its artifacts go to `store_folder/mlartifacts/<name>`: by default
         MLflow would make a folder in the working directory.
         """
         from mlflow.exceptions import MlflowException
@@ -167,21 +177,39 @@ class Store:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             folder = store_folder / ARTIFACTS / quote(name, safe=" ")
-            location = None if is_server(self.uri) else folder.absolute().as_uri()
+            by_itself = is_server(self.uri) or folder_path(self.uri) is not None
+            location = None if by_itself else folder.absolute().as_uri()
             try:
                 return str(self.client.create_experiment(name, location))
             except MlflowException:
                 found = self.client.get_experiment_by_name(name)
                 if found is None:  # it failed for another reason than another process's having made it
                     raise
-        if found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
+        self.check_active(found)
         return str(found.experiment_id)
+
+    def check_active(self, experiment: "Experiment") -> None:
+        """Raise `DeletedError` for an experiment that was deleted: brought back, it would have all its runs again."""
+        if experiment.lifecycle_stage == "deleted":
+            back = command("mlflow", "experiments", "restore", "-x", str(experiment.experiment_id))
+            raise DeletedError(
+                f"{sqlite_path(self.uri) or self.uri}: its experiment {experiment.name} was deleted; to have it back, "
+                f"with all its runs: {shlex.join(['env', f'MLFLOW_TRACKING_URI={self.uri}'])} {back}; or name another: "
+                "tracking.experiment=NAME (with task=sync, too, for what is kept)"
+            )
+
+    def experiment_of(self, experiment_id: str) -> "Experiment | None":
+        """Return the experiment with a number, whatever its stage; None if there is none."""
+        return _unless_missing(self.client.get_experiment, experiment_id)
+
+    def run_of(self, run_id: str) -> "Run | None":
+        """Return a run, whatever its stage; None if there is none."""
+        return _unless_missing(self.client.get_run, run_id)
 
     def show(self, experiment_id: str) -> None:
         """Let MLflow's UI show the experiment's runs with our columns; describe it, if nobody has."""
         experiment = self.client.get_experiment(experiment_id)
-        wanted = {VIEW_TAG: view_state(), DESCRIPTION: described(experiment.name, experiment_id)}
+        wanted = {VIEW_TAG: view_state(), DESCRIPTION: described(experiment_id)}
         if DESCRIPTION in experiment.tags:
             del wanted[DESCRIPTION]
         for tag, value in wanted.items():
@@ -219,22 +247,34 @@ class Store:
             if each.info.run_id != run_id and not (each.data.metrics or each.data.params):
                 self.client.delete_run(each.info.run_id)
 
-    def reopen(self, run_id: str) -> None:
-        """Let a run that has ended be running again, and its reason and description forgotten."""
+    def reopen(self, run_id: str, description: str | None) -> None:
+        """Let a run that has ended be running again, its reason forgotten, and its description but for these words."""
         run = self.client.get_run(run_id)
         for tag in run.data.tags:
             if tag in (FAILURE_TAG, DESCRIPTION) or tag.startswith(DIVERGED_TAGS):
                 self.client.delete_tag(run_id, tag)
+        if description:
+            self.client.set_tag(run_id, DESCRIPTION, description)
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, "RUNNING")
 
+    def status(self, run_id: str) -> str:
+        """Return whether a run is RUNNING, or how it has ended."""
+        return str(self.client.get_run(run_id).info.status)
+
     def stage(self, run_id: str) -> str | None:
         """Return `active` or `deleted`; None if there is no such run."""
-        from mlflow.exceptions import MlflowException
+        run = self.run_of(run_id)
+        return None if run is None else str(run.info.lifecycle_stage)
 
-        try:
-            return str(self.client.get_run(run_id).info.lifecycle_stage)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
+
+def _unless_missing(ask: Callable[[str], T], what: str) -> T | None:
+    """Return what a store answers; None if it knows of no such thing, or nothing can have that name."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask(what)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise

@@ -18,16 +18,20 @@ from mnist_trainer.shipping.store import is_store_s
 log = logging.getLogger(__name__)
 
 
-def sync(paths: Sequence[Path], *, store_folder: Path, uri: str | None = None) -> Shipment:
+def send_unsent(
+    paths: Sequence[Path], *, store_folder: Path, uri: str | None = None, experiment: str | None = None
+) -> Shipment:
     """Send what the journals under `paths` still hold; without paths, what the outputs root lists as unsent.
 
     A path is a journal, a run's or sweep's folder, or an outputs root. Runs that are running or
     being sent are left alone, those in mode `off` are sent only if a path was named. A `uri` sends
-    to that store instead of the journal's own. Raises TrackingError if a path holds no journal.
+    to that store instead of the journal's own, an `experiment` what it doesn't have yet to that one. Raises
+    TrackingError if a path holds no journal.
     """
     if not paths:
-        return send_all(unsent.listed(store_folder).values(), store_folder=store_folder, uri=uri)
-    shipment = send_all(_found(paths), store_folder=store_folder, uri=uri, also_off=True)
+        listed = unsent.listed(store_folder).values()
+        return send_all(listed, store_folder=store_folder, uri=uri, experiment=experiment)
+    shipment = send_all(_journals_in(paths), store_folder=store_folder, uri=uri, experiment=experiment, also_off=True)
     if not shipment.runs:
         raise TrackingError(f"{', '.join(map(str, paths))}: holds no run: no journal here begins with a run's start")
     return shipment
@@ -38,11 +42,12 @@ def send_all(
     *,
     store_folder: Path,
     uri: str | None = None,
+    experiment: str | None = None,
     also_off: bool = False,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Shipment:
     """Send these runs, parents first, while `go_on` says so; a store that doesn't answer is not tried again."""
-    found = [delivery_of(folder, uri=uri, store_folder=store_folder) for folder in folders]
+    found = [delivery_of(folder, uri=uri, experiment=experiment, store_folder=store_folder) for folder in folders]
     deliveries = [delivery for delivery in found if delivery is not None]
     deliveries.sort(key=lambda delivery: delivery.start.kind == "run")
     broken: dict[str | Path, str] = {}  # stores by URI, journals by folder
@@ -82,17 +87,17 @@ def _send(delivery: Delivery, broken: dict[str | Path, str], also_off: bool) -> 
         delivery.release()
 
 
-def _below(folder: Path) -> list[Path]:
+def _journals_below(folder: Path) -> list[Path]:
     """Return the folder's journals, without the copies that MLflow has among its artifacts."""
     return sorted(
         path for path in folder.rglob(JOURNAL) if path.is_file() and ARTIFACTS not in path.relative_to(folder).parts
     )
 
 
-def _found(paths: Iterable[Path]) -> list[Path]:
+def _journals_in(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
-        journals = [path] if path.is_file() else _below(path)
+        journals = [path] if path.is_file() else _journals_below(path)
         if not journals:
             raise TrackingError(f"{path}: no journal here; name a {JOURNAL}, the folder of a run or sweep, or outputs/")
         for journal in journals:

@@ -165,10 +165,10 @@ class Watch:
         if not self._preloaded:
             self._preloaded = True
             try:
-                from mnist_trainer.shipping.pictures import warm_up
+                from mnist_trainer.shipping.pictures import warm_up_drawing
 
-                warm_up()
-                packed_model.warm_up()
+                warm_up_drawing()
+                packed_model.warm_up_packing()
             except Exception as error:  # as when a picture can't be drawn: a run is sent without
                 log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
 

@@ -18,7 +18,7 @@ from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.journal.address import is_server
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.shipper import ask
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.words import quoted, shown
@@ -42,6 +42,8 @@ class HandedDown:
     run: str
     overrides: list[str]
     uri: str
+    experiment: str | None
+    """None where each job's is that of its own data."""
 
     @classmethod
     def read(cls) -> "HandedDown | None":
@@ -93,7 +95,9 @@ def require(tracked: Tracked, experiment: str) -> None:
 
 def hand_down(config: DictConfig, folder: Path, record: SweepRecord, uri: str) -> None:
     """Let the jobs know their sweep, and have folders of their own: relative ones, if `outputs` is."""
-    own = [HandedDown(record.run, record.overrides, uri).override, place(config, folder)]
+    start = read_start(folder)
+    experiment = None if start is None or start.experiment == SEVERAL else start.experiment
+    own = [HandedDown(record.run, record.overrides, uri, experiment).override, place(config, folder)]
     if record.tuning is not None:
         own.append(f"hydra.sweeper.study_name={quoted(config.hydra.sweeper.study_name or folder.name)}")
     with read_write(config.hydra):

@@ -18,7 +18,7 @@ MOST_REASONS = 5
 SEEDS = "seed=0,1,2,3,4"
 
 
-def description(
+def sweep_description(
     folder: Path, record: SweepRecord, jobs: Sequence[Job], comparisons: Sequence[Comparison], selection: Selection
 ) -> str:
     """Describe a sweep at its end."""
@@ -28,7 +28,7 @@ def description(
         "\n".join(f"- {each}" for each in found[:MOST_REASONS]),
         "\n".join(jobs_table(record, jobs, selection)),
         "\n".join(f"- {each[:300]}" for each in reasons(jobs)[:MOST_REASONS]),
-        after(folder, record, jobs, selection),
+        command_after_sweep(folder, record, jobs, selection),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -69,7 +69,7 @@ def jobs_table(record: SweepRecord, jobs: Sequence[Job], selection: Selection) -
     ]
 
 
-def after(folder: Path, record: SweepRecord, jobs: Sequence[Job], selection: Selection) -> str:
+def command_after_sweep(folder: Path, record: SweepRecord, jobs: Sequence[Job], selection: Selection) -> str:
     """Say which command comes next."""
     command = ["python", "-m", "mnist_trainer", "--multirun"]
     if record.jobs is not None and any(not job.finished and not job.diverged for job in jobs):

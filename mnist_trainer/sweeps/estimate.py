@@ -56,7 +56,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     if max(taken) - min(taken) <= ROUNDING * max(map(abs, taken)):
         return Estimate(taken, 0.0, mean, 0.0, None, None)
     deviation = float(np.std(taken, ddof=1))
-    half = quantile(len(taken)) * deviation / math.sqrt(len(taken))
+    half = student_quantile(len(taken)) * deviation / math.sqrt(len(taken))
     return Estimate(taken, 0.0, mean, deviation, mean - half, mean + half)
 
 
@@ -72,7 +72,7 @@ def estimate_ratio(values: Sequence[float]) -> Estimate:
     return Estimate(taken, 1.0, mean, deviation, low, high)
 
 
-def quantile(count: int) -> float:
+def student_quantile(count: int) -> float:
     """Return Student's t: the mean of so many normal values lies within t standard errors in 95 % of all cases."""
     from scipy.special import stdtrit  # type: ignore[import-untyped]  # slow to load: sweeps alone pay for it
 

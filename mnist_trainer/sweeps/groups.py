@@ -11,7 +11,7 @@ from mnist_trainer.sweeps.jobs import Figures, Job
 
 
 @dataclass(frozen=True)
-class Summary:
+class GroupSummary:
     """The finished jobs that differ in nothing but the seed; ± is the sample standard deviation over them."""
 
     data: str
@@ -23,30 +23,30 @@ class Summary:
     training_seconds: tuple[float, float]
 
 
-def varied(jobs: Sequence[Job]) -> list[list[str]]:
+def varied_overrides(jobs: Sequence[Job]) -> list[list[str]]:
     """Tell, for each job, the overrides that not all jobs have."""
     chosen = [set(job.overrides) for job in jobs if job.overrides]
     common = set.intersection(*chosen) if len(chosen) > 1 else set()
     return [[override for override in job.overrides if override not in common] for job in jobs]
 
 
-def settings(jobs: Sequence[Job], *but: str) -> list[str]:
+def settings_of_jobs(jobs: Sequence[Job], *but: str) -> list[str]:
     """Tell, for each job, what was varied but these keys: `optimizer.lr=0.1`, or "" if that was all."""
-    return [" ".join(each for each in own if key_of(each) not in but) for own in varied(jobs)]
+    return [" ".join(each for each in own if key_of(each) not in but) for own in varied_overrides(jobs)]
 
 
-def summarize(jobs: Sequence[Job]) -> list[Summary]:
+def summarize(jobs: Sequence[Job]) -> list[GroupSummary]:
     """Group the finished jobs that differ in nothing but the seed, in the order of their first appearance."""
     groups: dict[tuple[str, str, str], list[Figures]] = {}
-    for job, setting in zip(jobs, settings(jobs, "seed", "loss", "data"), strict=True):
+    for job, setting in zip(jobs, settings_of_jobs(jobs, "seed", "loss", "data"), strict=True):
         if job.figures is not None:
             groups.setdefault((job.figures.data, job.figures.loss, setting), []).append(job.figures)
     return [
-        Summary(
+        GroupSummary(
             data=data,
             loss=f"{loss} {setting}".strip(),
             jobs=len(group),
-            validation_accuracy=of_all([each.validation_accuracy for each in group]),
+            validation_accuracy=mean_of_all([each.validation_accuracy for each in group]),
             test_accuracy=mean_and_deviation([each.test_accuracy for each in group]),
             test_loss=mean_and_deviation([each.test_loss for each in group]),
             training_seconds=mean_and_deviation([each.training_seconds for each in group]),
@@ -55,7 +55,7 @@ def summarize(jobs: Sequence[Job]) -> list[Summary]:
     ]
 
 
-def of_all(values: Sequence[float | None]) -> tuple[float, float] | None:
+def mean_of_all(values: Sequence[float | None]) -> tuple[float, float] | None:
     """Return mean and deviation, if there are all values."""
     known = [value for value in values if value is not None]
     return mean_and_deviation(known) if len(known) == len(values) else None

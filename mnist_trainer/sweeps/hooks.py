@@ -13,18 +13,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
 from mnist_trainer.composition import explain, key_of
-from mnist_trainer.config import DataConfig, TrackingConfig
+from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
-from mnist_trainer.errors import ConfigError, MnistTrainerError
-from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.errors import ConfigError, MnistTrainerError, in_words
+from mnist_trainer.hyperparameters import construct
+from mnist_trainer.journal.events import Start
+from mnist_trainer.runs.tracked import SEVERAL, Tracked
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.apart import check, check_silent, hand_down, require
+from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
 from mnist_trainer.sweeps.on_ray import RAY, join
-from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, sweeps_data
+from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.replaced import hand_over
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
-from mnist_trainer.sweeps.sweep import Sweep, finish
+from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
 from mnist_trainer.sweeps.tuning import going_on
 from mnist_trainer.sweeps.tuning.settings import Settings, is_tuned
 from mnist_trainer.words import quoted, shown
@@ -33,8 +37,6 @@ log = logging.getLogger(__name__)
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-SEVERAL = "several data sets"
-"""The experiment of a sweep over data sets; its runs are in those of their own data."""
 
 
 class SweepCallback(Callback):
@@ -42,30 +44,34 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
-        if config.task.name != "train" and config.sweep.resume is None:
-            return
         try:
+            on_cluster = is_on_cluster(config)
+            if on_cluster:
+                take_over(config)
+            construct(SweepConfig, dict(config.sweep))
+            if config.task.name != "train" and config.sweep.resume is None:
+                return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
             limit_workers(config)
             join(config)
-            sweep = begin(config) if config.sweep.resume is None else go_on(config)
+            sweep = begin_sweep(config) if config.sweep.resume is None else go_on_with_sweep(config)
             if sweep.record.apart:
                 hand_down(config, sweep.folder, sweep.record, sweep.tracked.uri)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
                 if not sweep.record.apart:
                     find_everywhere(config, sweep.folder)
-                if config.hydra.launcher._target_ != RAY:  # which does so itself
+                if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
                     part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            message = str(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
+            message = in_words(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep; with exit code 2 if its jobs could not even begin."""
-        if problems := finish("FINISHED"):
+        if problems := finish_sweep("FINISHED"):
             sys.stderr.write("".join(f"mnist_trainer: {problem}\n" for problem in problems))
             raise SystemExit(2)
 
@@ -77,14 +83,15 @@ def find_everywhere(config: DictConfig, folder: Path) -> None:
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
 
 
-def begin(config: DictConfig) -> Sweep:
+def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
     if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
     tuned = is_tuned(config.hydra)
     params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
-    overrides = [*(f"{key}={value}" for key, value in params), *config.hydra.overrides.task]
+    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
+    overrides = [*(f"{key}={value}" for key, value in params), *given]
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
     apart = not config.sweep.shared_folder
@@ -92,19 +99,19 @@ def begin(config: DictConfig) -> Sweep:
         check(tracked, config.hydra.sweeper.storage if tuned else None, tuned=tuned)
     if tuned:
         going_on.check(config, overrides, folder)
-    experiment = checked(config, overrides, tracked)
+    data, place = check_sweep(config, overrides, tracked)
     if apart:
-        require(tracked, experiment)
+        require(tracked, place.experiment)
     jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, experiment, overrides, jobs, apart=apart)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs, apart=apart)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
 
 
-def go_on(config: DictConfig) -> Sweep:
+def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = list(config.hydra.overrides.task)
+    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     listen(resume, outputs, config.tracking.wait_seconds)
     tuned = going_on.is_tuned_sweep(resume, outputs)
@@ -119,10 +126,10 @@ def go_on(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        experiment = checked(whole, resumption.record.overrides, tracked)
+        data, place = check_sweep(whole, resumption.record.overrides, tracked, resumption.start)
         if not tuned:
             hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
-        Sweep.current = Sweep.resumed(resumption, tracked, experiment)
+        Sweep.current = Sweep.resumed(resumption, tracked, place, data)
     except BaseException:
         resumption.journal.close()
         raise
@@ -147,13 +154,14 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
-def checked(config: DictConfig, overrides: list[str], tracked: Tracked) -> str:
-    """Raise what no job could run with; return the name of the data set, which is there then for all of them."""
+def check_sweep(
+    config: DictConfig, overrides: list[str], tracked: Tracked, start: Start | None = None
+) -> tuple[str, Place]:
+    """Raise what no job could run with; return the data's name, and where the sweep goes. The data are there then."""
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     tracked.check()
     check_fixed(config, overrides)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    experiment = SEVERAL if sweeps_data(overrides) else build_data(data).name
-    tracked.require(experiment)
-    return experiment
+    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    return name, tracked.place(name) if start is None else tracked.place_of(start)

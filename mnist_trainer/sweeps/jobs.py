@@ -8,10 +8,16 @@ from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
-from mnist_trainer.runs.folder import PRUNED, Ending, has_diverged, planned
+from mnist_trainer.journal.reading import is_alive
+from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, planned_overrides
+from mnist_trainer.sweeps.cluster.launched import endings
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""
+MISSING = OutcomeEnding("MISSING", "it never began", [])
+STILL_THERE = ("WAITING", "RUNNING")
+"""The status of what has not ended: it waits in a cluster's queue, or runs."""
+SILENT = "it ended without a word (killed, or out of memory)"
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Job:
 
     number: int
     folder: Path
-    ending: Ending
+    ending: OutcomeEnding
     figures: Figures | None
 
     @property
@@ -58,6 +64,11 @@ class Job:
     def finished(self) -> bool:
         """Whether it has a result."""
         return self.figures is not None
+
+    @property
+    def still_there(self) -> bool:
+        """Whether it has not ended: it waits in a cluster's queue, or runs."""
+        return self.ending.status in STILL_THERE
 
     @property
     def pruned(self) -> bool:
@@ -78,17 +89,30 @@ class Job:
 def read_jobs(folder: Path, listed: Sequence[list[str]] | None) -> list[Job]:
     """Read the jobs of a sweep's folder: those listed by their overrides or, if they aren't, those that have a folder.
 
-    The former may never have begun.
+    The former may never have begun. Of a job without a result, its cluster may know more than its folder tells.
     """
     folders = job_folders(folder)
     if listed is None:
-        return [read_job(number, path) for number, path in sorted(folders.items())]
-    never = Ending("MISSING", "it never began", [])
+        return _with_the_clusters_word(folder, [read_job(number, path) for number, path in sorted(folders.items())])
     jobs = [
-        read_job(number, folders[number]) if number in folders else Job(number, folder / str(number), never, None)
+        read_job(number, folders[number]) if number in folders else Job(number, folder / str(number), MISSING, None)
         for number in range(len(listed))
     ]
+    jobs = _with_the_clusters_word(folder, jobs)
     return [replace(job, ending=replace(job.ending, overrides=listed[job.number])) for job in jobs]
+
+
+def _with_the_clusters_word(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    told = endings(folder)
+
+    def ending(job: Job) -> OutcomeEnding:
+        own, its = job.ending, told.get(job.number)
+        if its is None or job.finished:
+            return own
+        stands = its.status in (*STILL_THERE, "CANCELLED") or own.status in ("MISSING", "KILLED")
+        return replace(its, overrides=own.overrides) if stands or own.reason == SILENT else own
+
+    return [replace(job, ending=ending(job)) for job in jobs]
 
 
 def job_folders(folder: Path) -> dict[int, Path]:
@@ -103,16 +127,17 @@ def job_folders(folder: Path) -> dict[int, Path]:
 
 def read_job(number: int, folder: Path) -> Job:
     """Read a job's outcome file; without one, or of one that can't be used, tell that."""
-    reason = "it ended without a word (killed, or out of memory)"
+    reason = SILENT
     try:
         outcome = read_object(folder / OUTCOME)
-        ending = picked(Ending, outcome)
+        ending = picked(OutcomeEnding, outcome)
         return Job(number, folder, ending, picked(Figures, outcome) if ending.status == "FINISHED" else None)
     except (OSError, ValueError):
-        pass
+        if is_alive(folder):
+            return Job(number, folder, OutcomeEnding("RUNNING", "it is still running", planned_overrides(folder)), None)
     except ConfigError as error:
         reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
-    return Job(number, folder, Ending("FAILED", reason, planned(folder)), None)
+    return Job(number, folder, OutcomeEnding("FAILED", reason, planned_overrides(folder)), None)
 
 
 def unusable(jobs: Sequence[Job]) -> list[str]:

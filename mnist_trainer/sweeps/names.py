@@ -8,24 +8,26 @@ from hydra.errors import OverrideParseException
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.config import Config
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.pairs import LOSS_KEYS
 from mnist_trainer.sweeps.record import SweepRecord
 
 VALUES = {field.name for field in dataclasses.fields(Config) if not dataclasses.is_dataclass(field.type)}
 """The keys without a dot that are no groups: `epochs`, `seed`."""
 
+MOST_DIGITS = 10
+
 
 def sweep_name(overrides: Sequence[str]) -> str:
     """Return a sweep's name, which tells its keys: `sweep over hidden, lr`."""
-    keys = swept_keys(overrides)
-    return f"sweep over {', '.join(shortened(keys).values())}" if keys else "sweep"
+    keys = readable_swept_keys(overrides)
+    return f"sweep over {', '.join(shortened_keys(keys).values())}" if keys else "sweep"
 
 
 def job_name(record: SweepRecord, overrides: Sequence[str]) -> str:
     """Return a job's name, which tells its values of what varies: `lr=0.01 hidden=[32]`, `separate s1`; "" of none."""
     keys = varied_keys(record)
-    short = shortened(keys)
+    short = shortened_keys(keys)
     words = []
     for override in overrides:
         key, value = key_of(override), override.partition("=")[2]
@@ -34,20 +36,28 @@ def job_name(record: SweepRecord, overrides: Sequence[str]) -> str:
         if key == "seed":
             words.append(f"s{value}")
         elif "." in key or key in VALUES:
-            words.append(f"{short[key]}={value}")
+            words.append(f"{short[key]}={brief(value)}")
         else:  # a group's choice is a name already
             words.append(value.rpartition("/")[2])
     return " ".join(words)
 
 
-def called(record: SweepRecord, overrides: Sequence[str]) -> Called | None:
+def brief(value: str) -> str:
+    """Write a number that was drawn with the digits that tell it from others; what a user typed stays."""
+    try:
+        return f"{float(value):.4g}" if len(value) > MOST_DIGITS else value
+    except ValueError:
+        return value
+
+
+def job_in_mlflow(record: SweepRecord, overrides: Sequence[str]) -> JobName | None:
     """Return how a job is called and drawn in MLflow; None if nothing varies.
 
     Modes have their colours where the jobs differ in nothing but loss and seed: else nothing tells two curves of a
     mode apart.
     """
     name = job_name(record, overrides)
-    return Called(name, coloured=varies_loss_alone(record)) if name else None
+    return JobName(name, coloured=varies_loss_alone(record)) if name else None
 
 
 def varies_loss_alone(record: SweepRecord) -> bool:
@@ -60,10 +70,10 @@ def varied_keys(record: SweepRecord) -> list[str]:
     listed = record.jobs or []
     common = set.intersection(*map(set, listed)) if listed else set()
     differ = [key_of(override) for job in listed for override in job if override not in common]
-    return list(dict.fromkeys([*swept_keys(record.overrides), *differ]))
+    return list(dict.fromkeys([*readable_swept_keys(record.overrides), *differ]))
 
 
-def swept_keys(overrides: Sequence[str]) -> list[str]:
+def readable_swept_keys(overrides: Sequence[str]) -> list[str]:
     """Return the keys that a command line gives several values, or an interval; none if it can't be read."""
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -72,7 +82,7 @@ def swept_keys(overrides: Sequence[str]) -> list[str]:
     return [each.key_or_group for each in parsed if each.is_sweep_override()]
 
 
-def shortened(keys: Sequence[str]) -> dict[str, str]:
+def shortened_keys(keys: Sequence[str]) -> dict[str, str]:
     """Return the keys' last words by key; whole, where two would be the same, or it says nothing: `loss.name`."""
     last = [key.rpartition(".")[2] for key in keys]
     return {key: key if word == "name" or last.count(word) > 1 else word for key, word in zip(keys, last, strict=True)}

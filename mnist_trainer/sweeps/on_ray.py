@@ -19,7 +19,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.training.interruption import Interrupted, answer
+from mnist_trainer.training.interruption import Interrupted, handle_signals
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def join(config: DictConfig) -> None:
         ray.init(**{str(key): value for key, value in settings.items()})
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
         raise TrackingError(f"hydra.launcher.ray.init.address={address}: {first_line(error)}") from None
-    answer(interrupt)
+    handle_signals(interrupt)
     Plugins.instance().class_name_to_class[RAY] = RayLauncher
 
 

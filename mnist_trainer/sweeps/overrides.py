@@ -20,7 +20,7 @@ Choices = dict[str, list[str]]
 
 def choices_of(overrides: Sequence[str]) -> Choices:
     """Return what the overrides give each key; raises `HydraException` for what can't be listed (an interval)."""
-    return {each.get_key_element(): _values(each) for each in parsed(overrides)}
+    return {each.get_key_element(): _values(each) for each in parsed_overrides(overrides)}
 
 
 def combinations(choices: Choices) -> list[list[str]]:
@@ -29,7 +29,7 @@ def combinations(choices: Choices) -> list[list[str]]:
     return [list(each) for each in itertools.product(*pairs)]
 
 
-def extended(own: Mapping[str, Sequence[str]], given: Choices) -> tuple[Choices, list[str]]:
+def extended_choices(own: Mapping[str, Sequence[str]], given: Choices) -> tuple[Choices, list[str]]:
     """Return the choices of a sweep that a command line goes on with, and its overrides of mere means (`MEANS`).
 
     A key's values are the sweep's, and then those that the command adds. Raises `ConfigError` for what would make
@@ -60,6 +60,11 @@ def is_means(key: str) -> bool:
     return key_of(key) in {*MEANS, "tracking"}
 
 
+def is_the_commands(override: str) -> bool:
+    """Tell whether an override is of the command alone, and of no job."""
+    return key_of(override).startswith("sweep.")
+
+
 def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
     """Raise `ConfigError` for what is wrong in every job: it lies in a group, or key, that the sweep doesn't vary."""
     swept = {key.partition(".")[0] for key in swept_keys(overrides)}
@@ -79,7 +84,7 @@ def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
 
 def swept_keys(overrides: Sequence[str]) -> list[str]:
     """Return the keys and groups that differ from job to job."""
-    return [each.key_or_group for each in parsed(overrides) if each.is_sweep_override()]
+    return [each.key_or_group for each in parsed_overrides(overrides) if each.is_sweep_override()]
 
 
 def sweeps_data(overrides: Sequence[str]) -> bool:
@@ -87,7 +92,7 @@ def sweeps_data(overrides: Sequence[str]) -> bool:
     return any(key.partition(".")[0] in ("data", "experiment") for key in swept_keys(overrides))
 
 
-def parsed(overrides: Sequence[str]) -> list[Override]:
+def parsed_overrides(overrides: Sequence[str]) -> list[Override]:
     """Read overrides as Hydra does; raises `HydraException`."""
     loader = GlobalHydra.instance().config_loader()  # it knows what a glob stands for
     return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mnist_trainer.composition import key_of
 from mnist_trainer.sweeps.estimate import Estimate, estimate, estimate_ratio
-from mnist_trainer.sweeps.groups import settings
+from mnist_trainer.sweeps.groups import settings_of_jobs
 from mnist_trainer.sweeps.jobs import Figures, Job
 
 REFERENCE = "fused"
@@ -40,13 +40,13 @@ def compare_modes(jobs: Sequence[Job]) -> list[Comparison]:
 
     A pair has the same overrides but for the loss, and was on the same data; of jobs alike the first one counts.
     """
-    modes = loss_modes(jobs)
+    modes = modes_of_jobs(jobs)
     finished = list(dict.fromkeys(mode for job, mode in zip(jobs, modes, strict=True) if job.finished and mode))
     if not finished:
         return []
     reference = REFERENCE if REFERENCE in finished else finished[0]
     placed: dict[str, dict[str, dict[tuple[str, ...], Job]]] = {}  # by setting, mode, and all overrides but the loss
-    for job, mode, setting in zip(jobs, modes, settings(jobs, "seed", *LOSS_KEYS), strict=True):
+    for job, mode, setting in zip(jobs, modes, settings_of_jobs(jobs, "seed", *LOSS_KEYS), strict=True):
         if mode is not None:
             placed.setdefault(setting, {}).setdefault(mode, {}).setdefault(_but_the_loss(job), job)
     return [
@@ -57,7 +57,7 @@ def compare_modes(jobs: Sequence[Job]) -> list[Comparison]:
     ]
 
 
-def loss_modes(jobs: Sequence[Job]) -> list[str | None]:
+def modes_of_jobs(jobs: Sequence[Job]) -> list[str | None]:
     """Return each job's `loss.name`; of one without a result it follows from its overrides, or isn't known."""
     names = {job.value_of("loss"): job.figures.loss for job in jobs if job.figures is not None}
 

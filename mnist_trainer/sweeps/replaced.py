@@ -10,7 +10,7 @@ from typing import Any
 from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.hydra import Hydra
 
-from mnist_trainer.composition import conf_folder
+from mnist_trainer.composition import conf_folder, own_places
 
 MAY_ASK_FOR_A_SWEEP = re.compile(r"\bmode\b|searchpath")
 """What a file or an override has that sets `hydra.mode`, or names files elsewhere, which might."""
@@ -32,8 +32,7 @@ def spare_a_composition(arguments: Sequence[str]) -> None:
 
 def may_ask_for_a_sweep(hydra: Hydra, arguments: Sequence[str]) -> bool:
     """Whether the configuration can have a value for `hydra.mode`; if in doubt, it can."""
-    folder = conf_folder()
-    own = {"pkg://hydra.conf", "structured://", str(folder), f"file://{folder}"}
+    folder, own = conf_folder(), {"pkg://hydra.conf", "structured://", *own_places()}
     if any(each.path not in own for each in hydra.config_loader.get_search_path().get_path()):
         return True
     try:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from mnist_trainer.sweeps.estimate import Estimate, quantile
-from mnist_trainer.sweeps.groups import summarize, varied
+from mnist_trainer.sweeps.estimate import Estimate, student_quantile
+from mnist_trainer.sweeps.groups import summarize, varied_overrides
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.pairs import Comparison
 from mnist_trainer.sweeps.selection import select
@@ -49,7 +49,7 @@ def modes_table(jobs: Sequence[Job]) -> list[str]:
 def runs_table(jobs: Sequence[Job], best: Job | None = None) -> list[str]:
     """Write a row for each job, with a star for the best."""
     rows = []
-    for job, overrides in zip(jobs, varied(jobs), strict=True):
+    for job, overrides in zip(jobs, varied_overrides(jobs), strict=True):
         own = " ".join(overrides) or job.folder.name
         figures = job.figures
         if figures is None:
@@ -105,7 +105,7 @@ def advice(comparisons: Sequence[Comparison]) -> list[str]:
     words = []
     least = min((each.pairs for each in comparisons if each.pairs > 1), default=ENOUGH)
     if least < ENOUGH:
-        here, there = (f"± {quantile(n) / math.sqrt(n):.1f}" for n in (least, 2 * ENOUGH))
+        here, there = (f"± {student_quantile(n) / math.sqrt(n):.1f}" for n in (least, 2 * ENOUGH))
         words.append(
             f"Few pairs make a wide interval: the mean {here} standard deviations for {least} pairs, {there} for "
             f"{2 * ENOUGH}."
@@ -139,7 +139,7 @@ def sentences(each: Comparison) -> str:
     """Say in words what the pairs tell, and what they can't."""
     at = f"At {each.setting}: " if each.setting else ""
     alone, over = (f"At {each.setting}, with", f"At {each.setting}, over") if each.setting else ("With", "Over")
-    dropped = f" {_pairs(each.left_out)} left out: a job has no result." if each.left_out else ""
+    dropped = f" {_counted_pairs(each.left_out)} left out: a job has no result." if each.left_out else ""
     both = f"{each.mode} minus {each.reference}"
     if not each.pairs:
         return f"{at}{each.mode} and {each.reference} have no pair of finished jobs, so nothing can be said.{dropped}"
@@ -171,5 +171,5 @@ def _finding(value: Estimate, name: str, both: str, each: Comparison, factor: fl
     return f"{name} of {both} is {mean}{unit}, 95 % CI {interval}: {told}"
 
 
-def _pairs(count: int) -> str:
+def _counted_pairs(count: int) -> str:
     return "1 pair is" if count == 1 else f"{count} pairs are"

@@ -17,8 +17,9 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.sweeps.jobs import Job, read_jobs
-from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+from mnist_trainer.sweeps.overrides import choices_of, combinations, extended_choices
 from mnist_trainer.sweeps.record import SweepRecord
+from mnist_trainer.sweeps.report import reasons
 from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,7 @@ class SweepResumption:
         """
         folder = sweep_folder(resume, outputs)
         record, before = read_listed(folder, resume)
-        given = [override for override in given if key_of(override) != "sweep.resume"]
-        choices, means = extended(choices_of(record.overrides), choices_of(given))
+        choices, means = extended_choices(choices_of(record.overrides), choices_of(given))
         jobs = [*before, *(own for own in combinations(choices) if own not in before)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
         check_stopped(folder, before)
@@ -93,7 +93,7 @@ class SweepResumption:
 
 def placed(folder: Path, job: Job, *, apart: bool) -> list[str]:
     """Return the overrides by which a job goes on, or begins, in its own folder; `apart`, its host has that."""
-    named = f"hydra.sweep.subdir='{job.number}-${{folder_name:${{name}}}}'"  # as Hydra would have
+    named = f"hydra.sweep.subdir='{job.number}-${{mnist_trainer.folder_name:${{name}}}}'"  # as Hydra would have
     if apart:
         return [named]
     subfolder = f"hydra.sweep.subdir={quoted(job.folder.name)}" if job.folder.exists() else named
@@ -138,7 +138,10 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
         record = SweepRecord.read(folder)
         if start is None or start.kind != "sweep" or is_alive(folder) or record is None or record.jobs is None:
             continue
-        left = any(not (job.finished or job.pruned or job.diverged) for job in read_jobs(folder, record.jobs))
+        jobs = read_jobs(folder, record.jobs)
+        if any(job.still_there for job in jobs):
+            continue
+        left = any(not (job.finished or job.pruned or job.diverged) for job in jobs)
         end = read_history(folder).end
         if left or end is None or (record.tuning is not None and end.status != "FINISHED"):
             found.append((start.start_time, folder))
@@ -149,10 +152,11 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
     """Raise `TrackingError` if the sweep is running, or a job of it that outlived it."""
     if is_alive(folder):
         raise TrackingError(f"{shown(folder)}: this sweep is still running; wait for its end")
-    running = [job for job in read_jobs(folder, listed) if is_alive(job.folder)]
+    running = [job for job in read_jobs(folder, listed) if job.still_there or is_alive(job.folder)]
     if running:
         names = ", ".join(str(job.number) for job in running)
-        raise TrackingError(f"{shown(folder)}: still running: job {names}; wait for its end")
+        told = [reason for reason in reasons(running) if "Slurm" in reason]
+        raise TrackingError("\n".join([f"{shown(folder)}: still running: job {names}; wait for its end", *told]))
 
 
 def replaced(overrides: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus, usable_cpus
 from mnist_trainer.sweeps.jobs import job_folders
-from mnist_trainer.training.interruption import IMPATIENT, Interrupted, answer
+from mnist_trainer.training.interruption import IMPATIENT, Interrupted, handle_signals
 
 log = logging.getLogger(__name__)
 
@@ -49,24 +49,26 @@ def part_gently(folder: Path) -> None:
     """
 
     def part(number: int, frame: FrameType | None) -> None:
-        answer(leave)
+        handle_signals(leave)
         running = [job for job in job_folders(folder).values() if is_alive(job)]
         if number not in FROM_TERMINALS:
             for job in running:
-                hand_on(job, number)
+                hand_signal_on(job, number)
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until and any(is_alive(job) or not (job / OUTCOME).exists() for job in running):
             time.sleep(0.02)
         raise Interrupted(number)
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        if number in IMPATIENT:
-            raise Interrupted(number)
-
-    answer(part)
+    handle_signals(part)
 
 
-def hand_on(job: Path, number: int) -> None:
+def leave(number: int, frame: FrameType | None) -> None:
+    """Answer a second signal: one of somebody who won't wait."""
+    if number in IMPATIENT:
+        raise Interrupted(number)
+
+
+def hand_signal_on(job: Path, number: int) -> None:
     """Send the signal to the process that runs the job, if it is one of this host."""
     start = read_start(job)
     if start is not None and start.host == socket.gethostname():

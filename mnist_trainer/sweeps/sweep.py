@@ -17,16 +17,18 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.shipper import child_environment
 from mnist_trainer.sweeps.apart import SECONDS, bring_back
-from mnist_trainer.sweeps.description import description
+from mnist_trainer.sweeps.description import sweep_description
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
 from mnist_trainer.sweeps.names import job_name, sweep_name
-from mnist_trainer.sweeps.pairs import Comparison, as_metrics, compare_modes, loss_modes
+from mnist_trainer.sweeps.pairs import Comparison, as_metrics, compare_modes, modes_of_jobs
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.resumption import SweepResumption
 from mnist_trainer.sweeps.selection import Selection, best_metrics, select
+from mnist_trainer.sweeps.tuning.description import study_description
 from mnist_trainer.sweeps.tuning.record import StudyRecord
 from mnist_trainer.sweeps.tuning.report import study_metrics, study_report, study_selection, study_tags
 from mnist_trainer.words import command, given, shown
@@ -42,7 +44,7 @@ PICTURES = {
 }
 
 
-def finish(status: Status, reason: str | None = None) -> list[str]:
+def finish_sweep(status: Status, reason: str | None = None) -> list[str]:
     """End the sweep that runs in this process, if there is one; returns why none of its jobs could begin, if so."""
     if Sweep.current is None:
         return []
@@ -62,6 +64,7 @@ class Sweep:
         tracked: Tracked,
         run: Start,
         record: SweepRecord,
+        data: str,
         *,
         resumed: bool = False,
     ) -> None:
@@ -77,33 +80,36 @@ class Sweep:
             journal.start(run)
         self._shipper = ExitStack()
         self._shipper.enter_context(shipped(tracked, self.folder, "sweep"))  # it reads once where the sweep goes
-        journal.tags({"sweep.overrides": " ".join(record.overrides), "data.name": run.experiment, **machine_tags()})
+        journal.tags(
+            {"sweep.overrides": " ".join(record.overrides), "data.name": data, **tracked.tags, **machine_tags()}
+        )
 
     @classmethod
     def begun(
         cls,
         folder: Path,
         tracked: Tracked,
-        experiment: str,
+        place: Place,
+        data: str,
         overrides: list[str],
         jobs: list[list[str]] | None,
         *,
         apart: bool = False,
     ) -> "Sweep":
         """Begin a sweep in a new folder; `jobs` are the overrides of each, None if they aren't known beforehand."""
-        run = new_run(tracked, experiment, overrides)
-        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs, apart=apart))
+        run = new_run(tracked, place, overrides)
+        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs, apart=apart), data)
 
     @classmethod
-    def resumed(cls, resumption: SweepResumption, tracked: Tracked, experiment: str) -> "Sweep":
+    def resumed(cls, resumption: SweepResumption, tracked: Tracked, place: Place, data: str) -> "Sweep":
         """Go on with a sweep, in its own folder and run."""
         journal, start, record = resumption.journal, resumption.start, resumption.record
         cut_back(journal, None, resolve_uri(tracked.config.uri, tracked.store_folder))
         if start is None:
-            run = replace(new_run(tracked, experiment, record.overrides), run=record.run)
+            run = replace(new_run(tracked, place, record.overrides), run=record.run)
         else:
             run = tracked.again(start)
-        return cls(journal, tracked, run, record, resumed=start is not None)
+        return cls(journal, tracked, run, record, data, resumed=start is not None)
 
     @property
     def tuned(self) -> bool:
@@ -111,7 +117,7 @@ class Sweep:
         return self.record.tuning is not None
 
     def finish(self, status: Status, reason: str | None = None) -> list[str]:
-        """Write the report, end the parent run, and wait for the shipper; see the function `finish`."""
+        """Write the report, end the parent run, and wait for the shipper; see the function `finish_sweep`."""
         self.bring_back(min(self.tracked.config.wait_seconds, 10.0) if status == "KILLED" else None)
         jobs = read_jobs(self.folder, self.record.jobs)
         failed = [job for job in jobs if not (job.finished or job.pruned or (self.tuned and job.diverged))]
@@ -132,7 +138,7 @@ class Sweep:
         if status == "FINISHED":
             (self.folder / CUT).unlink(missing_ok=True)
         if self.tracked.mode == "off":
-            draw(self.folder)
+            draw_sweep(self.folder)
         self._tell(jobs)
         return unusable(jobs)
 
@@ -158,15 +164,17 @@ class Sweep:
             self._journal.metrics(sum(job.finished for job in jobs), metrics)
         self._journal.tags(self._tags(jobs, comparisons, selection))
         if study is not None:
-            self._journal.tags(study_tags(study, self.folder, jobs))
-            self._journal.metrics(len(study.trials), study_metrics(study))
+            told = {DESCRIPTION: study_description(study, self.folder, jobs)}
+            self._journal.tags(told | study_tags(study, self.folder, jobs))
+            if importance := study_metrics(study):
+                self._journal.metrics(len(study.trials), importance)
             self._journal.artifact(STUDY)
         self._journal.artifact(REPORT)
         self._journal.artifact(SWEEP)
 
     def _tags(self, jobs: Sequence[Job], comparisons: Sequence[Comparison], selection: Selection) -> dict[str, str]:
-        tags = {DESCRIPTION: description(self.folder, self.record, jobs, comparisons, selection)}
-        if modes := ", ".join(dict.fromkeys(filter(None, loss_modes(jobs)))):
+        tags = {DESCRIPTION: sweep_description(self.folder, self.record, jobs, comparisons, selection)}
+        if modes := ", ".join(dict.fromkeys(filter(None, modes_of_jobs(jobs)))):
             tags["loss.mode"] = modes
         if (best := selection.best) is not None:
             tags["best.job"] = job_name(self.record, best.overrides) or best.folder.name
@@ -198,12 +206,12 @@ class Sweep:
             log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
-def new_run(tracked: Tracked, experiment: str, overrides: Sequence[str]) -> Start:
+def new_run(tracked: Tracked, place: Place, overrides: Sequence[str]) -> Start:
     """Return what a new sweep's journal starts with."""
-    return tracked.record("sweep", experiment=experiment, name=sweep_name(overrides), parent=None)
+    return tracked.record("sweep", place=place, name=sweep_name(overrides), parent=None)
 
 
-def draw(folder: Path) -> None:
+def draw_sweep(folder: Path) -> None:
     """Draw a sweep's pictures, in a process of its own: this one never loads matplotlib."""
     command = [sys.executable, "-m", "mnist_trainer.shipping.pictures", str(folder)]
     try:

@@ -14,18 +14,20 @@ from omegaconf import DictConfig
 from mnist_trainer.composition import typed
 from mnist_trainer.config import Config
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
+from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs import record
 from mnist_trainer.runs.folder import PRUNED, outcome_of, run_folder
-from mnist_trainer.runs.outcome import Answer, concluding, ended_by, forget, write_outcome
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, status_of_error, write_outcome
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.sweeps.apart import HandedDown
 from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER, tracking_of
-from mnist_trainer.sweeps.names import called
+from mnist_trainer.sweeps.names import job_in_mlflow
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.tuning.settings import is_tuned
 from mnist_trainer.tasks.resume import resume
@@ -62,30 +64,30 @@ def run_job(job: DictConfig) -> float | None:
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     handed = HandedDown.read() if in_sweep else None
     sweep = handed.record if handed is not None else SweepRecord.read(folder.parent) if in_sweep else None
-    parent, named = (None, None) if sweep is None else (sweep.run, called(sweep, overrides))
-    apart, first = None, alone and handed is None
+    parent, named = (None, None) if sweep is None else (sweep.run, job_in_mlflow(sweep, overrides))
+    apart = None
     try:
         hide_passwords(folder)
         if handed is not None:
             handed.take(folder, job.tracking.wait_seconds)
-            job.tracking.uri, apart = handed.uri, handed.run_of(folder)
-        if job.resume is not None:
-            check_resume(job, folder)
+            job.tracking.uri, job.tracking.experiment = handed.uri, handed.experiment
+            apart = handed.run_of(folder)
             if outcome_of(folder).get("status") == PRUNED:  # on another host, before this one was asked
                 return None
-        if job.resume is not None or (not first and parent is not None and (folder / JOURNAL).exists()):
-            given = str(folder if job.resume is None else job.resume)  # Ray and Slurm start again what was killed
+        if job.resume is not None or is_begun(folder, parent):
+            check_resume(job, folder)
+            given = str(job.resume or folder)
             result = resume(
-                given, folder, overrides, parent=parent, alone=alone, called=named, judged=judges_of, apart=apart
+                given, folder, overrides, parent=parent, alone=alone, called=named, judged=trial_judges, apart=apart
             )
             if apart is not None:
                 send_rest(folder, job)
             return result.validation_loss
-        with concluding(folder, root, overrides, keep=in_sweep):
+        with concluding_outcome(folder, root, overrides, keep=in_sweep):
             config = typed(job, hydra.runtime.choices)
             if config.task.name == "sync":
                 exit_code = sync(config)
-                forget(folder, root)
+                forget_folder(folder, root)
                 return None
             answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named, apart=apart)
             if config.task.name != "train":  # which has done so itself
@@ -101,7 +103,7 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
-            log.error(str(failure))
+            log.error(in_words(failure))
     except Exception:
         if not in_sweep:
             raise
@@ -128,10 +130,9 @@ def send_rest(folder: Path, job: DictConfig) -> None:
 def tell_failure(folder: Path, job: DictConfig, failure: Exception, *, parent: str | None, apart: str) -> None:
     """Let the sweep of another host know why a job could not begin."""
     tracked = Tracked(tracking_of(job), folder)
-    name, (status, reason) = folder.name, ended_by(failure)
-    journal = record.begun(
-        folder, tracked.record("run", experiment=str(job.data.name), name=name, parent=parent, apart=apart)
-    )
+    name, (status, reason) = folder.name, status_of_error(failure)
+    place = Place(tracked.config.experiment or str(job.data.name))
+    journal = record.begin_journal(folder, tracked.record("run", place=place, name=name, parent=parent, apart=apart))
     journal.end(status, reason)
     journal.close()
     send_rest(folder, job)
@@ -144,15 +145,21 @@ def hide_passwords(folder: Path) -> None:
             write_whole(path, safe)
 
 
+def is_begun(folder: Path, parent: str | None) -> bool:
+    """Whether a sweep's job has begun before: its cluster has taken it down, and starts it again."""
+    start = read_start(folder) if parent is not None and (folder / JOURNAL).exists() else None
+    return start is not None and start.parent == parent
+
+
 def check_resume(job: DictConfig, folder: Path) -> None:
     """Raise `ConfigError` where `resume` has no meaning; the jobs of a sweep that goes on have it, too."""
     if job.task.name != "train":
         raise ConfigError(f"resume goes on with training: leave task={job.task.name} out")
-    if folder != run_folder(str(job.resume), Path(str(job.outputs))):
+    if job.resume is not None and folder != run_folder(str(job.resume), Path(str(job.outputs))):
         raise ConfigError("resume goes on in the run's own folder: leave hydra.run.dir out")
 
 
-def judges_of(config: Config) -> Sequence[Callback]:
+def trial_judges(config: Config) -> Sequence[Callback]:
     """Return who may end the job at hand: the study whose trial it is, if it is one."""
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN or not is_tuned(hydra):
@@ -169,13 +176,13 @@ def run_task(
     *,
     parent: str | None,
     alone: bool,
-    called: Called | None,
+    called: JobName | None,
     apart: str | None,
-) -> Answer:
+) -> TaskAnswer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
-            judges = judges_of(config)
+            judges = trial_judges(config)
             result = train(
                 config,
                 folder,
@@ -186,7 +193,7 @@ def run_task(
                 judges=judges,
                 apart=apart,
             )
-            return Answer(0, result.told, result.validation_loss)
+            return TaskAnswer(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 

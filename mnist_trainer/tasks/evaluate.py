@@ -18,11 +18,11 @@ from mnist_trainer.inference.answers import Answers
 from mnist_trainer.inference.scores import Scores
 from mnist_trainer.journal.events import Confusion, DatasetEvent, Evaluated
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.outcome import Answer
+from mnist_trainer.runs.outcome import TaskAnswer
 from mnist_trainer.runs.provenance import machine_tags
-from mnist_trainer.runs.record import schema_of
+from mnist_trainer.runs.record import tensor_schema
 from mnist_trainer.runs.tracked import Tracked, shipped
-from mnist_trainer.tasks.terminal import console
+from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
 from mnist_trainer.words import shown
 
@@ -34,7 +34,7 @@ CSV, WORST, CONFUSION, CALIBRATION = (
 )
 
 
-def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Answer:
+def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
     """Evaluate a model on the test images of its own data, or of others, and track that as a run of its own.
 
     Writes the files named above. Raises `ConfigError` and `DataError` before anything is written.
@@ -48,15 +48,15 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Ans
     about = classifier.description
     if about.data.get("name") == dataset.name and about.data.get("digest") != dataset.digest:
         log.warning(f"these {dataset.name} are others than the model was trained on: their digest is {dataset.digest}")
-    tracked.require(dataset.name)
+    place = tracked.place(dataset.name)
     answers = Answers.of(classifier, dataset.test_images, dataset.test_labels)
     scores, title = answers.scores, f"{about.name} on {dataset.name}"
-    record = tracked.record("evaluation", experiment=dataset.name, name=f"evaluate-{about.name}", parent=None)
+    record = tracked.record("evaluation", place=place, name=f"evaluate-{about.name}", parent=None)
     data = DatasetEvent(
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
-        schema={"mlflow_tensorspec": schema_of(dataset.image_shape)},
+        schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
         profile={"num_rows": scores.samples, "classes": dataset.classes},
         context="testing",
     )
@@ -65,28 +65,28 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Ans
         try:
             journal.start(record)
             journal.params({"checkpoint": settings.checkpoint, "which": settings.which, "data.name": dataset.name})
-            journal.tags({"model": about.name, "data.name": dataset.name, **machine_tags()})
+            journal.tags({"model": about.name, "data.name": dataset.name, **machine_tags(), **tracked.tags})
             journal.write(data)
-            journal.metrics(int(about.result.get("updates", 0)), metrics_of(scores))
+            journal.metrics(int(about.result.get("updates", 0)), evaluation_metrics(scores))
             journal.write(Confusion(scores.confusion.tolist(), list(classifier.class_names)))
             if isinstance(run := about.result.get("run"), str):
                 journal.write(Evaluated(run))
-            write_files(folder, answers, title)
+            write_evaluation(folder, answers, title)
             for name in (CSV, WORST, CALIBRATION):
                 if (folder / name).exists():
                     journal.artifact(name)
             journal.end("FINISHED")
         finally:
             journal.close()
-        show(scores, classifier.class_names)
+        print_scores(scores, classifier.class_names)
         log.info(f"{title}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.2%} ({scores.samples:,} images)")
         log.info(
             f"in {shown(folder)}: {CSV}, {CONFUSION}, {CALIBRATION}{', ' + WORST if answers.mistakes.size else ''}"
         )
-    return Answer(0, {"run": record.run, "data": dataset.name, **metrics_of(scores)})
+    return TaskAnswer(0, {"run": record.run, "data": dataset.name, **evaluation_metrics(scores)})
 
 
-def metrics_of(scores: Scores) -> dict[str, float]:
+def evaluation_metrics(scores: Scores) -> dict[str, float]:
     """Return the figures that are tracked."""
     return {
         "test/loss": scores.loss,
@@ -96,7 +96,7 @@ def metrics_of(scores: Scores) -> dict[str, float]:
     }
 
 
-def write_files(folder: Path, answers: Answers, title: str) -> None:
+def write_evaluation(folder: Path, answers: Answers, title: str) -> None:
     """Write the table of answers, and draw the pictures."""
     scores, names = answers.scores, answers.classifier.class_names
     write_whole(folder / CSV, answers.as_csv())
@@ -123,7 +123,7 @@ def write_files(folder: Path, answers: Answers, title: str) -> None:
         )
 
 
-def show(scores: Scores, class_names: Sequence[str]) -> None:
+def print_scores(scores: Scores, class_names: Sequence[str]) -> None:
     """Print the classes' figures."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("class", "images", "precision", "recall", "F1"):
@@ -131,5 +131,5 @@ def show(scores: Scores, class_names: Sequence[str]) -> None:
     counts = scores.confusion.sum(axis=1)
     for name, count, *shares in zip(class_names, counts, scores.precision, scores.recall, scores.f1, strict=True):
         table.add_row(escape(name), f"{count:,}", *("-" if math.isnan(share) else f"{share:.2%}" for share in shares))
-    console().print(table)
-    console().print(f"expected calibration error {scores.calibration.error:.2%}", highlight=False)
+    terminal_console().print(table)
+    terminal_console().print(f"expected calibration error {scores.calibration.error:.2%}", highlight=False)

@@ -15,8 +15,8 @@ from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, GradcheckConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.tasks.terminal import console
+from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.tasks.terminal import terminal_console
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ FILES = ("gradcheck.md", "gradcheck.json")
 STYLES = {"exact": "green", "wrong": "bold red", "can't run": "bold red", "not checked": "yellow", "not judged": "dim"}
 
 
-def gradcheck(config: Config, folder: Path) -> Answer:
+def gradcheck(config: Config, folder: Path) -> TaskAnswer:
     """Check the model, the loss and the data of a configuration, in float64; exit code 0 if all is exact, 1 if not.
 
     Writes `gradcheck.md` and `gradcheck.json`. Raises `ConfigError` and `DataError`.
@@ -44,14 +44,14 @@ def gradcheck(config: Config, folder: Path) -> Answer:
     write_whole(folder / FILES[0], title + report.as_markdown() + "\n")
     record = report.as_record()
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    show(report)
+    print_findings(report)
     log.info(f"report: {folder / FILES[0]}")
-    return Answer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
+    return TaskAnswer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
 
-def show(report: Findings) -> None:
+def print_findings(report: Findings) -> None:
     """Print the verdict, what is wrong and what is to be known, and the table."""
-    screen = console()
+    screen = terminal_console()
     screen.print(report.verdict, style="bold green" if report.exact else "bold red")
     words = Table.grid(padding=(0, 1))
     for item in report.words:

@@ -11,16 +11,16 @@ from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import suggestion
 
 
-def configs_of(config: Config, modes: Sequence[str]) -> list[Config]:
+def mode_configs(config: Config, modes: Sequence[str]) -> list[Config]:
     """Return the configuration of each mode's run: the job's own, with that loss and a name that says so.
 
     Raises `ConfigError` with the problems of all of them.
     """
-    losses = [loss_of(mode, config.loss) for mode in modes]
+    losses = [mode_loss(mode, config.loss) for mode in modes]
     names = [loss.name for loss in losses]
     if len(names) < 2 or len(set(names)) < len(names):
         raise ConfigError(f"task.modes=[{','.join(modes)}]: must be two or more different losses to compare")
-    found = [replace(config, loss=loss, name=run_name(config, loss)) for loss in losses]
+    found = [replace(config, loss=loss, name=mode_run_name(config, loss)) for loss in losses]
     problems = []
     for each in found:
         try:
@@ -32,7 +32,7 @@ def configs_of(config: Config, modes: Sequence[str]) -> list[Config]:
     return found
 
 
-def loss_of(mode: str, own: LossConfig) -> LossConfig:
+def mode_loss(mode: str, own: LossConfig) -> LossConfig:
     """Return a mode's configuration: the job's own loss, a choice of the group `loss`, or a plugin's name.
 
     A choice takes over from the job's own loss what both have: `label_smoothing`, say. `mistakes/` may be left out.
@@ -53,7 +53,7 @@ def loss_of(mode: str, own: LossConfig) -> LossConfig:
     raise ConfigError(f"task.modes: {mode!r} is unknown{suggestion(mode, choices | plugins)}")
 
 
-def run_name(config: Config, loss: LossConfig) -> str:
+def mode_run_name(config: Config, loss: LossConfig) -> str:
     """Return what task=train would call the run; under a name that was chosen, that name and the loss's."""
     if config.name != config.task.label:
         return f"{config.name}-{loss.name}"

@@ -17,10 +17,10 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import write_whole
 from mnist_trainer.inference.chosen import read_chosen
 from mnist_trainer.inference.classifier import Classifier
-from mnist_trainer.inference.predictions import Prediction, predictions
+from mnist_trainer.inference.predictions import Prediction, predictions_of_pictures
 from mnist_trainer.inference.preparation import Prepared
-from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.tasks.terminal import console
+from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
 from mnist_trainer.words import shown
 
@@ -31,7 +31,7 @@ Read = tuple[str, Prepared, str | None]
 """A picture's name, what the network sees of it, and its true class, if that is known."""
 
 
-def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Answer:
+def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
     """Tell what a model takes pictures for.
 
     Writes `predictions.csv`, and `predictions.png`: what the network saw of the first of them, and its probabilities.
@@ -40,9 +40,9 @@ def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Answ
     settings = config.task
     assert isinstance(settings, PredictConfig)
     classifier = classifier_for(config)
-    read = list(pictures(settings.images, classifier, config, overrides))
+    read = list(pictures_named(settings.images, classifier, config, overrides))
     images = np.stack([seen.image for _, seen, _ in read])
-    found = predictions(
+    found = predictions_of_pictures(
         [name for name, _, _ in read],
         classifier.probabilities(images),
         classifier.class_names,
@@ -50,16 +50,16 @@ def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Answ
         [label for _, _, label in read],
     )
     write_whole(folder / FILES[0], as_csv(found, classifier.class_names))
-    draw(folder / FILES[1], images, found, classifier)
+    draw_seen_pictures(folder / FILES[1], images, found, classifier)
     if settings.format is None:
-        show(found)
+        print_predictions(found)
         log.info(f"what the network saw: {shown(folder / FILES[1])}\n                      {shown(folder / FILES[0])}")
     else:
         sys.stdout.write(as_csv(found, classifier.class_names) if settings.format == "csv" else as_json(found))
-    return Answer(0, {"predicted": {each.picture: each.predicted for each in found}})
+    return TaskAnswer(0, {"predicted": {each.picture: each.predicted for each in found}})
 
 
-def pictures(given: object, classifier: Classifier, config: Config, overrides: Sequence[str]) -> Iterator[Read]:
+def pictures_named(given: object, classifier: Classifier, config: Config, overrides: Sequence[str]) -> Iterator[Read]:
     """Read the pictures that `images` names; raises `ConfigError` if that is anything but names and numbers."""
     listed = given if isinstance(given, list) else [given]
     if not listed or given is None:
@@ -82,7 +82,7 @@ def pictures(given: object, classifier: Classifier, config: Config, overrides: S
             raise ConfigError(f"images={each!r}: must be names of pictures, or whole numbers of the test set's images")
 
 
-def show(found: Sequence[Prediction]) -> None:
+def print_predictions(found: Sequence[Prediction]) -> None:
     """Print a table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("picture", "taken for", "probability", "then", ""):
@@ -91,7 +91,7 @@ def show(found: Sequence[Prediction]) -> None:
         second = each.runner_up if len(each.probabilities) > 1 else each.predicted
         row = each.picture, each.predicted, f"{each.probability:.1%}", f"{second} {each.probabilities[second]:.1%}"
         table.add_row(*map(escape, (*row, "; ".join(each.told))))
-    console().print(table)
+    terminal_console().print(table)
 
 
 def as_csv(found: Sequence[Prediction], class_names: Sequence[str]) -> str:
@@ -120,7 +120,7 @@ def as_json(found: Sequence[Prediction]) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
 
-def draw(
+def draw_seen_pictures(
     path: Path,
     images: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]",
     found: Sequence[Prediction],

@@ -13,16 +13,16 @@ from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import Answer
-from mnist_trainer.runs.provenance import machine
-from mnist_trainer.tasks.terminal import console
+from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.provenance import machine_facts
+from mnist_trainer.tasks.terminal import terminal_console
 
 log = logging.getLogger(__name__)
 
 FILES = ("profile.md", "profile.json")
 
 
-def profile(config: Config, folder: Path) -> Answer:
+def profile(config: Config, folder: Path) -> TaskAnswer:
     """Train for some updates, and tell what their time went to.
 
     Writes `profile.md` and `profile.json`. Raises `ConfigError`, `DataError`, and `DivergedError`.
@@ -35,20 +35,20 @@ def profile(config: Config, folder: Path) -> Answer:
     log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")
     with product_limits(product_threads(config.trainer)):
         found = profile_steps(trainer, settings.updates)
-        where = machine()
+        where = machine_facts()
     title = f"# A training step of {what}, batches of {found.batch}\n\n"
     facts = "\n".join(f"- {key}: {value}" for key, value in where.items())
     write_whole(folder / FILES[0], f"{title}{found.as_markdown()}\n\n{facts}\n")
     record = {**found.as_record(), "machine": where}
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    show(found)
+    print_profile(found)
     log.info(f"report: {folder / FILES[0]}")
-    return Answer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
+    return TaskAnswer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 
 
-def show(found: Profile) -> None:
+def print_profile(found: Profile) -> None:
     """Print the tables and the verdict."""
-    screen = console()
+    screen = terminal_console()
     for head, rows in ((HEAD, found.rows()), (KERNEL_HEAD, found.kernel_rows())):
         table = Table(box=None, pad_edge=False, header_style="bold")
         words = 2 if head is HEAD else 1

@@ -12,9 +12,9 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, CUT, OUTCOME
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.folder import Ending, is_finished, outcome_of, read_config
+from mnist_trainer.runs.folder import OutcomeEnding, is_finished, outcome_of, read_config
 from mnist_trainer.runs.outcome import write_failure
-from mnist_trainer.runs.record import Called
+from mnist_trainer.runs.record import JobName
 from mnist_trainer.runs.resumption import Resumption
 from mnist_trainer.runs.run import Result
 from mnist_trainer.tasks.train import train
@@ -32,7 +32,7 @@ def resume(
     parent: str | None = None,
     alone: bool = True,
     data: Dataset | None = None,
-    called: Called | None = None,
+    called: JobName | None = None,
     judged: Callable[[Config], Sequence[Callback]] = lambda config: (),
     apart: str | None = None,
 ) -> Result:
@@ -45,10 +45,10 @@ def resume(
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            own, result = picked(Ending, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
+            own, result = picked(OutcomeEnding, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
-        check_given(folder, own, given)
+        check_given_to_finished(folder, own, given)
         log.info(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
@@ -82,7 +82,7 @@ def resume(
     return result
 
 
-def check_given(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
+def check_given_to_finished(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     """Raise `ConfigError` for what a finished run's result is no answer to."""
     if {key_of(override) for override in given} <= {"resume"}:
         return

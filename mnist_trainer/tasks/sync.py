@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 def sync(config: Config) -> int:
     """Send what is unsent; return 1 if something is left."""
-    from mnist_trainer.shipping.sync import sync as send
+    from mnist_trainer.shipping.sync import send_unsent as send
 
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
@@ -22,7 +22,8 @@ def sync(config: Config) -> int:
             path.stat()
         except OSError as error:
             raise TrackingError(f"journal={path}: no such file or folder ({error.strerror})") from error
-    report = send(paths, store_folder=tracked.store_folder, uri=config.tracking.uri)
+    wanted = config.tracking
+    report = send(paths, store_folder=tracked.store_folder, uri=wanted.uri, experiment=wanted.experiment)
     log.info(report.summary())
     if problem := report.problem():
         log.warning(problem)

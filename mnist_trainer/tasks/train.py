@@ -8,14 +8,15 @@ from pathlib import Path
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.files import JOURNAL, MODEL
+from mnist_trainer.errors import DivergedError, PrunedError
+from mnist_trainer.files import CHECKPOINT, JOURNAL, MODEL
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.cores import cores_for, product_limits, take
+from mnist_trainer.runs.cores import cores_for, product_limits, take_cores
 from mnist_trainer.runs.folder import is_finished
 from mnist_trainer.runs.next_steps import predict_command
-from mnist_trainer.runs.record import Called, describe
+from mnist_trainer.runs.record import JobName, log_setup
 from mnist_trainer.runs.resumption import Resumption
-from mnist_trainer.runs.run import Result, Run, completed
+from mnist_trainer.runs.run import Result, Run, run_to_end
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.training.callbacks import Console
 from mnist_trainer.training.interruption import Interruption
@@ -34,7 +35,7 @@ def train(
     overrides: Sequence[str] = (),
     resumption: Resumption | None = None,
     data: Dataset | None = None,
-    called: Called | None = None,
+    called: JobName | None = None,
     judges: Sequence[Callback] = (),
     apart: str | None = None,
 ) -> Result:
@@ -56,21 +57,21 @@ def train(
     tracked.check()
     dataset = build_data(config.data, data)
     trainer, test = build_trainer(config, dataset)
-    if parent is None:  # a sweep has asked, for all its jobs
-        tracked.require(dataset.name)
+    start = None if resumption is None else resumption.start
+    place = tracked.place(dataset.name, parent=parent) if start is None else tracked.place_of(start, parent=parent)
     kept = resumption.processes if resumption else None
     cores = cores_for(config.trainer, trainer, alone=alone, kept=kept)
-    take(cores, config.trainer, trainer)
+    take_cores(cores, config.trainer, trainer)
     if resumption is not None:
         resumption.restore(trainer, dataset)
-        record = resumption.record(tracked, dataset.name, parent)
+        record = resumption.record(tracked, place, parent)
         resumption.describe(trainer)
         resumption.begin(record, trainer.processes)
     else:
         name = called.name if called else config.name
-        record = tracked.record("run", experiment=dataset.name, name=name, parent=parent, apart=apart)
+        record = tracked.record("run", place=place, name=name, parent=parent, apart=apart)
     if alone:
-        describe(config, dataset, trainer, with_model=parent is None and resumption is None)
+        log_setup(config, dataset, trainer, with_model=parent is None and resumption is None)
     # A sweep's shipper serves all jobs in its folder
     shipper = shipped(tracked, folder, apart=bool(apart)) if parent is None or apart else nullcontext()
     callbacks = build_callbacks(config.trainer.callbacks)
@@ -80,7 +81,7 @@ def train(
     run = Run(config, folder, dataset, trainer, test, record, overrides, resumption, coloured, judges)
     going_on = telling_how_to_go_on(folder) if parent is None else nullcontext()
     with going_on, shipper, product_limits(cores.threads), Interruption() as trainer.interruption:
-        result = completed(run.updates(callbacks, on_its_own=True))
+        result = run_to_end(run.updates(callbacks, on_its_own=True))
         run.tell(result)
     if parent is None and (folder / MODEL).exists():
         log.info("to ask it about a picture of your own:")
@@ -90,11 +91,17 @@ def train(
 
 @contextmanager
 def telling_how_to_go_on(folder: Path) -> Iterator[None]:
-    """After an interruption within the block, log the command that goes on with the run, if it has no result yet."""
+    """When a run without a result ends within the block, log the command that goes on with it, unless in vain.
+
+    One that was interrupted may begin anew; one that failed has to have a checkpoint, of numbers that were finite.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        if (folder / JOURNAL).exists() and not is_finished(folder):
+    except (DivergedError, PrunedError):
+        raise
+    except (KeyboardInterrupt, Exception) as error:
+        needed = CHECKPOINT if isinstance(error, Exception) else JOURNAL
+        if (folder / needed).exists() and not is_finished(folder):
             log.info("to go on with it:")
             log.info(f"    {command('mnist_trainer', given('resume', shown(folder)))}")
         raise

@@ -11,12 +11,12 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.loading import load
 from mnist_trainer.runs.folder import LATEST
-from mnist_trainer.runs.learned import data_of, learned_folder
+from mnist_trainer.runs.learned import data_of_learned, learned_folder
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 
 
-def where(config: Config) -> str:
+def named_checkpoint(config: Config) -> str:
     """Return what `checkpoint` names, a folder in the place of `latest`; raises `ConfigError` or `DataError`."""
     settings = config.task
     assert isinstance(settings, ModelTaskConfig)
@@ -33,7 +33,7 @@ def classifier_for(config: Config) -> Classifier:
     assert isinstance(settings, ModelTaskConfig)
     which = settings.which
     assert which in ("tested", "best", "last")
-    place = where(config)
+    place = named_checkpoint(config)
     if is_mlflow_s(place):
         return load_from_mlflow(place, Tracked(config.tracking, Path(config.outputs).absolute()).uri)
     return load(place, which)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def data_for(classifier: Classifier, config: Config, overrides: Sequence[str]) -
     Raises `DataError` if they have other classes, or images of another shape.
     """
     named = any(key_of(override).partition(".")[0] == "data" for override in overrides)
-    dataset = build_data(config.data if named else data_of(classifier.description))
+    dataset = build_data(config.data if named else data_of_learned(classifier.description))
     if dataset.image_shape != classifier.image_shape:
         sizes = ("x".join(map(str, shape)) for shape in (dataset.image_shape, classifier.image_shape))
         raise DataError("data={}: images of {}, but the model sees {}".format(dataset.name, *sizes))

@@ -2,10 +2,8 @@
 
 import logging
 from pathlib import Path
-from typing import NoReturn
 
-from tqdm import tqdm
-
+from mnist_trainer.bar import Bar
 from mnist_trainer.errors import DiskError, in_words
 from mnist_trainer.files import BEST, LAST
 from mnist_trainer.parameter_files import write_arrays
@@ -22,21 +20,15 @@ class Console(Callback):
 
     def __init__(self, *, bar: bool = True) -> None:
         self._bar_wanted = bar
-        self._bar: tqdm[NoReturn] | None = None
+        self._bar: Bar | None = None
 
     def on_start(self, trainer: Trainer) -> None:
         """Print the table's header and open the bar."""
         log.info(self.HEADER)
         if self._bar_wanted:
-            self._bar = tqdm(
-                total=trainer.train.samples * trainer.epochs,
-                initial=trainer.train.samples * trainer.epoch + trainer.means.samples,
-                unit=" samples",
-                unit_scale=True,
-                leave=False,
-                disable=None,
-                dynamic_ncols=True,
-            )
+            total = trainer.train.samples * trainer.epochs
+            done = trainer.train.samples * trainer.epoch + trainer.means.samples
+            self._bar = Bar(total, " samples", initial=done, unit_scale=True)
 
     def on_update(self, samples: int) -> None:
         """Move the bar."""
@@ -62,7 +54,7 @@ class Console(Callback):
         )
 
     def _print(self, line: str) -> None:
-        with tqdm.external_write_mode():  # takes the bar away and puts it back below the line
+        with Bar.external_write_mode():  # takes the bar away and puts it back below the line
             log.info(line)
 
     def on_end(self) -> None:

@@ -16,18 +16,18 @@ SHARE = 0.7
 ClipNorm = float | Literal["auto"] | None
 
 
-def limit(clip_norm: ClipNorm, typical: float | None) -> float | None:
+def clip_limit(clip_norm: ClipNorm, typical: float | None) -> float | None:
     """Return the largest norm for the next gradient; None if any will do, as for the first one under `auto`."""
     if clip_norm == AUTO:
         return SHARE * typical if typical else None
     return clip_norm
 
 
-def scale(norm: float, largest: float | None) -> float:
+def clip_scale(norm: float, largest: float | None) -> float:
     """Return the factor, at most 1, that makes a gradient of this norm one of at most the `largest` norm."""
     return 1.0 if largest is None or norm <= largest else largest / norm
 
 
-def counted(norm: float, typical: float | None) -> float:
+def norm_for_typical(norm: float, typical: float | None) -> float:
     """Return what a gradient's norm adds to the sum whose mean over the updates is the typical norm."""
     return min(norm, typical) if typical else norm

@@ -45,49 +45,49 @@ Handler = Callable[[int, FrameType | None], None]
 
 def raise_on_signals() -> None:
     """Let signals raise `Interrupted`."""
-    answer(_raise)
+    handle_signals(_raise_interrupted)
 
 
-def leave_on_signals() -> None:
+def exit_on_signals() -> None:
     """Let signals end the process at once, with a line that says so: where there is nothing to be saved."""
-    answer(_leave)
+    handle_signals(_exit_on_signal)
 
 
-def leave_if_impatient() -> None:
+def exit_on_second_signal() -> None:
     """Let a second signal end the process at once, while it puts away what a first one left: not a lost terminal's."""
-    answer(_leave_if_impatient)
+    handle_signals(_exit_on_second_signal)
 
 
-def answer(handler: Handler) -> None:
+def handle_signals(handler: Handler) -> None:
     """Let a handler answer the signals that are not ignored."""
-    for number in _free():
+    for number in _signals_to_handle():
         signal.signal(number, handler)
 
 
-def _free() -> list[signal.Signals]:
+def _signals_to_handle() -> list[signal.Signals]:
     """Return the signals that may be taken: none outside the main thread, where Python has no handlers."""
     if threading.current_thread() is not threading.main_thread():
         return []
     return [each for each in SIGNALS if each in ALWAYS_OURS or signal.getsignal(each) is not signal.SIG_IGN]
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
+def _raise_interrupted(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     interrupted = Interrupted(number)
     with suppress(OSError):  # of a terminal that is gone
         os.write(2, f"mnist_trainer: interrupted by {interrupted}\n".encode())
     os._exit(interrupted.exit_code)
 
 
-def _leave_if_impatient(number: int, frame: FrameType | None) -> None:
+def _exit_on_second_signal(number: int, frame: FrameType | None) -> None:
     if number in IMPATIENT:
-        _leave(number, frame)
+        _exit_on_signal(number, frame)
 
 
-_OWN = (_raise, _leave, _leave_if_impatient)
+_OWN = (_raise_interrupted, _exit_on_signal, _exit_on_second_signal)
 
 
 class Interruption:
@@ -102,7 +102,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         """Take the signals over."""
-        for number in _free():
+        for number in _signals_to_handle():
             self._previous[number] = signal.signal(number, self._handle)
         return self
 

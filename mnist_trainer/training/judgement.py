@@ -20,7 +20,7 @@ MANY_EPOCHS = 3
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunEnding:
     """What a run that is over came to."""
 
     right: float
@@ -42,7 +42,7 @@ class Ending:
     @property
     def near_chance(self) -> bool:
         """Whether naming the largest class each time would do about as well."""
-        return is_near(self.right, self.chance)
+        return is_near_chance(self.right, self.chance)
 
     @property
     def never_improved(self) -> bool:
@@ -50,16 +50,16 @@ class Ending:
         return self.best_epoch == 1 and self.epochs >= MANY_EPOCHS
 
 
-def is_near(right: float, chance: float) -> bool:
+def is_near_chance(right: float, chance: float) -> bool:
     """Whether a share of right answers is about that of the largest class; where that is all, nothing can be told."""
     return chance < 1 and right <= chance + NEAR * (1 - chance)
 
 
-def ending(trainer: Trainer, tested: EpochRecord, labels: NDArray[np.integer[Any]]) -> Ending:
-    """Take what `judged` needs of a run; `labels` are the training set's, `tested` is the epoch that was tested."""
+def run_ending(trainer: Trainer, tested: EpochRecord, labels: NDArray[np.integer[Any]]) -> RunEnding:
+    """Take what `judge_run` needs of a run; `labels` are the training set's, `tested` is the epoch that was tested."""
     validation, best = tested.validation, trainer.best
     counts = np.bincount(labels) if validation is None else validation.confusion.sum(axis=1)
-    return Ending(
+    return RunEnding(
         right=tested.train_accuracy if validation is None else validation.accuracy,
         of="training" if validation is None else "validation",
         chance=float(counts.max() / counts.sum()),
@@ -74,14 +74,14 @@ def ending(trainer: Trainer, tested: EpochRecord, labels: NDArray[np.integer[Any
     )
 
 
-def judged(end: Ending) -> str | None:
+def judge_run(end: RunEnding) -> str | None:
     """Say that a run ended near chance, or never improved, and what to try; None if neither is so."""
     if not (end.near_chance or end.never_improved):
         return None
     return f"{_finding(end)} {_advice(end)}"
 
 
-def _finding(end: Ending) -> str:
+def _finding(end: RunEnding) -> str:
     if not end.near_chance:
         return f"The validation was never better than after the first of {end.epochs} epochs."
     than = "no more" if end.right <= end.chance else "hardly more"
@@ -89,7 +89,7 @@ def _finding(end: Ending) -> str:
         f"This run ended near chance: {end.right:.2%} of the {end.of} images right, {than} than the {end.chance:.2%} "
         "for naming their largest class each time"
     )
-    if end.best_epoch is not None and not is_near(end.best_right, end.chance):
+    if end.best_epoch is not None and not is_near_chance(end.best_right, end.chance):
         return (
             f"{said}. After epoch {end.best_epoch} it was {end.best_right:.2%}: trainer.restore_best=true keeps that."
         )
@@ -98,7 +98,7 @@ def _finding(end: Ending) -> str:
     )
 
 
-def _advice(end: Ending) -> str:
+def _advice(end: RunEnding) -> str:
     if not end.exact:
         return (
             f"The likely reason is the loss: {end.loss} is not exact; task=gradcheck with it says what is wrong. Try "

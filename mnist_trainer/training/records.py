@@ -76,7 +76,7 @@ class EpochRecord:
     samples_per_second: float
 
 
-class Mean:
+class RunningMeans:
     """The running means of loss and accuracy over samples."""
 
     def __init__(self, samples: int = 0, clamped_rows: int = 0, loss: float = 0.0, correct: int = 0) -> None:
@@ -87,7 +87,7 @@ class Mean:
 
     @property
     def sums(self) -> tuple[int, int, float, int]:
-        """What a mean that goes on from here is made of: `Mean(*sums)`."""
+        """What a mean that goes on from here is made of: `RunningMeans(*sums)`."""
         return self.samples, self.clamped_rows, self._loss, self._correct
 
     def add(self, loss: float, correct: int, samples: int, clamped_rows: int = 0) -> None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import check, construct, hyperparameter, picked
 from mnist_trainer.training.checkpoint import Checkpoint
-from mnist_trainer.training.records import EpochRecord, Evaluation, Mean
-from mnist_trainer.training.streams import check_state, from_plain, plain
+from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans
+from mnist_trainer.training.streams import check_generator_state, plain_state, state_from_plain
 from mnist_trainer.training.trainer import Trainer, state_of
 
 DOCUMENT = "trainer"
@@ -72,13 +72,13 @@ class State:
         """Return the state that a checkpoint holds; raises `DataError` if it holds none."""
         try:
             values: Mapping[str, Any] = checkpoint.document[DOCUMENT]
-            made = {name: _sums(values[name]) for name in SUMS} | {
+            made = {name: _plain_sums(values[name]) for name in SUMS} | {
                 name: _record(values[name], checkpoint.arrays.get(f"{name}/{CONFUSION}")) for name in RECORDS
             }
             arrays = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(f"/{CONFUSION}")}
             return picked(cls, {**values, **made, "arrays": arrays})
         except MISFITS as error:
-            raise _misfit(error) from error
+            raise _misfit_error(error) from error
 
 
 def snapshot(trainer: Trainer) -> State:
@@ -86,8 +86,8 @@ def snapshot(trainer: Trainer) -> State:
     trainer.worker.collect()
     return State(
         arrays=dict(_arrays(trainer)),
-        generators={name: plain(state_of(generator)) for name, generator in trainer.model.generators.items()},
-        order=plain(trainer.order),
+        generators={name: plain_state(state_of(generator)) for name, generator in trainer.model.generators.items()},
+        order=plain_state(trainer.order),
         **{name: getattr(trainer, name).sums for name in SUMS},
         **{name: getattr(trainer, name) for name in (*RECORDS, *NUMBERS)},
     )
@@ -101,18 +101,18 @@ def restore(trainer: Trainer, state: State) -> None:
     _check_arrays(trainer, state.arrays)
     _check_place(trainer, state)
     try:
-        order = from_plain(state.order)
-        states = {name: from_plain(state.generators[name]) for name in trainer.model.generators}
+        order = state_from_plain(state.order)
+        states = {name: state_from_plain(state.generators[name]) for name in trainer.model.generators}
         for name, generator in trainer.model.generators.items():
-            check_state(generator, states[name])
+            check_generator_state(generator, states[name])
         if trainer.train.generator is not None:
-            check_state(trainer.train.generator, order)
+            check_generator_state(trainer.train.generator, order)
     except MISFITS as error:
-        raise _misfit(error) from error
+        raise _misfit_error(error) from error
     for name in (*NUMBERS, *RECORDS):
         setattr(trainer, name, getattr(state, name))
     for name in SUMS:
-        setattr(trainer, name, Mean(*getattr(state, name)))
+        setattr(trainer, name, RunningMeans(*getattr(state, name)))
     for name, generator in trainer.model.generators.items():
         generator.bit_generator.state = states[name]
     trainer.order = order
@@ -122,12 +122,12 @@ def restore(trainer: Trainer, state: State) -> None:
         np.copyto(array, state.arrays[name])
 
 
-def _misfit(error: Exception) -> DataError:
+def _misfit_error(error: Exception) -> DataError:
     reason = str(error) if isinstance(error, ConfigError) else repr(error)
     return DataError(f"its content doesn't fit this version of mnist_trainer: {reason}")
 
 
-def _sums(values: Any) -> tuple[Any, ...]:
+def _plain_sums(values: Any) -> tuple[Any, ...]:
     samples, clamped_rows, loss, correct = values
     if not all(type(each) is int and each >= 0 for each in (samples, clamped_rows, correct)) or type(loss) is not float:
         raise ValueError(f"{values} are no sums over samples")

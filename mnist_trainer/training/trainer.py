@@ -19,13 +19,13 @@ from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training import clipping
-from mnist_trainer.training.blame import blamed
+from mnist_trainer.training.blame import blame_user_code
 from mnist_trainer.training.clipping import ClipNorm
-from mnist_trainer.training.divergence import Batch, Found, find
+from mnist_trainer.training.divergence import Batch, Diverged, find_divergence
 from mnist_trainer.training.interruption import Interruption
-from mnist_trainer.training.records import EpochRecord, Evaluation, Mean, Update, UpdateRecord
+from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans, Update, UpdateRecord
 from mnist_trainer.training.team import Team
-from mnist_trainer.training.worker import Alone, Worker
+from mnist_trainer.training.worker import LoneWorker, Worker
 
 FLUSH_EVERY = 100
 """Updates between two looks at the optimizer's state for subnormal numbers, which cost 1 % of an update's time, all in
@@ -104,9 +104,9 @@ class Trainer:
     last: EpochRecord | None = field(default=None, init=False)
     best_arrays: dict[str, Array] = field(init=False, repr=False)
     """The model's arrays at the best validation; before the first one, the initial ones."""
-    means: Mean = field(default_factory=Mean, init=False, repr=False)
+    means: RunningMeans = field(default_factory=RunningMeans, init=False, repr=False)
     """Over the epoch at hand."""
-    since_record: Mean = field(default_factory=Mean, init=False, repr=False)
+    since_record: RunningMeans = field(default_factory=RunningMeans, init=False, repr=False)
     epoch_seconds: float = field(default=0.0, init=False, repr=False)
     order: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
     """The state of the batches' generator before the epoch at hand."""
@@ -121,7 +121,7 @@ class Trainer:
         self.schedule.build(self.epochs * len(self.train), len(self.train))
         self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
         self.order = state_of(self.train.generator)
-        self.worker = Alone(self.model, self.loss, self.optimizer)
+        self.worker = LoneWorker(self.model, self.loss, self.optimizer)
 
     def fit(self) -> None:
         """Train for `epochs`, or until patience ends.
@@ -223,7 +223,7 @@ class Trainer:
             self.best = record
             copy_arrays(self.model.arrays, into=self.best_arrays)
         self.seconds += seconds
-        self.epoch, self.batch, self.means, self.epoch_seconds = epoch, 0, Mean(), 0.0
+        self.epoch, self.batch, self.means, self.epoch_seconds = epoch, 0, RunningMeans(), 0.0
         self.order = state_of(self.train.generator)
         self._tell("on_epoch", record)
         self.at_rest = True
@@ -234,14 +234,14 @@ class Trainer:
         try:
             loss, correct, _ = self.worker.gradients(x, labels)
         except Exception as error:
-            raise blamed(error, self.model, self.loss, x, labels) from error
+            raise blame_user_code(error, self.model, self.loss, x, labels) from error
         self.check_finite("the loss", loss, [(x, labels)], training=True)
         norm = self.worker.norm()
         self.check_finite("the gradient's norm", norm, [(x, labels)], training=True)
         self._gradient_norm = norm
         typical = self.norms / self.step if self.step else None
-        self.norms += clipping.counted(norm, typical)
-        scale = clipping.scale(norm, clipping.limit(self.clip_norm, typical))
+        self.norms += clipping.norm_for_typical(norm, typical)
+        scale = clipping.clip_scale(norm, clipping.clip_limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
         self.step += 1
         if self.step % FLUSH_EVERY == 0:
@@ -254,14 +254,14 @@ class Trainer:
 
         Raises `Interrupted` after the batch during which a stop was asked for.
         """
-        mean, classes = Mean(), self.model.out_shape[0]
+        mean, classes = RunningMeans(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
             try:
                 predictions = self.model.forward(x, training=False)
                 loss = value_of(self.loss, predictions, labels)
             except Exception as error:
-                raise blamed(error, self.model, self.loss, x, labels) from error
+                raise blame_user_code(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)
             mean.add(loss, int(np.count_nonzero(predicted == labels)), len(labels))
             confusion += np.bincount(labels * classes + predicted, minlength=classes * classes)
@@ -283,7 +283,9 @@ class Trainer:
 
     def _diverged(self, what: str, value: float, batches: Iterable[Batch], *, training: bool) -> DivergedError:
         """Return the error that says at which step, and where, numbers stopped being finite."""
-        found = find(self.model, self.loss, batches, training=training) or Found("unknown", "no layer shows it again")
+        found = find_divergence(self.model, self.loss, batches, training=training) or Diverged(
+            "unknown", "no layer shows it again"
+        )
         step = self.step + (training and not found.learned)
         rate = self.rate(max(step - 1, 0))
         advice = "try a smaller optimizer.lr" + (", or trainer.clip_norm=1" if self.clip_norm is None else "")
@@ -299,10 +301,10 @@ class Trainer:
 
     def parameters_norm(self) -> float:
         """Return the parameters' Euclidean norm."""
-        return updates.norm(self.model.parameters.values)
+        return updates.vector_norm(self.model.parameters.values)
 
     def _record(self) -> None:
-        mean, self.since_record = self.since_record, Mean()
+        mean, self.since_record = self.since_record, RunningMeans()
         self._tell(
             "on_record",
             UpdateRecord(

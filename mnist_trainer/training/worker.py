@@ -40,7 +40,7 @@ class Worker(Protocol):
 
 
 @dataclass(eq=False)
-class Alone:
+class LoneWorker:
     """Does updates in this process."""
 
     model: Sequential
@@ -51,13 +51,13 @@ class Alone:
         """Compute the gradients of `weight` times the mean loss."""
         predictions = self.model.forward(x, training=True)
         loss = value_of(self.loss, predictions, labels)
-        right = correct(predictions, labels)
+        right = count_right(predictions, labels)
         self.model.backward(gradient_of(self.loss, predictions, weight))
         return Measures(loss, right, self.loss.clamped_rows)
 
     def norm(self) -> float:
         """Return the Euclidean norm of the gradients."""
-        return updates.norm(self.model.parameters.gradients)
+        return updates.vector_norm(self.model.parameters.gradients)
 
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters."""
@@ -74,6 +74,6 @@ class Alone:
         """Nothing is elsewhere."""
 
 
-def correct(predictions: Array, labels: Indices) -> int:
+def count_right(predictions: Array, labels: Indices) -> int:
     """Count the rows whose (first) largest prediction is at the label."""
     return int(np.count_nonzero(predictions.argmax(axis=1) == labels))

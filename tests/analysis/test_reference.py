@@ -6,8 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.reference import cross_entropy, softmax, softmax_backward
-from mnist_trainer.analysis.studies.saturation_curves import KINDS, logits_at
+from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax, reference_softmax_backward
+from mnist_trainer.analysis.studies.saturation_curves import KINDS, saturated_logits
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -15,15 +15,15 @@ from mnist_trainer.analysis.studies.saturation_curves import KINDS, logits_at
 def test_it_is_the_textbooks_formula_where_that_can_be_computed(smoothing, soft):
     rng = np.random.default_rng(0)
     z, labels = rng.standard_normal((6, 4)), rng.integers(0, 4, 6)
-    given = 1.5 * softmax(rng.standard_normal((6, 4))) if soft else labels
+    given = 1.5 * reference_softmax(rng.standard_normal((6, 4))) if soft else labels
     t = (1 - smoothing) * (given if soft else np.eye(4)[labels]) + smoothing / 4
-    right = cross_entropy(z, given, smoothing)
+    right = reference_cross_entropy(z, given, smoothing)
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(softmax(z), p, rtol=1e-14)
+    np.testing.assert_allclose(reference_softmax(z), p, rtol=1e-14)
     np.testing.assert_allclose(right.losses, -np.sum(t * np.log(p), axis=1), rtol=1e-14)
     np.testing.assert_allclose(right.logits, p * t.sum(axis=1, keepdims=True) - t, rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(right.targets, -(1 - smoothing) * np.log(p), rtol=1e-13)
-    np.testing.assert_allclose(softmax_backward(p, -t / p), right.logits, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(reference_softmax_backward(p, -t / p), right.logits, rtol=1e-13, atol=1e-15)
 
 
 def exact(z, label):
@@ -38,9 +38,9 @@ def exact(z, label):
 @pytest.mark.parametrize("scale", [1.0, 9.0, 17.0, 40.0, 104.0, 700.0])
 @pytest.mark.parametrize("rows", KINDS)
 def test_it_has_all_the_digits_of_float64_at_any_gap(rows, scale):
-    logits, labels = logits_at(scale, rows, 4, seed=3)
+    logits, labels = saturated_logits(scale, rows, 4, seed=3)
     logits = logits.astype(np.float32).astype(np.float64)
-    right = cross_entropy(logits, labels)
+    right = reference_cross_entropy(logits, labels)
     for row in range(4):
         loss, gradient = exact(logits[row], labels[row])
         assert right.losses[row] == pytest.approx(loss, rel=1e-13)
@@ -49,5 +49,5 @@ def test_it_has_all_the_digits_of_float64_at_any_gap(rows, scale):
 
 def test_at_the_widest_gaps_the_distance_is_still_told():
     z = np.array([[0.0, 1000.0, -1e4]])
-    assert cross_entropy(z, np.array([0])).losses == pytest.approx([1000.0])
-    assert cross_entropy(z, np.array([0])).targets == pytest.approx(np.array([[1000.0, 0.0, 11000.0]]))
+    assert reference_cross_entropy(z, np.array([0])).losses == pytest.approx([1000.0])
+    assert reference_cross_entropy(z, np.array([0])).targets == pytest.approx(np.array([[1000.0, 0.0, 11000.0]]))

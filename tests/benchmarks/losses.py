@@ -15,8 +15,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, draw, in_turns
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.studies.stopwatch import TimeSampler, TimeSamples, call_in_turns, draw_loss_batch
 from mnist_trainer.config import LossConfig
 
 SIZES = ((32, 10), (128, 10), (512, 10), (8192, 10), (128, 100), (1024, 1000))
@@ -50,11 +50,13 @@ def main() -> None:
     print("| batch × classes | fused, µs | separate ÷ fused | PyTorch ÷ fused |")
     print("|---|---|---|---|")
     for batch, classes in SIZES:
-        logits, targets = draw(batch, classes)
-        modes = [Mode(LossConfig(name), classes, batch, np.float32) for name in ("fused", "separate")]
-        samples = [Samples() for _ in range(3)]
-        samplers = [Sampler(loss, logits, targets, into) for loss, into in zip([*modes, Torch()], samples, strict=True)]
-        in_turns([sampler.sample for sampler in samplers], seconds=0, least=rounds)
+        logits, targets = draw_loss_batch(batch, classes)
+        modes = [LossMode(LossConfig(name), classes, batch, np.float32) for name in ("fused", "separate")]
+        samples = [TimeSamples() for _ in range(3)]
+        samplers = [
+            TimeSampler(loss, logits, targets, into) for loss, into in zip([*modes, Torch()], samples, strict=True)
+        ]
+        call_in_turns([sampler.sample for sampler in samplers], seconds=0, least=rounds)
         fused, *others = (np.add(of_loss.forward, of_loss.backward) for of_loss in samples)
         ratios = [statistics.median(other / fused) for other in others]
         print(

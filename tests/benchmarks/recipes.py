@@ -2,8 +2,8 @@
 
 On real MNIST (MNIST_ROOT, or what the cache has), as a user would: each run is a command of its own, with all imports,
 reading the data, training and testing; this project's with MLflow. The same network, optimizer, schedule, epochs and
-batches; PyTorch on as many threads as there are CPUs, eager, in its default memory order and, where there are
-convolutions, channels-last. The contenders alternate, a seed a round.
+batches, but PyTorch goes without the limit of the gradients' norm; on as many threads as there are CPUs, eager, in its
+default memory order and, where there are convolutions, channels-last. The contenders alternate, a seed a round.
 """
 
 import argparse
@@ -36,6 +36,7 @@ def commands(recipe: str, seed: int, outputs: str) -> dict[str, list[str]]:
         "layers": layers,
         "optimizer": config.optimizer.name,
         "lr": config.optimizer.lr,
+        "momentum": getattr(config.optimizer, "momentum", None),
         "weight_decay": config.optimizer.weight_decay,  # type: ignore[attr-defined]
         "epochs": config.epochs,
         "batch_size": config.batch_size,

@@ -27,7 +27,7 @@ from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import OneCycle
 from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.records import EpochRecord
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Callback, Trainer
 
 SAMPLES = (7_500, 15_000, 30_000, 60_000, 120_000)
@@ -57,7 +57,7 @@ def trained(samples: int, batch_size: int, epochs: int, folder: Path) -> Watch:
     everything, nothing = np.arange(samples), np.arange(0)
     layers = [Flatten(), Linear(256), ReLU(), Linear(128), ReLU(), Linear(10)]
     trainer = Trainer(
-        model=Sequential(layers, (28, 28, 1), batch_size, np.float32, stream(0, "initialization")),
+        model=Sequential(layers, (28, 28, 1), batch_size, np.float32, random_stream(0, "initialization")),
         loss=SoftmaxLoss(),
         optimizer=SGD(),
         schedule=OneCycle(),
@@ -69,7 +69,7 @@ def trained(samples: int, batch_size: int, epochs: int, folder: Path) -> Watch:
             batch_size,
             np.float32,
             scaling=Scaling.unit(),
-            rng=stream(0, "shuffling"),
+            rng=random_stream(0, "shuffling"),
         ),
         validation=Batches(images, labels, nothing, batch_size, np.float32, scaling=Scaling.unit()),
         epochs=epochs,

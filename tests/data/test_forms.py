@@ -97,7 +97,7 @@ def test_one_root_with_several_sets_gives_each_its_own(tiny, tmp_path):
     other = tmp_path / "data" / "FashionMNIST" / "raw"
     other.mkdir(parents=True)
     for name, array in zip(NAMES, ARRAYS, strict=True):
-        (other / name).write_bytes(idx.header(array) + array.tobytes())
+        (other / name).write_bytes(idx.idx_header(array) + array.tobytes())
     assert load("mnist", root=tmp_path / "data").digest == load("mnist", root=tiny.folder).digest
     text = refused(tmp_path / "data")
     assert "2 places have training images: FashionMNIST/raw/" in text
@@ -336,7 +336,7 @@ def emnist(folder, split, form, counts=(30, 10), first=0, extra=()):
             (folder / f"emnist-{split}-{part}.csv").write_text(table(turned, its, header=False))
         else:
             for what, array in (("images-idx3", turned), ("labels-idx1", its)):
-                content = idx.header(array) + array.tobytes()
+                content = idx.idx_header(array) + array.tobytes()
                 (folder / f"emnist-{split}-{part}-{what}-ubyte.gz").write_bytes(gzip.compress(content))
 
 
@@ -393,7 +393,7 @@ def test_the_real_emnists_numbers_are_consistent():
 
 def test_qmnists_labels_are_the_first_of_eight_columns(tmp_path, small_sets):
     for part, images, labels in (("train", IMAGES, LABELS), ("test", TEST_IMAGES, TEST_LABELS)):
-        (tmp_path / f"qmnist-{part}-images-idx3-ubyte").write_bytes(idx.header(images) + images.tobytes())
+        (tmp_path / f"qmnist-{part}-images-idx3-ubyte").write_bytes(idx.idx_header(images) + images.tobytes())
         rows = RNG.integers(-5, 100_000, (len(labels), 8)).astype(">i4")
         rows[:, 0] = labels
         head = struct.pack(">HBB2I", 0, 0x0C, 2, len(labels), 8)
@@ -434,12 +434,12 @@ def test_what_can_not_be_taken_is_listed_with_what_would_fit(tmp_path, name, con
 
 
 def test_half_a_set_is_told_with_what_there_is(tmp_path):
-    (tmp_path / NAMES[0]).write_bytes(idx.header(IMAGES) + IMAGES.tobytes())
+    (tmp_path / NAMES[0]).write_bytes(idx.idx_header(IMAGES) + IMAGES.tobytes())
     assert f"{tmp_path}: no training labels; {tmp_path} holds {NAMES[0]};" in refused(tmp_path)
     assert "no training labels" in refused(tmp_path / NAMES[0])
-    (tmp_path / NAMES[1]).write_bytes(idx.header(LABELS) + LABELS.tobytes())
+    (tmp_path / NAMES[1]).write_bytes(idx.idx_header(LABELS) + LABELS.tobytes())
     assert len(load_files(tmp_path).test_labels) == 4
-    (tmp_path / NAMES[2]).write_bytes(idx.header(TEST_IMAGES) + TEST_IMAGES.tobytes())
+    (tmp_path / NAMES[2]).write_bytes(idx.idx_header(TEST_IMAGES) + TEST_IMAGES.tobytes())
     assert "no test labels" in refused(tmp_path)
     (tmp_path / NAMES[0]).unlink()
     (tmp_path / NAMES[1]).unlink()
@@ -448,7 +448,7 @@ def test_half_a_set_is_told_with_what_there_is(tmp_path):
 
 
 def test_links_in_a_circle_pipes_and_hidden_files_do_no_harm(tmp_path):
-    layout("deep", tmp_path, dict(zip(NAMES, (idx.header(a) + a.tobytes() for a in ARRAYS), strict=True)))
+    layout("deep", tmp_path, dict(zip(NAMES, (idx.idx_header(a) + a.tobytes() for a in ARRAYS), strict=True)))
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to("self")
     os.mkfifo(tmp_path / "pipe")

@@ -68,8 +68,8 @@ def test_the_second_load_reads_the_unpacked_copies(tiny, tmp_path, monkeypatch):
     first = load("mnist", root=tiny.folder, cache=tmp_path / "cache")
     assert {path.name for path in (tmp_path / "cache" / "mnist").iterdir()} == set(NAMES)
     read = []
-    original = idx._read
-    monkeypatch.setattr(idx, "_read", lambda path, role: read.append(path.parent) or original(path, role))
+    original = idx._read_idx
+    monkeypatch.setattr(idx, "_read_idx", lambda path, role: read.append(path.parent) or original(path, role))
     same(load("mnist", root=tiny.folder, cache=tmp_path / "cache"), first)
     assert set(read) == {tmp_path / "cache" / "mnist"}
 

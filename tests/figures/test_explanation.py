@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from mnist_trainer.figures.explanation import Numbers, cell, explanation_picture
+from mnist_trainer.figures.explanation import ExplanationNumbers, explanation_picture, heat_cell
 
 
 def numbers(logits, label):
@@ -13,7 +13,7 @@ def numbers(logits, label):
     t = np.eye(len(z))[label]
     jacobian = np.diag(p) - np.outer(p, p)
     posted, diagonal = (p - t) * p * (1 - p), -t * (1 - p)
-    return Numbers(
+    return ExplanationNumbers(
         image=np.zeros((28, 28), np.uint8),
         title="mnist, test image 3",
         names=[str(i) for i in range(len(z))],
@@ -29,6 +29,7 @@ def numbers(logits, label):
         p_minus_t=p - t,
         posted=posted,
         diagonal=diagonal,
+        visible=5e-5,
     )
 
 
@@ -39,7 +40,7 @@ def titles(figure):
 def test_what_is_equal_and_what_is_not_stands_in_words(tmp_path, drawn):
     explanation_picture(numbers([0.3, 2, 1.8, -1], 2), tmp_path / "a.png")
     product, posted, diagonal = titles(drawn[0])[-3:]
-    assert "= p − t" in product
+    assert "equal to p − t, in grey, to " in product
     assert "≠ p − t" in posted
     assert "≠ p − t" in diagonal
     assert "label 2, taken for 1" in titles(drawn[0])[0]
@@ -57,7 +58,8 @@ def test_the_jacobian_has_all_its_numbers(tmp_path, drawn):
     n = numbers(np.linspace(0, 3, 10), 4)
     explanation_picture(n, tmp_path / "a.png")
     (matrix,) = (axes for axes in drawn[0].get_axes() if len(axes.texts) == 100)
-    assert [text.get_text() for text in matrix.texts] == [cell(value) for value in n.jacobian.flat]
+    assert [text.get_text() for text in matrix.texts] == [heat_cell(value, 5e-5) for value in n.jacobian.flat]
+    assert "≈0: under 0.00005 in size" in matrix.get_xlabel()
 
 
 def test_a_slide(tmp_path):
@@ -72,7 +74,8 @@ def test_a_network_that_is_sure(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (0.2345, ".234"), (-0.05, "−.050"), (-2.8686, "−2.869"), (-2e-5, "≈0")]
+    ("value", "text"),
+    [(0, "0"), (0.2345, ".234"), (-0.05, "−.050"), (-2.8686, "−2.869"), (-2e-5, "≈0"), (-2.6e-4, "−3e-4")],
 )
 def test_cells(value, text):
-    assert cell(value) == text
+    assert heat_cell(value, 5e-5) == text

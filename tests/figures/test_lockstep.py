@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from mnist_trainer.figures.lockstep import gradient_differences, running_mean, training_curves
+from mnist_trainer.figures.lockstep import gradient_differences, running_mean_of_curve, training_curves
 from mnist_trainer.figures.style import BLUE, VERMILLION
 
 STEPS = list(range(1, 301))
@@ -85,9 +85,9 @@ def test_the_precision_of_the_training_is_named(tmp_path, drawn):
 
 
 def test_the_running_mean_is_of_the_neighbours():
-    assert running_mean(np.arange(6.0), 1) == pytest.approx(np.arange(6.0))
-    assert running_mean(np.arange(6.0), 3) == pytest.approx([0.5, 1, 2, 3, 4, 4.5])
-    assert running_mean(np.array([]), 3).size == 0
+    assert running_mean_of_curve(np.arange(6.0), 1) == pytest.approx(np.arange(6.0))
+    assert running_mean_of_curve(np.arange(6.0), 3) == pytest.approx([0.5, 1, 2, 3, 4, 4.5])
+    assert running_mean_of_curve(np.array([]), 3).size == 0
 
 
 def test_the_differences_of_both_precisions_stand_under_their_bounds_and_the_drift_beside(tmp_path, drawn):
@@ -95,6 +95,7 @@ def test_the_differences_of_both_precisions_stand_under_their_bounds_and_the_dri
     gradients, drift = drawn[0].axes
     assert {"logits, float32", "parameters, float64", "bound, float32", "bound, float64"} <= set(texts(gradients))
     assert gradients.get_yscale() == drift.get_yscale() == "log"
+    assert gradients.get_ylabel() == drift.get_ylabel() == "‖difference‖ / ‖fused‖"
     low, high = gradients.get_ylim()
     assert low < 1e-16 < 1e-5 < high
     assert drift.lines[0].get_ydata() == pytest.approx(differences()["drift"])

@@ -4,17 +4,17 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.studies.saturation import study
+from mnist_trainer.analysis.studies.saturation import study_saturation
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.figures.saturation import parting_of_ways, saturation
-from mnist_trainer.figures.style import color
+from mnist_trainer.figures.style import mode_color
 
 FUSED, SEPARATE = (SoftmaxCrossEntropyConfig(name, 0.0) for name in ("fused", "separate"))
 
 
 @pytest.fixture(scope="module")
 def record():
-    return asdict(study([FUSED, SEPARATE]))
+    return asdict(study_saturation([FUSED, SEPARATE]))
 
 
 def texts(axes):
@@ -32,8 +32,8 @@ def test_each_curve_is_labelled_with_what_becomes_of_the_mode(tmp_path, drawn, r
     loss, gradient, right_loss, right_gradient = drawn[0].axes
     assert {"textbook: ∞ from 104", "separate: stuck at 69.1", "clipped: stuck at 16.1"} <= set(texts(loss))
     assert "fused: only rounding" in texts(loss)
-    assert {"textbook: nan from 91", "separate: only rounding", "clipped: 0 from 16"} <= set(texts(gradient))
-    assert "fused: 0 from 19" in texts(right_loss)
+    assert {"textbook: nan from 88.7", "separate: only rounding", "clipped: 0 from 16.1"} <= set(texts(gradient))
+    assert "fused: 0 from 18.8" in texts(right_loss)
     assert "p rounds to 1" in texts(right_gradient)
     assert not any(overlap(axes) for axes in drawn[0].axes)
     assert {axes.get_yscale() for axes in drawn[0].axes} == {axes.get_xscale() for axes in drawn[0].axes} == {"log"}
@@ -49,13 +49,13 @@ def test_infinity_leaves_through_the_top_and_nan_ends_where_the_last_number_was(
     textbook = [line for line in loss.lines if len(line.get_xdata()) > 9][3]
     where, errors = np.asarray(textbook.get_xdata()), np.asarray(textbook.get_ydata())
     assert (errors[where > 104.5] == loss.get_ylim()[1]).all()
-    assert markers(loss, "^") == {(104, textbook.get_color()), (104, color(4))}
+    assert markers(loss, "^") == {(104, textbook.get_color()), (104, mode_color(4))}
     assert markers(loss, "X") == set()
     textbook = [line for line in gradient.lines if len(line.get_xdata()) > 9][3]
     where, errors = np.asarray(textbook.get_xdata()), np.asarray(textbook.get_ydata())
-    assert np.isnan(errors[where > 91.5]).all()
-    assert (errors[where < 90.5] < 1e-6).all()
-    assert markers(gradient, "X") == {(91, textbook.get_color())}
+    assert np.isnan(errors[where > 88.8]).all()
+    assert (errors[where < 88.7] < 1e-6).all()
+    assert markers(gradient, "X") == {(89, textbook.get_color())}
 
 
 def test_the_values_part_where_the_modes_do_and_a_right_image_has_nan(tmp_path, drawn, record):
@@ -69,7 +69,8 @@ def test_the_values_part_where_the_modes_do_and_a_right_image_has_nan(tmp_path, 
     assert "homework (rows): ∞ from 104" in texts(loss)
     assert "homework (rows): only rounding" in texts(gradient)
     assert "homework (rows): nan from 104" in texts(right)
-    assert markers(right, "X") == {(104, color(4))}
+    assert markers(right, "X") == {(104, mode_color(4))}
+    assert right.get_yticklabels()[0].get_text() == "0, or\n< 1e-09"  # where a loss of 0 is drawn
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in drawn[0].axes)
 
 
@@ -85,7 +86,7 @@ def test_a_threshold_is_marked_only_where_something_happens(tmp_path, drawn, rec
 
 def test_modes_that_are_wrong_from_the_start_and_many_of_them(tmp_path, drawn):
     names = ("posted_answer", "double_softmax", "sum_for_mean")
-    record = asdict(study([FUSED, SEPARATE, *map(LossConfig, names)]))
+    record = asdict(study_saturation([FUSED, SEPARATE, *map(LossConfig, names)]))
     saturation(record, tmp_path / "a.png")
     parting_of_ways(record, tmp_path / "b.png")
     assert "double_softmax: another loss" in texts(drawn[0].axes[0])

@@ -3,13 +3,13 @@ import os
 
 import pytest
 
-from mnist_trainer.figures.style import picture
+from mnist_trainer.figures.style import drawing
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def draw(path):
-    with picture(path, 1, 1) as figure:
+    with drawing(path, 1, 1) as figure:
         figure.subplots()
 
 

@@ -19,7 +19,7 @@ from mnist_trainer.runs.folder import LATEST, run_folder
 from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.pictures import pairs_of
 from mnist_trainer.shipping.position import SHIPPED, count_left
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.pairs import as_metrics, compare_modes
 from mnist_trainer.sweeps.record import SweepRecord
@@ -158,7 +158,7 @@ def store(tmp_path_factory):
 
         connect(f"sqlite:///{path}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delivery, "draw", lambda folder: [])
+        patch.setattr(delivery, "draw_pictures", lambda folder: [])
         yield path
 
 
@@ -179,7 +179,9 @@ def test_sync_sends_what_it_can_and_says_what_it_cannot(harmless, emptied, store
     report = None
     with harmless(run, unchanged=False) as told, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = sync([rng.choice([run, run / JOURNAL, outputs])], store_folder=store.parent, uri=f"sqlite:///{store}")
+        report = send_unsent(
+            [rng.choice([run, run / JOURNAL, outputs])], store_folder=store.parent, uri=f"sqlite:///{store}"
+        )
     event("refused" if told else str(report.summary()))
     assert all(str(outputs) in line for line in told)
     assert (outputs / "precious").read_text() == "not to be lost"

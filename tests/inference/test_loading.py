@@ -17,7 +17,13 @@ from mnist_trainer.errors import DataError, MnistTrainerError
 from mnist_trainer.files import BEST, LAST, MODEL
 from mnist_trainer.inference.model_file import Description, read_model, write_model
 from mnist_trainer.parameter_files import load_parameters
-from mnist_trainer.runs.learned import arrays_of, classifier_of, data_of, described, preparation_for
+from mnist_trainer.runs.learned import (
+    classifier_of_trainer,
+    data_of_learned,
+    describe_learned,
+    learned_arrays,
+    preparation_for,
+)
 from mnist_trainer.sealed import read_sealed, write_sealed
 
 MODELS = ["linear", "mlp", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp"]
@@ -37,8 +43,8 @@ def trained(digits, *choices, updates=3):
 
 
 def saved(path, trainer, digits):
-    about = described(trainer, digits, {"name": "a run", "test_accuracy": 0.5})
-    write_model(path, about, arrays_of(trainer), digits.test_images[:1])
+    about = describe_learned(trainer, digits, {"name": "a run", "test_accuracy": 0.5})
+    write_model(path, about, learned_arrays(trainer), digits.test_images[:1])
     return path
 
 
@@ -74,7 +80,7 @@ def test_a_run_leaves_a_model_that_has_its_accuracy_to_the_digit(command):
     about = classifier.description
     assert about.result["test_accuracy"] == outcome["test_accuracy"]
     assert (about.data["name"], about.data["digest"]) == ("digits", data.digest)
-    assert data_of(about).name == "digits"
+    assert data_of_learned(about).name == "digits"
     assert (about.preparation, about.classes) == ("digits", 10)
     assert f"{outcome['test_accuracy']:.2%}" in repr(classifier)
 
@@ -259,13 +265,13 @@ def test_parameters_that_are_another_model_s_are_told(model, digits, tmp_path):
 
 def test_a_description_is_what_was_written(digits, tmp_path):
     trainer, _ = trained(digits, "model=residual_mlp")
-    description = described(trainer, digits, {"name": "a"})
-    write_model(tmp_path / MODEL, description, arrays_of(trainer), digits.test_images[4:5])
+    description = describe_learned(trainer, digits, {"name": "a"})
+    write_model(tmp_path / MODEL, description, learned_arrays(trainer), digits.test_images[4:5])
     found, _, example = read_model(tmp_path / MODEL)
     np.testing.assert_array_equal(example, digits.test_images[4:5])
     assert found == replace(description)
     assert isinstance(found, Description)
-    assert classifier_of(trainer, digits).description.layers == found.layers
+    assert classifier_of_trainer(trainer, digits).description.layers == found.layers
 
 
 @pytest.mark.parametrize(

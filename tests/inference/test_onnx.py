@@ -11,11 +11,11 @@ from mnist_trainer import registry
 from mnist_trainer.api import compose
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.inference.onnx_export import export, graph_of, largest_difference
+from mnist_trainer.inference.onnx_export import export, largest_difference, onnx_model
 from mnist_trainer.inference.onnx_layers import EXPORTS
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
-from mnist_trainer.runs.learned import classifier_of
+from mnist_trainer.runs.learned import classifier_of_trainer
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
@@ -50,7 +50,7 @@ def trained(digits, *choices, updates=3):
     trainer, _ = build_trainer(compose(["data=digits", *choices]), digits)
     for _ in zip(range(updates), trainer.updates(), strict=False):
         pass
-    return classifier_of(trainer, digits)
+    return classifier_of_trainer(trainer, digits)
 
 
 def answers(path, images):
@@ -102,7 +102,7 @@ def test_the_batch_is_of_any_size_and_the_metadata_tell_what_it_is(digits, tmp_p
 
 def test_a_model_that_answers_otherwise_is_not_written(digits, tmp_path, monkeypatch):
     classifier = trained(digits, "model.hidden=[8]")
-    session = onnxruntime.InferenceSession(graph_of(classifier, "uint8").SerializeToString())
+    session = onnxruntime.InferenceSession(onnx_model(classifier, "uint8").SerializeToString())
     classifier.arrays["1.bias"][...] += 0.5
     with pytest.raises(ConfigError, match=r"probabilities differ by .* it is not written"):
         largest_difference(classifier, session, digits.test_images[:9], "uint8")

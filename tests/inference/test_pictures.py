@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mnist_trainer.errors import DataError
-from mnist_trainer.inference.chosen import files_of
+from mnist_trainer.inference.chosen import picture_files
 from mnist_trainer.inference.model_file import Description
-from mnist_trainer.inference.pictures import prepared, read_picture
-from mnist_trainer.inference.preparation import BOX, SIDE, as_mnist, as_scaled, as_scikit_digit, triangles
+from mnist_trainer.inference.pictures import prepared_picture, read_picture
+from mnist_trainer.inference.preparation import BOX, SIDE, as_mnist, as_scaled, as_scikit_digit, triangle_weights
 from tests.inference.drawing import drawn, photographed
 
 
@@ -34,7 +34,7 @@ def seen(image, kind="PNG", preparation="mnist", shape=(28, 28, 1), **options):
     file = io.BytesIO()
     image.save(file, kind, **options)
     file.seek(0)
-    return prepared(file, "mine", described(preparation, shape))
+    return prepared_picture(file, "mine", described(preparation, shape))
 
 
 def correlation(a, b):
@@ -157,8 +157,8 @@ def test_any_numbers_make_an_image(height, width, seed):
 
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_scaling_keeps_what_is_even(old, new):
-    np.testing.assert_allclose(triangles(old, new).sum(axis=1), 1)
-    np.testing.assert_allclose(triangles(old, new) @ np.ones(old), np.ones(new))
+    np.testing.assert_allclose(triangle_weights(old, new).sum(axis=1), 1)
+    np.testing.assert_allclose(triangle_weights(old, new) @ np.ones(old), np.ones(new))
 
 
 def png(width, height):
@@ -200,7 +200,7 @@ def test_damaged_pictures_are_read_or_told(seed):
     for place in rng.integers(0, len(content), 8):
         content[place] = rng.integers(256)
     try:
-        found = prepared(io.BytesIO(bytes(content)), "mine", described())
+        found = prepared_picture(io.BytesIO(bytes(content)), "mine", described())
     except DataError as error:
         assert str(error).startswith("mine: ")  # noqa: PT017
     else:
@@ -210,11 +210,11 @@ def test_damaged_pictures_are_read_or_told(seed):
 def test_folders_and_patterns_mean_the_pictures_in_them(tmp_path):
     for name in ("b.png", "a.JPG", "c.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in files_of(str(tmp_path))] == ["a.JPG", "b.png"]
-    assert [path.name for path in files_of(f"{tmp_path}/*.[pt]*")] == ["b.png", "c.txt"]
+    assert [path.name for path in picture_files(str(tmp_path))] == ["a.JPG", "b.png"]
+    assert [path.name for path in picture_files(f"{tmp_path}/*.[pt]*")] == ["b.png", "c.txt"]
     odd = tmp_path / "a[1].png"
     odd.touch()
-    assert files_of(str(odd)) == [odd]
+    assert picture_files(str(odd)) == [odd]
     (tmp_path / "empty").mkdir()
     for given_name, said in (
         (f"{tmp_path}/*.gif", "no file fits this pattern"),
@@ -222,4 +222,4 @@ def test_folders_and_patterns_mean_the_pictures_in_them(tmp_path):
         (" ", "an empty name"),
     ):
         with pytest.raises(DataError, match=said):
-            files_of(given_name)
+            picture_files(given_name)

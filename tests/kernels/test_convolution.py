@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mnist_trainer.kernels import convolution, pooled_convolution
-from mnist_trainer.kernels.convolution_room import PATCH_BYTES, Room, images_a_chunk
-from mnist_trainer.kernels.pooled_patches import PatchRoom
+from mnist_trainer.kernels.convolution_room import PATCH_BYTES, ConvRoom, images_a_chunk
+from mnist_trainer.kernels.pooled_patches import PooledPatchRoom
 from mnist_trainer.kernels.windows import positions
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -49,7 +49,7 @@ def test_convolution_and_its_gradients_are_the_naive_loops(
     dy = rng.standard_normal(y64.shape).astype(dtype)
     (dx64, dw64), (dx_size, dw_size) = gradients(dy.astype(np.float64)), size_gradients(abs(dy.astype(np.float64)))
 
-    room = Room.make(sizes[1:], kernel, stride, padding, filters, chunk, dtype)
+    room = ConvRoom.make(sizes[1:], kernel, stride, padding, filters, chunk, dtype)
     spoil(room)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
     for bias in (b, None):
@@ -87,7 +87,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
             dz[image, i * pool[0] + k, j * pool[1] + l, f] = dy[index]
     dx64, dw64 = gradients(dz)
 
-    made = PatchRoom.make(sizes[1:], kernel, padding, pool, filters, chunk, dtype)
+    made = PooledPatchRoom.make(sizes[1:], kernel, padding, pool, filters, chunk, dtype)
     room = replace(made, wins=np.ones((len(made.wins), n + 1, *made.wins.shape[2:]), np.bool_))
     spoil(room.room)
     room.planes.fill(np.nan)

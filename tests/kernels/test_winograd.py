@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.kernels import pooled_convolution, winograd
-from mnist_trainer.kernels.pooled_winograd import WinogradRoom
-from mnist_trainer.kernels.winograd_room import Room, images_a_chunk
+from mnist_trainer.kernels.pooled_winograd import PooledWinogradRoom
+from mnist_trainer.kernels.winograd_room import WinogradRoom, images_a_chunk
 
 PIXELS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 CASES = {
@@ -32,7 +32,7 @@ def case(dtype, tiles, padding, n, channels, filters, seed):
 
 
 def room_for(chunk, tiles, channels, filters, dtype):
-    room = Room.make(tiles, channels, filters, chunk, dtype)
+    room = WinogradRoom.make(tiles, channels, filters, chunk, dtype)
     for array in vars(room).values():
         array.fill(np.nan)
     return room
@@ -81,7 +81,7 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
     dz = dz.reshape(*y64.shape, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(z.shape).astype(np.float64)
     dx64, dw64 = gradients(dz)
 
-    made = WinogradRoom.make(x.shape[1:], (3, 3), padding, (2, 2), filters, n + 1, dtype)
+    made = PooledWinogradRoom.make(x.shape[1:], (3, 3), padding, (2, 2), filters, n + 1, dtype)
     room = replace(made, room=room_for(chunk, tiles, channels, filters, dtype))
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w, x))
     assert pooled_convolution.forward(x, w, b, room, out=y) is y
@@ -97,7 +97,7 @@ def test_sums_as_long_as_cnn_s_are_as_exact_as_plain_ones(naive):
     x = np.maximum(rng.standard_normal((2, 14, 14, 32)), 0).astype(np.float32)
     w = rng.standard_normal((3, 3, 32, 64)).astype(np.float32)
     y, _ = naive(x.astype(np.float64), w.astype(np.float64), (1, 1), (1, 1))
-    room = Room.make((7, 7), 32, 64, 2, np.float32)
+    room = WinogradRoom.make((7, 7), 32, 64, 2, np.float32)
     winograd.transform_weights(w, room)
     planes = winograd.outputs(x, (1, 1), room)
     for (i, j), plane in zip(PIXELS, planes, strict=True):
@@ -118,7 +118,7 @@ def test_sums_as_long_as_cnn_s_are_as_exact_as_plain_ones(naive):
     ],
 )
 def test_it_is_for_kernels_of_3x3_even_outputs_and_many_channels(in_shape, kernel, stride, padding, filters, suits):
-    assert winograd.fits(in_shape, kernel, stride, padding, filters) == suits
+    assert winograd.winograd_fits(in_shape, kernel, stride, padding, filters) == suits
 
 
 def test_a_chunk_fits_the_cache_and_is_at_least_one_image():

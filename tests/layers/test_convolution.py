@@ -3,8 +3,8 @@ import pytest
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import convolution, winograd
-from mnist_trainer.kernels.pooled_patches import PatchRoom
-from mnist_trainer.kernels.pooled_winograd import WinogradRoom
+from mnist_trainer.kernels.pooled_patches import PooledPatchRoom
+from mnist_trainer.kernels.pooled_winograd import PooledWinogradRoom
 from mnist_trainer.layers.activations import ReLU, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.fused import ConvReLUPool
@@ -22,7 +22,7 @@ def test_initial_weights_have_the_variance_of_their_fan_in(built, after, varianc
     assert abs(weights.var() / variance - 1) < 5 * np.sqrt(2 / weights.size)
 
 
-@pytest.mark.parametrize(("room", "channels"), [(None, 2), (PatchRoom, 2), (WinogradRoom, 16)])
+@pytest.mark.parametrize(("room", "channels"), [(None, 2), (PooledPatchRoom, 2), (PooledWinogradRoom, 16)])
 def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, room, channels):
     layers = [Conv2d(16, 3)] if room is None else [Conv2d(16, 3), ReLU(), MaxPool2d(2)]
     stack = built(layers, (6, 6, channels))
@@ -35,7 +35,7 @@ def test_without_dx_the_input_s_gradient_is_not_computed(built, monkeypatch, roo
     def refuse(*arguments, **more):
         raise AssertionError("nobody needs this gradient")
 
-    monkeypatch.setattr(convolution, "flip", refuse)
+    monkeypatch.setattr(convolution, "flip_kernel", refuse)
     monkeypatch.setattr(winograd, "add_tiles", refuse)
     stack.forward(stack.input(5))
     assert stack.backward(stack.output_gradient(5), need_dx=False) is None
@@ -60,7 +60,7 @@ def test_convolution_relu_and_pooling_in_one_have_the_gradient_by_finite_differe
     make, in_shape = FUSED[name]
     stack = built(make(), in_shape)
     assert isinstance(stack.model.steps[0], ConvReLUPool)
-    assert isinstance(stack.model.steps[0].room, WinogradRoom if "winograd" in name else PatchRoom)
+    assert isinstance(stack.model.steps[0].room, PooledWinogradRoom if "winograd" in name else PooledPatchRoom)
     assert_gradients(stack, n)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
-from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.api import build_data, build_trainer, compose
 from mnist_trainer.composition import conf_folder
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
@@ -20,7 +20,7 @@ GALLERY = sorted(path.stem for path in (conf_folder() / "loss" / "mistakes").glo
 def gradient(name, logits, labels):
     """The loss, and dL/dz through all the mode's nodes."""
     kinds = {"fused": SoftmaxCrossEntropyConfig(name, 0.0), "clipped": ClippedConfig(name, 1e-7)}
-    mode = Mode(kinds.get(name, LossConfig(name)), CLASSES, len(logits), np.float64)
+    mode = LossMode(kinds.get(name, LossConfig(name)), CLASSES, len(logits), np.float64)
     loss = mode.forward(logits, labels)
     return loss, mode.backward().copy()
 
@@ -44,7 +44,7 @@ def test_the_gallery_is_what_is_declared_inexact_and_nothing_else():
 @pytest.mark.parametrize("name", [name for name in GALLERY if name != "double_softmax"])
 def test_the_loss_itself_is_right_at_ordinary_logits(name):
     z, labels = draw(7)
-    mode = Mode(ClippedConfig(name, 1e-7) if name == "clipped" else LossConfig(name), CLASSES, 7, np.float64)
+    mode = LossMode(ClippedConfig(name, 1e-7) if name == "clipped" else LossConfig(name), CLASSES, 7, np.float64)
     assert mode.forward(z, labels) == pytest.approx(gradient("fused", z, labels)[0], rel=1e-13)
 
 

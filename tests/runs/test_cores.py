@@ -161,7 +161,7 @@ def test_a_share_is_no_larger_than_what_the_user_granted(machine, monkeypatch):
 
 def test_threads_beyond_the_share_are_told_and_not_taken(machine, monkeypatch, caplog):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert [rule.affordable(threads) for threads in (1, 2)] == [1, 2]
+    assert [rule.affordable_threads(threads) for threads in (1, 2)] == [1, 2]
     assert caplog.text == ""
-    assert rule.affordable(4) == 2
+    assert rule.affordable_threads(4) == 2
     assert "trainer.threads=4: beside the sweep's other jobs this one has 2 CPUs" in caplog.text

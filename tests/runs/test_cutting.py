@@ -17,7 +17,7 @@ from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.mlflow_run import SILENT_DEATH
 from mnist_trainer.shipping.position import LOCK, Position
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 
 
 def train(journal, steps, speed):
@@ -67,14 +67,14 @@ EVERY_METRIC_ONCE = [(key, step) for key in KEYS for step in range(1, 8)]
 def test_a_run_that_was_declared_dead_goes_on_with_every_metric_once(outputs, killed, rows, sent_before):
     folder, size = killed()
     if sent_before:
-        sync([], store_folder=outputs)
+        send_unsent([], store_folder=outputs)
         assert rows("select status from runs") == [("FAILED",)]
         assert rows("select value from tags where key = 'failure.reason'") == [(SILENT_DEATH,)]
     journal = resumed(folder, size)
     if sent_before:
         assert Position.load(folder).offset == size
     finish(journal)
-    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs).summary() == "sent 1 run"
     assert rows("select status from runs") == [("FINISHED",)]
     assert rows("select value from tags where key = 'failure.reason'") == []
     assert rows(METRICS) == EVERY_METRIC_ONCE
@@ -84,19 +84,19 @@ def test_a_run_that_was_declared_dead_goes_on_with_every_metric_once(outputs, ki
 
 def test_a_run_that_is_killed_again_before_it_has_caught_up_doubles_nothing(outputs, killed, rows):
     folder, size = killed()
-    sync([], store_folder=outputs)
+    send_unsent([], store_folder=outputs)
     journal = resumed(folder, size)
     train(journal, range(4, 5), speed=2.0)
     journal.close()
-    sync([], store_folder=outputs)
+    send_unsent([], store_folder=outputs)
     finish(resumed(folder, size))
-    sync([], store_folder=outputs)
+    send_unsent([], store_folder=outputs)
     assert rows(METRICS) == EVERY_METRIC_ONCE
 
 
 def test_a_run_that_is_resumed_is_running_again(outputs, killed, rows):
     folder, size = killed()
-    sync([], store_folder=outputs)
+    send_unsent([], store_folder=outputs)
     journal = resumed(folder, size)
     delivery = delivery_of(folder)
     delivery.pump()
@@ -116,13 +116,13 @@ def test_metrics_that_differ_are_written_as_they_are_now(killed, events_of):
 
 def test_a_run_may_go_on_in_another_store(outputs, killed, rows, empty_store, tmp_path):
     folder, size = killed()
-    sync([], store_folder=outputs)
+    send_unsent([], store_folder=outputs)
     (tmp_path / "new").mkdir()
     shutil.copy(empty_store, tmp_path / "new" / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
     finish(resumed(folder, size, uri=uri))
     assert read_start(folder).uri == uri
-    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs).summary() == "sent 1 run"
     assert rows("select status from runs") == [("FAILED",)]  # as it was left
     assert Position.load(folder).uri == uri
     shutil.copy(tmp_path / "new" / "mlflow.db", outputs / "mlflow.db")

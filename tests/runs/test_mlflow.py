@@ -156,7 +156,7 @@ def test_the_experiment_s_table_has_the_figures_and_a_description(one):
     tags = one.client.get_experiment(run.info.experiment_id).tags
     columns = json.loads(tags["mlflow.sharedViewState.mnist_trainer"])["selectedColumns"]
     assert {"metrics.`test/accuracy`", "metrics.`test/loss`", "params.`seed`", "tags.`loss.mode`"} <= set(columns)
-    assert tags["mlflow.note.content"].startswith("Networks trained on digits")
+    assert tags["mlflow.note.content"].startswith("Networks trained by mnist_trainer")
 
 
 def test_the_run_s_page_begins_with_its_result_in_its_mode_s_colour(one):

@@ -6,7 +6,7 @@ import pytest
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import write_whole
-from mnist_trainer.runs.outcome import concluding, forget, write_failure, write_outcome
+from mnist_trainer.runs.outcome import concluding_outcome, forget_folder, write_failure, write_outcome
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 
 def fail(folder, **options):
-    with concluding(folder, folder.parents[1], ["a=1"], **options):
+    with concluding_outcome(folder, folder.parents[1], ["a=1"], **options):
         raise ConfigError("wrong")
 
 
@@ -34,7 +34,7 @@ def test_a_folder_with_a_users_files_is_never_removed(folder):
     with pytest.raises(ConfigError):
         fail(folder)
     assert (folder / "thesis.tex").read_text() == "years of work"
-    forget(folder, folder.parents[1])
+    forget_folder(folder, folder.parents[1])
     assert (folder / "thesis.tex").exists()
 
 
@@ -54,13 +54,13 @@ def test_a_sweeps_job_that_fails_says_why_in_its_folder(folder):
 
 
 def test_the_bugs_of_a_plugin_are_written_down_too(folder):
-    with pytest.raises(ZeroDivisionError), concluding(folder, folder.parents[1], []):
+    with pytest.raises(ZeroDivisionError), concluding_outcome(folder, folder.parents[1], []):
         raise ZeroDivisionError("division by zero")
     assert json.loads((folder / "outcome.json").read_text())["reason"] == "ZeroDivisionError: division by zero"
 
 
 def test_a_result_that_stands_is_not_overwritten_by_what_goes_wrong_after_it(folder):
-    with contextlib.suppress(KeyboardInterrupt), concluding(folder, folder.parents[1], []):
+    with contextlib.suppress(KeyboardInterrupt), concluding_outcome(folder, folder.parents[1], []):
         write_outcome(folder, "FINISHED", None, [])
         raise KeyboardInterrupt
     assert json.loads((folder / "outcome.json").read_text())["status"] == "FINISHED"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,14 +14,16 @@ import pytest
 import yaml
 
 from mnist_trainer.api import train
+from mnist_trainer.errors import DivergedError, TeamError
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.journal.unsent import listed
 from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.runs import checkpoints
-from mnist_trainer.runs.folder import outcome_of, unfinished
+from mnist_trainer.runs.folder import outcome_of, unfinished_runs
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.training.checkpoint import Checkpoint
+from mnist_trainer.training.team import Team
 from mnist_trainer.training.trainer import Trainer
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "trainer.log_every=4")
@@ -149,6 +152,41 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(killed, command,
     after = {(event["step"], *event["metrics"]): event for event in events_of(folder, "metrics")}
     assert before
     assert {key: after[key] for key in before} == before  # with their times, by which MLflow knows them again
+
+
+def test_a_run_whose_team_broke_off_an_update_says_how_to_go_on(command, monkeypatch, content, tmp_path):
+    step, steps = Team.step, []
+
+    def broken(self, *args):
+        steps.append(1)
+        if len(steps) == 25:
+            raise TeamError("process 7 was killed")
+        step(self, *args)
+
+    monkeypatch.setattr(Team, "step", broken)
+    first = command(*TINY, "trainer.threads=2")
+    assert (first.code, outcome_of(first.run)["status"]) == (1, "FAILED")
+    assert first.output.endswith("mnist_trainer: process 7 was killed\n")
+    offered = first.output.split("to go on with it:\n")[1].splitlines()[0]
+    done = command(*shlex.split(offered)[3:])
+    assert "goes on after update 22, in epoch 3 of 3" in done.output
+    undisturbed = command(*TINY, "trainer.threads=2", folder=tmp_path / "undisturbed")
+    assert content(done.run) == content(undisturbed.run)
+
+
+def test_to_go_on_is_not_offered_where_it_would_diverge_again(command, monkeypatch):
+    update = Trainer.update
+
+    def diverging(self, x, labels):
+        if self.step == 25:
+            raise DivergedError("nan")
+        return update(self, x, labels)
+
+    monkeypatch.setattr(Trainer, "update", diverging)
+    done = command(*TINY)
+    assert done.code == 1
+    assert (done.run / CHECKPOINT).exists()
+    assert "to go on with it" not in done.output
 
 
 def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, whole):
@@ -340,7 +378,7 @@ def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_co
     @contextmanager
     def shipped(tracked, folder):
         yield
-        found.extend(unfinished(folder.parents[1]))  # what another process sees, the lock being free
+        found.extend(unfinished_runs(folder.parents[1]))  # what another process sees, the lock being free
         before = files(folder)
         assert resume(str(folder), folder, []).test_accuracy == outcome_of(folder)["test_accuracy"]
         assert files(folder) == before
@@ -388,7 +426,7 @@ def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, second
     journal.write_text(json.dumps(start) + "\n" + "".join(lines[1 : None if ended else -1]))
     then = time.time() - seconds_ago
     os.utime(journal, (then, then))
-    found = unfinished(journal.parents[2])
+    found = unfinished_runs(journal.parents[2])
     assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
 
 

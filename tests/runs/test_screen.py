@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.runs.screen import Screen, lenient, lenient_output
 
 TINY = ("data=digits", "model.hidden=[8]", "epochs=1", "tracking=off")
@@ -101,3 +102,15 @@ def command(shell, folder, *arguments):
 def test_no_output_changes_the_exit_code_the_report_or_says_more(tmp_path, shell, arguments, code, report):
     assert command(shell, tmp_path, *arguments) == (code, "")
     assert len(list(tmp_path.glob(f"outputs/*/*/{report}"))) == (report is not None)
+
+
+def test_a_progress_bar_makes_room_for_every_line(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Bar(3, "trial", ncols=40):
+        Screen(terminal).emit(logging.makeLogRecord({"msg": "a line"}))
+    drawn, cleared, line, again, *_ = terminal.getvalue().strip("\r").replace("\n", "").split("\r")
+    assert (cleared.strip(), line) == ("", "a line")
+    assert all("0/3" in bar for bar in (drawn, again))

@@ -6,13 +6,13 @@ import pytest
 
 from mnist_trainer.journal import unsent
 from mnist_trainer.shipping.delivery import delivery_of
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 
 
 def test_everything_arrives_once(outputs, begin, write, client, rows):
     journal = begin("a")
     write(journal, steps=600)  # more than one batch, and more than one chunk of the journal
-    report = sync([], store_folder=outputs)
+    report = send_unsent([], store_folder=outputs)
     assert (report.summary(), report.left, report.error) == ("sent 1 run", 0, None)
     run = client.get_run(report.runs[0].run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "run a")
@@ -43,13 +43,13 @@ def test_files_that_their_store_refuses_leave_the_run_ended_and_are_sent_later(o
             raise RuntimeError("An error occurred (AccessDenied) when calling the PutObject operation")
 
         patch.setattr(type(client), "log_artifact", refuse)
-        report = sync([], store_folder=outputs)
+        report = send_unsent([], store_folder=outputs)
     assert report.left == 0
     assert report.problem().startswith("not all is sent: ")
     assert "not stored, all else of the run is: An error occurred (AccessDenied)" in report.problem()
     assert client.get_run(report.runs[0].run_id).info.status == report.runs[0].status == "FINISHED"
     assert len(unsent.listed(outputs)) == 1
-    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs).summary() == "sent 1 run"
     assert "journal.jsonl" in {item.path for item in client.list_artifacts(report.runs[0].run_id)}
 
 
@@ -83,9 +83,9 @@ def test_a_sweep_has_its_runs_below_it_and_a_picture_of_its_modes(outputs, begin
     sweep.end("FINISHED")
     sweep.close()
     # Naming one run of it only, the sweep comes along.
-    report = sync([outputs / "sweep" / "separate"], store_folder=outputs)
+    report = send_unsent([outputs / "sweep" / "separate"], store_folder=outputs)
     assert report.summary() == "sent 2 runs"
-    report = sync([outputs], store_folder=outputs)
+    report = send_unsent([outputs], store_folder=outputs)
     assert report.summary() == "sent 1 run, 2 sent before"
     parent = next(run.run_id for run in report.runs if run.folder.endswith("sweep"))
     children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent}'")
@@ -98,7 +98,7 @@ def test_a_run_of_the_default_store_goes_there_whatever_a_later_command_s_enviro
 ):
     write(begin("a"), steps=1)  # no shipper ever connected
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    report = sync([], store_folder=outputs)
+    report = send_unsent([], store_folder=outputs)
     assert (report.summary(), report.error) == ("sent 1 run", None)
     assert rows("select count(*) from runs") == [(1,)]
 
@@ -108,7 +108,7 @@ def test_a_comparison_comes_before_its_runs_in_whatever_order_they_are_named(out
     parent = begin("compare", run="b" * 32, kind="comparison")
     write(child)
     write(parent)
-    report = sync([child.path, parent.path], store_folder=outputs)
+    report = send_unsent([child.path, parent.path], store_folder=outputs)
     assert report.summary() == "sent 2 runs"
     first, second = report.runs
     assert first.folder == str(parent.folder)

@@ -13,8 +13,8 @@ from mnist_trainer.journal.events import DatasetEvent, Evaluated, ModelEvent, Re
 from mnist_trainer.shipping import model as sending
 from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.fetched import load_from_mlflow
-from mnist_trainer.shipping.served_code import closure, copy_code
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.served_code import copy_code, import_closure
+from mnist_trainer.shipping.sync import send_unsent
 
 
 class Killed(BaseException):
@@ -117,7 +117,7 @@ REGISTERED = {"name": "mine", "alias": "best"}
 
 def test_a_finished_run_s_model_is_logged_linked_and_registered(outputs, finished, client, rows):
     folder = finished(asked=REGISTERED)
-    report = sync([folder], store_folder=outputs)
+    report = send_unsent([folder], store_folder=outputs)
     assert (report.summary(), report.error) == ("sent 1 run", None)
     place = check(client, rows, report.runs[0].run_id)
     assert {path.name for path in place.iterdir()} >= {"MLmodel", "requirements.txt", "input_example.json", "code"}
@@ -151,26 +151,26 @@ def test_killed_between_any_two_calls_and_sent_again_it_is_there_once(
     monkeypatch.setattr("mnist_trainer.shipping.mlflow_run.send_model", killed)
     reached = False
     try:
-        sync([folder], store_folder=outputs)
+        send_unsent([folder], store_folder=outputs)
     except Killed:
         reached = True
     monkeypatch.undo()
     assert calls
     assert reached == (place < 9)  # of that many calls
     (folder / "shipping.lock").unlink(missing_ok=True)
-    assert sync([folder], store_folder=outputs).error is None
+    assert send_unsent([folder], store_folder=outputs).error is None
     check(client, rows, client.search_runs(["1"])[0].info.run_id)
 
 
 def test_a_run_that_is_not_finished_has_no_model(outputs, finished, client):
-    sync([finished(status="FAILED")], store_folder=outputs)
+    send_unsent([finished(status="FAILED")], store_folder=outputs)
     assert models_of(client) == []
 
 
 def test_a_model_that_can_t_be_packed_is_told_and_the_run_is_sent(outputs, finished, client, caplog):
     folder = finished()
     (folder / "model.npz").write_bytes(b"damaged")
-    report = sync([folder], store_folder=outputs)
+    report = send_unsent([folder], store_folder=outputs)
     assert report.summary() == "sent 1 run"
     assert client.get_run(report.runs[0].run_id).info.status == "FINISHED"
     assert "what it says of models is not sent" in caplog.text
@@ -181,16 +181,16 @@ def test_a_model_that_can_t_be_packed_is_told_and_the_run_is_sent(outputs, finis
 @pytest.mark.long
 def test_an_alias_stays_with_a_later_version(outputs, finished, client):
     for name in "ab":
-        sync([finished(name, asked=REGISTERED)], store_folder=outputs)
+        send_unsent([finished(name, asked=REGISTERED)], store_folder=outputs)
     assert client.get_registered_model("mine").aliases == {"best": 2}
     (outputs / "a" / "shipped.json").unlink()
-    sync([outputs / "a"], store_folder=outputs)
+    send_unsent([outputs / "a"], store_folder=outputs)
     assert client.get_registered_model("mine").aliases == {"best": 2}
     assert len(client.search_model_versions("name = 'mine'")) == 2
 
 
 def test_what_is_served_imports_nothing_but_numpy():
-    rooms = {name.split(".")[1] for name in closure(["mnist_trainer.inference.served"]) if "." in name}
+    rooms = {name.split(".")[1] for name in import_closure(["mnist_trainer.inference.served"]) if "." in name}
     assert rooms == {
         *("errors", "files", "hyperparameters", "parameter_files", "sealed", "kernels", "layers", "losses"),
         *("optimizers", "schedules", "model", "registry", "layer_list", "inference", "slips"),
@@ -212,7 +212,7 @@ def test_a_plugin_goes_along_or_is_named(tmp_path):
 
 
 def test_a_model_is_loaded_from_mlflow_by_run_by_id_and_by_alias(outputs, finished, client, tmp_path):
-    report = sync([finished(asked=REGISTERED)], store_folder=outputs)
+    report = send_unsent([finished(asked=REGISTERED)], store_folder=outputs)
     uri, (model,) = f"sqlite:///{outputs}/mlflow.db", models_of(client)
     expected = inference.load(outputs / "a")
     images = np.random.default_rng(1).integers(0, 256, (5, 4, 5), np.uint8)
@@ -227,7 +227,7 @@ def test_a_model_is_loaded_from_mlflow_by_run_by_id_and_by_alias(outputs, finish
 
 
 def test_an_evaluation_is_linked_to_the_model_that_it_is_of(outputs, finished, begin, client):
-    sync([finished()], store_folder=outputs)
+    send_unsent([finished()], store_folder=outputs)
     journal = begin("b", kind="evaluation")
     journal.write(DatasetEvent(name="other", digest="4567", source="there", schema={}, profile={}))
     journal.metrics(7, {"test/loss": 0.7, "test/accuracy": 0.5})
@@ -235,7 +235,7 @@ def test_an_evaluation_is_linked_to_the_model_that_it_is_of(outputs, finished, b
     journal.end("FINISHED")
     journal.close()
     for _ in range(2):
-        report = sync([outputs / "b"], store_folder=outputs)
+        report = send_unsent([outputs / "b"], store_folder=outputs)
         assert report.error is None
         (outputs / "b" / "shipped.json").unlink()
     (model,) = models_of(client)
@@ -259,7 +259,7 @@ def test_of_a_sweep_the_best_is_registered_whichever_journal_comes_last(outputs,
             while delivery.pump():
                 pass
             delivery.release()
-    assert sync([outputs / "s"], **store_folder).error is None
+    assert send_unsent([outputs / "s"], **store_folder).error is None
     (version,) = client.search_model_versions("name = 'mine'")
     assert client.get_run(version.run_id).data.tags["mnist_trainer.run"] == "b" * 32
     assert client.get_registered_model("mine").aliases == {"best": 1}

@@ -17,7 +17,7 @@ from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.shipper import Shipper
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 from mnist_trainer.shipping.watch import Watch
 from tests.fixtures.journals import until
 
@@ -106,7 +106,7 @@ def test_after_a_kill_of_writer_and_shipper_the_next_command_says_failed(outputs
     assert client.get_run(run_id).info.status == "FAILED"
     assert len(client.get_metric_history(run_id, "learning_rate")) == 500
     assert len(client.search_runs(["1"], "attributes.status = 'FAILED'")) == 2
-    assert sync([], store_folder=outputs).runs == ()
+    assert send_unsent([], store_folder=outputs).runs == ()
 
 
 @pytest.mark.long
@@ -137,12 +137,12 @@ def test_one_journal_that_can_not_be_sent_does_not_hold_up_the_others(outputs, b
     report = shipper.finish(500)  # it ends long before
     assert report.summary() == "sent 2 runs, 1 not sent"
     assert "sweep/0/shipping.lock: Is a directory" in report.error
-    report = sync([], store_folder=outputs)
+    report = send_unsent([], store_folder=outputs)
     assert (report.summary(), report.left > 30) == ("sent 0 runs, 1 not sent", True)
     write(begin("z"))
-    assert sync([], store_folder=outputs).summary() == "sent 1 run, 1 not sent"
+    assert send_unsent([], store_folder=outputs).summary() == "sent 1 run, 1 not sent"
     (outputs / "sweep" / "0" / "shipping.lock").rmdir()
-    assert sync([], store_folder=outputs).summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs).summary() == "sent 1 run"
 
 
 @pytest.mark.long
@@ -177,7 +177,7 @@ def test_an_unusable_store_is_told_once_and_a_later_sync_delivers(outputs, begin
     assert report.left > 30
     assert "sqlite:///" in report.error
     assert (outputs / "a" / "shipper.log").read_text().count("not a store") == 1
-    assert sync([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
 
 
 @pytest.mark.long
@@ -189,7 +189,7 @@ def test_a_wait_that_is_too_short_ends_the_shipper_and_leaves_the_journal(output
     assert report.left > 30
     assert report.error
     assert "127.0.0.1:9" in report.error or "took too long" in report.error
-    assert sync([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
+    assert send_unsent([], store_folder=outputs, uri=f"sqlite:///{outputs}/mlflow.db").summary() == "sent 1 run"
 
 
 def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(outputs, begin, write, tmp_path):

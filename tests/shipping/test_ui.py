@@ -15,7 +15,7 @@ import pytest
 from mnist_trainer.shipping.pages import run_page, runs_page
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipper import ui_command
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 from tests.fixtures.journals import until
 from tests.screenshots import BROWSERS, QUIET
 
@@ -30,7 +30,7 @@ def served(outputs, begin, start, tmp_path):
     journal.metrics(2, {"test/accuracy": 0.8765, "test/loss": 0.4321})
     journal.end("FINISHED")
     journal.close()
-    assert sync([outputs / "a"], store_folder=outputs).error is None
+    assert send_unsent([outputs / "a"], store_folder=outputs).error is None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

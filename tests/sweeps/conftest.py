@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mnist_trainer.hyperparameters import picked
-from mnist_trainer.runs.folder import Ending
+from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.jobs import Figures, Job, read_jobs
 
 BASE = {"status": "FINISHED", "reason": None, "overrides": [], "seed": 0, "training_seconds": 2.0, "test_loss": 0.1}
@@ -44,9 +44,9 @@ def job():
         overrides = [f"loss={choice or loss}", f"seed={seed}", *others]
         folder = Path(f"{loss}-{seed}")
         if accuracy is None:
-            return Job(0, folder, Ending("FAILED", "diverged", overrides), None)
+            return Job(0, folder, OutcomeEnding("FAILED", "diverged", overrides), None)
         result = {**BASE, "loss": loss, "seed": seed, "data": "mnist", "test_accuracy": accuracy, **more}
-        return Job(0, folder, Ending("FINISHED", None, overrides), picked(Figures, result))
+        return Job(0, folder, OutcomeEnding("FINISHED", None, overrides), picked(Figures, result))
 
     return make
 
@@ -54,4 +54,4 @@ def job():
 @pytest.fixture
 def no_picture(monkeypatch):
     """Drawing takes 2 s."""
-    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw", lambda folder: None)
+    monkeypatch.setattr("mnist_trainer.sweeps.sweep.draw_sweep", lambda folder: None)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mnist_trainer.runs.folder import Ending
+from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
 
 
@@ -58,4 +58,4 @@ def test_a_listed_job_is_there_whether_it_began_or_not(sweep, tmp_path, outcome)
     sweep(outcome(0.9, overrides=["seed=0", "resume=here"]))
     first, second = read_jobs(tmp_path, [["seed=0"], ["seed=1"]])
     assert (first.finished, first.overrides) == (True, ["seed=0"])
-    assert second == Job(1, tmp_path / "1", Ending("MISSING", "it never began", ["seed=1"]), None)
+    assert second == Job(1, tmp_path / "1", OutcomeEnding("MISSING", "it never began", ["seed=1"]), None)

@@ -14,6 +14,7 @@ from mnist_trainer.sweeps.record import SweepRecord
         (["loss=fused,mistakes/posted_answer"], ["loss=mistakes/posted_answer"], "posted_answer"),
         (["epochs=1,2", "model=mlp,lenet5"], ["epochs=2", "model=lenet5"], "epochs=2 lenet5"),
         (["optimizer.lr=0.1,0.2", "other.lr=1,2"], ["optimizer.lr=0.1", "other.lr=2"], "optimizer.lr=0.1 other.lr=2"),
+        (["optimizer.lr=interval(0.001,1)"], ["optimizer.lr=0.0123456789012"], "lr=0.01235"),  # drawn, not typed
         (["loss.name=a,b"], ["loss.name=a"], "loss.name=a"),
         (["optimizer.lr=tag(log,interval(0.001,1))"], ["optimizer.lr=0.03"], "lr=0.03"),  # another sweeper's
         ([], [], ""),

@@ -6,7 +6,7 @@ from hydra.errors import HydraException
 
 from mnist_trainer.composition import conf_folder
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.sweeps.overrides import choices_of, combinations, extended
+from mnist_trainer.sweeps.overrides import choices_of, combinations, extended_choices
 
 
 @pytest.fixture(autouse=True)
@@ -57,12 +57,12 @@ OWN = {"data": ["digits"], "loss": ["fused", "separate"], "seed": ["0", "1"], "t
     ],
 )
 def test_a_command_adds_values_and_changes_means(given, changes, means):
-    assert extended(OWN, given) == (OWN | changes, means)
+    assert extended_choices(OWN, given) == (OWN | changes, means)
 
 
 def test_all_that_contradicts_is_told_at_once():
     with pytest.raises(ConfigError) as error:
-        extended(OWN, {"data": ["mnist"], "epochs": ["3"], "seed": ["0"]})
+        extended_choices(OWN, {"data": ["mnist"], "epochs": ["3"], "seed": ["0"]})
     assert len(error.value.problems) == 2
     assert "data=digits,mnist adds jobs" in error.value.problems[0]
     assert "the sweep was begun without; leave epochs out" in error.value.problems[1]

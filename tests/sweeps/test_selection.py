@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_trainer.sweeps.description import MOST_JOBS, description
+from mnist_trainer.sweeps.description import MOST_JOBS, sweep_description
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import as_markdown
 from mnist_trainer.sweeps.selection import best_metrics, select
@@ -58,7 +58,7 @@ def test_the_report_has_a_star_at_the_best_and_says_what_it_means(jobs):
 
 
 def test_the_page_begins_with_the_best_job_and_ranks_the_others(jobs):
-    text = description(Path("/runs/sweep"), RECORD, jobs, [], select(jobs))
+    text = sweep_description(Path("/runs/sweep"), RECORD, jobs, [], select(jobs))
     first, *_ = text.splitlines()
     best = "**Best by validation: lr=0.2**, with accuracy 97.00% and loss 0.1000 there; "
     assert first == f"{best}on the test images 90.00% and 0.1000."
@@ -69,12 +69,14 @@ def test_the_page_begins_with_the_best_job_and_ranks_the_others(jobs):
 def test_the_page_says_what_failed_and_how_to_run_it(jobs, job):
     failed = job("fused", 0, None, "optimizer.lr=9")
     killed = job("fused", 1)
-    text = description(Path("/runs/my sweep"), RECORD, [*jobs, failed], [], select(jobs))
+    text = sweep_description(Path("/runs/my sweep"), RECORD, [*jobs, failed], [], select(jobs))
     assert "- Job 0 FAILED: diverged" in text
     assert "sweep.resume" not in text  # it would diverge again
     listed = SweepRecord("a1", RECORD.overrides, [])
     object.__setattr__(killed.ending, "reason", "interrupted")
-    assert "'sweep.resume=/runs/my sweep'" in description(Path("/runs/my sweep"), listed, [killed], [], select([]))
+    assert "'sweep.resume=/runs/my sweep'" in sweep_description(
+        Path("/runs/my sweep"), listed, [killed], [], select([])
+    )
 
 
 def test_the_page_of_a_large_sweep_is_not_longer_than_mlflow_takes(job):
@@ -82,6 +84,6 @@ def test_the_page_of_a_large_sweep_is_not_longer_than_mlflow_takes(job):
         job("fused", 0, 0.9, f"optimizer.lr={rate}", validation_accuracy=rate / 100, validation_loss=0.1)
         for rate in range(100)
     ]
-    text = description(Path("/runs/sweep"), RECORD, many, [], select(many))
+    text = sweep_description(Path("/runs/sweep"), RECORD, many, [], select(many))
     assert len(text) < 8000
     assert f"{100 - MOST_JOBS} jobs more in `sweep.md`" in text

@@ -13,7 +13,7 @@ from mnist_trainer.analysis.comparison import files
 from mnist_trainer.build import build_data
 from mnist_trainer.runs import provenance
 from mnist_trainer.shipping.position import Position
-from mnist_trainer.tasks.loss_modes import configs_of
+from mnist_trainer.tasks.loss_modes import mode_configs
 from mnist_trainer.training.interruption import Interrupted
 
 TINY = (
@@ -29,7 +29,7 @@ NUMBER = r"\d[\d.]*(?:e-\d+)?"
 @pytest.fixture
 def _no_figures(monkeypatch):
     """Drawing takes 3 s."""
-    monkeypatch.setattr(files, "draw", lambda *arguments: None)
+    monkeypatch.setattr(files, "draw_for_report", lambda *arguments: None)
 
 
 @pytest.mark.long
@@ -37,7 +37,7 @@ def test_pictures_that_can_not_be_drawn_take_nothing_else_with_them(command, mon
     def fail(*args):
         raise MemoryError
 
-    monkeypatch.setattr(files, "draw", fail)
+    monkeypatch.setattr(files, "draw_for_report", fail)
     done = command(*TINY)
     assert done.code == 0
     assert "curves.png can't be drawn: MemoryError" in done.output
@@ -194,10 +194,10 @@ def test_a_name_of_ones_own_is_in_the_names_of_the_runs(command, events_of):
 
 def test_modes_take_over_what_they_share_with_the_jobs_own_loss(configured):
     config = configured("task=compare", "loss=mistakes/clipped", loss__epsilon=1e-3)
-    fused, clipped = configs_of(config, ["fused", "mistakes/clipped"])
+    fused, clipped = mode_configs(config, ["fused", "mistakes/clipped"])
     assert (fused.loss.label_smoothing, clipped.loss.epsilon) == (0.0, 1e-3)
     config = configured("task=compare", loss__label_smoothing=0.1)
-    separate, clipped, own = configs_of(config, ["separate", "clipped", "fused"])
+    separate, clipped, own = mode_configs(config, ["separate", "clipped", "fused"])
     assert separate.loss.label_smoothing == own.loss.label_smoothing == 0.1
     assert clipped.loss.epsilon == 1e-7
     assert {each.name for each in (separate, clipped, own)} == {
@@ -263,7 +263,7 @@ def test_an_interruption_after_training_leaves_a_report_of_what_was_measured(spa
     assert re.search(r"interrupted; what was measured until then: outputs/.*/comparison\.md", output)
     folder = found[0].parent
     numbers = json.loads((folder / "comparison.json").read_text(), parse_constant=pytest.fail)
-    assert numbers["verdict"][0].startswith("fused and separate are one function")
+    assert numbers["verdict"][0].startswith("fused and separate are one function at every batch measured: ")
     assert numbers["timing"] is None
     report = (folder / "comparison.md").read_text()
     pictures = re.findall(r"!\[.*\]\((.*)\)", report)
@@ -288,7 +288,7 @@ def test_losses_of_different_functions_are_not_measured_against_each_other(comma
     assert not any("test loss" in sentence for sentence in numbers_of(done)["verdict"])
     setting = numbers_of(done)["setting"]
     assert setting["losses"] == "fused (label_smoothing 0.1); clipped (epsilon 1e-07)"
-    assert setting["training"] == "1 epoch of 11 updates, batches of 128"
+    assert setting["training"] == "1 epoch of 11 updates, batches of up to 128"
     done = command(*TINY, "task.modes=[fused,separate]", "epochs=1", folder=done.folder / "same")
     page = [event["tags"] for event in events_of(done.run, "tags")][-1]["mlflow.note.content"]
     assert "| test loss |" in page
@@ -340,7 +340,7 @@ def test_a_timed_step_does_the_work_and_leaves_the_weights(configured):
     config = configured()
     dataset = build_data(config.data)
     run = Run(config, None, dataset, *build_trainer(config, dataset), None)
-    step = files.training_step(run)
+    step = files.mode_step_to_time(run)
     (trainer,) = [cell.cell_contents for cell in step.__closure__ if hasattr(cell.cell_contents, "optimizer")]
     before = trainer.model.parameters.values.copy()
     step()

@@ -30,13 +30,15 @@ def test_it_explains_one_image_and_leaves_a_hand_out(command):
     assert differences["posted_answer"] > 0.1
     assert differences["diagonal"] > 0.1
     assert f"Image {outcome['image']} of the test set of digits. Its label is {outcome['label']};" in text
+    assert "with batches of up to 128; it gets" in text  # of 1,300 images, the last one is smaller
+    assert "Of the 360 test images it was chosen" in text
 
 
 def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, monkeypatch):
     def fail(*args):
         raise ModuleNotFoundError("No module named 'matplotlib'")
 
-    monkeypatch.setattr(explain, "draw", fail)
+    monkeypatch.setattr(explain, "draw_explanation", fail)
     done = command(*TINY, "task.updates=0")
     assert done.code == 0
     assert "explanation.png can't be drawn: No module named 'matplotlib'" in done.output

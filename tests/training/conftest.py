@@ -15,7 +15,7 @@ from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.schedules import Constant
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Trainer
 
 CLASSES = 3
@@ -51,7 +51,7 @@ def make(
     images, labels = fields.pop("data", None) or tiny_data()
     tail, loss = ([Softmax()], CrossEntropy()) if mode == "separate" else ([], SoftmaxLoss())
     layers = [*before, Flatten(), Linear(hidden), ReLU(), Dropout(dropout), Linear(CLASSES), *tail]
-    model = Sequential(layers, images.shape[1:], max(batch_size, 16), dtype, stream(seed, "initialization"))
+    model = Sequential(layers, images.shape[1:], max(batch_size, 16), dtype, random_stream(seed, "initialization"))
     held = tiny_data(17 if validate else 0, seed=1)
     defaults = {
         "model": model,
@@ -59,7 +59,7 @@ def make(
         "optimizer": SGD(),
         "schedule": Constant(),
         "learning_rate": 0.1,
-        "train": batches(images, labels, batch_size, stream(seed, "shuffling"), dtype),
+        "train": batches(images, labels, batch_size, random_stream(seed, "shuffling"), dtype),
         "validation": batches(*held, 16, dtype=dtype),
         "epochs": epochs,
     }

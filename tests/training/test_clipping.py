@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.optimizers.sgd import SGD
-from mnist_trainer.training.clipping import AUTO, SHARE, counted, limit, scale
+from mnist_trainer.training.clipping import AUTO, SHARE, clip_limit, clip_scale, norm_for_typical
 
 norms = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60)
 
@@ -15,8 +15,8 @@ def scales(gradients, clip_norm=AUTO):
     total, found = 0.0, []
     for updates, norm in enumerate(gradients):
         typical = total / updates if updates else None
-        found.append(scale(norm, limit(clip_norm, typical)))
-        total += counted(norm, typical)
+        found.append(clip_scale(norm, clip_limit(clip_norm, typical)))
+        total += norm_for_typical(norm, typical)
     return found
 
 

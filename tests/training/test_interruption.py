@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from mnist_trainer.runs.outcome import ended_by
-from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, answer
+from mnist_trainer.runs.outcome import status_of_error
+from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, handle_signals
 from mnist_trainer.training.trainer import Callback
 
 CODES = [(number, 128 + number) for number in SIGNALS]
@@ -73,7 +73,7 @@ def test_what_is_ignored_stays_ignored(tiny):
     before = {number: signal.getsignal(number) for number in SIGNALS}  # a test run in the background ignores some, too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
     try:
-        answer(lambda number, frame: pytest.fail("it was taken"))
+        handle_signals(lambda number, frame: pytest.fail("it was taken"))
         trainer = tiny.trainer(callbacks=[Asks(signal.SIGHUP)])
         with trainer.interruption:
             trainer.fit()
@@ -117,7 +117,7 @@ def test_a_handler_that_was_there_before_may_end_the_run(tiny, handled):
     with pytest.raises(SystemExit) as end, trainer.interruption:
         trainer.fit()
     assert (trainer.step, end.value.code) == (3, 7)
-    assert ended_by(end.value) == ("KILLED", "interrupted by SIGUSR2")
+    assert status_of_error(end.value) == ("KILLED", "interrupted by SIGUSR2")
 
 
 def test_one_that_came_after_the_last_update_is_handed_on_too(handled):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.losses.mistakes import SumForMean
-from mnist_trainer.training.judgement import Ending, ending, judged
+from mnist_trainer.training.judgement import RunEnding, judge_run, run_ending
 
-SOUND = Ending(
+SOUND = RunEnding(
     right=0.98,
     of="validation",
     chance=0.1,
@@ -30,7 +30,7 @@ def endings(draw):
     of = draw(st.sampled_from(["validation", "training"]))
     right = draw(shares)
     best = draw(st.integers(1, epochs)) if of == "validation" else None
-    return Ending(
+    return RunEnding(
         right=right,
         of=of,
         chance=draw(st.floats(0.02, 1)),
@@ -46,14 +46,14 @@ def endings(draw):
 
 
 def test_a_run_that_learned_is_left_in_peace():
-    assert judged(SOUND) is None
+    assert judge_run(SOUND) is None
 
 
 @given(endings())
 def test_it_speaks_when_a_tenth_of_the_way_from_chance_is_not_done_or_the_first_epoch_stays_the_best(end):
     near = end.chance < 1 and end.right <= end.chance + (1 - end.chance) / 10
     stuck = end.best_epoch == 1 and end.epochs >= 3
-    said = judged(end)
+    said = judge_run(end)
     assert (said is not None) == (near or stuck)
     if said is not None:
         assert said.startswith("This run ended near chance:") == near
@@ -61,7 +61,7 @@ def test_it_speaks_when_a_tenth_of_the_way_from_chance_is_not_done_or_the_first_
 
 @given(endings())
 def test_every_sentence_is_true_of_the_numbers(end):
-    said = judged(end) or ""
+    said = judge_run(end) or ""
     assert ("no more than" in said) <= (end.right <= end.chance)
     assert ("hardly more than" in said) <= (end.chance < end.right < end.chance + 0.1)
     assert ("never better than after" in said) <= (end.best_epoch == 1)
@@ -76,7 +76,7 @@ def test_every_sentence_is_true_of_the_numbers(end):
 
 @given(endings())
 def test_a_loss_that_is_not_exact_is_the_likely_reason_and_an_exact_one_never_is(end):
-    said = judged(end)
+    said = judge_run(end)
     if said is not None:
         assert ("The likely reason is the loss" in said) == (not end.exact)
         assert (f"{end.loss} is not exact" in said) == (not end.exact)
@@ -85,32 +85,32 @@ def test_a_loss_that_is_not_exact_is_the_likely_reason_and_an_exact_one_never_is
 
 @given(endings())
 def test_it_has_no_words_that_the_result_s_own_line_is_known_by(end):
-    assert "accuracy" not in (judged(end) or "")
+    assert "accuracy" not in (judge_run(end) or "")
 
 
 def test_classes_of_very_unequal_size_have_a_high_chance():
     skewed = replace(SOUND, right=0.95, chance=0.95)
-    assert "95.00% of the validation images right, no more than the 95.00% for naming" in judged(skewed)
-    assert judged(replace(SOUND, right=1.0, chance=1.0)) is None
+    assert "95.00% of the validation images right, no more than the 95.00% for naming" in judge_run(skewed)
+    assert judge_run(replace(SOUND, right=1.0, chance=1.0)) is None
 
 
 def test_few_updates_are_told():
-    assert "more updates than 33" in judged(replace(SOUND, right=0.1, best_epoch=2, best_right=0.11, updates=33))
+    assert "more updates than 33" in judge_run(replace(SOUND, right=0.1, best_epoch=2, best_right=0.11, updates=33))
 
 
 def test_what_it_says_of_a_trainer_is_the_validation_s(tiny):
     trainer = tiny.trainer(epochs=3, learning_rate=1e-12, loss=SumForMean(), loss_name="sum_for_mean")
     trainer.fit()
-    end = ending(trainer, trainer.last, np.zeros(5, np.uint8))
+    end = run_ending(trainer, trainer.last, np.zeros(5, np.uint8))
     assert (end.of, end.epochs, end.updates) == ("validation", 3, 15)
     assert end.chance == pytest.approx(6 / 17)  # of 17 images 6 are of the first class
     assert end.right == trainer.last.validation.accuracy
     assert not end.exact
-    assert "sum_for_mean is not exact" in judged(replace(end, right=0.0))
+    assert "sum_for_mean is not exact" in judge_run(replace(end, right=0.0))
 
 
 def test_without_validation_it_is_the_training_s(tiny):
     trainer = tiny.trainer(validate=False)
     trainer.fit()
-    end = ending(trainer, trainer.last, np.array([0, 1, 1, 2], np.uint8))
+    end = run_ending(trainer, trainer.last, np.array([0, 1, 1, 2], np.uint8))
     assert (end.of, end.chance, end.right) == ("training", 0.5, trainer.last.train_accuracy)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mnist_trainer.training.records import Evaluation, Mean
+from mnist_trainer.training.records import Evaluation, RunningMeans
 
 
 def test_a_record_holds_the_means_over_the_samples_since_the_last_one(tiny, recorder, stub_loss):
@@ -68,7 +68,7 @@ def test_an_epoch_s_speed_is_of_the_training_alone(tiny, recorder):
 
 
 def test_the_mean_of_no_samples_is_not_a_number():
-    mean = Mean()
+    mean = RunningMeans()
     assert math.isnan(mean.loss)
     assert math.isnan(mean.accuracy)
     mean.add(2.0, 1, 4)

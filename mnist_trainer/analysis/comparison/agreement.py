@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mnist_trainer.analysis.comparison.copies import BOUNDS, Difference
+from mnist_trainer.analysis.comparison.copies import BOUNDS, ModeDifference
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Agreement:
         return self.updates > 0 and self.within == self.updates
 
 
-def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
+def agreement(found: Mapping[int, ModeDifference], dtype: str) -> Agreement:
     """Sum up the differences by update."""
     bound = BOUNDS[dtype]
     excess = {step: one.logits / bound.of(one.logits_norm) for step, one in found.items()}
@@ -51,12 +51,12 @@ def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
         updates=len(found),
         within=len(found) - len(outside),
         first_outside=outside[0] if outside else None,
-        worst=largest(list(excess.values())),
-        logits_largest=largest(logits),
+        worst=largest_disagreement(list(excess.values())),
+        logits_largest=largest_disagreement(logits),
         logits_median=median(logits) if logits else math.nan,
-        parameters_largest=largest(parameters),
+        parameters_largest=largest_disagreement(parameters),
         parameters_median=median(parameters) if parameters else math.nan,
-        loss_largest=largest([abs(one.loss) for one in found.values()]),
+        loss_largest=largest_disagreement([abs(one.loss) for one in found.values()]),
         clamped_rows=sum(one.clamped_rows for one in found.values()),
         clamped_rows_of_first=sum(one.clamped_rows_of_first for one in found.values()),
         clamped_rows_outside=sum(found[step].clamped_rows + found[step].clamped_rows_of_first for step in outside),
@@ -64,6 +64,6 @@ def agreement(found: Mapping[int, Difference], dtype: str) -> Agreement:
     )
 
 
-def largest(values: Sequence[float]) -> float:
+def largest_disagreement(values: Sequence[float]) -> float:
     """Return the largest value, NaN if there is one among them, or none at all."""
     return max(values, key=lambda value: (math.isnan(value), value), default=math.nan)

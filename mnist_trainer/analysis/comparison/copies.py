@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.build import build_layers
 from mnist_trainer.config import Config, LossConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.model import Sequential
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 
 EXACT_NORM = 1e-15  # of a float32 vector; the squares under a smaller norm underflow
 
 
 @dataclass(frozen=True)
-class Bound:
+class DifferenceBound:
     """The largest difference of two exact modes' dL/dz, ‖Δ‖ ≤ relative · ‖g‖ + absolute."""
 
     relative: float
@@ -31,11 +31,11 @@ class Bound:
         return self.relative * norm + self.absolute
 
 
-BOUNDS = {"float32": Bound(1e-5, 1e-7), "float64": Bound(1e-12, 1e-15)}
+BOUNDS = {"float32": DifferenceBound(1e-5, 1e-7), "float64": DifferenceBound(1e-12, 1e-15)}
 
 
 @dataclass(frozen=True)
-class Difference:
+class ModeDifference:
     """A mode against the first one, at the same parameters; the norms are Euclidean, of the whole batch."""
 
     loss: float
@@ -56,12 +56,12 @@ class Difference:
     @property
     def relative_logits(self) -> float:
         """‖Δ dL/dz‖ / ‖dL/dz‖."""
-        return relative(self.logits, self.logits_norm)
+        return relative_distance(self.logits, self.logits_norm)
 
     @property
     def relative_parameters(self) -> float:
         """‖Δ dL/dθ‖ / ‖dL/dθ‖."""
-        return relative(self.parameters, self.parameters_norm)
+        return relative_distance(self.parameters, self.parameters_norm)
 
 
 class Copies:
@@ -81,14 +81,14 @@ class Copies:
         dtype: DTypeLike,
     ) -> None:
         self._dtype = np.dtype(dtype)
-        self._modes = {loss.name: Mode(loss, classes, max_batch, dtype) for loss in modes}
+        self._modes = {loss.name: LossMode(loss, classes, max_batch, dtype) for loss in modes}
         self._bodies = {
             loss.name: Sequential(
                 build_layers(config.model, classes),
                 in_shape,
                 max_batch,
                 dtype,
-                stream(config.seed, "initialization"),
+                random_stream(config.seed, "initialization"),
             )
             for loss in modes
         }
@@ -105,22 +105,22 @@ class Copies:
         for body in self._bodies.values():
             np.copyto(body.parameters.values, parameters)
 
-    def differences(self, names: Sequence[str], x: Array, labels: Indices) -> dict[str, Difference]:
+    def differences(self, names: Sequence[str], x: Array, labels: Indices) -> dict[str, ModeDifference]:
         """Return how the named modes but the first differ from it on a batch."""
         x = x.astype(self._dtype, copy=False)
         loss, first = self._ask(names[0], x, labels)
-        logits_norm, parameters = updates.norm(first), self._bodies[names[0]].parameters.gradients
-        parameters_norm = norm(parameters)
+        logits_norm, parameters = updates.vector_norm(first), self._bodies[names[0]].parameters.gradients
+        parameters_norm = gradient_norm(parameters)
         found = {}
         for name in names[1:]:
             other_loss, other = self._ask(name, x, labels)
             delta = other - first
             own = self._bodies[name].parameters.gradients
-            found[name] = Difference(
+            found[name] = ModeDifference(
                 loss=other_loss - loss,
-                logits=updates.norm(delta),
+                logits=updates.vector_norm(delta),
                 logits_norm=logits_norm,
-                parameters=distance(own, parameters, self._scratch),
+                parameters=gradient_distance(own, parameters, self._scratch),
                 parameters_norm=parameters_norm,
                 differs=bool(delta.any()),
                 clamped_rows=self._modes[name].loss.clamped_rows,
@@ -138,19 +138,19 @@ class Copies:
         return loss, flat
 
 
-def relative(difference: float, size: float) -> float:
+def relative_distance(difference: float, size: float) -> float:
     """Return difference / size; of two zeros 0, and infinity where only the size is 0."""
     if size:
         return difference / size
     return math.inf if difference else 0.0
 
 
-def distance(one: Array, other: Array, scratch: Array) -> float:
+def gradient_distance(one: Array, other: Array, scratch: Array) -> float:
     """Return ‖one − other‖ of flat vectors."""
-    return norm(np.subtract(one, other, out=scratch))
+    return gradient_norm(np.subtract(one, other, out=scratch))
 
 
-def norm(vector: Array) -> float:
+def gradient_norm(vector: Array) -> float:
     """Return the Euclidean norm of a flat vector, also where its squares are too small for float32."""
-    found = updates.norm(vector)
-    return found if found >= EXACT_NORM else updates.norm(vector.astype(np.float64))
+    found = updates.vector_norm(vector)
+    return found if found >= EXACT_NORM else updates.vector_norm(vector.astype(np.float64))

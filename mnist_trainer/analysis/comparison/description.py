@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mnist_trainer.analysis.comparison.summary import Outcome, Pair, Summary
+from mnist_trainer.analysis.comparison.summary import LockstepSummary, ModeOutcome, ModePair
 from mnist_trainer.analysis.comparison.verdict import number
 from mnist_trainer.words import signed, table
 
@@ -11,14 +11,14 @@ MOST_CHARACTERS = 6000
 AGAIN = "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2,3,4"
 
 
-def description(comparison: Summary, verdict: Sequence[str]) -> str:
+def comparison_description(comparison: LockstepSummary, verdict: Sequence[str]) -> str:
     """Describe a comparison as far as it is measured; `verdict` has its sentences."""
     outcomes = {outcome.mode: outcome for outcome in comparison.outcomes}
-    tests = [told for pair in comparison.pairs if (told := tested(outcomes[pair.first], outcomes[pair.other]))]
+    tests = [told for pair in comparison.pairs if (told := test_compared(outcomes[pair.first], outcomes[pair.other]))]
     said = "\n".join(f"- {sentence}" for sentence in verdict)
     parts = [
         " ".join(tests),
-        "\n".join(modes_table(comparison)),
+        "\n".join(compared_modes_table(comparison)),
         said[:MOST_CHARACTERS],
         "\n".join(gradients_table(comparison.pairs)),
         f"One seed can't tell a difference from chance; several can:\n\n```\n{AGAIN}\n```",
@@ -26,7 +26,7 @@ def description(comparison: Summary, verdict: Sequence[str]) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def tested(first: Outcome, other: Outcome) -> str:
+def test_compared(first: ModeOutcome, other: ModeOutcome) -> str:
     """Say how two modes' accuracies on the test images compare; nothing where one dropped out."""
     if first.result is None or other.result is None:
         return ""
@@ -41,7 +41,7 @@ def tested(first: Outcome, other: Outcome) -> str:
     )
 
 
-def modes_table(comparison: Summary) -> list[str]:
+def compared_modes_table(comparison: LockstepSummary) -> list[str]:
     """Write a row for each mode; two functions' losses are no measure of which trained better."""
     same_loss = all(pair.same_loss for pair in comparison.pairs)
     rows = []
@@ -53,7 +53,7 @@ def modes_table(comparison: Summary) -> list[str]:
     return table(["mode", "test accuracy", *losses, "updates", "rows with the loss capped"], rows)
 
 
-def gradients_table(pairs: Sequence[Pair]) -> list[str]:
+def gradients_table(pairs: Sequence[ModePair]) -> list[str]:
     """Write a row for each pair whose gradients were compared at the same parameters."""
     rows = []
     for pair in pairs:

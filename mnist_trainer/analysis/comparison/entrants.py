@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.analysis.comparison.copies import Copies
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
-from mnist_trainer.runs.record import describe_data
+from mnist_trainer.runs.record import log_data
 from mnist_trainer.runs.run import Result, Run
 
 log = logging.getLogger(__name__)
@@ -35,27 +35,28 @@ def build_copies(runs: Sequence[Run], dtype: DTypeLike) -> Copies:
     return Copies(config, losses, dataset.image_shape, dataset.classes, max_batch, dtype)
 
 
-def tags_of(runs: Sequence[Run]) -> dict[str, str]:
+def comparison_tags(runs: Sequence[Run]) -> dict[str, str]:
     """Return the parent run's tags that tell the modes, and which of them are exact."""
     modes = ", ".join(run.config.loss.name for run in runs)
     exact = ", ".join(str(run.trainer.loss.exact).lower() for run in runs)
     return {"modes": modes, "loss.mode": modes, "loss.exact": exact}
 
 
-def describe(runs: Sequence[Run]) -> None:
+def log_entrants(runs: Sequence[Run]) -> None:
     """Log what is about to happen."""
     config, trainer = runs[0].config, runs[0].trainer
     first, *_ = names = [run.config.loss.name for run in runs]
-    describe_data(runs[0].dataset, trainer)
+    log_data(runs[0].dataset, trainer)
     log.info(trainer.model.summary())
     mistakes = [run.config.loss.name for run in runs if not run.trainer.loss.exact]
     if mistakes:
         log.warning(f"mistakes, wrong on purpose: {', '.join(mistakes)}")
     log.info(
-        f"in lockstep: {', '.join(names)}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
-        f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
+        f"in lockstep: {', '.join(names)}; batch size {config.batch_size}, seed {config.seed}\n"
+        f"optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})"
     )
     log.info(
-        f"Δg/g: the epoch's largest relative difference of the logits' gradient to {first}, at the same parameters"
+        f"Δg/g: how far dL/dz is from that of {first}, at the same parameters: ‖Δ‖/‖g‖\n"
+        f"      (the largest of the epoch)"
     )
-    log.info(f"Δθ/θ: the relative difference of the trained parameters to those of {first}")
+    log.info(f"Δθ/θ: how far the trained parameters are from those of {first}")

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.comparison.copies import Copies, Difference, distance, norm
+from mnist_trainer.analysis.comparison.copies import Copies, ModeDifference, gradient_distance, gradient_norm
 from mnist_trainer.errors import DivergedError, MistakeError
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Trainer
@@ -54,12 +54,12 @@ class Entrant(Generic[R]):
 
 
 @dataclass
-class Differences:
+class ModeDifferences:
     """A mode against the first one, update by update."""
 
-    measured: list[Difference] = field(default_factory=list)
+    measured: list[ModeDifference] = field(default_factory=list)
     """At the first one's parameters, before the update."""
-    shadow: dict[int, Difference] = field(default_factory=dict)
+    shadow: dict[int, ModeDifference] = field(default_factory=dict)
     """The same in float64, at some of the updates, which count from 1."""
     drift: list[float] = field(default_factory=list)
     """‖θ − θ_first‖ / ‖θ_first‖ after the update."""
@@ -77,7 +77,7 @@ class Lockstep(Generic[R]):
     ) -> None:
         self.entrants = list(entrants)
         self.first, *others = self.entrants
-        self.differences = {entrant.name: Differences() for entrant in others}
+        self.differences = {entrant.name: ModeDifferences() for entrant in others}
         self.step = 0
         self._copies, self._shadow, self._shadow_every = copies, shadow, shadow_every
         self._scratch = np.empty_like(self._parameters(self.first))
@@ -126,10 +126,10 @@ class Lockstep(Generic[R]):
         for name, found in self._copies.differences(names, x, labels).items():
             self.differences[name].measured.append(found)
         parameters = self._parameters(self.first)
-        size = norm(parameters)
+        size = gradient_norm(parameters)
         for entrant in self.entrants[1:]:
             if entrant.name in updates:
-                apart = distance(self._parameters(entrant), parameters, self._scratch)
+                apart = gradient_distance(self._parameters(entrant), parameters, self._scratch)
                 self.differences[entrant.name].drift.append(apart / size)
         self._copies.take(parameters)
 

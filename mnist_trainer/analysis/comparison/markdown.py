@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
-from mnist_trainer.analysis.comparison.summary import FAR, Outcome, Pair, Summary
+from mnist_trainer.analysis.comparison.summary import FAR, LockstepSummary, ModeOutcome, ModePair
 from mnist_trainer.analysis.comparison.verdict import number
 from mnist_trainer.words import counted, table
 
@@ -16,7 +16,7 @@ NEVER = "never"
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """A figure of the report: its file beside the report, and what it shows."""
 
     file: str
@@ -26,14 +26,14 @@ class Picture:
         return f"![{self.words}]({self.file})"
 
 
-def report(
+def comparison_markdown(
     setting: Mapping[str, str],
     model: str,
-    comparison: Summary,
+    comparison: LockstepSummary,
     verdict: Sequence[str],
     *,
     studies: Mapping[str, Sequence[str]] | None = None,
-    pictures: Mapping[str, Sequence[Picture]] | None = None,
+    pictures: Mapping[str, Sequence[ReportPicture]] | None = None,
 ) -> str:
     """Write the report; `model` is a table of the layers, `studies` are further sections, `pictures` are by section."""
     modes = [outcome.mode for outcome in comparison.outcomes]
@@ -44,8 +44,8 @@ def report(
             "",
             *["```text", model, "```"],
         ],
-        "Training": training(comparison),
-        "Gradients": gradients(comparison),
+        "Training": training_section(comparison),
+        "Gradients": gradients_section(comparison),
         **(studies or {}),
     }
     lines = [f"# {' and '.join([', '.join(modes[:-1]), modes[-1]])}, in lockstep"]
@@ -55,14 +55,14 @@ def report(
     return "\n".join(lines) + "\n"
 
 
-def training(comparison: Summary) -> list[str]:
+def training_section(comparison: LockstepSummary) -> list[str]:
     """Write what each mode's own training came to, and that it began alike."""
     head = ["mode", "test loss", "test accuracy", "validation loss", "validation accuracy"]
     lines = [
         f"The modes began with the same {comparison.weights:,} weights, bit for bit, and got the same batches: both "
         f"were checked, the batches at every update, {comparison.updates:,} of them.",
         "",
-        *table([*head, "updates", "clamped rows", "training, s"], [its_row(one) for one in comparison.outcomes]),
+        *table([*head, "updates", "clamped rows", "training, s"], [mode_row(one) for one in comparison.outcomes]),
     ]
     others = [pair.other for pair in comparison.pairs if pair.measured.updates and not pair.same_loss]
     if others:
@@ -79,7 +79,7 @@ def training(comparison: Summary) -> list[str]:
     return lines
 
 
-def its_row(one: Outcome) -> list[str]:
+def mode_row(one: ModeOutcome) -> list[str]:
     """Write a mode's line."""
     name = one.mode if one.exact else f"{one.mode} (a mistake)"
     counts = [f"{one.updates:,}", f"{one.clamped_rows:,}"]
@@ -92,14 +92,14 @@ def its_row(one: Outcome) -> list[str]:
     return [name, *test, *validation, *counts, f"{result['training_seconds']:.1f}"]
 
 
-def gradients(comparison: Summary) -> list[str]:
+def gradients_section(comparison: LockstepSummary) -> list[str]:
     """Write the tables of the differences at the same parameters, and of the first updates with a difference."""
     pairs = [pair for pair in comparison.pairs if pair.measured.updates]
     if not pairs:
         return ["Nothing was measured: no two modes got through an update together."]
     first = pairs[0].first
     agreements = [agreement_row(pair, found) for pair in pairs for found in pair.agreements]
-    events: dict[str, Callable[[Pair], int | None]] = {
+    events: dict[str, Callable[[ModePair], int | None]] = {
         "dL/dz differs, at the same parameters": lambda pair: pair.gradients_differ,
         f"… by more than {FAR:g} of ‖dL/dz‖": lambda pair: pair.gradients_differ_much,
         "the parameters differ, after the update": lambda pair: pair.parameters_differ,
@@ -107,14 +107,15 @@ def gradients(comparison: Summary) -> list[str]:
         "the losses of a batch differ, each at its own parameters": lambda pair: pair.losses_differ,
         f"… by more than {FAR:g}": lambda pair: pair.losses_differ_much,
     }
-    firsts = [[what, *(update(happens(pair)) for pair in pairs)] for what, happens in events.items()]
+    firsts = [[what, *(update_number(happens(pair)) for pair in pairs)] for what, happens in events.items()]
     drifts = [["‖Δθ‖ / ‖θ‖ at the end", *(number(pair.drift_end) for pair in pairs)]]
     bounds = ", in float64 ".join(f"{bound.relative:.0e}·‖g‖ + {bound.absolute:.0e}" for bound in BOUNDS.values())
     return [
         f"At every update, before it, each mode is asked for its loss and gradients at the parameters of {first}, on "
         "the same batch, with the same dropout masks: what differs is the loss, not the way that training took. z are "
-        f"the logits, θ the parameters; differences Δ are to {first}, relative to its gradient g by Euclidean norm "
-        f"(where dL/dz has not vanished), but for the loss, ΔL. The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
+        f"the logits, θ the parameters; differences Δ are to {first}. Those of dL/dz and dL/dθ are relative to ‖g‖, "
+        "the Euclidean norm of its gradient, where its dL/dz has not vanished; only ΔL, that of the loss, is absolute. "
+        f"The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
         "",
         *table(
             [
@@ -138,7 +139,7 @@ def gradients(comparison: Summary) -> list[str]:
     ]
 
 
-def agreement_row(pair: Pair, found: Agreement) -> list[str]:
+def agreement_row(pair: ModePair, found: Agreement) -> list[str]:
     """Write how far a mode agrees in a precision."""
     sizes = (
         found.worst,
@@ -152,12 +153,12 @@ def agreement_row(pair: Pair, found: Agreement) -> list[str]:
     return [pair.other, found.dtype, f"{found.updates:,}", within, *(number(size) for size in sizes)]
 
 
-def update(step: int | None) -> str:
+def update_number(step: int | None) -> str:
     """Write the number of an update."""
     return NEVER if step is None else f"{step:,}"
 
 
-def as_json(content: Mapping[str, Any]) -> str:
+def comparison_json(content: Mapping[str, Any]) -> str:
     """Write valid JSON: NaN as null, infinities as the words `inf` and `-inf`."""
     return json.dumps(jsonable(content), allow_nan=False) + "\n"
 

@@ -3,19 +3,18 @@
 import logging
 import math
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
-from tqdm import tqdm
-
-from mnist_trainer.analysis.comparison.agreement import largest
+from mnist_trainer.analysis.comparison.agreement import largest_disagreement
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.bar import Bar
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
 
 
-class Progress:
+class LockstepProgress:
     """Within `with` a bar, on a terminal only; `update` after every round of the lockstep."""
 
     def __init__(self, lockstep: Lockstep[Any], journal: Journal, *, table: bool, bar: bool) -> None:
@@ -26,11 +25,9 @@ class Progress:
         self._width = max(len(entrant.name) for entrant in lockstep.entrants)
         self._recorded, self._epoch = 0, 0
         self._dropped: set[str] = set()
-        wanted = None if table and bar else True  # None: on a terminal
-        total = self._epochs * self._epoch_length
-        self._bar: tqdm[NoReturn] = tqdm(total=total, unit=" updates", leave=False, disable=wanted, dynamic_ncols=True)
+        self._bar = Bar(self._epochs * self._epoch_length, " updates", wanted=table and bar)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "LockstepProgress":
         """Print the table's head."""
         if self._table:
             of = "validation" if self._validates else "train"
@@ -70,14 +67,14 @@ class Progress:
             return
         shadow = [one for at, one in found.shadow.items() if at > self._recorded]
         metrics = {
-            "loss": largest([abs(one.loss) for one in window]),
-            "logits_gradient": largest([one.relative_logits for one in window]),
-            "parameters_gradient": largest([one.relative_parameters for one in window]),
+            "loss": largest_disagreement([abs(one.loss) for one in window]),
+            "logits_gradient": largest_disagreement([one.relative_logits for one in window]),
+            "parameters_gradient": largest_disagreement([one.relative_parameters for one in window]),
             "parameter_drift": found.drift[-1],
         }
         if shadow:
-            metrics["logits_gradient_float64"] = largest([one.relative_logits for one in shadow])
-        prefix = prefix_of(name, len(self._lockstep.differences))
+            metrics["logits_gradient_float64"] = largest_disagreement([one.relative_logits for one in shadow])
+        prefix = mode_metrics_prefix(name, len(self._lockstep.differences))
         # As logarithms: MLflow's axes show small numbers as 0. Of none there is no logarithm
         told = {f"{prefix}log10_{key}": math.log10(value) for key, value in metrics.items() if 0 < value < math.inf}
         if told:
@@ -94,16 +91,16 @@ class Progress:
         window = found.measured[record.step - self._epoch_length : record.step] if found else []
         if found is None or len(window) < self._epoch_length:
             return line
-        gradient = largest([one.relative_logits for one in window])
+        gradient = largest_disagreement([one.relative_logits for one in window])
         return f"{line}   {gradient:8.1e}  {found.drift[record.step - 1]:8.1e}"
 
     @staticmethod
     def _print(lines: list[str]) -> None:
-        with tqdm.external_write_mode():  # takes the bar away and puts it back below the lines
+        with Bar.external_write_mode():  # takes the bar away and puts it back below the lines
             for line in lines:
                 log.info(line)
 
 
-def prefix_of(name: str, others: int) -> str:
+def mode_metrics_prefix(name: str, others: int) -> str:
     """Return what the metrics of another mode's differences begin with: its name is in it only if there are more."""
     return "difference/" if others == 1 else f"difference/{name}/"

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest
-from mnist_trainer.analysis.comparison.copies import BOUNDS, relative
-from mnist_trainer.analysis.comparison.lockstep import Differences, Entrant, Lockstep
+from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest_disagreement
+from mnist_trainer.analysis.comparison.copies import BOUNDS, relative_distance
+from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep, ModeDifferences
 
 FAR = 1e-3
 """Relative differences of gradients and parameters, and differences of losses, are called large above it."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModePair:
     """A mode against the first one; updates count from 1, and None says that it never happened."""
 
     first: str
@@ -51,7 +51,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ModeOutcome:
     """How a mode's own training went; `result` is what `outcome.json` says of a run, None if the mode dropped out."""
 
     mode: str
@@ -63,32 +63,32 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A training in lockstep, summed up; `record` has the numbers update by update, by name, as pictures want them."""
+class LockstepSummary:
+    """A training in lockstep, summed up; `lockstep_record` has the numbers update by update, for pictures."""
 
     updates: int
     weights: int  # the number of parameters, with which all modes began alike, bit for bit
-    outcomes: list[Outcome]
-    pairs: list[Pair]
+    outcomes: list[ModeOutcome]
+    pairs: list[ModePair]
     record: dict[str, Any]
 
 
-def summed_up(lockstep: Lockstep[Any]) -> Summary:
+def sum_up_lockstep(lockstep: Lockstep[Any]) -> LockstepSummary:
     """Sum a training in lockstep up."""
     first, *others = lockstep.entrants
     dtype = str(first.trainer.model.dtype)
-    return Summary(
+    return LockstepSummary(
         updates=lockstep.step,
         weights=first.trainer.model.parameters.size,
-        outcomes=[outcome(entrant) for entrant in lockstep.entrants],
-        pairs=[pair(first, other, lockstep.differences[other.name], dtype) for other in others],
-        record=record(lockstep),
+        outcomes=[mode_outcome(entrant) for entrant in lockstep.entrants],
+        pairs=[mode_pair(first, other, lockstep.differences[other.name], dtype) for other in others],
+        record=lockstep_record(lockstep),
     )
 
 
-def outcome(entrant: Entrant[Any]) -> Outcome:
+def mode_outcome(entrant: Entrant[Any]) -> ModeOutcome:
     """Sum a mode's own training up."""
-    return Outcome(
+    return ModeOutcome(
         mode=entrant.name,
         exact=entrant.trainer.loss.exact,
         updates=len(entrant.losses),
@@ -98,33 +98,33 @@ def outcome(entrant: Entrant[Any]) -> Outcome:
     )
 
 
-def pair(first: Entrant[Any], other: Entrant[Any], differences: Differences, dtype: str) -> Pair:
+def mode_pair(first: Entrant[Any], other: Entrant[Any], differences: ModeDifferences, dtype: str) -> ModePair:
     """Hold a mode against the first one."""
     measured, drift = differences.measured, differences.drift
     apart = [abs(one - another) for one, another in zip(other.losses, first.losses, strict=False)]
-    return Pair(
+    return ModePair(
         first=first.name,
         other=other.name,
         mistakes=tuple(one.name for one in (first, other) if not one.trainer.loss.exact),
         measured=agreement(dict(enumerate(measured, start=1)), dtype),
         shadow=agreement(differences.shadow, "float64") if dtype != "float64" else None,
-        gradients_differ=first_update(measured, lambda one: one.differs),
-        gradients_differ_much=first_update(measured, lambda one: not one.relative_logits <= FAR),
-        parameters_differ=first_update(drift, lambda one: one != 0),
-        parameters_differ_much=first_update(drift, lambda one: not one <= FAR),
-        losses_differ=first_update(apart, lambda one: one != 0),
-        losses_differ_much=first_update(apart, lambda one: not one <= FAR),
+        gradients_differ=first_update_where(measured, lambda one: one.differs),
+        gradients_differ_much=first_update_where(measured, lambda one: not one.relative_logits <= FAR),
+        parameters_differ=first_update_where(drift, lambda one: one != 0),
+        parameters_differ_much=first_update_where(drift, lambda one: not one <= FAR),
+        losses_differ=first_update_where(apart, lambda one: one != 0),
+        losses_differ_much=first_update_where(apart, lambda one: not one <= FAR),
         drift_end=drift[-1] if drift else math.nan,
-        drift_largest=largest(drift),
+        drift_largest=largest_disagreement(drift),
     )
 
 
-def first_update(values: Sequence[Any], happens: Callable[[Any], bool]) -> int | None:
+def first_update_where(values: Sequence[Any], happens: Callable[[Any], bool]) -> int | None:
     """Return the number of the first update, from 1, at which something happens."""
     return next((step for step, value in enumerate(values, start=1) if happens(value)), None)
 
 
-def record(lockstep: Lockstep[Any]) -> dict[str, Any]:
+def lockstep_record(lockstep: Lockstep[Any]) -> dict[str, Any]:
     """List what was measured by update; a mode that dropped out has shorter lists."""
     entrants = lockstep.entrants
     dtype = str(lockstep.first.trainer.model.dtype)
@@ -143,11 +143,11 @@ def record(lockstep: Lockstep[Any]) -> dict[str, Any]:
             ]
             for entrant in entrants
         },
-        "differences": {name: listed(found, dtype) for name, found in lockstep.differences.items()},
+        "differences": {name: listed_differences(found, dtype) for name, found in lockstep.differences.items()},
     }
 
 
-def listed(differences: Differences, dtype: str) -> dict[str, list[Any]]:
+def listed_differences(differences: ModeDifferences, dtype: str) -> dict[str, list[Any]]:
     """List a mode's differences to the first one; all are relative but norms and losses, bounds too."""
     lists: dict[str, list[Any]] = {"drift": differences.drift, "shadow_steps": list(differences.shadow)}
     for prefix, found, kind in (
@@ -157,7 +157,7 @@ def listed(differences: Differences, dtype: str) -> dict[str, list[Any]]:
         lists |= {
             f"{prefix}logits": [one.relative_logits for one in found],
             f"{prefix}logits_norm": [one.logits_norm for one in found],
-            f"{prefix}bound": [relative(BOUNDS[kind].of(one.logits_norm), one.logits_norm) for one in found],
+            f"{prefix}bound": [relative_distance(BOUNDS[kind].of(one.logits_norm), one.logits_norm) for one in found],
             f"{prefix}parameters": [one.relative_parameters for one in found],
             f"{prefix}parameters_norm": [one.parameters_norm for one in found],
             f"{prefix}loss": [one.loss for one in found],

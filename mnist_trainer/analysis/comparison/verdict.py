@@ -4,17 +4,17 @@ import math
 
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
-from mnist_trainer.analysis.comparison.summary import FAR, Outcome, Pair, Summary
+from mnist_trainer.analysis.comparison.summary import FAR, LockstepSummary, ModeOutcome, ModePair
 from mnist_trainer.words import counted
 
 
-def sentences(comparison: Summary) -> list[str]:
+def verdict_sentences(comparison: LockstepSummary) -> list[str]:
     """Say for each mode whether it is the first one's function, how training went apart, and who dropped out."""
     outcomes = {outcome.mode: outcome for outcome in comparison.outcomes}
     said = []
     for pair in comparison.pairs:
         if pair.measured.updates:
-            said += [of_gradients(pair), of_training(pair, outcomes[pair.first], outcomes[pair.other])]
+            said += [gradients_verdict(pair), training_verdict(pair, outcomes[pair.first], outcomes[pair.other])]
     said += [
         f"Trained with {one.mode}, {counted(one.clamped_rows, 'row')} of the batches had the loss capped."
         for one in comparison.outcomes
@@ -27,39 +27,39 @@ def sentences(comparison: Summary) -> list[str]:
     ]
 
 
-def of_gradients(pair: Pair) -> str:
+def gradients_verdict(pair: ModePair) -> str:
     """Say whether two modes have the same gradients at the same parameters, and the same losses."""
-    said = alike(pair) if pair.same_gradient else different(pair)
-    return said if pair.same_loss else f"{said} {of_losses(pair)}"
+    said = gradients_alike(pair) if pair.same_gradient else gradients_differ(pair)
+    return said if pair.same_loss else f"{said} {losses_verdict(pair)}"
 
 
-def alike(pair: Pair) -> str:
+def gradients_alike(pair: ModePair) -> str:
     """Say within what two modes' gradients were the same; one function are only modes that are meant to be one."""
     both = f"{pair.first} and {pair.other}"
     if pair.mistakes:
         kind = "is a mistake" if len(pair.mistakes) == 1 else "are mistakes"
         what = f"{both} had the same gradient at every batch measured here, though {' and '.join(pair.mistakes)} {kind}"
     else:
-        what = f"{both} are one function" if pair.same_loss else f"{both} have the same gradient"
-    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements if seen(one))
+        what = f"{both} {'are one function' if pair.same_loss else 'have the same gradient'} at every batch measured"
+    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements if has_differed(one))
     said = f"{what}: at the same parameters their gradients with respect to the logits "
     said += f"differ by at most {sizes}, relatively" if sizes else "have vanished"
     gone = " and ".join(f"{counted(one.vanished)} in {one.dtype}" for one in pair.agreements if one.vanished)
     if gone and sizes:
         said += f", but for {gone} at which they had vanished"
     if pair.measured.holds:
-        held = " and ".join(f"{bound(one)} {throughout(one)} in {one.dtype}" for one in pair.agreements)
+        held = " and ".join(f"{bound(one)} {throughout(one, pair)} in {one.dtype}" for one in pair.agreements)
         return f"{said}; ‖Δ‖ kept within {held}."
-    return f"{said}. In float64 ‖Δ‖ kept within {bound(pair.agreements[-1])} throughout. {broken(pair.measured)}"
+    return f"{said}. In float64 ‖Δ‖ kept within {bound(pair.agreements[-1])} throughout. {broken_bound(pair.measured)}"
 
 
-def different(pair: Pair) -> str:
+def gradients_differ(pair: ModePair) -> str:
     """Say how far two modes' gradients are from each other, in the precision that shows it at all."""
     measured, shadow = pair.measured, pair.shadow
     found = shadow if measured.holds and shadow is not None else measured
     outside = f"outside {bound(found)} at {found.updates - found.within:,} of {counted(found.updates)}"
     if found is shadow:
-        within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured)}."
+        within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured, pair)}."
         where = f"in {shadow.dtype}, at the same parameters,"
     else:
         within = f", and in float64 at {shadow.updates - shadow.within:,} of {shadow.updates:,}." if shadow else "."
@@ -67,27 +67,27 @@ def different(pair: Pair) -> str:
     often = found.within <= found.updates / 2
     return (
         f"{pair.other} does not {'' if often else 'always '}have the gradient of {pair.first}: {where} its dL/dz is "
-        f"{off(found, often=often)}, {outside}{within}"
+        f"{how_far_off(found, often=often)}, {outside}{within}"
     )
 
 
-def seen(found: Agreement) -> bool:
+def has_differed(found: Agreement) -> bool:
     """Whether there is a relative difference: not where all gradients have vanished."""
     return found.vanished < found.updates
 
 
-def off(found: Agreement, *, often: bool) -> str:
+def how_far_off(found: Agreement, *, often: bool) -> str:
     """Say how far a gradient is from the first mode's."""
     if not math.isfinite(found.worst):
         return "not finite, or that of the first is not"
-    if not seen(found):
+    if not has_differed(found):
         return f"off by up to {number(found.worst)} times the bound, of a gradient that has vanished"
     if often:
         return f"off by {number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)})"
     return f"off by up to {number(found.logits_largest)} of the norm"
 
 
-def of_losses(pair: Pair) -> str:
+def losses_verdict(pair: ModePair) -> str:
     """Say how far two modes' losses at the same parameters are apart, and what caps one."""
     found = pair.measured
     if math.isnan(found.loss_largest):
@@ -98,7 +98,7 @@ def of_losses(pair: Pair) -> str:
     return f"{said}: a floor under the probabilities caps {' and '.join(reasons)}." if reasons else f"{said}."
 
 
-def broken(found: Agreement) -> str:
+def broken_bound(found: Agreement) -> str:
     """Say where a bound that rounding should keep was not kept, and what is known of the reason."""
     rows = f"{counted(found.clamped_rows_outside, 'row')} with the true class at the floor of the probabilities"
     reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities"
@@ -112,12 +112,12 @@ def broken(found: Agreement) -> str:
     )
 
 
-def of_training(pair: Pair, first: Outcome, other: Outcome) -> str:
+def training_verdict(pair: ModePair, first: ModeOutcome, other: ModeOutcome) -> str:
     """Say when two modes' parameters part, and what they come to."""
     if pair.parameters_differ is None:
         said = f"Trained side by side, {pair.first} and {pair.other} have the same parameters to the last bit"
     else:
-        said = f"{cause(pair)} drift apart: first after update {pair.parameters_differ:,}, "
+        said = f"{drift_cause(pair)} drift apart: first after update {pair.parameters_differ:,}, "
         if pair.parameters_differ_much is None:
             said += f"at most by {number(pair.drift_largest)} of their norm"
         else:
@@ -135,7 +135,7 @@ def of_training(pair: Pair, first: Outcome, other: Outcome) -> str:
     return f"{said} ({pair.first} and {pair.other})."
 
 
-def cause(pair: Pair) -> str:
+def drift_cause(pair: ModePair) -> str:
     """Name what lets the parameters drift apart, as far as it was measured in the precision of the training."""
     found = pair.measured
     rounding = math.isfinite(found.worst) and not found.clamped_rows_outside
@@ -152,9 +152,10 @@ def bound(found: Agreement) -> str:
     return f"{its.relative:.0e}·‖g‖ + {its.absolute:.0e}"
 
 
-def throughout(found: Agreement) -> str:
-    """Write `at all 4,300 updates`, `at the one update`."""
-    return "at the one update" if found.updates == 1 else f"at all {counted(found.updates)}"
+def throughout(found: Agreement, pair: ModePair) -> str:
+    """Write `at all 4,300 updates`, `at the one update`; in float64 not all updates are looked at."""
+    some = " looked at" if found.updates < pair.measured.updates else ""
+    return f"at the one update{some}" if found.updates == 1 else f"at all {counted(found.updates)}{some}"
 
 
 def number(value: float) -> str:

@@ -1,6 +1,9 @@
 """Why the gradient is p − t: the lecture of task=explain, on one image, every number of it computed.
 
-In comes a configuration; out go a terminal's page, a handout and a figure. In reading order: `subject` trains a little
-and chooses the image, `numbers` computes all, `lecture` is the document, Markdown: its sections are `derivation`,
-`posted` (the mistake) and `answers` (to the question), in the forms of `writing`; `handout` renders it, and draws.
+In comes a configuration; out go a terminal's page, a handout and a figure. In reading order: `subject` trains a
+little, rounds the logits so that a student can type them, and chooses the image that shows most; `numbers` computes
+all: Jacobians, their products, differences, a batch, the log of zero; `lecture` is the document, Markdown: its
+sections are `derivation`, `posted` (the mistake, judged entry by entry), `batch` (of images) and `answers` (to the
+question, point by point), in the forms of `writing`: numbers with signs and decimals, plain ones, orders, factors,
+claims, code, names escaped for Markdown; `handout` renders it, in HTML or on a terminal, and draws.
 """

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from mnist_trainer.analysis.explanation.lecture import TITLE
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.writing import short_names, shown_classes
+from mnist_trainer.analysis.explanation.writing import VISIBLE, short_names, shown_classes
 
 WIDEST = 80
 PAGE = """\
@@ -43,7 +43,7 @@ th, td {{ border-bottom: 1px solid #ccc; padding: 0.15em 0.9em 0.15em 0; text-al
 """
 
 
-class Lines(CodeBlock):
+class CodeLines(CodeBlock):
     """A block of code as it stands, to be copied: nothing breaks its lines, or fills them up."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -51,7 +51,7 @@ class Lines(CodeBlock):
             yield Text(f"  {line}", style="" if self.lexer_name == "text" else "cyan", no_wrap=True, overflow="ignore")
 
 
-class Title(Heading):
+class LeftHeading(Heading):
     """A heading where the text begins."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -60,32 +60,32 @@ class Title(Heading):
         yield self.text
 
 
-class Page(Markdown):
+class TerminalPage(Markdown):
     """Markdown on a terminal."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
-        "fence": Lines,
-        "heading_open": Title,
+        "fence": CodeLines,
+        "heading_open": LeftHeading,
     }
 
 
 def print_markdown(console: Console, text: str) -> None:
     """Print Markdown, its lines without the blanks at their ends."""
     with console.capture() as page:
-        console.print(Page(text, hyperlinks=False), width=min(console.width, WIDEST), crop=False)
+        console.print(TerminalPage(text, hyperlinks=False), width=min(console.width, WIDEST), crop=False)
     for line in page.get().splitlines():
         console.file.write(re.sub(r"[ ]+((\x1b\[[0-9;]*m)*)$", r"\1", line) + "\n")
 
 
-def as_html(text: str) -> str:
+def handout_html(text: str) -> str:
     """Return a page that needs nothing else, of Markdown whose picture is a `picture_link`."""
     markdown = MarkdownIt("commonmark").enable("table")
-    markdown.add_render_rule("fence", fence)
+    markdown.add_render_rule("fence", fenced_html)
     return PAGE.format(title=TITLE, body=markdown.render(text))
 
 
-def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+def fenced_html(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """Write code, or a formula with its indices below and its exponents above the line."""
     text = escape(tokens[index].content.rstrip("\n"), quote=False)
     if not tokens[index].info.endswith("formula"):
@@ -99,13 +99,13 @@ def picture_link(path: Path) -> str:
     return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def draw(e: Explanation, path: Path) -> None:
+def draw_explanation(e: Explanation, path: Path) -> None:
     """Draw the figure to `path`; only what is drawn needs matplotlib."""
-    from mnist_trainer.figures.explanation import Numbers, explanation_picture
+    from mnist_trainer.figures.explanation import ExplanationNumbers, explanation_picture
 
     shown, names, subject = shown_classes(e), short_names(e), e.subject
     explanation_picture(
-        Numbers(
+        ExplanationNumbers(
             image=subject.image,
             title=f"{subject.data}, test image {subject.index}",
             names=[names[i] for i in shown],
@@ -121,6 +121,7 @@ def draw(e: Explanation, path: Path) -> None:
             p_minus_t=e.p_minus_t[shown],
             posted=e.posted[shown],
             diagonal=e.diagonal[shown],
+            visible=VISIBLE,
         ),
         path,
     )

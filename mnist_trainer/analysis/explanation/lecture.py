@@ -5,27 +5,29 @@ import io
 
 import numpy as np
 
-from mnist_trainer.analysis.explanation.answers import answers, batch
+from mnist_trainer.analysis.explanation.answers import answers_section
+from mnist_trainer.analysis.explanation.batch import batch_section
 from mnist_trainer.analysis.explanation.derivation import derivation
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.posted import posted_answer
 from mnist_trainer.analysis.explanation.subject import Subject
 from mnist_trainer.analysis.explanation.writing import (
     Sections,
-    code,
+    code_block,
     escaped,
     short_names,
     shown_classes,
-    wrapped,
+    wrapped_code,
 )
 
 TITLE = "Where is the derivative of softmax? Every number, on one image"
 INTRODUCTION = (
     "A student's homework joins softmax and cross-entropy in one node. Its backward is "
     "`gradient * (softmax - inputs[1]) / inputs[0].shape[0]`, in the notation of this lecture (p − t)/N. The student "
-    "asks: “Shouldn't it also take the derivative of softmax?” In short: it does, for p − t is the derivative of "
-    "cross-entropy times that of softmax, multiplied out. Here is the whole derivation, for one image first (N = 1). "
-    "What is called equal was measured, by the very nodes that train. The last section but one answers the question "
+    "asks: “Shouldn't it also take the derivative of softmax with respect to the input to softmax?” In short: it does, "
+    "for p − t is the derivative of cross-entropy times that of softmax, multiplied out. Here is the whole derivation, "
+    "for one image first (N = 1). What is called equal was computed in two ways or more, and compared: by the nodes "
+    "that this program trains with, by plain NumPy, or by one of each. The last section but one answers the question "
     "point by point."
 )
 MOST_PIXELS = 32
@@ -51,12 +53,12 @@ print("J.T @ dL/dp is p - t:", np.allclose(J.T @ g, p - t, 0, 1e-14))
 def lecture(e: Explanation, picture: str | None = None) -> str:
     """Return the whole lecture as Markdown; `picture` is the figure's address, if it is to be shown."""
     sections: Sections = {
-        "The image": image(e),
+        "The image": image_section(e),
         **derivation(e),
         "The posted answer, and its cousin": posted_answer(e),
-        f"Why the result is batch × {len(e.p)}": batch(e),
-        "The question, point by point": answers(e),
-        "Compute it yourself": yourself(e.subject),
+        f"Why the result is batch × {len(e.p)}": batch_section(e),
+        "The question, point by point": answers_section(e),
+        "Compute it yourself": program_section(e.subject),
     }
     parts = [f"# {TITLE}", INTRODUCTION]
     if picture is not None:
@@ -66,15 +68,15 @@ def lecture(e: Explanation, picture: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def image(e: Explanation) -> list[str]:
+def image_section(e: Explanation) -> list[str]:
     """Say which image it is, and how to read the tables."""
     subject, names, shown = e.subject, e.subject.class_names, shown_classes(e)
     winners = np.flatnonzero(subject.logits == subject.logits.max())
     taken = "agrees" if e.predicted == subject.label else f"takes it for {escaped(names[e.predicted])}"
     if len(winners) > 1:
         taken = f"gives {len(winners)} classes the same largest logit, and {taken}, for the first of them counts"
-    reading = "In the tables every class has a line, with the image's label and the network's answer marked. All is "
-    reading += "computed in float64."
+    reading = "In the tables every class has a line, with the image's label and the network's answer marked. From "
+    reading += "here on all is computed in float64, but for points 10 and 11 of the question, which are about float32."
     if len(shown) < len(names):
         reading += (
             f" There are {len(names)} classes: the tables show the {len(shown)} of the largest probability (the true "
@@ -85,13 +87,13 @@ def image(e: Explanation) -> list[str]:
     return [
         f"Image {subject.index} of the test set of {escaped(subject.data)}. Its label is "
         f"{escaped(names[subject.label])}; the network {taken}.",
-        code(half_blocks(subject.image), "text"),
+        code_block(image_in_half_blocks(subject.image), "text"),
         f"{subject.network} {subject.why}",
         reading,
     ]
 
 
-def half_blocks(image: np.ndarray) -> str:
+def image_in_half_blocks(image: np.ndarray) -> str:
     """Draw two rows of pixels in a line of text: what is brighter than half the brightest."""
     step = -(-max(image.shape) // MOST_PIXELS)
     pixels = image[::step, ::step]
@@ -103,10 +105,10 @@ def half_blocks(image: np.ndarray) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def yourself(subject: Subject) -> list[str]:
+def program_section(subject: Subject) -> list[str]:
     """Return a program for a student to run, and what it prints."""
     text = PROGRAM.format(
-        logits=wrapped(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
+        logits=wrapped_code(f"z = np.array([{', '.join(f'{z:g}' for z in subject.logits)}])", "    "),
         classes=len(subject.logits),
         label=subject.label,
         name=" ".join(subject.class_names[subject.label].split()),
@@ -115,7 +117,7 @@ def yourself(subject: Subject) -> list[str]:
         exec(text, {})
     return [
         "This is all of it in NumPy, on the same logits:",
-        code(text),
+        code_block(text),
         "It prints:",
-        code(printed.getvalue(), "text"),
+        code_block(printed.getvalue(), "text"),
     ]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mnist_trainer.analysis.explanation.subject import Floats, Subject
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy, softmax
-from mnist_trainer.analysis.studies.saturation_curves import OnRows, Textbook
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax
+from mnist_trainer.analysis.studies.saturation_curves import OneHotMode, Textbook
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
@@ -23,7 +23,7 @@ UNDERFLOW = 104.0  # e^-104 is 0 in float32
 
 
 @dataclass(frozen=True)
-class AtProbability:
+class GradientAtProbability:
     """dL/dz at the true class, with its logit moved so that it has the probability `p_true`."""
 
     p_true: float
@@ -32,7 +32,7 @@ class AtProbability:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ExplainedBatch:
     """The same for N images at once, whose mean loss has the factor 1/N."""
 
     images: int
@@ -78,9 +78,9 @@ class Explanation:
     numeric: Floats  # central differences of the loss, which know no calculus
     posted: Floats  # (p − t) ⊙ p(1 − p): the mistake posted_answer
     diagonal: Floats  # −t/p ⊙ p(1 − p): the mistake diagonal
-    saturation: Sequence[AtProbability]
+    saturation: Sequence[GradientAtProbability]
     log_zero: LogZero
-    batch: Batch
+    batch: ExplainedBatch
 
     @property
     def predicted(self) -> int:
@@ -103,7 +103,7 @@ class Explanation:
             "posted_answer": self.posted,
             "diagonal": self.diagonal,
         }
-        return {name: largest(values, self.p_minus_t) for name, values in found.items()}
+        return {name: largest_error(values, self.p_minus_t) for name, values in found.items()}
 
 
 def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArray[np.intp]) -> Explanation:
@@ -111,7 +111,7 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
     z, label = subject.logits[np.newaxis].astype(np.float64), np.array([subject.label])
     classes = z.shape[1]
     separate, fused, posted, diagonal = (
-        mode(name, classes, 1) for name in ("separate", "fused", "posted_answer", "diagonal")
+        mode_to_explain(name, classes, 1) for name in ("separate", "fused", "posted_answer", "diagonal")
     )
     loss = separate.forward(z, label)
     p = separate.tail.forward(z, training=True)[0].copy()
@@ -131,53 +131,53 @@ def explain_gradient(subject: Subject, batch_logits: Floats, batch_labels: NDArr
         dt=separate.targets_gradient()[0].copy(),
         unshifted=unshifted,
         jacobian=jacobian,
-        numeric_jacobian=central_differences(softmax, near),
+        numeric_jacobian=jacobian_by_differences(reference_softmax, near),
         product=jacobian.T @ dp,
-        shortcut=gradient(separate, z, label)[0],
+        shortcut=logits_gradient(separate, z, label)[0],
         p_minus_t=p - targets,
-        fused=gradient(fused, z, label)[0],
-        numeric=central_differences(lambda one: cross_entropy(one[np.newaxis], label).losses, near),
-        posted=gradient(posted, z, label)[0],
-        diagonal=gradient(diagonal, z, label)[0],
-        saturation=[saturate(z, subject.label, p_true) for p_true in SATURATED],
+        fused=logits_gradient(fused, z, label)[0],
+        numeric=jacobian_by_differences(lambda one: reference_cross_entropy(one[np.newaxis], label).losses, near),
+        posted=logits_gradient(posted, z, label)[0],
+        diagonal=logits_gradient(diagonal, z, label)[0],
+        saturation=[saturate_true_class(z, subject.label, p_true) for p_true in SATURATED],
         log_zero=log_of_zero(z[0], subject.label),
         batch=explain_batch(batch_logits.astype(np.float64), batch_labels),
     )
 
 
-def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> Batch:
+def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> ExplainedBatch:
     """Build N Jacobians and contract each with its own row of dL/dp; compare with the layer, which builds none."""
     n, classes = logits.shape
-    separate, fused, question = (mode(name, classes, n) for name in ("separate", "fused", "posted_question"))
-    right = gradient(separate, logits, labels)
+    separate, fused, question = (mode_to_explain(name, classes, n) for name in ("separate", "fused", "posted_question"))
+    right = logits_gradient(separate, logits, labels)
     p = separate.tail.forward(logits, training=True).copy()
     upstream = -np.eye(classes)[labels] / (n * p)
     jacobians = p[:, :, np.newaxis] * (np.eye(classes) - p[:, np.newaxis, :])
     contracted = np.einsum("nij,ni->nj", jacobians, upstream)
     question_error, question_difference = None, None
     try:
-        question_difference = largest(gradient(question, logits, labels), right)
+        question_difference = largest_error(logits_gradient(question, logits, labels), right)
     except MistakeError as error:
         question_error = str(error)
-    return Batch(
+    return ExplainedBatch(
         images=n,
         classes=classes,
-        difference=largest(contracted, right),
-        fused_difference=largest(gradient(fused, logits, labels), right),
+        difference=largest_error(contracted, right),
+        fused_difference=largest_error(logits_gradient(fused, logits, labels), right),
         question_error=question_error,
         question_difference=question_difference,
     )
 
 
-def saturate(z: Floats, label: int, p_true: float) -> AtProbability:
+def saturate_true_class(z: Floats, label: int, p_true: float) -> GradientAtProbability:
     """Move the true class's logit (of z, (1, C)) so that p_true is what it is told to be."""
     moved = z.copy()
     moved[0, label] = -np.inf
     moved -= moved.max()
     moved[0, label] = np.log(np.exp(moved).sum()) + np.log(p_true / (1 - p_true))
-    modes = (mode(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
-    right, posted = (float(gradient(one, moved, np.array([label]))[0, label]) for one in modes)
-    return AtProbability(p_true, right, posted)
+    modes = (mode_to_explain(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
+    right, posted = (float(logits_gradient(one, moved, np.array([label]))[0, label]) for one in modes)
+    return GradientAtProbability(p_true, right, posted)
 
 
 @np.errstate(all="ignore")
@@ -189,40 +189,40 @@ def log_of_zero(z: Floats, label: int) -> LogZero:
     right = wrong.copy()
     right[wrong.argmax()], right[label], wrong[label] = -UNDERFLOW, 0, -UNDERFLOW
     labels, rows = np.array([label]), wrong.astype(np.float32)[np.newaxis]
-    homework = OnRows(LossConfig("homework"), len(z), 1, np.float32)
-    ways: dict[str, Mode | Textbook] = {
-        "fused": mode("fused", len(z), 1, np.float32),
-        "separate": mode("separate", len(z), 1, np.float32),
+    homework = OneHotMode(LossConfig("homework"), len(z), 1, np.float32)
+    ways: dict[str, LossMode | Textbook] = {
+        "fused": mode_to_explain("fused", len(z), 1, np.float32),
+        "separate": mode_to_explain("separate", len(z), 1, np.float32),
         "homework": homework,
         "textbook": Textbook(),
     }
     return LogZero(
-        truth=float(cross_entropy(wrong[np.newaxis], labels).losses[0]),
+        truth=float(reference_cross_entropy(wrong[np.newaxis], labels).losses[0]),
         losses={name: way.forward(rows.copy(), labels) for name, way in ways.items()},
         gradients={name: float(way.backward()[0, label]) for name, way in ways.items()},
         homework_right=homework.forward(right.astype(np.float32)[np.newaxis], labels),
     )
 
 
-def mode(name: str, classes: int, max_batch: int, dtype: DTypeLike = np.float64) -> Mode:
+def mode_to_explain(name: str, classes: int, max_batch: int, dtype: DTypeLike = np.float64) -> LossMode:
     """Make a loss mode, without label smoothing."""
     smooth = name in ("fused", "separate")
     config = SoftmaxCrossEntropyConfig(name=name, label_smoothing=0.0) if smooth else LossConfig(name=name)
-    return Mode(config, classes, max_batch, dtype)
+    return LossMode(config, classes, max_batch, dtype)
 
 
-def gradient(mode: Mode, logits: Floats, labels: NDArray[np.intp]) -> Floats:
+def logits_gradient(mode: LossMode, logits: Floats, labels: NDArray[np.intp]) -> Floats:
     """Return a mode's dL/dz (N, C)."""
     mode.forward(logits, labels)
     return np.array(mode.backward(), np.float64)
 
 
-def largest(one: Floats, other: Floats) -> float:
+def largest_error(one: Floats, other: Floats) -> float:
     """Return the largest difference between two arrays' entries."""
     return float(np.abs(one - other).max())
 
 
-def central_differences(function: Callable[[Array], Array], z: Floats) -> Floats:
+def jacobian_by_differences(function: Callable[[Array], Array], z: Floats) -> Floats:
     """Return d function_i / d z_j by moving one entry of z at a time; (C,) if the function has a single output."""
     columns = []
     for step in DIFFERENCE_STEP * np.eye(len(z)):

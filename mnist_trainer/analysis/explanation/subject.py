@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.training.trainer import Trainer
-from mnist_trainer.words import counted
+from mnist_trainer.words import batches_of, counted
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Subject:
     why: str  # this image
 
 
-def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, NDArray[np.intp]]:
+def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, NDArray[np.intp]]:
     """Train, choose the image; return it, and the logits (N, C) and labels (N,) of a batch that begins with it.
 
     Where the updates aren't told, a network that shows nothing is trained on. Raises `ConfigError` if it won't serve.
@@ -59,10 +59,10 @@ def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, N
     updates = FIRST_UPDATES if settings.updates is None else settings.updates
     while True:
         log.info(f"training {config.model.name} for {updates:,} updates on {dataset.name} ...")
-        train_for(trainer, updates)
-        logits = rounded(np.concatenate([trainer.model.forward(x, training=False).astype(np.float64) for x, _ in test]))
-        index = most_instructive(logits[:LOOKED_AT], labels[:LOOKED_AT])
-        problem = nothing_shown(logits, labels, index)
+        train_a_little(trainer, updates)
+        logits = typeable(np.concatenate([trainer.model.forward(x, training=False).astype(float) for x, _ in test]))
+        index = most_instructive_image(logits[:LOOKED_AT], labels[:LOOKED_AT])
+        problem = why_no_lesson(logits, labels, index)
         if settings.updates is not None or problem is None:
             break
         if updates >= MOST_UPDATES:
@@ -71,13 +71,11 @@ def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, N
                 f"task.updates={FIRST_UPDATES} explains it all the same"
             )
         updates = min(4 * updates, MOST_UPDATES)
-    why = (
-        f"Of the first {min(LOOKED_AT, count):,} test images it was chosen, for {seen(logits[index], labels[index])}. "
-    )
-    why += "`task.image` takes another."
+    why = f"Of the {'' if count <= LOOKED_AT else 'first '}{min(LOOKED_AT, count):,} test images it was chosen, for "
+    why += f"{seen_probabilities(logits[index], labels[index])}. `task.image` takes another."
     if settings.image is not None:
         index, why = settings.image, "It was asked for with `task.image`."
-    rows = (index + np.arange(min(config.batch_size, count, most_images(dataset.classes)))) % count
+    rows = (index + np.arange(min(config.batch_size, count, most_jacobians(dataset.classes)))) % count
     subject = Subject(
         logits=logits[index],
         label=int(labels[index]),
@@ -85,13 +83,15 @@ def observe(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, N
         image=dataset.test_images[index].mean(axis=-1).astype(np.uint8),
         index=index,
         data=dataset.name,
-        network=describe(config, updates, float((logits.argmax(axis=1) == labels).mean())),
+        network=describe_network(
+            config, updates, trainer.train.samples, float((logits.argmax(axis=1) == labels).mean())
+        ),
         why=why,
     )
     return subject, logits[rows], labels[rows]
 
 
-def rounded(logits: Floats) -> Floats:
+def typeable(logits: Floats) -> Floats:
     """Return logits with so many decimals, large ones with so many digits, that one can type them."""
     if not np.isfinite(logits).all():
         raise DivergedError("the network's logits are not finite: nothing can be explained on them")
@@ -102,33 +102,33 @@ def rounded(logits: Floats) -> Floats:
     return shown
 
 
-def seen(z: Floats, label: int) -> str:
+def seen_probabilities(z: Floats, label: int) -> str:
     """Say what there is to be seen of an image's probabilities."""
-    p = softmax(z)
+    p = reference_softmax(z)
     return (
         f"its true class has p = {p[label]:.2f}, the largest other one {np.delete(p, label).max():.2f}, and "
         f"{int((p >= SEEN).sum())} of {len(p)} classes have {SEEN} or more"
     )
 
 
-def nothing_shown(logits: Floats, labels: NDArray[np.intp], best: int) -> str | None:
+def why_no_lesson(logits: Floats, labels: NDArray[np.intp], best: int) -> str | None:
     """Say why a network won't serve, if it won't: what it says of all images (M, C), and of the best one."""
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     share = float(np.bincount(labels).max() / len(labels))
-    p, label = softmax(logits[best]), int(labels[best])
+    p, label = reference_softmax(logits[best]), int(labels[best])
     if accuracy < share + LEARNED * (1 - share):
         return (
             f"the network gets {accuracy:.1%} of the test images right; always to say the most frequent class gets "
             f"{share:.1%}"
         )
     if np.ptp(p) < ALIKE:
-        return f"the network finds all classes alike: of the best image, {seen(logits[best], label)}"
+        return f"the network finds all classes alike: of the best image, {seen_probabilities(logits[best], label)}"
     if not 0.1 <= p[label] <= 0.9:
-        return f"the network is too sure, right or wrong: of the best image, {seen(logits[best], label)}"
+        return f"the network is too sure, right or wrong: of the best image, {seen_probabilities(logits[best], label)}"
     return None
 
 
-def train_for(trainer: Trainer, updates: int) -> None:
+def train_a_little(trainer: Trainer, updates: int) -> None:
     """Do so many updates of the configured run; a run that is shorter is made longer."""
     per_epoch = len(trainer.train)
     trainer.schedule.build(max(trainer.epochs * per_epoch, updates), per_epoch)
@@ -140,14 +140,14 @@ def train_for(trainer: Trainer, updates: int) -> None:
     trainer.check_finite("the parameters' norm", trainer.parameters_norm())
 
 
-def most_images(classes: int) -> int:
+def most_jacobians(classes: int) -> int:
     """Return how many images' Jacobians fit the memory that an explanation may take."""
     return max(1, MOST_JACOBIAN_BYTES // (8 * classes * classes))
 
 
-def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
+def most_instructive_image(logits: Floats, labels: NDArray[np.intp]) -> int:
     """Choose the row (N, C) whose numbers show most: p(true) near 0.35, a rival's near 0.45, few that round to 0."""
-    p = softmax(logits)
+    p = reference_softmax(logits)
     rows = np.arange(len(labels))
     p_true = p[rows, labels]
     others = p.copy()
@@ -156,11 +156,12 @@ def most_instructive(logits: Floats, labels: NDArray[np.intp]) -> int:
     return int(np.argmin(np.abs(p_true - 0.35) + np.abs(others.max(axis=1) - 0.45) - 0.5 * visible))
 
 
-def describe(config: Config, updates: int, accuracy: float) -> str:
-    """Say which network speaks."""
+def describe_network(config: Config, updates: int, samples: int, accuracy: float) -> str:
+    """Say which network speaks, trained on so many samples."""
     text = f"The network is `model={config.model.name}` "
     if updates:
-        text += f"after {counted(updates)} with batches of {config.batch_size}"
+        text += f"after {counted(updates)} with "
+        text += batches_of(config.batch_size, min(samples, updates * config.batch_size))
     else:
         text += "before any training"
     text += f"; it gets {accuracy:.1%} of the test images right."

@@ -1,7 +1,7 @@
 """What the lecture's sections are written with: numbers for people, and the few forms of a line, in Markdown."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,9 @@ ROUNDING = 8 * float(np.finfo(np.float64).eps)
 BY_DIFFERENCES = 1e-8  # what central differences of step 1e-5 are good for in float64
 MOST_CLASSES = 10  # that are shown
 WIDTH = 76  # of what can't be wrapped: 80 columns, with a margin
+MOST_CHARACTERS = 12  # of a number
 VISIBLE = 5e-5  # what doesn't round to 0 with four decimals
+SEEN_FROM = f"{VISIBLE:.5f}"
 
 Sections = dict[str, list[str]]
 """A title, and its paragraphs; a paragraph may have several lines, as a table or code has."""
@@ -35,9 +37,44 @@ def plain(value: float) -> str:
     return number(value, signed=False)
 
 
-def order(difference: float) -> str:
+def order_of_magnitude(difference: float) -> str:
     """Write the order of a difference: 6e-17; 0 as 0."""
     return f"{difference:.0e}" if difference else "0"
+
+
+def to_within(difference: float, where: str = "") -> str:
+    """Say how nearly something holds; `where` comes first."""
+    return f"{where}to within {order_of_magnitude(difference)}" if difference else f"{where}to the last bit"
+
+
+def factors_of(result: str, compute: Callable[..., str], *values: float) -> list[str]:
+    """Write values with as few digits, four decimals at least, as a calculator needs to get a result as it is written.
+
+    `compute` writes what it makes of the values; no text is longer than twelve characters.
+    """
+    texts = shortest = [number(value) for value in values]
+    for digits in range(5, 12):
+        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(read_number, texts)) == result:
+            break
+        texts = [f"{value:+.{digits}g}".replace("-", "−", int(value < 0)) for value in values]
+    return texts if max(map(len, texts)) <= MOST_CHARACTERS else shortest
+
+
+def product_by_hand(e: Explanation, j: int) -> str:
+    """Write dL/dz_j as the product of dL/dp and an entry of J, at the true class y: dL/dp_y · J_yj."""
+    result, y = number(e.product[j]), e.subject.label
+    one, other = factors_of(result, lambda a, b: number(a * b), float(e.dp[y]), float(e.jacobian[y, j]))
+    return f"({one}) · ({other}) ≈ {result}"
+
+
+def probability_by_hand(e: Explanation, result: str, compute: Callable[[float], str]) -> str:
+    """Write p of the true class, so that a calculator gets a result from it."""
+    return factors_of(result, compute, float(e.p[e.subject.label]))[0].removeprefix("+")
+
+
+def read_number(text: str) -> float:
+    """Return the number that a reader sees."""
+    return float(text.replace("−", "-"))
 
 
 def times(factor: float) -> str:
@@ -47,7 +84,7 @@ def times(factor: float) -> str:
     return f"{factor:,.1f}" if factor < 10 else f"{factor:,.0f}"
 
 
-def amount(size: int) -> str:
+def memory_size(size: int) -> str:
     """Write a number of bytes: 10,240 bytes; 1.3 MB; 13.0 GB."""
     for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
         if size >= scale:
@@ -57,7 +94,7 @@ def amount(size: int) -> str:
 
 def equality(difference: float, bound: float, text: str) -> str:
     """Say whether two things are equal up to a bound, and their largest difference."""
-    return claim(difference <= bound, f"{text} (largest difference {order(difference)})")
+    return claim(difference <= bound, f"{text} (largest difference {order_of_magnitude(difference)})")
 
 
 def claim(holds: bool, text: str, word: str = "") -> str:
@@ -65,17 +102,17 @@ def claim(holds: bool, text: str, word: str = "") -> str:
     return f"{'✓' if holds else '✗'} **{word or ('equal' if holds else 'NOT equal')}:** {text}"
 
 
-def formula(*lines: str) -> str:
+def formula_block(*lines: str) -> str:
     """Set lines of mathematics apart."""
     return "\n".join(["```text formula", *lines, "```"])
 
 
-def code(text: str, language: str = "python") -> str:
+def code_block(text: str, language: str = "python") -> str:
     """Set a program's lines, or what it prints, apart."""
     return "\n".join([f"```{language}", *text.rstrip("\n").splitlines(), "```"])
 
 
-def wrapped(text: str, indent: str) -> str:
+def wrapped_code(text: str, indent: str) -> str:
     """Break a line of mathematics or code at its blanks, where it is too long for a terminal."""
     return "\n".join(textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False))
 

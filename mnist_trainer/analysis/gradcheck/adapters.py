@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.analysis.gradcheck.examiner import attempt
-from mnist_trainer.analysis.gradcheck.foreign import Graph, Pair
+from mnist_trainer.analysis.gradcheck.examiner import attempt_call
+from mnist_trainer.analysis.gradcheck.foreign import ForeignGraph, ForeignPair
 from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS, Targets
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
@@ -23,7 +23,7 @@ from mnist_trainer.slips import described
 class ForeignLayer(Layer):
     """y = f(x, ...), whose other arrays are parameters that begin as the examples are."""
 
-    function: Pair | Graph
+    function: ForeignPair | ForeignGraph
     examples: Sequence[Array]
     names: Sequence[str]
 
@@ -65,7 +65,7 @@ class ForeignLayer(Layer):
 class ForeignLoss(Loss):
     """L = f(predictions, targets), of targets as the example has them: class indices, or rows."""
 
-    function: Pair | Graph
+    function: ForeignPair | ForeignGraph
     indices: bool
 
     @property
@@ -98,7 +98,7 @@ class ForeignLossOfBoth(ForeignLoss):
         return gradient
 
 
-def is_loss(arrays: Sequence[Array]) -> bool:
+def looks_like_loss(arrays: Sequence[Array]) -> bool:
     """Tell from its arrays whether a function is a loss: predictions (N, C), and class indices (N,) or rows (N, C)."""
     if len(arrays) != 2 or arrays[0].ndim != 2:
         return False
@@ -107,7 +107,7 @@ def is_loss(arrays: Sequence[Array]) -> bool:
     return indices or (targets.shape == predictions.shape and bool(((targets >= 0) & (targets <= 1)).all()))
 
 
-def as_loss(function: Pair | Graph, arrays: Sequence[Array]) -> ForeignLoss:
+def as_loss(function: ForeignPair | ForeignGraph, arrays: Sequence[Array]) -> ForeignLoss:
     """Make a loss; its predictions are probabilities where the example's all lie between 0 and 1."""
     predictions, targets = arrays
     indices = targets.ndim == 1
@@ -126,9 +126,9 @@ def as_loss(function: Pair | Graph, arrays: Sequence[Array]) -> ForeignLoss:
     return made
 
 
-def why_no_layer(function: Pair | Graph, arrays: Sequence[Array]) -> str | None:
+def why_no_layer(function: ForeignPair | ForeignGraph, arrays: Sequence[Array]) -> str | None:
     """Say why a function can't be checked as a layer: it can't run, or returns no rows; None if it can."""
-    returned = attempt(lambda: [function.forward(*arrays)])
+    returned = attempt_call(lambda: [function.forward(*arrays)])
     if isinstance(returned, str):
         return f"can't run: {returned}"
     (y,) = returned
@@ -140,7 +140,7 @@ def why_no_layer(function: Pair | Graph, arrays: Sequence[Array]) -> str | None:
     )
 
 
-def as_layer(function: Pair | Graph, arrays: Sequence[Array]) -> ForeignLayer:
+def as_layer(function: ForeignPair | ForeignGraph, arrays: Sequence[Array]) -> ForeignLayer:
     """Make a layer."""
     enough = len(function.names) >= len(arrays)
     names = function.names if enough else [f"input {index}" for index in range(len(arrays))]

@@ -7,7 +7,7 @@ import numpy as np
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, attempt, coarseness
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, Examiner, attempt_call, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings
 from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
@@ -15,12 +15,12 @@ from mnist_trainer.analysis.gradcheck.layers import (
     check_layer,
     images,
     name_of,
-    nested,
-    scatter,
+    nested_layers,
+    scatter_parameters,
 )
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import explain_chain
 from mnist_trainer.analysis.gradcheck.loss_examiner import size_of
-from mnist_trainer.analysis.gradcheck.losses import MOST, check_loss, sizes
+from mnist_trainer.analysis.gradcheck.losses import MOST, batch_sizes_to_check, check_loss
 from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
@@ -39,9 +39,9 @@ def check_configuration(
 
     What there is no time for within so many `seconds` is told in the findings, as not checked.
     """
-    settings = Settings(samples, config.seed, Budget(seconds))
+    settings = CheckSettings(samples, config.seed, Budget(seconds))
     classes, n = model.out_shape[0], config.batch_size
-    batches = sizes(classes, n)
+    batches = batch_sizes_to_check(classes, n)
     tail = registry.tail_layers(config.loss.name)
     found = check_layers(tail, (classes,), "tail", settings, n, batches=[classes, min(n, MOST)])
     tail_exact = bool(tail) and not found.faults
@@ -65,14 +65,14 @@ def check_layers(
     layers: Sequence[Layer],
     in_shape: Shape,
     path: str,
-    settings: Settings,
+    settings: CheckSettings,
     batch_size: int,
     *,
     batches: Sequence[int] = (BATCH,),
 ) -> Findings:
     """Check each layer alone, those inside others too; layers alike in kind, parameters and input are one row."""
     alike: dict[tuple[str, Shape], list[tuple[str, Layer]]] = {}
-    for name, layer, shape in nested(layers, in_shape):
+    for name, layer, shape in nested_layers(layers, in_shape):
         alike.setdefault((repr(layer), shape), []).append((name, layer))
     found = Findings()
     for (_, shape), those in alike.items():
@@ -84,13 +84,13 @@ def check_layers(
     return found
 
 
-def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settings: Settings) -> Findings:
+def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settings: CheckSettings) -> Findings:
     """Check the loss of the whole model in all its parameters and in its input, in training; in its targets, if it can.
 
     Pixels get a little noise: where they are blank, gradients are 0, maxima tie, and nothing is told.
     """
     rng = settings.stream()
-    scatter(model.parameters, rng)
+    scatter_parameters(model.parameters, rng)
     node = f"whole, {images(len(labels))}"
     examiner = Examiner(node, settings, model.stack, loss, note="masks held fixed")
     found, held, parameters = examiner.found, examiner.held, model.parameters
@@ -125,7 +125,7 @@ def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settin
         examiner.derivative(f"dL/d{name}", value, array, analytic, size_of(first), coarse=coarse)
     if type(loss).targets_gradient is not Loss.targets_gradient:
         targets = np.eye(model.out_shape[0])[labels]
-        told = attempt(lambda: (value(targets), np.array(loss.targets_gradient(), np.float64)))
+        told = attempt_call(lambda: (value(targets), np.array(loss.targets_gradient(), np.float64)))
         if not isinstance(told, str):  # else it takes class indices only, as the loss's own rows say
             first, analytic = told
             examiner.derivative("dL/d targets", lambda: value(targets), targets, analytic, size_of(first))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.kernels.arrays import Array
 
 NEAR = 1e-6
@@ -32,14 +32,14 @@ def explain_layer(case: LayerCase) -> str:
     """Say what a layer's wrong derivative is."""
     found = case.measured.analytic
     of_x = case.name == "x"
-    if of_x and is_softmax(case.x, case.y):
+    if of_x and looks_like_softmax(case.x, case.y):
         for candidate, words in wrong_softmaxes(case.y, case.dy):
-            if near(found, candidate):
+            if near_enough(found, candidate):
                 return f"{case.node}: the backward of softmax {words}; {SOFTMAX_RIGHT}"
     what = f"{case.node}: backward's dL/d{'x' if of_x else ' ' + case.name}"
-    if of_x and case.dy.shape == case.x.shape and near(found, case.dy):
+    if of_x and case.dy.shape == case.x.shape and near_enough(found, case.dy):
         return f"{what} is dL/dy, passed through unchanged: the layer's own derivative is missing"
-    return f"{what} {in_general(case.measured, len(case.x), 'layer')}"
+    return f"{what} {explain_in_general(case.measured, len(case.x), 'layer')}"
 
 
 def wrong_softmaxes(p: Array, dp: Array) -> Iterator[tuple[Array, str]]:
@@ -67,7 +67,7 @@ def wrong_softmaxes(p: Array, dp: Array) -> Iterator[tuple[Array, str]]:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def in_general(measured: Measured, n: int, kind: str) -> str:
+def explain_in_general(measured: Measured, n: int, kind: str) -> str:
     """Say how a wrong gradient is related to the measured one, whatever the function is."""
     found, numeric = measured.analytic.reshape(-1)[measured.indices], measured.numeric
     if not np.isfinite(found).all():
@@ -76,22 +76,22 @@ def in_general(measured: Measured, n: int, kind: str) -> str:
         return f"is 0 everywhere, where differences find {numeric[np.abs(numeric).argmax()]:.3g}"
     square = float(numeric @ numeric)
     factor = float(found @ numeric) / square if square else 0.0
-    if square and near(found, factor * numeric):
-        return scaled(factor, n, kind)
+    if square and near_enough(found, factor * numeric):
+        return explain_factor(factor, n, kind)
     shape = measured.analytic.shape
     if len(shape) == 2 and shape[0] == shape[1]:
         transposed = np.ascontiguousarray(measured.analytic.T).reshape(-1)[measured.indices]
-        if near(transposed, numeric):
+        if near_enough(transposed, numeric):
             return "is the transpose of the derivative"
     zero = (found == 0) & (np.abs(numeric) > NEAR * np.abs(numeric).max(initial=0))
-    if zero.any() and near(found[~zero], numeric[~zero]):
+    if zero.any() and near_enough(found[~zero], numeric[~zero]):
         return f"is 0 in places where it should not be ({zero.sum()} of {zero.size} entries looked at), else right"
     entry, claimed, by_differences = measured.worst
     place = "along a random direction" if entry is None else f"at entry {entry}"
     return f"is not the derivative: {place} it says {claimed:.4g}, and differences say {by_differences:.4g}"
 
 
-def scaled(factor: float, n: int, kind: str) -> str:
+def explain_factor(factor: float, n: int, kind: str) -> str:
     """Say what a gradient that is right but for a factor may have been meant as."""
     if abs(factor + 1) < NEAR:
         return "has the wrong sign"
@@ -104,17 +104,17 @@ def scaled(factor: float, n: int, kind: str) -> str:
     return f"is {factor:.5g} times the derivative"
 
 
-def is_softmax(x: Array, y: Array) -> bool:
+def looks_like_softmax(x: Array, y: Array) -> bool:
     """Tell whether y is softmax(x), in numbers."""
-    return x.ndim == 2 and x.shape == y.shape and near(y, softmax(x))
+    return x.ndim == 2 and x.shape == y.shape and near_enough(y, reference_softmax(x))
 
 
 def agrees(measured: Measured, candidate: Array) -> bool:
     """Tell whether differences found what `candidate` says."""
-    return near(measured.numeric, candidate.reshape(-1)[measured.indices])
+    return near_enough(measured.numeric, candidate.reshape(-1)[measured.indices])
 
 
-def near(one: Array, other: Array) -> bool:
+def near_enough(one: Array, other: Array) -> bool:
     """Tell whether two arrays are the same but for what differences and rounding leave."""
     norm = float(np.linalg.norm(other))
     return one.shape == other.shape and norm > 0 and float(np.linalg.norm(one - other)) <= NEAR * norm

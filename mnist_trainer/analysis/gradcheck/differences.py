@@ -41,7 +41,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Slope:
+class MeasuredSlope:
     """The slope of a line by differences, and how far from it the claimed one is (agreement: at most `RELATIVE`)."""
 
     numeric: float
@@ -83,27 +83,27 @@ def measure(
     larger, and slopes agree within 1e-3.
     """
     start, base = x.copy(), value()
-    flat = choose(analytic, samples, rng)
+    flat = choose_entries(analytic, samples, rng)
     norm = float(np.linalg.norm(analytic))
     directions = 1 if x.size == 1 else directions
     step = STEP * coarse ** (1 / 3)
     step_of_direction = step / x.size**0.25  # all entries move at once: less of each, so that fewer kinks are crossed
     entries = [tuple(int(i) for i in np.unravel_index(index, x.shape)) for index in flat]
-    lines: list[tuple[Slope, Entry | None, float]] = []
+    lines: list[tuple[MeasuredSlope, Entry | None, float]] = []
     try:
         for entry in (*[None] * directions, *entries):
             if budget.spent:
                 break
-            direction = rng.standard_normal(x.shape) if entry is None else unit(x.shape, entry)
+            direction = rng.standard_normal(x.shape) if entry is None else unit_direction(x.shape, entry)
             claimed = float(np.vdot(analytic, direction))
             size, h = (norm, step_of_direction) if entry is None else (None, step)
-            slope = compare(along(value, x, start, direction), base, claimed, size, scale, h, coarse)
+            slope = compare_slope(along_direction(value, x, start, direction), base, claimed, size, scale, h, coarse)
             x[...] = start
             lines.append((slope, entry, claimed))
     finally:
         x[...] = start
     compared = [line for line in lines if not line[0].kink]
-    slope, entry, claimed = max(compared, key=lambda line: line[0].error, default=(Slope(0.0, 0.0), (), 0.0))
+    slope, entry, claimed = max(compared, key=lambda line: line[0].error, default=(MeasuredSlope(0.0, 0.0), (), 0.0))
     of_entries = zip(flat, [slope for slope, entry, _ in lines if entry is not None], strict=False)
     numeric = {index: slope.numeric for index, slope in of_entries if not slope.kink}
     return Measured(
@@ -115,11 +115,11 @@ def measure(
         lines=len(compared),
         kinks=len(lines) - len(compared),
         asked=directions + len(entries),
-        too_small=norm > 0 and rounding(scale, step_of_direction, coarse) > TOO_SMALL * norm,
+        too_small=norm > 0 and slope_rounding(scale, step_of_direction, coarse) > TOO_SMALL * norm,
     )
 
 
-def along(value: Callable[[], float], x: Array, start: Array, direction: Array) -> Callable[[float], float]:
+def along_direction(value: Callable[[], float], x: Array, start: Array, direction: Array) -> Callable[[float], float]:
     """Return `value` as a function of how far x lies from the start in a direction."""
 
     def at(s: float) -> float:
@@ -130,14 +130,14 @@ def along(value: Callable[[], float], x: Array, start: Array, direction: Array) 
     return at
 
 
-def unit(shape: Shape, entry: Entry) -> Array:
+def unit_direction(shape: Shape, entry: Entry) -> Array:
     """Return the direction of a single entry."""
     direction = np.zeros(shape)
     direction[entry] = 1
     return direction
 
 
-def compare(
+def compare_slope(
     at: Callable[[float], float],
     base: float,
     claimed: float,
@@ -145,7 +145,7 @@ def compare(
     scale: float,
     step: float,
     coarse: float = 1.0,
-) -> Slope:
+) -> MeasuredSlope:
     """Compare a claimed slope with that of `at` at 0, where it is `base`; `norm` (or the slope's own) is its size.
 
     Where they disagree, smaller steps tell a kink nearby (the differences depend on the step) from a mistake (they
@@ -154,35 +154,35 @@ def compare(
     kinks, whose one-sided slopes cancel.
     """
     last: tuple[float, float] | None = None
-    slope = Slope(math.nan, math.inf)
+    slope = MeasuredSlope(math.nan, math.inf)
     for h in (step * factor for factor in SHRINKING):
         above, below = at(h), at(-h)
         numeric, gap = (above - below) / (2 * h), (above - 2 * base + below) / h
         if not math.isfinite(numeric):
-            return Slope(numeric, math.inf)
+            return MeasuredSlope(numeric, math.inf)
         size = max(abs(claimed), abs(numeric)) if norm is None else norm
         scale = max(scale, abs(above), abs(below), TINY)
-        allowed = RELATIVE * (LAX if coarse > 1 else 1) * size + rounding(scale, h, coarse)
-        slope = Slope(numeric, RELATIVE * abs(numeric - claimed) / allowed)
+        allowed = RELATIVE * (LAX if coarse > 1 else 1) * size + slope_rounding(scale, h, coarse)
+        slope = MeasuredSlope(numeric, RELATIVE * abs(numeric - claimed) / allowed)
         if slope.error <= RELATIVE:
             return slope
         excused = norm is not None or abs(claimed - numeric) <= abs(gap) / 2 + allowed
         if last is not None:
             at_a_kink = abs(gap) > 0.5 * abs(last[1]) and abs(gap) > 4 * allowed
             if at_a_kink and excused:
-                return Slope(numeric, slope.error, kink=True)
+                return MeasuredSlope(numeric, slope.error, kink=True)
             if abs(numeric - last[0]) <= ROUNDING * coarse * scale / h:
                 break
         last = numeric, gap
     return slope
 
 
-def rounding(scale: float, step: float, coarse: float = 1.0) -> float:
+def slope_rounding(scale: float, step: float, coarse: float = 1.0) -> float:
     """Tell what rounding can do to a difference quotient."""
     return max(ABSOLUTE, ROUNDING * coarse / step) * scale
 
 
-def choose(gradient: Array, samples: int, rng: np.random.Generator) -> Indices:
+def choose_entries(gradient: Array, samples: int, rng: np.random.Generator) -> Indices:
     """Choose flat indices to move one by one: the largest entry, and more that are not 0 than such that are."""
     if gradient.size <= samples:
         return np.arange(gradient.size)

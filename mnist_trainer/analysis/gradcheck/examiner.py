@@ -11,7 +11,7 @@ import numpy as np
 
 from mnist_trainer.analysis.gradcheck.differences import DIRECTIONS, LAX, RELATIVE, Budget, Measured, measure
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings, Verdict
-from mnist_trainer.analysis.gradcheck.held import Held
+from mnist_trainer.analysis.gradcheck.held import HeldGenerators
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 
@@ -23,7 +23,7 @@ BRIEF = 60  # what is longer is told in full below the table
 
 
 @dataclass(frozen=True)
-class Settings:
+class CheckSettings:
     """How much is checked: entries of an array, the seed of all that is random, the time, and random directions."""
 
     samples: int
@@ -42,14 +42,14 @@ class Examiner:
     `random` are what may hold random generators, and `note` tells a reader of a row that they were held fixed.
     """
 
-    def __init__(self, node: str, settings: Settings, *random: object, note: str) -> None:
+    def __init__(self, node: str, settings: CheckSettings, *random: object, note: str) -> None:
         self.node, self.settings, self.found = node, settings, Findings()
-        self.held = Held(*random)
+        self.held = HeldGenerators(*random)
         self._note = note
 
     def attempt(self, what: str, run: Callable[[], T], place: str = "") -> T | None:
         """Call; return what it returns, or None where it can't run, which is noted."""
-        done = attempt(run)
+        done = attempt_call(run)
         if not isinstance(done, str):
             return done
         self.refuse(what, done, f"{place}{done}")
@@ -57,7 +57,7 @@ class Examiner:
 
     def refuse(self, what: str, why: str, words: str) -> None:
         """Note what can't be checked, and the reason as its fault."""
-        self.found.note(cannot_run(self.node, what, why), f"{self.node}: {words}")
+        self.found.note(cannot_run_check(self.node, what, why), f"{self.node}: {words}")
 
     def derivative(
         self,
@@ -76,7 +76,7 @@ class Examiner:
 
         A wrong one is noted as a fault in the words of `explain`, or under its `name`, `what` if there is none.
         """
-        problem = unfit(array, analytic)
+        problem = unfit_for_differences(array, analytic)
         if problem is not None:
             self.found.note(Check(self.node, what, "wrong", where=problem), f"{self.node}: {name or what} {problem}")
             return
@@ -97,7 +97,7 @@ class Examiner:
                 directions=self.settings.directions,
                 coarse=coarse,
             )
-        verdict, where = judge(measured)
+        verdict, where = judge_gradient(measured)
         error = measured.error * (LAX if coarse > 1 else 1)
         check = Check(self.node, what, verdict, error, "; ".join([where, *notes]), measured.lines)
         fault = None
@@ -106,7 +106,7 @@ class Examiner:
         self.found.note(check, fault)
 
 
-def attempt(function: Callable[[], T]) -> T | str:
+def attempt_call(function: Callable[[], T]) -> T | str:
     """Call; return what it returns, or in words why it can't run."""
     try:
         with np.errstate(all="ignore"):  # values that aren't finite are found
@@ -123,12 +123,12 @@ def coarseness(value: object) -> float:
     return float(np.finfo(kind).eps) / EPS if kind.kind == "f" and kind.itemsize < 8 else 1.0
 
 
-def cannot_run(node: str, what: str, why: str) -> Check:
+def cannot_run_check(node: str, what: str, why: str) -> Check:
     """Return the row of what can't even run."""
     return Check(node, what, "can't run", where=why.split(": ")[0] if len(why) > BRIEF else why)
 
 
-def unfit(array: Array, analytic: Array | None) -> str | None:
+def unfit_for_differences(array: Array, analytic: Array | None) -> str | None:
     """Say why there is no sense in differences; None if there is."""
     if analytic is None:
         return "is None: backward has to return it when need_dx is true"
@@ -140,7 +140,7 @@ def unfit(array: Array, analytic: Array | None) -> str | None:
     return None
 
 
-def judge(measured: Measured) -> tuple[Verdict, str]:
+def judge_gradient(measured: Measured) -> tuple[Verdict, str]:
     """Return the verdict on what was measured, and where its worst is."""
     entry, claimed, numeric = measured.worst
     place = "random direction" if entry is None else f"at {entry}"

@@ -68,7 +68,7 @@ class Findings:
         """Make one row of all that are added within the block."""
         before = len(self.checks)
         yield
-        self.checks[before:] = [fold(self.checks[before:], what)]
+        self.checks[before:] = [fold_checks(self.checks[before:], what)]
 
     @property
     def exact(self) -> bool:
@@ -156,13 +156,13 @@ class Findings:
         }
 
 
-def fold(checks: Sequence[Check], what: str) -> Check:
+def fold_checks(checks: Sequence[Check], what: str) -> Check:
     """Make one row of several: the worst of those that were judged, with the comparisons of all of these."""
     judged = [check for check in checks if check.verdict != "not judged"] or checks
     worst = max(judged, key=lambda check: (SEVERITY.index(check.verdict), check.error or 0))
     return replace(worst, what=what, comparisons=sum(check.comparisons for check in judged))
 
 
-def lenient(check: Check) -> Check:
+def lenient_check(check: Check) -> Check:
     """Return the row of what need not be right."""
     return replace(check, verdict="not judged") if check.verdict in ("wrong", "can't run") else check

@@ -26,12 +26,12 @@ TAKES = (
 BACK = ("_back", "_backward", "back", "backward")
 
 
-class Pair:
+class ForeignPair:
     """A forward and a backward, of `count` arrays; what the one leaves in an object, the other may read there."""
 
     def __init__(self, name: str, forward: Callable[..., Any], backward: Callable[..., Any], count: int) -> None:
         self.name, self._forward, self._backward, self._count = name, forward, backward, count
-        self.names = by_place(forward)
+        self.names = positional_parameters(forward)
         self._as_list = count > 1 and len(self.names) == 1  # forward(inputs)
         self._inputs: list[Any] = []
 
@@ -42,7 +42,7 @@ class Pair:
 
     def backward(self, upstream: Any) -> list[Any]:
         """Return a gradient for each array, None where there is none."""
-        names, given = by_place(self._backward), list(self._inputs)
+        names, given = positional_parameters(self._backward), list(self._inputs)
         alone = len(names) == 1 and names[0] not in self.names
         if alone:  # it remembers its input
             given = []
@@ -53,12 +53,12 @@ class Pair:
         return (found + [None] * self._count)[: self._count]
 
 
-class Graph:
+class ForeignGraph:
     """A node's class, or a function that makes a graph of several nodes; the arrays are in leaves that `leaf` makes."""
 
     def __init__(self, name: str, make: Callable[..., Any], leaf: Callable[[Array], Any]) -> None:
         self.name, self._make, self._leaf = name, make, leaf
-        self.names = by_place(make)
+        self.names = positional_parameters(make)
         self._arrays: Sequence[Array] = ()
 
     def nodes(self) -> tuple[list[Any], Any]:
@@ -70,20 +70,20 @@ class Graph:
         """Return the last node's value."""
         self._arrays = arrays
         _, node = self.nodes()
-        return getattr(node, first_of(DATA, node))
+        return getattr(node, node_attribute(DATA, node))
 
     def backward(self, upstream: Any) -> list[Any]:
         """Return what is in each leaf's gradient after going back from 0, None where nothing was done to it."""
         leaves, node = self.nodes()
-        gradient = first_of(GRADIENT, node)
+        gradient = node_attribute(GRADIENT, node)
         for leaf, array in zip(leaves, self._arrays, strict=True):
             setattr(leaf, gradient, np.full(array.shape, -0.0, array.dtype if array.dtype.kind == "f" else np.float64))
-        inputs = inputs_of(node) or leaves
+        inputs = node_inputs(node) or leaves
         alone = all(any(one is leaf for leaf in leaves) for one in inputs)
         if alone or not hasattr(node, "backward"):
             setattr(node, gradient, upstream)
-            back = getattr(node, first_of(BACK, node))
-            back(*(inputs if takes_any(back) else inputs[: len(by_place(back))]))
+            back = getattr(node, node_attribute(BACK, node))
+            back(*(inputs if takes_any_arguments(back) else inputs[: len(positional_parameters(back))]))
             factor = 1.0
         else:
             node.backward()  # through all nodes; it begins with a gradient of 1
@@ -93,7 +93,7 @@ class Graph:
         return [None if was else factor * one for one, was in zip(found, untouched, strict=True)]
 
 
-class Leaf:
+class LeafNode:
     """Stands for a node with nothing behind it, where there is no class for one."""
 
     def __init__(self, data: Array) -> None:
@@ -106,7 +106,7 @@ class Leaf:
     _backward = back = backward = _back
 
 
-def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph, list[Array]]:
+def understood_function(what: Any, given: Sequence[Any], node: Any) -> tuple[ForeignPair | ForeignGraph, list[Array]]:
     """Return what was handed over as a function, and the example arrays; raises `TypeError` that says what fits."""
     name = getattr(what, "__name__", type(what).__name__).replace("<lambda>", "function")
     if not callable(what) and not hasattr(what, "forward"):
@@ -119,12 +119,12 @@ def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph
             f"is a loss"
         )
     if backward is not None:
-        return Pair(name, what, backward, len(arrays)), arrays
+        return ForeignPair(name, what, backward, len(arrays)), arrays
     if callable(getattr(what, "forward", None)) and callable(getattr(what, "backward", None)):
         plain = isinstance(what, type) and not isinstance(inspect.getattr_static(what, "forward"), staticmethod)
         owner = what() if plain else what
-        return Pair(name, owner.forward, owner.backward, len(arrays)), arrays
-    graph = Graph(name, what, node or leaf_of(what, arrays[0]))
+        return ForeignPair(name, owner.forward, owner.backward, len(arrays)), arrays
+    graph = ForeignGraph(name, what, node or leaf_node_maker(what, arrays[0]))
     try:
         with np.errstate(all="ignore"):
             graph.forward(*arrays)
@@ -136,17 +136,17 @@ def understood(what: Any, given: Sequence[Any], node: Any) -> tuple[Pair | Graph
     return graph, arrays
 
 
-def leaf_of(what: Any, example: Array) -> Callable[[Array], Any]:
+def leaf_node_maker(what: Any, example: Array) -> Callable[[Array], Any]:
     """Return what makes a leaf: the class that a node's class is derived from, if it is made of a value alone."""
-    base = what.__mro__[-2] if isinstance(what, type) else Leaf
+    base = what.__mro__[-2] if isinstance(what, type) else LeafNode
     try:
-        first_of(DATA, base(example))
+        node_attribute(DATA, base(example))
     except Exception:  # it is anybody's code
-        return Leaf
-    return Leaf if base is what else base
+        return LeafNode
+    return LeafNode if base is what else base
 
 
-def first_of(names: Sequence[str], node: Any) -> str:
+def node_attribute(names: Sequence[str], node: Any) -> str:
     """Return which of the names a node has; raises `TypeError` that says what a node needs."""
     for name in names:
         if hasattr(node, name):
@@ -154,24 +154,24 @@ def first_of(names: Sequence[str], node: Any) -> str:
     raise TypeError(f"{type(node).__name__} has none of {', '.join(names)}. {TAKES}")
 
 
-def inputs_of(node: Any) -> list[Any]:
+def node_inputs(node: Any) -> list[Any]:
     """Return the nodes that a node keeps as its inputs, in a list, a tuple or a set of any name."""
     for kept in vars(node).values():
         if (
             isinstance(kept, list | tuple | set)
             and kept
-            and all(hasattr(one, first_of(GRADIENT, node)) for one in kept)
+            and all(hasattr(one, node_attribute(GRADIENT, node)) for one in kept)
         ):
             return list(kept)
     return []
 
 
-def by_place(function: Callable[..., Any]) -> list[str]:
+def positional_parameters(function: Callable[..., Any]) -> list[str]:
     """List the names of the parameters that may be given by place."""
     found = inspect.signature(function).parameters.values()
     return [one.name for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
 
 
-def takes_any(function: Callable[..., Any]) -> bool:
+def takes_any_arguments(function: Callable[..., Any]) -> bool:
     """Tell whether a function takes any number of arguments."""
     return any(one.kind == one.VAR_POSITIONAL for one in inspect.signature(function).parameters.values())

@@ -10,24 +10,24 @@ from mnist_trainer.analysis.gradcheck.adapters import (
     ForeignLoss,
     as_layer,
     as_loss,
-    is_loss,
+    looks_like_loss,
     why_no_layer,
 )
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Settings, cannot_run
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, cannot_run_check
 from mnist_trainer.analysis.gradcheck.findings import Findings
-from mnist_trainer.analysis.gradcheck.foreign import Graph, Pair, understood
+from mnist_trainer.analysis.gradcheck.foreign import ForeignGraph, ForeignPair, understood_function
 from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
     check_elsewhere,
     check_layer,
     checked_shape,
     name_of,
-    nested,
+    nested_layers,
 )
-from mnist_trainer.analysis.gradcheck.losses import check_loss, sizes
+from mnist_trainer.analysis.gradcheck.losses import batch_sizes_to_check, check_loss
 from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.losses.loss import Loss
@@ -71,14 +71,14 @@ def check_gradients(
     The function is copied; its own state stays as it is. Raises `TypeError` for what it can't take, `ConfigError` where
     `in_shape` doesn't fit the layer.
     """
-    settings = Settings(samples, seed, Budget(seconds))
+    settings = CheckSettings(samples, seed, Budget(seconds))
     if isinstance(function, Layer | Loss) and given:
         raise TypeError(f"check_gradients({type(function).__name__}(), ...) takes no arrays: in_shape, or classes")
     if isinstance(function, type) and issubclass(function, Layer | Loss):
         raise TypeError(f"check_gradients takes a layer or a loss, not its class: make one: {function.__name__}()")
     if not isinstance(function, Layer | Loss):
-        foreign, arrays = understood(function, given, node)
-        if not is_loss(arrays):
+        foreign, arrays = understood_function(function, given, node)
+        if not looks_like_loss(arrays):
             return check_foreign_layer(foreign, arrays, settings, batch_size)
         function, classes = as_loss(foreign, arrays), arrays[0].shape[1]
     if isinstance(function, Loss):
@@ -89,23 +89,23 @@ def check_gradients(
 
 
 def check_foreign_layer(
-    function: Pair | Graph, arrays: Sequence[Array], settings: Settings, batch_size: int
+    function: ForeignPair | ForeignGraph, arrays: Sequence[Array], settings: CheckSettings, batch_size: int
 ) -> Findings:
     """Check a function of other arrays than predictions and targets, in a batch of the example's size."""
     why, found = why_no_layer(function, arrays), Findings()
     if why is not None:
-        found.note(cannot_run(function.name, "forward", why), f"{function.name}: forward {why}")
+        found.note(cannot_run_check(function.name, "forward", why), f"{function.name}: forward {why}")
         return found
     return check_at(as_layer(function, arrays), arrays[0].shape[1:], settings, batch_size, batch=len(arrays[0]))
 
 
-def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: Settings) -> Findings:
+def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: CheckSettings) -> Findings:
     """Check a loss, and ask it in float32, too: of probabilities, at such as softmax makes."""
-    examiner = check_loss(loss, classes, sizes(classes, batch_size), settings)
+    examiner = check_loss(loss, classes, batch_sizes_to_check(classes, batch_size), settings)
     of_logits = loss.expects == "logits"
 
     def ask(logits: Array, targets: Array | Indices) -> tuple[float, Array]:
-        return loss.forward(logits if of_logits else softmax(logits), targets), loss.backward()
+        return loss.forward(logits if of_logits else reference_softmax(logits), targets), loss.backward()
 
     node = examiner.node + ("" if of_logits else ", of p = softmax(z) and the gap in z")
     kinds = loss.kinds if isinstance(loss, ForeignLoss) else [INDICES, ROWS]
@@ -113,10 +113,12 @@ def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: Settin
     return examiner.found
 
 
-def check_at(function: Layer, in_shape: Shape, settings: Settings, batch_size: int, *, batch: int = BATCH) -> Findings:
+def check_at(
+    function: Layer, in_shape: Shape, settings: CheckSettings, batch_size: int, *, batch: int = BATCH
+) -> Findings:
     """Check a layer and those inside it; one that can't run with as many images as it has inputs, too."""
     found = Findings()
-    for path, layer, shape in nested([function], in_shape):
+    for path, layer, shape in nested_layers([function], in_shape):
         inner = path.removeprefix("0").removeprefix(".")
         node = f"{inner} {name_of(layer)}".strip()
         alone = not layer.parameter_shapes() or not isinstance(layer, ForeignLayer)

@@ -15,11 +15,11 @@ from mnist_trainer.losses.loss import Loss
 T = TypeVar("T")
 
 
-class Held:
+class HeldGenerators:
     """The random generators in a function, which every call finds in the same state."""
 
     def __init__(self, *holders: object) -> None:
-        found = {id(generator): generator for holder in holders for generator in generators(holder)}
+        found = {id(generator): generator for holder in holders for generator in find_generators(holder)}
         self._states = [(generator, generator.bit_generator.state) for generator in found.values()]
 
     def call(self, function: Callable[[], T]) -> T:
@@ -40,7 +40,7 @@ class Held:
         return one == two or (math.isnan(one) and math.isnan(two))
 
 
-def generators(holder: object) -> Iterator[np.random.Generator]:
+def find_generators(holder: object) -> Iterator[np.random.Generator]:
     """Find the random generators that a layer, a loss, or what they hold, holds."""
     if isinstance(holder, np.random.Generator):
         yield holder
@@ -51,4 +51,4 @@ def generators(holder: object) -> Iterator[np.random.Generator]:
         holder = list(holder.values())
     if isinstance(holder, list | tuple):
         for value in holder:
-            yield from generators(value)
+            yield from find_generators(value)

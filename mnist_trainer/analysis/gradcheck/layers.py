@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.adapters import ForeignLayer
-from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer, near
+from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer, near_enough
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.gradcheck.examiner import TIME, Examiner, Settings
+from mnist_trainer.analysis.gradcheck.examiner import TIME, CheckSettings, Examiner
 from mnist_trainer.analysis.gradcheck.findings import Check, Findings
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import Array, Shape
@@ -26,7 +26,7 @@ FEW = 2  # random directions, where no entries are moved
 MOST_IMAGES, MOST_NUMBERS = 128, 2**17  # of a batch, beside small ones
 
 
-def nested(layers: Sequence[Layer], in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+def nested_layers(layers: Sequence[Layer], in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
     """List copies of layers with the shape that each gets, those inside others (named 3.0, 3.1 …) before these."""
     stack = Stack(deepcopy(list(layers)))
     stack.build(in_shape, 1, np.float64)
@@ -36,7 +36,7 @@ def nested(layers: Sequence[Layer], in_shape: Shape) -> Iterator[tuple[str, Laye
             yield ".".join(map(str, (*outer, index))), layer, shape
 
 
-def scatter(parameters: Parameters, rng: np.random.Generator) -> None:
+def scatter_parameters(parameters: Parameters, rng: np.random.Generator) -> None:
     """Move the parameters that begin all alike (biases at 0): there nothing would show, and kinks lie at 0."""
     for view in parameters.views.values():
         if view.size and np.ptp(view) == 0:
@@ -44,16 +44,16 @@ def scatter(parameters: Parameters, rng: np.random.Generator) -> None:
 
 
 def check_layer(
-    layer: Layer, in_shape: Shape, node: str, settings: Settings, *, batch: int = BATCH, scale: int = 1
+    layer: Layer, in_shape: Shape, node: str, settings: CheckSettings, *, batch: int = BATCH, scale: int = 1
 ) -> Findings:
     """Check a copy of a layer, newly initialised, in training, on normal inputs of this scale, kept away from 0."""
     place = "".join([f", {images(batch)}" if batch != BATCH else "", f", inputs ×{scale}" if scale != 1 else ""])
     rng = settings.stream()
     model = Sequential([deepcopy(layer)], in_shape, batch, np.float64, settings.stream())
-    scatter(model.parameters, rng)
+    scatter_parameters(model.parameters, rng)
     examiner = Examiner(node, settings, model.stack, note="masks held fixed")
     found, held = examiner.found, examiner.held
-    x = scale * inputs(layer, batch, in_shape, rng)
+    x = scale * draw_layer_inputs(layer, batch, in_shape, rng)
     kept = x.copy()
     dy: Array = np.empty(0)
 
@@ -76,7 +76,7 @@ def check_layer(
     def added() -> list[str]:
         forward()
         again = back(dy, 0.0)
-        found = ["x"] if dx is not None and again is not None and near(again, 2 * dx) else []
+        found = ["x"] if dx is not None and again is not None and near_enough(again, 2 * dx) else []
         now = model.parameters.gradient_views
         unset = [name for name, view in now.items() if np.isnan(gradients[name]).any() and view.any()]
         return found + [name.removeprefix("0.") for name in unset]
@@ -115,7 +115,7 @@ def check_layer(
     return found
 
 
-def inputs(layer: Layer, batch: int, in_shape: Shape, rng: np.random.Generator) -> Array:
+def draw_layer_inputs(layer: Layer, batch: int, in_shape: Shape, rng: np.random.Generator) -> Array:
     """Draw inputs, kept away from 0; those of a foreign function are like its example."""
     if isinstance(layer, ForeignLayer):
         return layer.inputs(batch, rng)
@@ -123,7 +123,7 @@ def inputs(layer: Layer, batch: int, in_shape: Shape, rng: np.random.Generator) 
     return np.asarray(x + np.copysign(0.05, x))
 
 
-def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings, batch_size: int) -> Findings:
+def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: CheckSettings, batch_size: int) -> Findings:
     """Check a layer along random directions where mistakes may hide from `check_layer`.
 
     In batches of 1 and of up to `batch_size`, and at inputs of larger scale, a row each. A layer may refuse a single
@@ -140,7 +140,7 @@ def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings
         with found.one_row(what):
             for batch, scale in those:
                 of_place = check_layer(layer, in_shape, node, few, batch=batch, scale=scale)
-                rows = [located(check) for check in of_place.checks]
+                rows = [located_check(check) for check in of_place.checks]
                 if batch == 1 and rows[-1].verdict == "can't run":
                     rows[-1] = replace(rows[-1], verdict="not judged")
                     of_place.faults.clear()
@@ -149,7 +149,7 @@ def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: Settings
     return found
 
 
-def located(check: Check) -> Check:
+def located_check(check: Check) -> Check:
     """Put what was checked before where its worst is: the row is one of many, that become one."""
     return check if check.where == TIME else replace(check, where=f"{check.what}: {check.where}")
 

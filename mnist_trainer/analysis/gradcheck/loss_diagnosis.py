@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, in_general, near
+from mnist_trainer.analysis.gradcheck.diagnosis import NEAR, agrees, explain_in_general, near_enough
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.reference import softmax, softmax_backward
+from mnist_trainer.analysis.reference import reference_softmax, reference_softmax_backward
 from mnist_trainer.kernels.arrays import Array
 
 TAUGHT = 1e-3
@@ -34,7 +34,7 @@ class LossCase:
 def explain_loss(case: LossCase) -> str:
     """Say what a loss's wrong derivative is."""
     n, t = len(case.predictions), case.targets
-    p = case.predictions if case.expects == "probabilities" else softmax(case.predictions)
+    p = case.predictions if case.expects == "probabilities" else reference_softmax(case.predictions)
     of_logits, of_probabilities = (p - t) / n, -t / (n * p)
     right_of_logits = (p * t.sum(axis=1, keepdims=True) - t) / n
     known: tuple[tuple[str, Array, Array, str], ...] = (
@@ -63,7 +63,7 @@ def explain_loss(case: LossCase) -> str:
             "only the diagonal is applied to it: the off-diagonal terms −p_i p_j are missing",
         ),
         (
-            *("logits", softmax_backward(p, of_logits), of_logits),
+            *("logits", reference_softmax_backward(p, of_logits), of_logits),
             "the softmax's Jacobian applied to (p − t)/N: the softmax's derivative is applied twice, for (p − t)/N is "
             "the derivative with respect to the logits already",
         ),
@@ -77,17 +77,17 @@ def explain_loss(case: LossCase) -> str:
         known = (*known, posted)
     what = f"{case.node}: {case.method}"
     for expects, candidate, right, words in known:
-        alike = near(case.measured.analytic, candidate) and agrees(case.measured, right)
+        alike = near_enough(case.measured.analytic, candidate) and agrees(case.measured, right)
         if case.name == "predictions" and case.expects == expects and alike:
             return f"{what} is {words}"
-    return f"{what} {in_general(case.measured, n, 'loss')}"
+    return f"{what} {explain_in_general(case.measured, n, 'loss')}"
 
 
 def explain_chain(wrong: Sequence[LossCase], *, tail_exact: bool) -> str | None:
     """Say what two nodes make of each other: the softmax's derivative twice, if the loss had it in already."""
     for case in wrong:
         p, t, n = case.predictions, case.targets, len(case.predictions)
-        of_logits = case.name == "predictions" and near(case.measured.analytic, (p - t) / n)
+        of_logits = case.name == "predictions" and near_enough(case.measured.analytic, (p - t) / n)
         if tail_exact and case.expects == "probabilities" and of_logits:
             return (
                 "both together: the softmax's derivative is applied twice, once within (p − t)/N and once more by the "
@@ -98,15 +98,15 @@ def explain_chain(wrong: Sequence[LossCase], *, tail_exact: bool) -> str | None:
 
 def explain_forward(loss: float, right: float, doubled: float, n: int) -> str | None:
     """Say what the loss of ordinary logits is if it isn't their cross-entropy; None if it is nothing known."""
-    if close(loss, doubled):
+    if nearly_same_loss(loss, doubled):
         return (
             "the forward is the cross-entropy of softmax(softmax(z)): softmax is applied twice, since probabilities "
             "are handed to a loss that takes logits. Finite differences can't show it, for they know no other loss; "
             "this one can't get near 0"
         )
-    if n > 1 and close(loss, n * right):
+    if n > 1 and nearly_same_loss(loss, n * right):
         return "the forward is N times the mean cross-entropy: the sum over the batch"
-    if close(loss, -right):
+    if nearly_same_loss(loss, -right):
         return "the forward is the negative of the cross-entropy"
     return None
 
@@ -116,7 +116,7 @@ def explain_cap(loss: float, larger: float, gradient: float) -> str | None:
 
     `gradient` is the norm of dL/dz there, as a part of the right one's.
     """
-    if not np.isfinite(loss) or not close(loss, larger) or loss <= 0:
+    if not np.isfinite(loss) or not nearly_same_loss(loss, larger) or loss <= 0:
         return None
     epsilon = f", with ε = {np.exp(-loss):.3g}" if np.exp(-loss) > 0 else ""
     teaches = (
@@ -128,6 +128,6 @@ def explain_cap(loss: float, larger: float, gradient: float) -> str | None:
     return f"the loss is capped at {cap} = −log ε{epsilon}: probabilities are not let under ε. {teaches}"
 
 
-def close(one: float, other: float) -> bool:
+def nearly_same_loss(one: float, other: float) -> bool:
     """Tell whether two losses are the same but for rounding and a little clipping."""
     return bool(np.isfinite(other)) and abs(one - other) <= NEAR * abs(other)

@@ -6,14 +6,14 @@ from typing import TypeVar
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.adapters import ForeignLoss
-from mnist_trainer.analysis.gradcheck.diagnosis import in_general
+from mnist_trainer.analysis.gradcheck.diagnosis import explain_in_general
 from mnist_trainer.analysis.gradcheck.differences import Measured
-from mnist_trainer.analysis.gradcheck.examiner import Examiner, Settings, coarseness
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, Examiner, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_loss
-from mnist_trainer.analysis.gradcheck.probes import draw_predictions, label_smoothing
-from mnist_trainer.analysis.reference import dense, softmax, softmax_backward
+from mnist_trainer.analysis.gradcheck.probes import draw_loss_inputs, smoothing_of_loss
+from mnist_trainer.analysis.reference import dense_targets, reference_softmax, reference_softmax_backward
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.slips import checked_array, checked_number
@@ -26,7 +26,7 @@ BY_INPUT = {"predictions": "backward", "targets": "targets_gradient"}
 class LossExaminer(Examiner):
     """Examines a loss, and keeps the cases of its wrong derivatives, of which the most telling one is explained."""
 
-    def __init__(self, loss: Loss, classes: int, settings: Settings) -> None:
+    def __init__(self, loss: Loss, classes: int, settings: CheckSettings) -> None:
         super().__init__(f"loss {type(loss).__name__}", settings, loss, note="random numbers held fixed")
         self.loss, self.classes = loss, classes
         self.wrong: list[LossCase] = []
@@ -61,7 +61,7 @@ class LossExaminer(Examiner):
     def draw(self, n: int) -> tuple[np.random.Generator, Array]:
         """Draw predictions of n images; the stream goes on with their targets."""
         rng = self.settings.stream()
-        return rng, draw_predictions(self.loss, n, self.classes, rng)
+        return rng, draw_loss_inputs(self.loss, n, self.classes, rng)
 
     def check(self, of: str, what: str, predictions: Array, targets: Array | Indices) -> None:
         """Check the derivative with respect to predictions, or to targets, which then are an array."""
@@ -73,7 +73,7 @@ class LossExaminer(Examiner):
             return self.forward(predictions, targets)
 
         def keep(measured: Measured) -> None:
-            t = dense(predictions, targets, label_smoothing(self.loss))
+            t = dense_targets(predictions, targets, smoothing_of_loss(self.loss))
             self.wrong.append(
                 LossCase(self.node, of, self.methods[of], self.loss.expects, predictions.copy(), t, measured)
             )
@@ -93,14 +93,14 @@ class LossExaminer(Examiner):
         through = self.loss.expects == "probabilities"
 
         def value() -> float:
-            return self.forward(softmax(logits) if through else logits, labels)
+            return self.forward(reference_softmax(logits) if through else logits, labels)
 
         def run() -> tuple[float, Array]:
             first, gradient = value(), self.gradient("predictions", logits)
-            return first, softmax_backward(softmax(logits), gradient) if through else gradient
+            return first, reference_softmax_backward(reference_softmax(logits), gradient) if through else gradient
 
         def explain(measured: Measured) -> str:
-            return f"{self.node}: backward, {place}, {in_general(measured, len(logits), 'loss')}"
+            return f"{self.node}: backward, {place}, {explain_in_general(measured, len(logits), 'loss')}"
 
         done = self.attempt(what, run, f"{place}: ")
         if done is None:

@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.diagnosis import near
+from mnist_trainer.analysis.gradcheck.diagnosis import near_enough
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
-from mnist_trainer.analysis.gradcheck.examiner import Settings, attempt
-from mnist_trainer.analysis.gradcheck.findings import Check, lenient
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, attempt_call
+from mnist_trainer.analysis.gradcheck.findings import Check, lenient_check
 from mnist_trainer.analysis.gradcheck.layers import images
 from mnist_trainer.analysis.gradcheck.loss_examiner import BY_INPUT, LossExaminer
-from mnist_trainer.analysis.gradcheck.probes import UNEQUAL, draw_soft, draw_unequal
+from mnist_trainer.analysis.gradcheck.probes import UNEQUAL, soft_targets, unequal_targets
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss, value_of
 
@@ -22,12 +22,12 @@ UPSTREAM = -2.5
 SPREADS = (10, 30)  # standard deviations of logits that saturate
 
 
-def sizes(classes: int, batch_size: int) -> list[int]:
+def batch_sizes_to_check(classes: int, batch_size: int) -> list[int]:
     """List the batches that mistakes show at: one image, an odd number, the number of classes, and what is trained."""
     return sorted({1, ODD, classes, min(batch_size, MOST)})
 
 
-def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Settings) -> LossExaminer:
+def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: CheckSettings) -> LossExaminer:
     """Check backward with class indices and soft targets, targets_gradient with soft ones, and that u is in both.
 
     What is right there is checked with soft targets whose rows don't sum to 1, and at logits that saturate, too. The
@@ -35,13 +35,13 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
     """
     examiner = LossExaminer(loss, classes, settings)
     found, node = examiner.found, examiner.node
-    if adds_up(examiner):
+    if adds_to_earlier_gradient(examiner):
         return examiner
     soft = False
     for n in batches:
         what = f"dL/d predictions, {images(n)}"
         rng, predictions = examiner.draw(n)
-        kinds, why = targets_taken(examiner, predictions, [rng.integers(0, classes, n), draw_soft(n, classes, rng)])
+        kinds, why = targets_taken(examiner, predictions, [rng.integers(0, classes, n), soft_targets(n, classes, rng)])
         if not kinds:
             examiner.refuse(what, why, why)
             return examiner
@@ -70,8 +70,8 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Setti
         for of in examiner.inputs:
             check_upstream(examiner, of)
         if soft:
-            check_unequal(examiner)
-        check_saturated(examiner)
+            check_unequal_targets(examiner)
+        check_saturated_loss(examiner)
     return examiner
 
 
@@ -81,7 +81,7 @@ def targets_taken(
     """Return the kinds of targets that forward takes (a loss of one's own may take class indices alone), or why not."""
     taken, why = [], ""
     for targets in kinds:
-        done = attempt(partial(examiner.forward, predictions, targets))
+        done = attempt_call(partial(examiner.forward, predictions, targets))
         if isinstance(done, str):
             why = why or f"forward can't run: {done}"
         else:
@@ -89,7 +89,7 @@ def targets_taken(
     return taken, why
 
 
-def adds_up(examiner: LossExaminer) -> bool:
+def adds_to_earlier_gradient(examiner: LossExaminer) -> bool:
     """Note whether backward adds to what it found at an earlier batch, which makes all that follows wrong."""
     rng, predictions = examiner.draw(ODD)
     targets = rng.integers(0, examiner.classes, ODD)
@@ -98,8 +98,8 @@ def adds_up(examiner: LossExaminer) -> bool:
         examiner.forward(predictions, targets)
         return examiner.gradient("predictions", predictions)
 
-    one, two = attempt(run), attempt(run)
-    if isinstance(one, str) or isinstance(two, str) or not near(two, 2 * one):
+    one, two = attempt_call(run), attempt_call(run)
+    if isinstance(one, str) or isinstance(two, str) or not near_enough(two, 2 * one):
         return False
     why = "adds to what the last call left, after a new forward, too"
     row = Check(examiner.node, "backward, twice", "wrong", where=why)
@@ -127,29 +127,29 @@ def check_upstream(examiner: LossExaminer, of: str) -> None:
     norm = float(np.linalg.norm(UPSTREAM * one))
     error = float(np.linalg.norm(many - UPSTREAM * one)) / norm if norm else 0.0
     right = error <= RELATIVE
-    why = "the upstream gradient u is not in it" if near(many, one) else f"it differs by {error:.2g} of its norm"
+    why = "the upstream gradient u is not in it" if near_enough(many, one) else f"it differs by {error:.2g} of its norm"
     row = Check(node, what, "exact" if right else "wrong", error, images(ODD), one.size)
     examiner.found.note(row, None if right else f"{node}: {name}(u) is not u times {name}(1): {why}")
-    if right and near(again, 2 * many):
+    if right and near_enough(again, 2 * many):
         examiner.found.notes.append(
             f"{node}: {name} adds to what the last call left: it is right if called once after each forward, as in "
             "training"
         )
 
 
-def check_unequal(examiner: LossExaminer) -> None:
+def check_unequal_targets(examiner: LossExaminer) -> None:
     """Say what a loss does with soft targets whose rows don't sum to 1: it is right if it is right for all others."""
     there = LossExaminer(examiner.loss, examiner.classes, examiner.settings)
     rng, predictions = there.draw(ODD)
-    targets = draw_unequal(ODD, there.classes, rng)
+    targets = unequal_targets(ODD, there.classes, rng)
     for of in there.inputs:
         there.check(of, f"dL/d {of}, {UNEQUAL}", predictions, targets)
     there.explain()
-    examiner.found.checks += map(lenient, there.found.checks)
+    examiner.found.checks += map(lenient_check, there.found.checks)
     examiner.found.notes += [f"{UNEQUAL} are another matter: {fault}" for fault in there.found.faults]
 
 
-def check_saturated(examiner: LossExaminer) -> None:
+def check_saturated_loss(examiner: LossExaminer) -> None:
     """Check at logits that saturate a softmax, or at their probabilities: a loss may be wrong there alone."""
     what, of = "dL/d predictions, saturated", "" if examiner.loss.expects == "logits" else "softmax of "
     with examiner.found.one_row(what):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.analysis.gradcheck.examiner import Settings
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
 from mnist_trainer.analysis.gradcheck.layers import images
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.reference import cross_entropy, softmax
+from mnist_trainer.analysis.modes import LossMode
+from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
 
@@ -31,7 +31,7 @@ class Probe:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Probed:
     """The mean loss, dL/dz and dL/dt of a probe; the last is None of a loss that has none."""
 
     loss: float
@@ -39,30 +39,30 @@ class Answers:
     targets: Array | None
 
 
-def ask(mode: Mode, probe: Probe) -> Answers:
+def ask_mode(mode: LossMode, probe: Probe) -> Probed:
     """Return what the mode says of a probe."""
     loss = mode.forward(probe.logits.copy(), probe.targets)
     dz = np.array(mode.backward(), np.float64)
     try:
-        return Answers(loss, dz, np.array(mode.targets_gradient(), np.float64))
+        return Probed(loss, dz, np.array(mode.targets_gradient(), np.float64))
     except TypeError:  # it has none
-        return Answers(loss, dz, None)
+        return Probed(loss, dz, None)
 
 
-def truth(mode: Mode, probe: Probe) -> Answers:
+def reference(mode: LossMode, probe: Probe) -> Probed:
     """Return what is right for a probe, computed in NumPy's longest floating-point numbers."""
     right, n = (
-        cross_entropy(probe.logits.astype(np.longdouble), probe.targets, label_smoothing(mode.loss)),
+        reference_cross_entropy(probe.logits.astype(np.longdouble), probe.targets, smoothing_of_loss(mode.loss)),
         len(probe.logits),
     )
-    return Answers(
+    return Probed(
         loss=float(right.losses.sum() / n),
         logits=(right.logits / n).astype(np.float64),
         targets=(right.targets / n).astype(np.float64),
     )
 
 
-def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) -> Iterator[Probe]:
+def ordinary_probes(classes: int, batches: Sequence[int], settings: CheckSettings) -> Iterator[Probe]:
     """Draw logits of standard deviation 2, with class indices and soft targets, whose rows sum to 1 or don't."""
     for n in batches:
         rng = settings.stream()
@@ -70,11 +70,11 @@ def ordinary_probes(classes: int, batches: Sequence[int], settings: Settings) ->
         yield Probe(ORDINARY, images(n), logits, rng.integers(0, classes, n))
     rng = settings.stream()
     logits = 2 * rng.standard_normal((classes, classes))
-    yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, draw_soft(classes, classes, rng))
-    yield Probe(UNEQUAL, images(classes), logits, draw_unequal(classes, classes, rng))
+    yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, soft_targets(classes, classes, rng))
+    yield Probe(UNEQUAL, images(classes), logits, unequal_targets(classes, classes, rng))
 
 
-def saturated_probes(classes: int, settings: Settings) -> Iterator[Probe]:
+def saturated_probes(classes: int, settings: CheckSettings) -> Iterator[Probe]:
     """Make rows whose true class lies a gap under the largest other one, or over it; and rows 2,000 apart."""
     rng = settings.stream()
     for kind in (WRONG, RIGHT):
@@ -85,33 +85,33 @@ def saturated_probes(classes: int, settings: Settings) -> Iterator[Probe]:
             rows = np.arange(ROWS)
             logits[rows, rivals if kind == WRONG else labels] = gap
             logits[rows, labels if kind == WRONG else rivals] = 0
-            yield Probe(kind, gap_of(gap), logits, labels)
+            yield Probe(kind, gap_name(gap), logits, labels)
     logits = 2 * rng.standard_normal((ROWS, classes)) + np.resize(OFFSETS, ROWS)[:, np.newaxis]
     yield Probe(SHIFTED, "logits near ±1000", logits, rng.integers(0, classes, ROWS))
 
 
-def gap_of(gap: float) -> str:
+def gap_name(gap: float) -> str:
     """Name a probe by its gap."""
     return f"gap {gap:g}"
 
 
-def label_smoothing(loss: Loss) -> float:
+def smoothing_of_loss(loss: Loss) -> float:
     """Return a loss's label smoothing, 0 if it has none."""
     return float(getattr(loss, "label_smoothing", 0.0))
 
 
-def draw_predictions(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
+def draw_loss_inputs(loss: Loss, n: int, classes: int, rng: np.random.Generator) -> Array:
     """Draw logits, or probabilities none of which is near 0, as the loss expects."""
     logits = rng.standard_normal((n, classes))
-    return softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
+    return reference_softmax(np.tanh(logits)) if loss.expects == "probabilities" else 2 * logits
 
 
-def draw_soft(n: int, classes: int, rng: np.random.Generator) -> Array:
+def soft_targets(n: int, classes: int, rng: np.random.Generator) -> Array:
     """Draw targets (N, C) whose rows sum to 1."""
     soft = rng.random((n, classes)) + 0.1
     return np.asarray(soft / soft.sum(axis=1, keepdims=True))
 
 
-def draw_unequal(n: int, classes: int, rng: np.random.Generator) -> Array:
+def unequal_targets(n: int, classes: int, rng: np.random.Generator) -> Array:
     """Draw targets (N, C) whose rows sum to anything between 1.5 and 3."""
-    return draw_soft(n, classes, rng) * (1.5 + 1.5 * rng.random((n, 1)))
+    return soft_targets(n, classes, rng) * (1.5 + 1.5 * rng.random((n, 1)))

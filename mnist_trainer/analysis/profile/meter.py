@@ -17,7 +17,7 @@ SIDE = 1024
 
 
 @dataclass(frozen=True)
-class Part:
+class TimedPart:
     """A function to time: attribute `attribute` of `owner` (an object or a module), under a name."""
 
     name: str
@@ -37,7 +37,7 @@ class Meter:
         self._seconds: dict[str, float] = defaultdict(float)
         self._inner = [0.0]  # the seconds of the parts within the part at hand, a level each
 
-    def wrapping(self, parts: Sequence[Part]) -> AbstractContextManager[None]:
+    def wrapping(self, parts: Sequence[TimedPart]) -> AbstractContextManager[None]:
         """Time these parts within the block. What forward and backward compute stays as it is."""
         timed = [Wrapped(part.owner, part.attribute, functools.partial(self._timed, part.name)) for part in parts]
         return wrapping(timed)
@@ -67,7 +67,7 @@ class Meter:
         return timed
 
 
-class Peak:
+class PeakRate:
     """Samples of how many operations a second a product of two large square matrices reaches."""
 
     def __init__(self, dtype: DTypeLike) -> None:

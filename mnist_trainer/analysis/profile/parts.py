@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-from mnist_trainer.analysis.profile.meter import Part
+from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
@@ -21,7 +21,7 @@ from mnist_trainer.kernels import (
     winograd,
 )
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.layers.stack import Place
+from mnist_trainer.layers.stack import LayerPlace
 from mnist_trainer.training import worker
 from mnist_trainer.training.trainer import Trainer
 
@@ -52,19 +52,19 @@ class StepPart:
     operations: int = 0
 
     @property
-    def timed(self) -> Part:
+    def timed(self) -> TimedPart:
         """The function, under a name of its own."""
-        return Part(f"{self.what} {self.does}", self.owner, self.attribute)
+        return TimedPart(f"{self.what} {self.does}", self.owner, self.attribute)
 
 
-def title(place: Place) -> str:
+def place_title(place: LayerPlace) -> str:
     """Say which layers are at a place: `3.0 Tanh`; of those computed as one, `0–2 Conv2d + ReLU + MaxPool2d`."""
     last = f"–{place.path[-1] + len(place.layers) - 1}" if len(place.layers) > 1 else ""
-    words = " + ".join(describe(layer, short=bool(last)) for layer in place.layers)
+    words = " + ".join(profiled_layer_name(layer, short=bool(last)) for layer in place.layers)
     return f"{'.'.join(map(str, place.path))}{last} {words}"
 
 
-def describe(layer: Layer, *, short: bool = False) -> str:
+def profiled_layer_name(layer: Layer, *, short: bool = False) -> str:
     """Name a layer with the first of its hyperparameters, as in `Linear 128`, or `short`, by its class alone."""
     name = type(layer).__name__
     values = [getattr(layer, field.name) for field in fields(layer) if field.init and field.repr]
@@ -80,8 +80,8 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
     forward, backward, asked = [], [], False
     for place in trainer.model.stack.places():
         operations = batch * place.step.operations()
-        forward.append(StepPart(title(place), "forward", place.step, "forward", operations))
-        backward.append(StepPart(title(place), "backward", place.step, "backward", operations * (1 + asked)))
+        forward.append(StepPart(place_title(place), "forward", place.step, "forward", operations))
+        backward.append(StepPart(place_title(place), "backward", place.step, "backward", operations * (1 + asked)))
         asked = asked or bool(place.step.parameter_shapes())
     loss, optimizer = trainer.loss, trainer.optimizer
     return [
@@ -95,17 +95,17 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
     ]
 
 
-def kernel_parts(trainer: Trainer) -> list[Part]:
+def kernel_parts(trainer: Trainer) -> list[TimedPart]:
     """List the kernels' functions that others call by their module, as in `affine.weights_gradient`.
 
     And the loss and the optimizer, which have their formulas in themselves.
     """
     kernels = [
-        Part(f"{module.__name__.rpartition('.')[2]}.{name}", module, name)
+        TimedPart(f"{module.__name__.rpartition('.')[2]}.{name}", module, name)
         for module in KERNELS
         for name, function in vars(module).items()
         if inspect.isfunction(function) and not inspect.isgeneratorfunction(function) and name[0] != "_"
         if function.__module__ == module.__name__
     ]
     formulas = [(trainer.loss, "forward"), (trainer.loss, "backward"), (trainer.optimizer, "step")]
-    return kernels + [Part(f"{type(owner).__name__}.{name}", owner, name) for owner, name in formulas]
+    return kernels + [TimedPart(f"{type(owner).__name__}.{name}", owner, name) for owner, name in formulas]

@@ -12,7 +12,7 @@ LEAST = 0.001  # of the step: what is less isn't shown as a row of its own
 
 
 @dataclass(frozen=True)
-class Row:
+class ProfileRow:
     """What a part does, the seconds that it takes itself, and its matrix products' multiplications and additions."""
 
     what: str
@@ -25,8 +25,8 @@ class Row:
 class Profile:
     """Medians over a number of updates, in seconds: the parts of a step, its kernels, and the step as it is."""
 
-    parts: Sequence[Row]
-    kernels: Sequence[Row]
+    parts: Sequence[ProfileRow]
+    kernels: Sequence[ProfileRow]
     step: float
     timed_step: float
     """With its parts timed."""
@@ -60,7 +60,7 @@ class Profile:
     def rows(self) -> list[tuple[str, ...]]:
         """Write the rows of the parts' table, as `HEAD` says, without what takes next to nothing, and the sum."""
         shown = [row for row in self.parts if row.seconds >= LEAST * self.measured or row.operations]
-        return [self._cells(row) for row in [*shown, Row("sum", "", self.measured, self.operations)]]
+        return [self._cells(row) for row in [*shown, ProfileRow("sum", "", self.measured, self.operations)]]
 
     def kernel_rows(self) -> list[tuple[str, ...]]:
         """Write the rows of the kernels' table, as `KERNEL_HEAD` says, the longest first."""
@@ -72,7 +72,7 @@ class Profile:
             if row.seconds >= LEAST * total
         ]
 
-    def _cells(self, row: Row) -> tuple[str, ...]:
+    def _cells(self, row: ProfileRow) -> tuple[str, ...]:
         rate = row.operations / row.seconds if row.operations and row.seconds else None
         return (
             row.what,

@@ -4,9 +4,9 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from mnist_trainer.analysis.profile.meter import Meter, Peak
+from mnist_trainer.analysis.profile.meter import Meter, PeakRate
 from mnist_trainer.analysis.profile.parts import kernel_parts, step_parts
-from mnist_trainer.analysis.profile.profile import Profile, Row
+from mnist_trainer.analysis.profile.profile import Profile, ProfileRow
 from mnist_trainer.analysis.studies.stopwatch import without_gc
 from mnist_trainer.data.batches import Batches, Inputs, Targets
 from mnist_trainer.training.trainer import Trainer
@@ -26,7 +26,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     parts, kernel_functions = step_parts(trainer, size), kernel_parts(trainer)
     total = 3 * updates + WARM_UP
     trainer.schedule.build(max(trainer.epochs * len(trainer.train), total), len(trainer.train))
-    source, meter, peak = full_batches(trainer.train, size), Meter(), Peak(trainer.model.dtype)
+    source, meter, peak = endless_full_batches(trainer.train, size), Meter(), PeakRate(trainer.model.dtype)
     plain: list[float] = []
     by_part: list[Mapping[str, float]] = []
     by_kernel: list[Mapping[str, float]] = []
@@ -49,11 +49,11 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
             with meter.wrapping(kernel_functions):
                 by_kernel += [meter.step(update, REST) for _ in turn]
             peaks += [peak.sample() for _ in turn]
-    medians = medians_of(by_part)
-    rows = [Row(part.what, part.does, medians.pop(part.timed.name, 0.0), part.operations) for part in parts]
+    medians = medians_of_steps(by_part)
+    rows = [ProfileRow(part.what, part.does, medians.pop(part.timed.name, 0.0), part.operations) for part in parts]
     return Profile(
-        parts=[*rows, *(Row(name, "", seconds) for name, seconds in medians.items())],
-        kernels=[Row(name, "", seconds) for name, seconds in medians_of(by_kernel).items() if seconds],
+        parts=[*rows, *(ProfileRow(name, "", seconds) for name, seconds in medians.items())],
+        kernels=[ProfileRow(name, "", seconds) for name, seconds in medians_of_steps(by_kernel).items() if seconds],
         step=statistics.median(plain),
         timed_step=statistics.median(sum(step.values()) for step in by_part),
         batch=size,
@@ -63,7 +63,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     )
 
 
-def full_batches(batches: Batches, size: int) -> Iterator[tuple[Inputs, Targets]]:
+def endless_full_batches(batches: Batches, size: int) -> Iterator[tuple[Inputs, Targets]]:
     """Go over the batches again and again, without the short ones."""
     while True:
         for x, labels in batches:
@@ -71,7 +71,7 @@ def full_batches(batches: Batches, size: int) -> Iterator[tuple[Inputs, Targets]
                 yield x, labels
 
 
-def medians_of(steps: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def medians_of_steps(steps: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return each part's median over the steps, 0 where a step is without it."""
     names = dict.fromkeys(name for step in steps for name in step)
     return {name: statistics.median(step.get(name, 0.0) for step in steps) for name in names}

@@ -1,4 +1,4 @@
-"""Times of the losses alone, and of the training step, of several modes: interleaved, medians."""
+"""Times of the losses alone, and of the training step, of several modes: interleaved, lower quartiles."""
 
 import math
 import statistics
@@ -7,22 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
-from mnist_trainer.analysis.modes import Mode
-from mnist_trainer.analysis.studies.stopwatch import Sampler, Samples, draw, in_turns
+from mnist_trainer.analysis.studies.stopwatch import TimeSamples, call_in_turns, quartile_time, take_time_samples
 from mnist_trainer.config import LossConfig
-from mnist_trainer.words import table
+from mnist_trainer.words import signed, table
 
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 CLASS_COUNTS = (10, 32, 100, 316, 1000)
 PASSES = 3  # over all sizes: another process that is busy for a while doesn't spoil all samples of a few
-MOST_ROUNDS = 35  # a pass
 
 
 @dataclass(frozen=True)
 class LossTiming:
-    """Median seconds of a mode's forward and backward through all its nodes; NaN where the mode can't run."""
+    """Seconds of a mode's forward and backward through all its nodes (`quartile_time`); NaN where it can't run."""
 
     mode: str
     batch_size: int
@@ -38,19 +34,21 @@ class LossTiming:
     @property
     def cells(self) -> list[str]:
         """The three in µs, for a table."""
-        return [micro(self.forward_seconds), micro(self.backward_seconds), micro(self.seconds)]
+        return [microseconds(self.forward_seconds), microseconds(self.backward_seconds), microseconds(self.seconds)]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The times of the losses alone, and the median seconds of the training step with each."""
+    """The times of the losses alone, and the seconds of the training step with each, on a batch of its own size."""
 
     losses: list[LossTiming]
     steps: dict[str, float]
+    batch_size: int
+    classes: int
 
     def as_markdown(self) -> list[str]:
         """Write tables of the times at the fewest classes, of all ratios to the first mode, and of the steps."""
-        by_size = group(self.losses)
+        by_size = group_timings(self.losses)
         fewest = min(classes for _, classes in by_size)
         modes = [timing.mode for timing in next(iter(by_size.values()))]
         heads = ["batch size", *(f"{mode} {part}" for mode in modes for part in ("forward", "backward", "both"))]
@@ -61,16 +59,16 @@ class Timing:
         ]
         lines = [f"Forward and backward of the losses alone, {fewest} classes, float32, µs:", "", *table(heads, rows)]
         for index, other in enumerate(modes[1:], start=1):
-            lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *ratios(by_size, index)]
+            lines += ["", f"{other} ÷ {modes[0]}, forward and backward together:", "", *time_ratios(by_size, index)]
         if self.steps:
             first = next(iter(self.steps.values()))
-            cells = [[name, micro(time_), ratio(time_ / first)] for name, time_ in self.steps.items()]
+            cells = [[name, microseconds(time_), ratio(time_ / first)] for name, time_ in self.steps.items()]
             lines += ["", "A whole training step:", "", *table(["loss", "µs", f"÷ {next(iter(self.steps))}"], cells)]
         return lines
 
     def sentences(self) -> list[str]:
         """Say how the other modes' times compare to the first one's, alone and in the whole step."""
-        by_size = group(self.losses)
+        by_size = group_timings(self.losses)
         first, *others = [timing.mode for timing in next(iter(by_size.values()))]
         told = []
         for index, other in enumerate(others, start=1):
@@ -84,10 +82,25 @@ class Timing:
             if self.steps.get(first) and other in self.steps:
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
-                    f"({micro(self.steps[other])} and {micro(self.steps[first])} µs)"
+                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs; "
+                    f"{self.explained_by_losses(by_size, index)})"
                 )
             told.append(sentence + ".")
         return told
+
+    def explained_by_losses(self, by_size: Mapping[tuple[int, int], Sequence[LossTiming]], index: int) -> str:
+        """Say how much of the difference of two steps is that of the losses alone, at the nearest size measured."""
+
+        def how_far(size: tuple[int, int]) -> float:
+            return abs(math.log(size[0] / self.batch_size)) + abs(math.log(size[1] / self.classes))
+
+        size = min((one for one, found in by_size.items() if times_as_long(found, index) > 0), key=how_far)
+        first, other = by_size[size][0], by_size[size][index]
+        apart, alone = self.steps[other.mode] - self.steps[first.mode], other.seconds - first.seconds
+        said = f"of the difference the losses alone make {signed(1e6 * alone, ',.0f')} µs"
+        if how_far(size):
+            said += f" in batches of {size[0]:,} with {size[1]:,} classes"
+        return f"{said}, and the machine's noise the rest" if abs(apart - alone) > abs(alone) else said
 
 
 def time_losses(
@@ -100,38 +113,26 @@ def time_losses(
     """Time the modes at each batch size and number of classes in float32, in about `seconds` altogether.
 
     The sizes are gone through three times, the largest first: each takes its part of the time that is left, or one
-    round of samples if that is more. The medians are over all samples of a size.
+    round of samples if that is more. The quartiles are over all samples of a size.
     """
     sizes = [(batch_size, classes) for classes in class_counts for batch_size in batch_sizes]
     sizes.sort(key=math.prod, reverse=True)
     visits = sizes * PASSES
-    samples: dict[tuple[int, int], list[Samples]] = {size: [Samples() for _ in modes] for size in sizes}
+    samples: dict[tuple[int, int], list[TimeSamples]] = {size: [TimeSamples() for _ in modes] for size in sizes}
     ends = time.perf_counter() + seconds
     for index, size in enumerate(visits):
         part = (ends - time.perf_counter()) / (len(visits) - index)
-        take_samples(modes, *size, samples[size], seconds=part)
+        take_time_samples(modes, *size, samples[size], seconds=part)
     return [
-        LossTiming(config.name, batch_size, classes, median(found.forward), median(found.backward))
+        LossTiming(config.name, batch_size, classes, quartile_time(found.forward), quartile_time(found.backward))
         for classes in class_counts
         for batch_size in batch_sizes
         for config, found in zip(modes, samples[batch_size, classes], strict=True)
     ]
 
 
-def take_samples(
-    modes: Sequence[LossConfig], batch_size: int, classes: int, samples: Sequence[Samples], *, seconds: float
-) -> None:
-    """Take samples at one size, in rounds of one a mode, with another mode first each time."""
-    logits, labels = draw(batch_size, classes)
-    samplers = [
-        Sampler(Mode(config, classes, batch_size, np.float32), logits, labels, into)
-        for config, into in zip(modes, samples, strict=True)
-    ]
-    in_turns([sampler.sample for sampler in samplers if sampler.loops], seconds=seconds, most=MOST_ROUNDS)
-
-
 def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0) -> dict[str, float]:
-    """Return the median seconds of each training step, called in turns for so long, after 3 calls to warm up."""
+    """Return the `quartile_time` of each training step, called in turns for so many seconds, after 3 to warm up."""
     times: dict[str, list[float]] = {name: [] for name in steps}
 
     def timed(name: str) -> None:
@@ -141,16 +142,11 @@ def time_steps(steps: Mapping[str, Callable[[], None]], *, seconds: float = 5.0)
 
     for step in list(steps.values()) * 3:
         step()
-    in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
-    return {name: median(of_step) for name, of_step in times.items()}
+    call_in_turns([partial(timed, name) for name in steps], seconds=seconds, least=PASSES)
+    return {name: quartile_time(of_step) for name, of_step in times.items()}
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median; NaN of nothing."""
-    return statistics.median(values) if values else math.nan
-
-
-def ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:
+def time_ratios(by_size: Mapping[tuple[int, int], Sequence[LossTiming]], other: int) -> list[str]:
     """Write the table of a mode's time over the first one's, a line a batch size, a column a number of classes."""
     batch_sizes = sorted({batch_size for batch_size, _ in by_size})
     class_counts = sorted({classes for _, classes in by_size})
@@ -166,7 +162,7 @@ def times_as_long(found: Sequence[LossTiming], other: int) -> float:
     return found[other].seconds / found[0].seconds
 
 
-def group(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTiming]]:
+def group_timings(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTiming]]:
     """Return the modes' timings by (batch size, classes)."""
     by_size: dict[tuple[int, int], list[LossTiming]] = {}
     for timing in timings:
@@ -174,7 +170,7 @@ def group(timings: Sequence[LossTiming]) -> dict[tuple[int, int], list[LossTimin
     return by_size
 
 
-def micro(seconds: float) -> str:
+def microseconds(seconds: float) -> str:
     """Write seconds as µs, three digits at least."""
     if math.isnan(seconds):
         return "can't run"

@@ -14,7 +14,7 @@ from mnist_trainer.errors import MnistTrainerError
 from mnist_trainer.files import CONFIG, MOST_YAML, read_text
 from mnist_trainer.runs.changes import NOT_COMPARED
 from mnist_trainer.runs.folder import read_config
-from mnist_trainer.runs.provenance import flat
+from mnist_trainer.runs.provenance import flat_config
 from mnist_trainer.sweeps.jobs import Job
 
 SEEDS = 5
@@ -39,13 +39,20 @@ def spelled_out(folder: Path) -> list[str]:
     hydra = yaml.safe_load(read_text(folder / HYDRA, MOST_YAML))
     choices = hydra["hydra"]["runtime"]["choices"]
     groups = [each.name for each in fields(Config) if is_dataclass(getattr(config, each.name))]
-    chosen = [f"{group}={choices[group]}" for group in groups if getattr(config, group) != getattr(default, group)]
-    now, then = flat(config), flat(compose(chosen))
+    chosen = [
+        f"{group}={choices[group]}" for group in groups if kind(getattr(config, group)) != kind(getattr(default, group))
+    ]
+    now, then = flat_config(config), flat_config(compose(chosen))
     named = {"name", "seed", *NOT_COMPARED}
     return [
         *chosen,
         *(f"{key}={written(config, key)}" for key in now if key not in named and now[key] != then.get(key)),
     ]
+
+
+def kind(choice: object) -> tuple[type, object]:
+    """Tell a group's choice from others, whatever its values."""
+    return type(choice), getattr(choice, "name", None)
 
 
 def written(config: Config, key: str) -> str:

@@ -11,7 +11,7 @@ from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_history, read_start
-from mnist_trainer.sweeps.overrides import is_means
+from mnist_trainer.sweeps.overrides import is_means, is_the_commands
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, read_listed, replaced, sweep_folder
 from mnist_trainer.sweeps.sweep import Sweep
@@ -95,7 +95,7 @@ def added(own: Sequence[str], given: Sequence[str]) -> list[str]:
     """Return what a command line says of how jobs are done; raises `ConfigError` for what says which they are."""
     means = []
     for each in given:
-        if key_of(each) == "sweep.resume" or each in own:
+        if is_the_commands(each) or each in own:
             continue
         if not is_means(key_of(each)):
             raise ConfigError(f"{each}: the study was begun without; leave {key_of(each)} out, or begin a new sweep")

@@ -12,7 +12,7 @@ from mnist_trainer.files import STUDY, read_object, write_whole
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.sweeps.tuning.settings import MINIMIZED
 
-COMPLETE, PRUNED, RUNNING = "COMPLETE", "PRUNED", "RUNNING"
+COMPLETE, PRUNED, RUNNING, FAILED = "COMPLETE", "PRUNED", "RUNNING", "FAIL"
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,17 @@ class StudyRecord:
         write_whole(folder / STUDY, json.dumps({**asdict(self), "storage": hidden(self.storage)}, indent=1) + "\n")
 
     def of_trials(self) -> list[TrialRecord]:
-        """Return the trials; raises `ConfigError` if one is none."""
-        return [picked(TrialRecord, each) for each in self.trials]
+        """Return the trials, but for those that were taken back, and failures that were begun again.
+
+        Raises `ConfigError` if one is none.
+        """
+        trials = [picked(TrialRecord, each) for each in self.trials]
+        last = {(each.folder, each.job): each.number for each in trials if each.same_as is None}
+        return [
+            each
+            for each in trials
+            if each.state != FAILED or (each.reason is not None and each.number == last.get((each.folder, each.job)))
+        ]
 
 
 def better(values: Sequence[float], others: Sequence[float], directions: Sequence[str]) -> bool:

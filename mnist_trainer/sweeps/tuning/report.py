@@ -8,11 +8,11 @@ from mnist_trainer.runs.folder import has_diverged
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.selection import Selection
 from mnist_trainer.sweeps.tuning.again import command_again
-from mnist_trainer.sweeps.tuning.record import COMPLETE, PRUNED, RUNNING, StudyRecord, TrialRecord, best, ranked
+from mnist_trainer.sweeps.tuning.record import COMPLETE, FAILED, PRUNED, RUNNING, StudyRecord, TrialRecord, best, ranked
 from mnist_trainer.words import shown, table
 
 ROWS = 50
-WORDS = {COMPLETE: "finished", PRUNED: "pruned", RUNNING: "running", "FAIL": "failed"}
+WORDS = {COMPLETE: "finished", PRUNED: "pruned", RUNNING: "running", FAILED: "failed"}
 
 
 def study_report(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> str:
@@ -43,11 +43,11 @@ def summary(study: StudyRecord) -> list[str]:
     ]
 
 
-def trials_table(study: StudyRecord, folder: Path) -> list[str]:
+def trials_table(study: StudyRecord, folder: Path, most: int = ROWS) -> list[str]:
     """Write a row for each trial, the best first; then those without a value, by number."""
     first = ranked(study)
     others = [each for each in study.of_trials() if each not in first]
-    rows = [row(study, each, folder) for each in [*first, *others][:ROWS]]
+    rows = [row(study, each, folder) for each in [*first, *others][:most]]
     head = ["trial", "job", *study.objectives, "ended", *study.keys]
     left = len(first) + len(others) - len(rows)
     return [*table(head, rows), *(["", f"{left:,} more are in study.json."] if left else [])]
@@ -91,10 +91,7 @@ def the_best(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> list[str]
         return ["No trial has finished, so there is no best one."]
     lines = []
     for each in found:
-        values = ", ".join(
-            f"{name} {value:.5g}" for name, value in zip(study.objectives, each.values or [], strict=True)
-        )
-        lines.append(f"{'Best' if len(found) == 1 else 'Beaten by none'}: trial {each.number}, {values}")
+        lines.append(f"{'Best' if len(found) == 1 else 'Beaten by none'}: {with_values(study, each)}")
         job = job_of(each, folder, jobs)
         if job is None:
             lines.append(f"    a job of {each.folder}")
@@ -103,6 +100,12 @@ def the_best(study: StudyRecord, folder: Path, jobs: Sequence[Job]) -> list[str]
         if again := command_again(job):
             lines += ["    with other seeds:", f"    {again}"]
     return lines
+
+
+def with_values(study: StudyRecord, trial: TrialRecord) -> str:
+    """Name a trial with its values."""
+    values = [f"{name} {value:.5g}" for name, value in zip(study.objectives, trial.values or [], strict=True)]
+    return ", ".join([f"trial {trial.number}", *values])
 
 
 def job_of(trial: TrialRecord, folder: Path, jobs: Sequence[Job]) -> Job | None:

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from mnist_trainer.config import AUTO, OPTUNA, OptunaNode
-from mnist_trainer.errors import ConfigError, under
+from mnist_trainer.errors import ConfigError, problems_under
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 
 NONE = "none"
@@ -71,7 +71,7 @@ class Settings:
         assert isinstance(sweeper, dict)
         node = picked(OptunaNode, {str(key): value for key, value in sweeper.items()})
         objectives = named("objective", node.objective)
-        with under("hydra.sweeper."):
+        with problems_under("hydra.sweeper."):
             jobs = hydra.launcher.get("n_jobs") if node.n_jobs is None else node.n_jobs
             settings = cls(
                 n_trials=node.n_trials,

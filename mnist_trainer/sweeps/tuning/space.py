@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.sweeps.overrides import parsed
+from mnist_trainer.sweeps.overrides import parsed_overrides
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -27,7 +27,7 @@ class Space:
     @classmethod
     def of(cls, overrides: Sequence[str]) -> "Space":
         """Read the overrides, the last one of a key counting; raises `ConfigError`, and `HydraException`."""
-        by_key = {each.get_key_element(): each for each in parsed(overrides)}
+        by_key = {each.get_key_element(): each for each in parsed_overrides(overrides)}
         swept = {key: distribution(each) for key, each in by_key.items() if each.is_sweep_override()}
         fixed = {key: each.get_value_element_as_str() for key, each in by_key.items() if key not in swept}
         if not swept:

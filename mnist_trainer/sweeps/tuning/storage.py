@@ -64,14 +64,17 @@ def open_database(place: str) -> "BaseStorage":
     for tried in range(TRIES):
         try:
             return RDBStorage(uri, engine_kwargs=options)
-        except ImportError as error:
-            hint = f": {INSTALL_POSTGRESQL}" if "psycopg" in str(error) else ""
+        except ImportError:
+            hint = f": {INSTALL_POSTGRESQL}" if uri.startswith("postgresql+psycopg:") else ""
             raise ConfigError(f"hydra.sweeper.storage={place}: its driver is not installed{hint}") from None
         except (ArgumentError, ValueError) as error:
-            raise ConfigError(f"hydra.sweeper.storage={place}: {str(error).partition(chr(10))[0]}") from None
+            raise ConfigError(f"hydra.sweeper.storage={place}: {hidden(str(error)).partition(chr(10))[0]}") from None
         except (SQLAlchemyError, sqlite3.Error) as error:
+            why = hidden(str(error.__cause__ or error)).strip().replace("\n", "; ")
+            if "password" in why:
+                hint = "give hydra.sweeper.storage again, with its password, which no file keeps"
+                raise ConfigError(f"hydra.sweeper.storage={place}: {why}; {hint}") from None
             if tried == TRIES - 1:
-                why = hidden(str(error.__cause__ or error).partition("\n")[0])
                 raise TrackingError(f"hydra.sweeper.storage={place}: {why}") from None
             time.sleep(0.2 * 2**tried)
     raise AssertionError

@@ -10,8 +10,8 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
@@ -19,11 +19,12 @@ from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import is_means
 from mnist_trainer.sweeps.resumption import placed
 from mnist_trainer.sweeps.sweep import Sweep
+from mnist_trainer.sweeps.tuning.asking import Asked, ask, begin_again
 from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord, best
 from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.space import Space
 from mnist_trainer.sweeps.tuning.storage import place_of
-from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, REASON, SAME_AS, Asked, TunedStudy
+from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, REASON, SAME_AS, TunedStudy
 from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,10 @@ class Tuner:
                 while jobs := self._asked():
                     self._launch(jobs)
                     self._show(bar)
-        finally:
+        except BaseException:
             self.write()
+            raise
+        self.write(importance=True)  # which takes seconds, for scikit-learn and its trees
         self._tell_running()
 
     @property
@@ -79,7 +82,7 @@ class Tuner:
         settings = self.study.settings
         while len(jobs) < settings.n_jobs and self._launched + len(jobs) < settings.n_trials:
             number = len(self._jobs)
-            asked = self.study.ask({FOLDER: str(self.sweep.folder), JOB: number})
+            asked = ask(self.study, {FOLDER: str(self.sweep.folder), JOB: number}, self._trials)
             if asked is None:
                 break
             if asked.done:
@@ -94,7 +97,7 @@ class Tuner:
         """See that a job without a result has a trial that waits for it."""
         trial = self._trials[job]
         if self.study.trials[trial].state == TrialState.FAIL:
-            again = self.study.again(trial, {FOLDER: str(self.sweep.folder), JOB: job})
+            again = begin_again(self.study, trial, {FOLDER: str(self.sweep.folder), JOB: job})
             self._write(self._jobs, [again if number == job else each for number, each in enumerate(self._trials)])
         return job
 
@@ -171,17 +174,15 @@ class Tuner:
             for folder in sorted(folders):
                 log.info(f"    {folder}  (sweep.resume={folder} goes on with it, once it has ended)")
 
-    def _bar(self) -> "tqdm[Any]":
-        total, done = self.study.settings.n_trials, self._done
-        return tqdm(
-            total=total, initial=min(total, done), unit=" trials", leave=False, disable=None, dynamic_ncols=True
-        )
+    def _bar(self) -> Bar:
+        total = self.study.settings.n_trials
+        return Bar(total, "trial", initial=min(total, self._done))
 
     @property
     def _done(self) -> int:
         return sum(each.state in (TrialState.COMPLETE, TrialState.PRUNED) for each in self.study.trials)
 
-    def _show(self, bar: "tqdm[Any]") -> None:
+    def _show(self, bar: Bar) -> None:
         bar.n = min(self._done, self.study.settings.n_trials)
         found = best(self.record())
         if found and found[0].values:
@@ -202,9 +203,9 @@ class Tuner:
             trials=[asdict(trial_record(each)) for each in self.study.trials],
         )
 
-    def write(self) -> None:
+    def write(self, *, importance: bool = False) -> None:
         """Write `study.json`."""
-        self.record(importance=True).write(self.sweep.folder)
+        self.record(importance=importance).write(self.sweep.folder)
 
 
 def objectives(outcome: dict[str, Any], names: Sequence[str]) -> list[float] | None:

@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from mnist_trainer.analysis.comparison.agreement import agreement, largest
-from mnist_trainer.analysis.comparison.copies import Difference, relative
+from mnist_trainer.analysis.comparison.agreement import agreement, largest_disagreement
+from mnist_trainer.analysis.comparison.copies import ModeDifference, relative_distance
 
 
 def difference(logits=0.0, logits_norm=1.0, parameters=0.0, loss=0.0, clamped_rows=0, of_first=0):
-    return Difference(loss, logits, logits_norm, parameters, 2.0, logits != 0, clamped_rows, of_first)
+    return ModeDifference(loss, logits, logits_norm, parameters, 2.0, logits != 0, clamped_rows, of_first)
 
 
 def test_an_agreement_counts_the_updates_within_the_bound_and_tells_the_first_outside():
@@ -50,7 +50,11 @@ def test_nothing_measured_holds_nothing():
 
 
 def test_relative_and_largest_at_their_edges():
-    assert (relative(1.0, 4.0), relative(0.0, 0.0), relative(1.0, 0.0)) == (0.25, 0.0, math.inf)
-    assert largest([1.0, 3.0, 2.0]) == 3.0
-    assert math.isnan(largest([1.0, math.nan, math.inf]))
-    assert math.isnan(largest([]))
+    assert (relative_distance(1.0, 4.0), relative_distance(0.0, 0.0), relative_distance(1.0, 0.0)) == (
+        0.25,
+        0.0,
+        math.inf,
+    )
+    assert largest_disagreement([1.0, 3.0, 2.0]) == 3.0
+    assert math.isnan(largest_disagreement([1.0, math.nan, math.inf]))
+    assert math.isnan(largest_disagreement([]))

@@ -5,15 +5,17 @@ import math
 
 import pytest
 
-from mnist_trainer.analysis.comparison.markdown import Picture, as_json, report
+from mnist_trainer.analysis.comparison.markdown import ReportPicture, comparison_json, comparison_markdown
 from tests.fixtures.comparisons import comparison
 
 
 def test_the_tables_have_a_cell_for_every_column_and_pictures_stand_in_their_sections():
-    pictures = {"Training": [Picture("curves.png", "Curves")], "Timing": [Picture("timing.png", "Times")]}
+    pictures = {"Training": [ReportPicture("curves.png", "Curves")], "Timing": [ReportPicture("timing.png", "Times")]}
     studies = {"Saturation": ["saturation's own"], "Timing": ["timing's own"]}
     said = ["one.", "two."]
-    markdown = report({"system": "a|b"}, "0  Linear", comparison(), said, studies=studies, pictures=pictures)
+    markdown = comparison_markdown(
+        {"system": "a|b"}, "0  Linear", comparison(), said, studies=studies, pictures=pictures
+    )
     sections = markdown.split("\n## ")
     assert sections[0] == "# fused and separate, in lockstep\n"
     assert [section.partition("\n")[0] for section in sections[1:]] == [
@@ -26,11 +28,11 @@ def test_the_tables_have_a_cell_for_every_column_and_pictures_stand_in_their_sec
         rows = [line for line in block.splitlines() if line.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1
     assert "| ‖Δθ‖ / ‖θ‖ at the end " in markdown
-    assert "Timing" not in report({}, "", comparison(), [])
+    assert "Timing" not in comparison_markdown({}, "", comparison(), [])
 
 
 def test_the_json_is_valid_whatever_the_numbers():
-    text = as_json({"nan": math.nan, "list": (math.inf, -math.inf, 1.5), "deep": {1: [math.nan]}, "none": None})
+    text = comparison_json({"nan": math.nan, "list": (math.inf, -math.inf, 1.5), "deep": {1: [math.nan]}, "none": None})
     assert json.loads(text, parse_constant=pytest.fail) == {
         "nan": None,
         "list": ["inf", "-inf", 1.5],

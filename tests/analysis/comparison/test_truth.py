@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.analysis.comparison import verdict
-from mnist_trainer.analysis.comparison.copies import Difference
-from mnist_trainer.analysis.comparison.lockstep import Differences
-from mnist_trainer.analysis.comparison.summary import pair
+from mnist_trainer.analysis.comparison.copies import ModeDifference
+from mnist_trainer.analysis.comparison.lockstep import ModeDifferences
+from mnist_trainer.analysis.comparison.summary import mode_pair
 from tests.fixtures.comparisons import FUSED, SEPARATE
 
 BOUNDS = {"float32": (1e-5, 1e-7), "float64": (1e-12, 1e-15)}
@@ -21,7 +21,7 @@ NUMBER = r"(?:\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?|inf|nan)"
 def differences(sizes):
     """Draw what a mode's answer may be beside the first one's."""
     return st.builds(
-        lambda loss, share, norm, rows, first_rows: Difference(
+        lambda loss, share, norm, rows, first_rows: ModeDifference(
             loss=loss,
             logits=share * norm,
             logits_norm=norm,
@@ -58,7 +58,7 @@ def pairs(draw):
         SimpleNamespace(name=name, trainer=SimpleNamespace(loss=SimpleNamespace(exact=is_exact)), losses=[0.5])
         for name, is_exact in zip(("fused", "separate"), exact, strict=True)
     )
-    return pair(first, other, Differences(measured, shadow, drift), "float32"), measured, shadow, drift, exact
+    return mode_pair(first, other, ModeDifferences(measured, shadow, drift), "float32"), measured, shadow, drift, exact
 
 
 def within(one, dtype):
@@ -78,15 +78,19 @@ def said_as(text, value):
 @given(pairs())
 def test_the_gradients_sentence(case):
     found, measured, shadow, _, exact = case
-    told = verdict.of_gradients(found)
+    told = verdict.gradients_verdict(found)
     assert max(map(len, re.findall(NUMBER, told)), default=0) <= 12
     by_dtype = {"float32": measured, "float64": list(shadow.values())}
     holds = {dtype: all(within(one, dtype) for one in of) for dtype, of in by_dtype.items()}
     same = holds["float64"] if all(exact) else all(holds.values())
     apart = [abs(one.loss) for one in measured]
     same_loss = not any(math.isnan(value) for value in apart) and max(apart) <= 1e-3
-    assert told.startswith("fused and separate are one function: ") == (same and all(exact) and same_loss)
-    assert told.startswith("fused and separate have the same gradient: ") == (same and all(exact) and not same_loss)
+    assert told.startswith("fused and separate are one function at every batch measured: ") == (
+        same and all(exact) and same_loss
+    )
+    assert told.startswith("fused and separate have the same gradient at every batch measured: ") == (
+        same and all(exact) and not same_loss
+    )
     assert ("at every batch measured here, though" in told) == (same and not all(exact))
     assert ("does not have" in told or "does not always have" in told) == (not same)
     for dtype, of in by_dtype.items():
@@ -95,7 +99,8 @@ def test_the_gradients_sentence(case):
         vanished = len(of) - len(relatives(of, dtype))
         if same and relatives(of, dtype) and vanished:
             assert re.search(rf"{vanished} updates? in {dtype}.* at which they had vanished", told)
-        everywhere = rf"(at the one update|at all {len(of)} updates) in {dtype}"
+        some = " looked at" if len(of) < len(measured) else ""
+        everywhere = rf"(at the one update|at all {len(of)} updates){some} in {dtype}"
         if holds["float32"] and same:
             assert re.search(everywhere, told)
     outside = sum(not within(one, "float32") for one in measured)
@@ -127,7 +132,7 @@ def test_the_gradients_sentence(case):
 @given(pairs(), st.booleans())
 def test_the_training_s_sentence(case, ended):
     found, measured, shadow, drift, exact = case
-    told = verdict.of_training(found, FUSED, SEPARATE if ended else replace(SEPARATE, result=None, failure="lost"))
+    told = verdict.training_verdict(found, FUSED, SEPARATE if ended else replace(SEPARATE, result=None, failure="lost"))
     assert max(map(len, re.findall(NUMBER, told)), default=0) <= 12
     assert ("test accuracy" in told) == ended
     apart = next((step for step, value in enumerate(drift, 1) if value != 0), None)

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from mnist_trainer.analysis.explanation.answers import CORRECTED
-from mnist_trainer.analysis.explanation.handout import as_html, print_markdown
+from mnist_trainer.analysis.explanation.handout import handout_html, print_markdown
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import Subject
-from mnist_trainer.analysis.explanation.writing import amount, escaped, number, shown_classes, times
+from mnist_trainer.analysis.explanation.writing import escaped, memory_size, number, shown_classes, times
 
 LOGITS = [-0.071, -1.263, 1.057, -1.492, 2.561, -0.562, 2.376, 0.854, -1.214, -0.277]
 BROAD = ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
@@ -71,9 +71,9 @@ def test_it_fits_eighty_columns(width, names):
 
 def test_the_eleven_points_stand_in_their_order_under_the_words_they_answer():
     text = lecture(explained())
-    answers = re.findall(r"^\*\*(\d+)\.\*\* ([✓✗]) \*(.*)\*\\\n(.*)$", text, re.MULTILINE)
+    answers = re.findall(r"^\*\*(\d+)\.\*\* ([✓✗])[^*]*\*(.*)\*\\\n(.*)$", text, re.MULTILINE)
     assert [int(index) for index, *_ in answers] == list(range(1, 12))
-    assert "".join(sign for _, sign, *_ in answers) == "✗✓✗✗✗✓✗✓✓✗✗"
+    assert "".join(sign for _, sign, *_ in answers) == "✗✓✗✗✗✓✗✓✓✗✓"
     for (*_, quote, answer), about, said in zip(
         answers,
         [
@@ -99,7 +99,7 @@ def test_the_eleven_points_stand_in_their_order_under_the_words_they_answer():
             "diagonal of J only",
             "weight",
             "changes neither p nor the gradient",
-            "gradient nan",
+            "dL/dz(6) nan",
             "task=compare",
         ],
         strict=True,
@@ -107,6 +107,41 @@ def test_the_eleven_points_stand_in_their_order_under_the_words_they_answer():
         assert about in quote
         assert said in answer
         assert re.search(r"\d", answer)
+
+
+QUESTION = """
+gradient * (softmax - inputs[1]) / inputs[0].shape[0]
+Shouldn't it also take the derivative of softmax with respect to the input to softmax?
+exp = np.exp(input - np.max(input, axis=1, keepdims=True))
+return np.mean(-np.sum(labels * np.log(softmax), axis=1))
+g = self.data * (np.eye(self.data.shape[0]) - self.data)
+np.mean(-np.sum(t.data * np.log(p.data), axis=1)),
+t.g += self.g * -np.log(p.data) / t.data.shape[0]
+As you can see, my cross entropy loss (LCE) has the same derivative as the one in the hw, because that is the \
+derivative for the loss itself, without getting into the softmax yet.
+x_i(1 − x_j) if i = j else −x_i x_j
+But I need a derivative that results in a tensor of the same size as the input to softmax, in this case, batch_size x \
+10. So I'm not sure how the above should be applied
+1. The homework implementation combines softmax with cross entropy loss as a matter of choice, while my choice of \
+keeping softmax separate as an activation function is also valid.
+2. The homework implementation is indeed missing the derivative of softmax for the backprop pass.
+self.data * (1. - self.data)
+You also have to compute smax(x_i)/x_j ,where j ≠ i and sum all the individual gradients up.
+"""
+"""Lines of the page, as they stand there; one formula was TeX."""
+
+
+def test_what_is_quoted_stands_in_the_question_and_where_it_is_cut_is_seen():
+    text = lecture(explained()).replace("\\_", "_")
+    quotes = re.findall(r"“([^”]{25,})”", text.replace("“How to apply the gradient of softmax in backprop”", ""))
+    points = re.findall(r"^\*\*\d+\.\*\* [✓✗][^*]*\*(.*)\*\\$", text, re.MULTILINE)
+    code = [found for point in points for found in re.findall(r"`(.+?)`", point)]
+    assert len(points) == 11
+    assert len(quotes) == 7
+    for quote in quotes + code:
+        assert quote.removeprefix("… ") in QUESTION
+        before = QUESTION.partition(quote.removeprefix("… "))[0]
+        assert quote in code or quote.startswith("… ") != before.endswith(("\n", ". "))
 
 
 def test_what_is_not_equal_is_called_so():
@@ -179,7 +214,7 @@ class Outline(HTMLParser):
 
 
 def test_the_page_needs_nothing_else_and_has_all():
-    text = as_html(lecture(explained(names=["<b>&", *BROAD[1:]]), "data:image/png;base64,aGFuZA=="))
+    text = handout_html(lecture(explained(names=["<b>&", *BROAD[1:]]), "data:image/png;base64,aGFuZA=="))
     page = Outline(text)
     assert page.open == []
     tags = [tag for tag, _ in page.seen]
@@ -210,7 +245,7 @@ def test_the_batch_s_arrays_have_their_shapes_and_sizes(batch, result, jacobians
 
 
 def test_amounts_of_memory_and_factors():
-    assert [amount(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
+    assert [memory_size(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
     assert [times(factor) for factor in (4.08, 5571.6, 1e142)] == ["4.1", "5,572", "over a million"]
 
 

@@ -70,8 +70,8 @@ def test_a_surer_mistake_gets_a_smaller_posted_gradient():
 
 def test_a_wrong_softmax_would_be_seen(monkeypatch):
     """A broken node must show in the differences, or they say nothing."""
-    right = explanation.gradient
-    monkeypatch.setattr(explanation, "gradient", lambda *arguments: 1.001 * right(*arguments))
+    right = explanation.logits_gradient
+    monkeypatch.setattr(explanation, "logits_gradient", lambda *arguments: 1.001 * right(*arguments))
     e = explained([1, 2, 3], 0)
-    assert explanation.largest(e.product, e.shortcut) > 1e-4
+    assert explanation.largest_error(e.product, e.shortcut) > 1e-4
     assert e.batch.difference > 1e-5

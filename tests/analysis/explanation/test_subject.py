@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.explanation.subject import most_images, most_instructive, nothing_shown, rounded
+from mnist_trainer.analysis.explanation.subject import most_instructive_image, most_jacobians, typeable, why_no_lesson
 
 
 def test_the_instructive_image_is_doubtful_and_has_no_number_too_small_to_see():
     logits = np.log([[0.98, 0.01, 0.01], [0.4, 0.35, 0.25], [0.55, 0.4499, 0.0001], [0.01, 0.01, 0.98]])
-    assert most_instructive(logits, np.array([0, 1, 1, 0])) == 1
+    assert most_instructive_image(logits, np.array([0, 1, 1, 0])) == 1
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ def test_a_network_that_shows_nothing_is_told_by_its_numbers(p, labels, problem)
     logits = np.log([p, [0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
     if problem and "gets" in problem:
         logits = np.log([p] * 4)
-    said = nothing_shown(logits, np.array(labels), 0)
+    said = why_no_lesson(logits, np.array(labels), 0)
     assert said is None if problem is None else problem in said
 
 
 def test_logits_can_be_typed():
-    logits = rounded(np.array([[0.12345, -1234567.891, 99.99951, 1234.5678]]))
+    logits = typeable(np.array([[0.12345, -1234567.891, 99.99951, 1234.5678]]))
     assert logits.tolist() == [[0.123, -1.23457e6, 100.0, 1234.57]]
 
 
 def test_the_jacobians_of_a_large_batch_are_not_all_built():
-    assert most_images(10) > 10_000
-    assert 8 * 1000**2 * most_images(1000) <= 1 << 26
-    assert most_images(100_000) == 1
+    assert most_jacobians(10) > 10_000
+    assert 8 * 1000**2 * most_jacobians(1000) <= 1 << 26
+    assert most_jacobians(100_000) == 1

@@ -3,6 +3,7 @@
 What is claimed is read from the text, and held against the mathematics written down here again in longer floats.
 """
 
+import math
 import re
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
-from mnist_trainer.analysis.explanation.subject import Subject, rounded
-from mnist_trainer.analysis.explanation.writing import shown_classes
+from mnist_trainer.analysis.explanation.subject import Subject, typeable
+from mnist_trainer.analysis.explanation.writing import number, shown_classes, times
 
 FLOOR = 1e-300
 
@@ -30,7 +31,7 @@ def images(draw):
     if kind == "own softmax":
         logits = np.full(classes, 1 / classes)
     label = draw(st.sampled_from([int(rng.integers(classes)), int(logits.argmax()), int(logits.argmin())]))
-    return rounded(logits), label, draw(st.sampled_from([1, 3, classes]))
+    return typeable(logits), label, draw(st.sampled_from([1, 3, classes]))
 
 
 class Truth:
@@ -89,7 +90,7 @@ def test_no_number_is_longer_than_twelve_characters_and_none_is_missing(case):
     numbers = [found.strip(".,") for found in NUMBERS.findall(text)]
     assert max(map(len, numbers)) <= 12
     said, _ = text.split("## 13.")
-    assert "nan" not in re.sub(r"(gradient|L is|p is) nan", "", said)
+    assert "nan" not in re.sub(r"(dL/dz\(\d+\)|L is|p is) nan", "", said)
     assert "inf" not in re.sub(r"(loss of|node:|textbook:) inf", "", said)
     code = [line for block in text.split("```")[1::2] for line in block.splitlines()]
     assert max(map(len, code)) <= 78  # two blanks before them make 80
@@ -103,7 +104,6 @@ def test_the_tables_and_what_is_called_equal(case):
     text = lecture(e)
     expected = {
         "p": truth.held,
-        "t": truth.t,
         "p − t": truth.right,
         "fused node": truth.right,
         "Jᵀ·dL/dp": truth.right,
@@ -111,6 +111,7 @@ def test_the_tables_and_what_is_called_equal(case):
     for i, row in table_of(text, "The fused backward: p − t").items():
         for name, of in expected.items():
             assert near(row[name], of[i], scale=1), (i, name, row[name], of[i])
+        assert row["t"] == ("1" if i == label else "0")
     for i, row in table_of(text, "−t/p").items():
         assert near(row["dL/dp"], -truth.t[i] / truth.held[i], scale=float(truth.t[i] / truth.held[i]))
     marks = re.findall(r"^([✓✗]) \*\*(.*?):\*\* (.*)$", text, re.MULTILINE)
@@ -153,6 +154,9 @@ def test_the_sentences(case):
     lengths = np.linalg.norm(truth.posted.astype(float)) * np.linalg.norm(truth.right.astype(float))
     if cosine and lengths > 1e-14:
         assert near(cosine[1], truth.posted @ truth.right / lengths)
+    sums = np.abs([e.jacobian.sum(axis=0), e.jacobian.sum(axis=1)]).max()
+    assert "every column sums to 0. Every row does too: the same number added" in text
+    assert near(re.search(r"the largest of these sums is (\S+)\.\)", text)[1], sums)
     assert "no sign is wrong" in text
     assert (e.posted * e.p_minus_t >= 0).all()
     for name, values in (("posted", truth.posted), ("diagonal", truth.diagonal)):
@@ -167,7 +171,35 @@ def test_the_sentences(case):
         assert ("no wrong class is pushed down" in complaint[2]) == (not pushed)
         total, off = re.search(r"the sum is ([^\s,]+)( instead of 0)?", complaint[2]).groups()
         assert near(total, values.sum(), scale=1)
+        zeros = int((wrong & (values.astype(float) == 0)).sum())
+        told = re.search(r", (all|\d+) of them 0", complaint[2])
+        if name == "diagonal" and told:
+            assert (told[1] == "all") == (zeros == wrong.sum())
         assert bool(off) == (abs(float(values.sum())) > 1e-14) or 1e-16 < abs(float(values.sum())) < 1e-14
+
+
+@settings(max_examples=80)
+@given(images())
+def test_a_calculator_gets_what_is_printed_from_what_is_printed(case):
+    _, label, _ = case
+    text = lecture(explained(*case))
+    products = re.findall(r"≈ \((\S+)\) · \((\S+)\) ≈ ([^\s,]+)", text)
+    assert len(products) == 3
+    for one, other, product in products:
+        assert number(value(one) * value(other)) == product
+    p, reciprocal = re.search(r"−1/(\S+) ≈ (\S+) there", text).groups()
+    assert number(-1 / value(p)) == reciprocal
+    p, loss = re.search(r"= −log (\S+) ≈ (\S+)\n", text).groups()
+    assert number(-math.log(value(p)), signed=False) == loss or value(loss) < 1e-9  # p is 1 in so many digits
+    rows = re.findall(r"^\| (0\.\d+) +\| (−\S+) +\| (−\S+) +\| ([\d,.]+) +\|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for p, right, posted, factor in rows:
+        assert near(right, value(p) - 1, scale=1)
+        assert near(posted, (value(p) - 1) * value(p) * (1 - value(p)), scale=1)
+        assert times(value(right) / value(posted)) == factor
+    head = f"| p({label})"
+    assert f"{head} " in text
+    assert f"| dL/dz({label}), right | dL/dz({label}), posted | too small by a factor of |" in text
 
 
 @settings(max_examples=80)
@@ -175,12 +207,12 @@ def test_the_sentences(case):
 def test_the_eleven_points(case):
     z, label, batch = case
     e, truth = explained(*case), Truth(z, label)
-    points = dict(re.findall(r"^\*\*(\d+)\.\*\* [✓✗] .*\\\n(.*)$", lecture(e), re.MULTILINE))
+    points = dict(re.findall(r"^\*\*(\d+)\.\*\* [✓✗].*\\\n(.*)$", lecture(e), re.MULTILINE))
     signs = "".join(re.findall(r"^\*\*\d+\.\*\* ([✓✗])", lecture(e), re.MULTILINE))
-    assert signs == "✗✓✗✗✗✓✗✓✓✗✗"
+    assert signs == "✗✓✗✗✗✓✗✓✓✗✓"
     rival = int(np.where(truth.t == 1, -1, truth.p).argmax())
     assert truth.p[e.rival] == truth.p[rival]
-    one = re.search(r"= \((.*?)\) · \((.*?)\) ≈ (\S+), and p\((\d+)\) − 0 is (\S+)\. ", points["1"])
+    one = re.search(r"≈ \((.*?)\) · \((.*?)\) ≈ (\S+), and p\((\d+)\) − 0 is (\S+)\. ", points["1"])
     assert near(one[1], -1 / truth.held[label], scale=float(1 / truth.held[label]))
     assert near(one[2], -truth.held[label] * truth.held[e.rival], scale=1e-5)
     assert near(one[3], truth.held[e.rival], scale=1)
@@ -195,10 +227,10 @@ def test_the_eleven_points(case):
     assert any(
         near(wrong, posted[i, j]) and near(right, truth.jacobian[i, j], scale=1) for i, j in np.ndindex(posted.shape)
     )
-    five = re.search(r"for N = 1 (\S+) at \d+ and 0 at \d+, not (\S+) and (\S+)\.$", points["5"])
+    five = re.search(r"for N = 1 it is (\S+) at \d+ and 0 at \d+, not (\S+) and (\S+)\.$", points["5"])
     assert near(five[2], truth.right[label], scale=1)
     assert near(five[3], truth.right[e.rival], scale=1)
-    six = re.search(r"by them: (\S+) at \d+, (\S+) at", points["6"])
+    six = re.search(r"respect to them: (\S+) at \d+, (\S+) at", points["6"])
     assert near(six[1], -np.log(truth.held[label]), scale=float(np.ptp(z)))
     assert near(six[2], -np.log(truth.held[e.rival]), scale=float(np.ptp(z)))
     assert ("the network is sure" in points["7"]) == (abs(e.jacobian[e.rival, label]) < 5e-5)
@@ -208,7 +240,7 @@ def test_the_eleven_points(case):
     assert ("one can do without it" in points["9"]) == finite
     assert ("is too large" in points["9"]) == (not finite and z.max() > 0)
     assert ("is too small" in points["9"]) == (not finite and z.max() < 0)
-    losses = re.findall(r": (\S+), gradient ([^\s;.]+(?:\.\d+)?)", points["10"])
+    losses = re.findall(r": (\S+), dL/dz\(\d+\) ([^\s;.]+(?:\.\d+)?)", points["10"])
     others = np.delete(z, label) - np.delete(z, label).max()
     gap = 104 + np.log(np.exp(np.maximum(others, -20)).sum() + np.exp(-104.0))
     assert near(re.search(r"L is (\S+)\. ", points["10"])[1], gap)
@@ -217,5 +249,8 @@ def test_the_eleven_points(case):
     assert losses[2][0] == losses[3][0] == "inf"
     assert [gradient for _, gradient in losses] == ["−1.0000", "−1.0000", "−1.0000", "nan"]
     assert points["10"].endswith("is nan: 0 · log 0.")
-    assert "a loss of inf;" in points["11"]
+    assert "at a gap of 104, that of point 10, two nodes as in a textbook have a loss of inf;" in points["11"]
+    assert points["9"].startswith("Subtracting the maximum")
+    sums = re.search(r"a column of J sums to 0 \(here to (?:within (\S+)|the last bit)\)", points["8"])[1]
+    assert float(sums or 0) <= 1e-15
     assert shown_classes(e)[0] >= 0

@@ -6,12 +6,12 @@ import pytest
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Settings
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
+from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.api import Loss, register_loss
 from mnist_trainer.config import ClippedConfig, CustomLossConfig, LossConfig, SoftmaxCrossEntropyConfig
 
-SETTINGS = Settings(24, 0, Budget())
+SETTINGS = CheckSettings(24, 0, Budget())
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ class Own(Loss):
     """A user's cross-entropy of logits: takes class indices alone."""
 
     def forward(self, predictions, targets):
-        self.p, self.t = softmax(predictions), np.eye(predictions.shape[1])[targets]
+        self.p, self.t = reference_softmax(predictions), np.eye(predictions.shape[1])[targets]
         return self.value(np.sum(self.t * self.p, axis=1))
 
     def value(self, true):

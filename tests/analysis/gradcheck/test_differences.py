@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_trainer.analysis.gradcheck.differences import RELATIVE, Budget, choose, compare, measure
-from mnist_trainer.analysis.gradcheck.examiner import judge
+from mnist_trainer.analysis.gradcheck.differences import RELATIVE, Budget, choose_entries, compare_slope, measure
+from mnist_trainer.analysis.gradcheck.examiner import judge_gradient
 
 
 def measured(value, x, gradient, *, samples=24, budget=None):
@@ -68,13 +68,13 @@ def test_a_kink_within_the_step_is_no_mistake(distance, side):
 
 @pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
 def test_at_a_kink_any_slope_between_the_two_sides_is_left_out(slope):
-    found = compare(lambda s: max(s, 0.0), 0.0, slope, None, 1.0, 1e-5)
+    found = compare_slope(lambda s: max(s, 0.0), 0.0, slope, None, 1.0, 1e-5)
     assert found.kink
 
 
 @pytest.mark.parametrize("slope", [-0.1, 1.1, 30.0])
 def test_a_slope_that_is_neither_nor_between_is_wrong_at_a_kink_too(slope):
-    found = compare(lambda s: max(s, 0.0), 0.0, slope, None, 1.0, 1e-5)
+    found = compare_slope(lambda s: max(s, 0.0), 0.0, slope, None, 1.0, 1e-5)
     assert not found.kink
     assert found.error > RELATIVE
 
@@ -84,13 +84,13 @@ def test_a_mistake_on_a_curved_function_is_not_taken_for_a_kink(point, off):
     def value(s):
         return float(np.exp(3 * (point + s)))
 
-    found = compare(value, value(0.0), 3 * value(0.0) + off * value(0.0), None, value(0.0), 1e-5)
+    found = compare_slope(value, value(0.0), 3 * value(0.0) + off * value(0.0), None, value(0.0), 1e-5)
     assert not found.kink
     assert found.error > RELATIVE
 
 
 def test_a_mistake_as_small_as_the_rounding_of_smaller_steps_is_still_one():
-    assert compare(lambda s: 1.0, 1.0, 1e-8, None, 1.0, 1e-5).error > RELATIVE
+    assert compare_slope(lambda s: 1.0, 1.0, 1e-8, None, 1.0, 1e-5).error > RELATIVE
 
 
 def test_kinks_are_counted_and_the_rest_is_compared():
@@ -135,18 +135,18 @@ class Few(Budget):
 
 def test_what_was_cut_off_on_the_way_is_not_checked_unless_it_is_wrong_already():
     x = np.ones(50)
-    verdict, where = judge(measured(waves, x, slope_of_waves(x), budget=Few()))
+    verdict, where = judge_gradient(measured(waves, x, slope_of_waves(x), budget=Few()))
     assert verdict == "not checked"
     assert where.startswith("the time is over: ")
     assert where.endswith(" of 28 slopes")
-    assert judge(measured(waves, x, -slope_of_waves(x), budget=Few()))[0] == "wrong"
+    assert judge_gradient(measured(waves, x, -slope_of_waves(x), budget=Few()))[0] == "wrong"
 
 
 @given(size=st.integers(1, 300), zeros=st.floats(0, 1), samples=st.integers(1, 50))
 def test_entries_are_chosen_once_with_the_largest_and_with_zeros_among_them(size, zeros, samples):
     rng = np.random.default_rng(size)
     gradient = np.where(rng.random(size) < zeros, 0, rng.standard_normal(size))
-    chosen = choose(gradient, samples, rng)
+    chosen = choose_entries(gradient, samples, rng)
     assert len(set(chosen)) == len(chosen) == min(size, samples)
     nonzero, many = np.count_nonzero(gradient), samples >= 4 and size > samples
     if many and nonzero:

@@ -8,7 +8,7 @@ import pytest
 from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.gradcheck.examiner import Settings
+from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
 from mnist_trainer.api import Loss, check_gradients, register_loss
 from mnist_trainer.config import CustomLossConfig
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
@@ -47,7 +47,7 @@ def mode_of(cls, monkeypatch):
     monkeypatch.setattr(registry.losses, "_classes", dict(registry.losses._classes))
     monkeypatch.setattr(registry, "tails", dict(registry.tails))
     register_loss("own")(cls)
-    return check_mode(CustomLossConfig("own", {}), 10, (1, 7, 10), Settings(24, 0, Budget()))
+    return check_mode(CustomLossConfig("own", {}), 10, (1, 7, 10), CheckSettings(24, 0, Budget()))
 
 
 def test_a_loss_that_is_right_for_targets_that_sum_to_1_is_exact_and_a_note_says_what_it_is_for_others(monkeypatch):

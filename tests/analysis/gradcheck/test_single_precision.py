@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from mnist_trainer.analysis.gradcheck import single_precision
 from mnist_trainer.analysis.gradcheck.differences import Budget
-from mnist_trainer.analysis.modes import Mode
+from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 
 CLASSES = 10
 
 
 def notes_of(config):
-    mode = Mode(config, CLASSES, 1, np.float32)
+    mode = LossMode(config, CLASSES, 1, np.float32)
     return single_precision.notes("it", lambda z, t: (mode.forward(z, t), mode.backward()), CLASSES, Budget())
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_layer, in_general
+from mnist_trainer.analysis.gradcheck.diagnosis import LayerCase, explain_in_general, explain_layer
 from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_cap, explain_forward, explain_loss
-from mnist_trainer.analysis.reference import softmax
+from mnist_trainer.analysis.reference import reference_softmax
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 FINITE = st.floats(-1e300, 1e300)
@@ -84,7 +84,7 @@ def test_what_is_said_of_any_wrong_gradient_is_true(truth, how, k, kind):
         found = CHANGES[how](truth, k)
     if np.array_equal(found, truth):
         return
-    words = in_general(measured_of(found, truth), len(truth), kind)
+    words = explain_in_general(measured_of(found, truth), len(truth), kind)
     assert claims(words, found, truth), words
     assert short(words), words
 
@@ -92,7 +92,7 @@ def test_what_is_said_of_any_wrong_gradient_is_true(truth, how, k, kind):
 @given(TRUTHS, st.sampled_from(sorted(CHANGES)), st.floats(-100, 100))
 def test_a_softmaxs_known_mistake_is_only_named_where_the_numbers_are_its_own(z, how, k):
     z = np.clip(z, -20, 20)
-    p, dp = softmax(z), np.cos(z + 1)
+    p, dp = reference_softmax(z), np.cos(z + 1)
     truth = p * (dp - (dp * p).sum(axis=1, keepdims=True))
     found = CHANGES[how](truth, k)
     if np.array_equal(found, truth):
@@ -118,7 +118,7 @@ LOSSES = {
 @given(TRUTHS, st.sampled_from(sorted(LOSSES)), st.sampled_from(["logits", "probabilities"]))
 def test_a_losss_known_mistake_is_only_named_where_the_numbers_are_its_own(z, how, expects):
     z = np.clip(z, -20, 20)
-    p, t = softmax(z), np.eye(z.shape[1])[np.arange(len(z)) % z.shape[1]]
+    p, t = reference_softmax(z), np.eye(z.shape[1])[np.arange(len(z)) % z.shape[1]]
     truth = (p - t) / len(p) if expects == "logits" else -t / (len(p) * p)
     found = LOSSES[how](p, t)
     if close(found, truth):
@@ -165,6 +165,6 @@ def test_what_is_said_of_a_cap_is_true(loss, larger, gradient, same):
 
 def test_measured_numbers_are_short_at_all_sizes():
     truth = np.array([[-1.23456789e-105, 1.0e300]])
-    words = in_general(measured_of(np.array([[-9.87654321e-200, -1e299]]), truth), 1, "loss")
+    words = explain_in_general(measured_of(np.array([[-9.87654321e-200, -1e299]]), truth), 1, "loss")
     assert short(words), words
     assert replace(measured_of(truth, truth), error=0.0).error == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_trainer.analysis.profile import meter as module
-from mnist_trainer.analysis.profile.meter import Meter, Part
+from mnist_trainer.analysis.profile.meter import Meter, TimedPart
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_part_gets_the_time_that_it_takes_itself(clock):
         clock(100)
         assert nested.outer(3) == "done"
 
-    with meter.wrapping([Part("outer", nested, "outer"), Part("inner", nested, "inner")]):
+    with meter.wrapping([TimedPart("outer", nested, "outer"), TimedPart("inner", nested, "inner")]):
         assert meter.step(step, "rest") == {"outer": 1, "inner": 30, "rest": 100}
         assert meter.step(lambda: nested.inner(), "rest") == {"inner": 10, "rest": 0}
 
@@ -52,7 +52,7 @@ def test_an_error_passes_and_leaves_the_books_in_order(clock):
         raise ZeroDivisionError
 
     nested.inner = fail
-    with meter.wrapping([Part("outer", nested, "outer"), Part("inner", nested, "inner")]):
+    with meter.wrapping([TimedPart("outer", nested, "outer"), TimedPart("inner", nested, "inner")]):
         with pytest.raises(ZeroDivisionError):
             meter.step(lambda: nested.outer(1), "rest")
         del nested.inner

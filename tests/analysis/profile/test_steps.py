@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mnist_trainer import kernels
-from mnist_trainer.analysis.profile.parts import KERNELS, step_parts, title
-from mnist_trainer.analysis.profile.profile import Profile, Row
+from mnist_trainer.analysis.profile.parts import KERNELS, place_title, step_parts
+from mnist_trainer.analysis.profile.profile import Profile, ProfileRow
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
@@ -39,7 +39,7 @@ def test_every_module_of_kernels_is_timed():
 
 def test_layers_are_named_joined_ones_as_one_and_nested_ones_before_what_holds_them(trainer):
     found = trainer("model=custom", f"model.layers=[{LAYERS}]").model.stack.places()
-    assert [title(place) for place in found] == [
+    assert [place_title(place) for place in found] == [
         "0–2 Conv2d + ReLU + MaxPool2d",
         "3 Conv2d 3",
         "4 Flatten",
@@ -79,7 +79,7 @@ def test_a_profiled_run_learns_what_a_plain_one_does(trainer, overrides):
         if plain.step == profiled.step:
             break
     np.testing.assert_array_equal(profiled.model.parameters.values, plain.model.parameters.values)
-    layers = {title(place) for place in plain.model.stack.places()}
+    layers = {place_title(place) for place in plain.model.stack.places()}
     assert layers <= {row.what for row in found.parts}
     assert all(row.seconds > 0 for row in found.parts if row.does == "forward")
     assert {row.what for row in found.kernels} >= {"affine.affine", "affine.weights_gradient", "SGD.step"}
@@ -90,11 +90,15 @@ def test_batches_that_are_short_are_left_out(trainer):
     assert found.batch == 1000  # of 1,257: every second batch is short
 
 
-ROWS = [Row("batch", "gather", 1e-6), Row("0 Linear 10", "forward", 3e-6, 6e3), Row("nothing", "", 1e-12)]
+ROWS = [
+    ProfileRow("batch", "gather", 1e-6),
+    ProfileRow("0 Linear 10", "forward", 3e-6, 6e3),
+    ProfileRow("nothing", "", 1e-12),
+]
 
 
 def profile(**changes):
-    kernels = [Row("affine.affine", "", 1e-6), Row("Adam.step", "", 3e-6)]
+    kernels = [ProfileRow("affine.affine", "", 1e-6), ProfileRow("Adam.step", "", 3e-6)]
     values = {"step": 4e-6, "timed_step": 5e-6, "batch": 8, "updates": 2, "peak": 5e9, "dtype": "float32", **changes}
     return Profile(parts=ROWS, kernels=kernels, **values)
 

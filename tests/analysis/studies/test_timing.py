@@ -1,4 +1,5 @@
 import gc
+import itertools
 import math
 import re
 import statistics
@@ -53,10 +54,10 @@ def test_a_mode_that_cannot_run_at_a_size_has_no_time_there():
     assert math.isnan(times[8])
     assert times[10] > 0
     assert times[1] > 0
-    assert "can't run" in "\n".join(Timing(found, {}).as_markdown())
+    assert "can't run" in "\n".join(Timing(found, {}, 8, 10).as_markdown())
 
 
-def test_steps_are_called_in_turns_and_their_medians_are_told():
+def test_steps_are_called_in_turns_and_their_times_are_told():
     called = []
     found = time_steps(
         {"short": lambda: called.append("short"), "long": lambda: (called.append("long"), time.sleep(0.004))},
@@ -68,8 +69,14 @@ def test_steps_are_called_in_turns_and_their_medians_are_told():
     assert after[:4] == ["short", "long", "long", "short"]
 
 
+def test_what_disturbs_more_than_half_of_the_calls_is_not_told_of_a_step():
+    calls = itertools.count()
+    found = time_steps({"crowded": lambda: time.sleep(0.003 * (next(calls) % 5 > 1))}, seconds=0.1)
+    assert found["crowded"] < 0.003
+
+
 def test_the_tables_have_times_and_ratios_to_the_first_mode():
-    lines = Timing(TIMINGS, STEPS).as_markdown()
+    lines = Timing(TIMINGS, STEPS, 128, 10).as_markdown()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert ["1", "20", "10", "30", "30", "12", "42"] in cells
     assert ["128", "1.50", "2.00"] in cells
@@ -78,16 +85,33 @@ def test_the_tables_have_times_and_ratios_to_the_first_mode():
 
 
 def test_the_sentence_says_alone_and_in_the_step():
-    assert Timing(TIMINGS, STEPS).sentences() == [
+    alone = (
         "Alone, separate takes 1.50 times as long as fused (median over the sizes; from 1.40 to 2.00), in the whole "
-        "training step 1.10 times (1,100 and 1,000 µs)."
+    )
+    assert Timing(TIMINGS, STEPS, 128, 10).sentences() == [
+        alone + "training step 1.10 times (1,100 and 1,000 µs; of the difference the losses alone make +150 µs)."
     ]
-    assert Timing(TIMINGS[::2], {}).sentences() == []
+    (said,) = Timing(TIMINGS, {**STEPS, "separate": 1.4e-3}, 100, 47).sentences()
+    assert said.startswith(alone)
+    assert said.endswith(
+        "(1,400 and 1,000 µs; of the difference the losses alone make +500 µs in batches of 128 with 100 classes)."
+    )
+    assert Timing(TIMINGS[::2], {}, 128, 10).sentences() == []
+
+
+@given(st.floats(1e-6, 1e-3), st.floats(1e-6, 1e-3), st.floats(1e-6, 1e-2), st.floats(1e-6, 1e-2))
+def test_what_the_losses_do_not_explain_of_two_steps_is_called_noise(one, two, first, other):
+    losses = [LossTiming("fused", 128, 10, one, 0), LossTiming("separate", 128, 10, two, 0)]
+    (said,) = Timing(losses, {"fused": first, "separate": other}, 128, 10).sentences()
+    alone = re.search(r" µs; of the difference the losses alone make (\S+) µs", said)[1]
+    assert float(alone.replace("−", "-").replace(",", "")) == pytest.approx(1e6 * (two - one), abs=0.51)
+    rest = (other - first) - (two - one)
+    assert said.endswith(", and the machine's noise the rest).") == (abs(rest) > abs(two - one))
 
 
 @pytest.mark.parametrize("steps", [{}, {"fused": 1e-3}])
 def test_little_can_be_told_of(steps):
-    assert Timing(TIMINGS[::2], steps).as_markdown()
+    assert Timing(TIMINGS[::2], steps, 128, 10).as_markdown()
 
 
 times = st.floats(1e-7, 10) | st.just(math.nan)
@@ -100,7 +124,7 @@ def test_the_sentence_on_the_ratios_is_true_of_any_times(seconds, first_step, ot
         for size, pair in enumerate(seconds)
         for mode, of in zip(("fused", "separate"), pair, strict=True)
     ]
-    said = Timing(losses, {"fused": first_step, "separate": other_step}).sentences()
+    said = Timing(losses, {"fused": first_step, "separate": other_step}, 1, 10).sentences()
     known = [other / first for first, other in seconds if not math.isnan(other / first)]
     assert len(said) == bool(known)
     if known:

@@ -6,7 +6,7 @@ import numpy as np
 from contenders.cases import SAMPLES, Case, images_and_labels
 from threadpoolctl import threadpool_limits
 
-from mnist_trainer.analysis.profile.meter import SIDE, Peak
+from mnist_trainer.analysis.profile.meter import SIDE, PeakRate
 from mnist_trainer.analysis.profile.parts import step_parts
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
@@ -20,7 +20,7 @@ from mnist_trainer.optimizers.adam import Adam
 from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.schedules import Constant
-from mnist_trainer.training.streams import stream
+from mnist_trainer.training.streams import random_stream
 from mnist_trainer.training.trainer import Trainer
 
 VERSION = f"NumPy {np.__version__}"
@@ -29,7 +29,7 @@ cores = 1
 
 def contenders(case: Case) -> dict[str, Callable[[int], object]]:
     """Return what does a number of steps, with each loss; and a number of large products."""
-    peak = Peak(np.float32)
+    peak = PeakRate(np.float32)
     return {
         **{mode: with_threads(1, steps_of(trainer(case, mode))) for mode in ("fused", "separate")},
         "peak": with_threads(cores, lambda steps: [peak.sample() for _ in range(steps)]),
@@ -57,10 +57,10 @@ def trainer(case: Case, mode: str) -> Trainer:
         case.batch,
         np.float32,
         scaling=Scaling.unit(),
-        rng=stream(0, "shuffling"),
+        rng=random_stream(0, "shuffling"),
     )
     return Trainer(
-        model=Sequential(layers, (28, 28, 1), case.batch, np.float32, stream(0, "initialization")),
+        model=Sequential(layers, (28, 28, 1), case.batch, np.float32, random_stream(0, "initialization")),
         loss=CrossEntropy() if mode == "separate" else SoftmaxLoss(),
         optimizer=Adam() if case.optimizer == "adam" else SGD(momentum=0.9),
         schedule=Constant(),

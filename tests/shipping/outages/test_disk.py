@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 
 pytestmark = [
     pytest.mark.long,
@@ -59,7 +59,7 @@ def assert_kept_and_sent_later(tmp_path, events_of, assert_all_is_there):
         assert f"task=sync journal={folder.relative_to(tmp_path)}" in output
         assert "Traceback" not in output
         mend()
-        assert sync([], store_folder=tmp_path / "outputs").summary() == "sent 1 run"
+        assert send_unsent([], store_folder=tmp_path / "outputs").summary() == "sent 1 run"
         assert_all_is_there(folder, f"sqlite:///{store}")
 
     return check

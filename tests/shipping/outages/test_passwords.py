@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from mnist_trainer.credentials import STORES
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 
 pytestmark = [
     pytest.mark.long,
@@ -77,9 +77,9 @@ def test_of_what_is_sent_later(train, proxy, uri, tmp_path, monkeypatch, assert_
     assert_nowhere(done)
     proxy.fails = None
     monkeypatch.setenv(STORES, "")
-    report = sync([], store_folder=tmp_path / "outputs")
+    report = send_unsent([], store_folder=tmp_path / "outputs")
     assert "401" in report.error
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert sync([], store_folder=tmp_path / "outputs").summary() == "sent 1 run"
+    assert send_unsent([], store_folder=tmp_path / "outputs").summary() == "sent 1 run"
     assert_all_is_there(done.run, uri)
     assert_nowhere(done)

@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_trainer.shipping.position import Position
-from mnist_trainer.shipping.sync import sync
+from mnist_trainer.shipping.sync import send_unsent
 from tests.fixtures.journals import until
 
 pytestmark = [
@@ -14,7 +14,7 @@ pytestmark = [
 
 @pytest.fixture
 def sync_all(tmp_path):
-    return lambda: sync([], store_folder=tmp_path / "outputs")
+    return lambda: send_unsent([], store_folder=tmp_path / "outputs")
 
 
 @pytest.fixture

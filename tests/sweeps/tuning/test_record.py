@@ -53,6 +53,13 @@ def test_what_was_pruned_or_repeated_is_never_the_best():
     assert ranked(study([(1.0,)], ["minimize"], state="PRUNED")) == []
 
 
+def test_what_was_taken_back_or_begun_again_is_no_failure_and_what_failed_is_one():
+    record = study([(1.0,)] * 4, ["minimize"], state="FAIL", reason="no memory")
+    record.trials[1]["reason"] = None  # taken back
+    record.trials[2]["job"] = 3  # and that job's trial is 3 now
+    assert [each.number for each in record.of_trials()] == [0, 3]
+
+
 def test_a_record_that_is_read_is_the_one_that_was_written(tmp_path):
     record = study([(1.0,), (2.0,)], ["minimize"])
     record.write(tmp_path)

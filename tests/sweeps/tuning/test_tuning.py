@@ -158,6 +158,13 @@ def test_without_optuna_the_line_that_installs_it_is_told(command, monkeypatch):
     assert 'pip install "optuna>=4.9,<6"' in done.output
 
 
+def test_without_a_databases_driver_the_line_that_installs_it_is_told_and_no_password(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    done = command(*TUNE, LR, "hydra.sweeper.storage=postgresql://me:s3cret@127.0.0.1:1/studies")
+    assert (done.code, "Traceback" in done.output, "s3cret" in done.output) == (2, False, False), done.output
+    assert 'pip install "psycopg[binary]"' in done.output
+
+
 @pytest.fixture
 def stopped(command, monkeypatch):
     """Run a command that gets SIGTERM after so many updates of all its jobs."""

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""What a large sweep costs its command, and the store that it is sent to: jobs that write real journals, untrained.
+
+The real command sweeps over seeds with `hydra/launcher=submitit_slurm`, on a Slurm that is played: its `sbatch` writes
+each job's folder, with the journal of a run that was trained once, under the job's own names. So all that the command
+does is real, and what is sent to MLflow, too; nothing of it is the jobs' own time.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mnist_trainer.journal.reading import read_history
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("data=digits", "model.hidden=[8]", "epochs=10", "trainer.log_every=5")
+SBATCH = """#!/bin/sh
+echo "Submitted batch job 7"
+exec {python} {script} --play "$(dirname "$(dirname "$1")")" {template}
+"""
+SQUEUE = """#!/bin/sh
+exit 0
+"""
+SCONTROL = """#!/bin/sh
+echo "MaxArraySize = 1000000"
+"""
+
+
+def play(sweep, template):
+    """Write the folders of all jobs that `sweep.json` lists."""
+    record = json.loads((sweep / "sweep.json").read_text())
+    lines = (template / "journal.jsonl").read_text()
+    own = json.loads(lines.partition("\n")[0])
+    outcome = json.loads((template / "outcome.json").read_text())
+    files = {name: (template / name).read_bytes() for name in ("config.yaml", "model_summary.txt")}
+    parent = f'"parent":"{record["run"]}"' if '"parent":null' in lines else f'"parent": "{record["run"]}"'
+    for number, overrides in enumerate(record["jobs"]):
+        run, seed = uuid.uuid4().hex, overrides[-1].partition("=")[2]
+        folder = sweep / f"{number}-mlp-fused-sgd-b128-s{seed}"
+        folder.mkdir()
+        text = lines.replace(own["run"], run).replace('"parent":null', parent).replace('"parent": null', parent)
+        for mode in ('"mode":"off"', '"mode": "off"'):
+            text = text.replace(mode, mode.replace("off", os.environ["PLAYED_MODE"]))
+        text = text.replace(own["store_folder"], str(sweep.parents[1]))
+        if os.environ.get("PLAYED_URI"):
+            text = text.replace(f'"uri":"{own["uri"]}"', f'"uri":"{os.environ["PLAYED_URI"]}"')
+            text = text.replace(f'"uri": "{own["uri"]}"', f'"uri": "{os.environ["PLAYED_URI"]}"')
+        (folder / "journal.jsonl").write_text(text)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        told = {**outcome, "overrides": overrides, "seed": int(seed), "run": run}
+        (folder / "outcome.json").write_text(json.dumps(told))
+
+
+def trained(place):
+    """Train once; return the run's folder."""
+    command = [sys.executable, "-m", "mnist_trainer", *TINY, "tracking=off"]
+    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+    (folder,) = place.glob("outputs/2*/*")
+    return folder
+
+
+def stage(place, template):
+    """Write Slurm's commands, which are played; return the folder."""
+    folder = place / "bin"
+    folder.mkdir()
+    played = SBATCH.format(python=sys.executable, script=Path(__file__).resolve(), template=template)
+    commands = {"sbatch": played, "squeue": SQUEUE, "scontrol": SCONTROL, "srun": SQUEUE, "scancel": SQUEUE}
+    for name, text in commands.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def measure(jobs, uri):
+    """Run the command; return its times by name, and how many metrics a job has."""
+    with tempfile.TemporaryDirectory(prefix="sweep-scale-") as name:
+        place = Path(name)
+        (place / "once").mkdir()
+        template = trained(place / "once")
+        path = f"{stage(place, template)}{os.pathsep}{os.environ['PATH']}"
+        tracking = ["tracking=off"] if uri == "off" else ["tracking.wait_seconds=100000", "tracking.model=false"]
+        tracking += [f"tracking.uri={uri}"] if uri not in ("off", "sqlite") else []
+        environment = {**os.environ, "PATH": path, "PLAYED_MODE": "off" if uri == "off" else "mlflow"}
+        environment |= {"PLAYED_URI": uri} if uri not in ("off", "sqlite") else {}
+        command = [
+            sys.executable,
+            "-m",
+            "mnist_trainer",
+            "--multirun",
+            *TINY,
+            *tracking,
+            f"seed=range({jobs})",
+            "hydra/launcher=submitit_slurm",
+        ]
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+        done = subprocess.run(
+            [sys.executable, "-m", "mnist_trainer", *command],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        ended, after = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        (sweep,) = place.glob("outputs/2*/*")
+        report = (sweep / "sweep.md").stat().st_mtime
+        written = max(path.stat().st_mtime for path in sweep.glob("*/outcome.json"))
+        metrics = sum(map(len, read_history(template).metrics.values()))
+    return {
+        "until all are submitted and written, s": written - started,
+        "from there to the report, s": report - written,
+        "from there to the end, s": ended - report,
+        "in all, s": ended - started,
+        "of processors, s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "memory, MB": after.ru_maxrss / 1024,
+        "metrics of a job": metrics,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[250, 500, 1000])
+    parser.add_argument("--store", default="off", help="off, sqlite, or any store's or server's URI")
+    parser.add_argument("--play", nargs=2, type=Path, metavar=("SWEEP", "TEMPLATE"), help="what the played sbatch does")
+    arguments = parser.parse_args()
+    if arguments.play:
+        return play(*arguments.play)
+    for jobs in arguments.jobs:
+        print(f"{jobs:,} jobs, {arguments.store}")
+        for name, value in measure(jobs, arguments.store).items():
+            print(f"    {name:<42} {value:10.1f}", flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()
