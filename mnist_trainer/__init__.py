@@ -6,8 +6,8 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | room | holds |
 |---|---|
 | `errors`, `slips`, `files`, `words`, `bar`, | the ground: exceptions; what a user's code must be; files, whole; |
-| `hyperparameters`, `credentials`, | counting, Markdown, a progress bar; fields that know their range; no passwords; |
-| `process` | what a process has one of, for all its threads |
+| `hyperparameters`, `credentials`, | numbers and paths in words, commands, quoting, Markdown tables; a progress bar; |
+| `process` | fields that know their range; no passwords; what a process has one of, for all its threads |
 | `kernels/` | stateless array functions with a mandatory `out=`, where an array has a layer's size: the cleverness |
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
@@ -21,6 +21,7 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
 | `config`, `presets`, | schemas; choices that stay what they are called; |
+| `complaints/` | what is wrong with a configuration: which override, or which line of which file |
 | `composition`, | from `conf/` and overrides to a `Config`; |
 | `build`, `data_sets` | from a `Config` to objects, and to the data |
 | `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |

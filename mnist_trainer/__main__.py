@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
 
@@ -19,7 +20,7 @@ LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a negative answer), 2 (unusable input), 130 or 143 (interrupted)."""
-    with lenient_output():
+    with lenient_output(), warnings.catch_warnings():
         code = run()
     sys.exit(code)
 
@@ -36,38 +37,45 @@ def run() -> int:
     # A third of a second, in which a signal would end in the midst of somebody's import
     import hydra
     from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from mnist_trainer.composition import SLIPS, check_nesting, conf_folder, explain, slipped
+    from mnist_trainer.complaints.command_line import options_and_overrides, read
+    from mnist_trainer.complaints.composing import UNEXPECTED, explain
+    from mnist_trainer.complaints.files import Folders
+    from mnist_trainer.composition import conf_folder
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
     from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
     from mnist_trainer.sweeps.tuning.sweeper import register
     from mnist_trainer.tasks import dispatch
 
+    warnings.filterwarnings("error", message=r"(?s).*is not available", category=UserWarning, module="hydra")
+    warnings.filterwarnings("ignore", message=r"(?s).*(missing `_self_`|overriding with)", module="hydra")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting with 1
-    sys.argv = ["mnist_trainer", *hide_in(sorted(sys.argv[1:], key=is_override))]
-    spare_a_composition(sys.argv[1:])
-    register()
+    arguments = hide_in(sorted(sys.argv[1:], key=is_override))
+    overrides: list[str] = []
     try:
         raise_on_signals()
-        check_nesting(sys.argv[1:])
+        given = options_and_overrides(arguments)
+        readable = dict(zip(given, read(given, Folders([conf_folder()])), strict=True))
+        overrides = list(readable.values())
+        sys.argv = ["mnist_trainer", *(readable.get(each, each) for each in arguments)]
+        spare_a_composition(sys.argv[1:])
+        register()
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
             code = 1
         elif dispatch.error is not None:
             print_error(dispatch.error)
-    except (HydraException, OmegaConfBaseException) as error:
-        print_error(explain(error))
-        code = 2
+    except SystemExit as error:
+        code = 2 if error.code else 0  # Hydra's, of a --package that there isn't
     except MnistTrainerError as error:
         print_error(error)
         code = error.exit_code
-    except SLIPS as error:
-        if dispatch.begun or Sweep.current is not None:
+    except UNEXPECTED as error:
+        if not isinstance(error, HydraException) and (dispatch.begun or Sweep.current is not None):
             raise
-        print_error(slipped(sys.argv[1:], error))
+        print_error(explain(error, overrides, conf_folder()))
         code = 2
     except OSError as error:  # Hydra's, of the folder that it makes for the run
         print_error(error if error.filename else f"the run's folder can't be written to: {error.strerror}")

@@ -1,6 +1,5 @@
 """From the files in `conf/` and overrides, or from a run's own values, to a configuration that is checked."""
 
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,24 +15,22 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
-from hydra.errors import HydraException
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import check_config
+from mnist_trainer.complaints.command_line import read
+from mnist_trainer.complaints.composing import UNEXPECTED, explain
+from mnist_trainer.complaints.files import Folders
+from mnist_trainer.complaints.origin import Origin
+from mnist_trainer.complaints.values import instead, said
 from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
 from mnist_trainer.credentials import hide, hide_in
-from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import construct, suggestion
-from mnist_trainer.presets import choices_having, misnamed_choices
+from mnist_trainer.errors import ConfigError, problems_under
+from mnist_trainer.hyperparameters import construct
+from mnist_trainer.presets import misnamed_choices
 
-DEEPEST = 24
-SLIPS = (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError, OverflowError)
-"""What Hydra raises of overrides that it did not expect: `model=null`, say."""
-SUBMITIT = '"hydra-submitit-launcher>=1.2,<2" "submitit>=1.5,<2"'
-LAUNCHERS = {"joblib": '"hydra-joblib-launcher>=1.2,<2"', "submitit_slurm": SUBMITIT, "submitit_local": SUBMITIT}
-"""Hydra's launchers by plugins, and what pip installs for them: as the extras say."""
 TOKEN = secrets.token_hex(3)
 """One a process, so that two that start in the same second have folders of their own."""
 _TURN = threading.RLock()
@@ -52,18 +49,16 @@ def key_of(override: str) -> str:
 
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
-    check_nesting(overrides)
+    overrides = read(hide_in(overrides), Folders([conf_folder()]))
     try:
         with own_hydra():
-            composed = hydra_compose("config", hide_in(overrides), return_hydra_config=True)
-            choices = dict(composed.hydra.runtime.choices)
+            composed = hydra_compose("config", overrides, return_hydra_config=True)
+            origin = Origin.of(composed.hydra)
             with open_dict(composed):
                 del composed["hydra"]
-            return typed(composed, choices)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
-    except (*SLIPS, OSError) as error:  # the latter of a name too long for a file
-        raise ConfigError(slipped(overrides, error)) from error
+            return typed(composed, origin)
+    except (*UNEXPECTED, OSError) as error:  # the latter of a name too long for a file
+        raise ConfigError(explain(error, overrides, conf_folder())) from error
 
 
 @contextmanager
@@ -112,12 +107,22 @@ def own_places() -> tuple[str, str]:
     return str(conf_folder()), f"file://{conf_folder()}"
 
 
-def typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
-    """Turn a composed configuration into a job's dataclasses; `choices` are the groups' files.
+def typed(composed: DictConfig, origin: Origin) -> Config:
+    """Turn a composed configuration into a job's dataclasses; `origin` is what it was composed of.
 
     The store's password, if there is one, is hidden. Raises `ConfigError` for keys missing, or added with a `+`, for
-    a choice that is made something else than its name says, and for `sweep.resume`, which is no job's.
+    a choice that is made something else than its name says, and for `sweep.resume`, which is no job's; each problem
+    with the line of the file that it is in, if it is in one.
     """
+    try:
+        return _typed(composed, origin.choices)
+    except OmegaConfBaseException as error:
+        raise ConfigError(origin.placed(error, said(error, conf_folder()))) from error
+    except ConfigError as error:
+        raise ConfigError(*map(origin.with_line, error.problems)) from error.__cause__
+
+
+def _typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
     missing = [
         f"{key} is missing: give it a value, as in {key}=..." for key in sorted(OmegaConf.missing_keys(composed))
     ]
@@ -151,7 +156,7 @@ def restored(values: Mapping[str, Any]) -> Config:
         structure = OmegaConf.merge(OmegaConf.structured(Config), groups)
         config = OmegaConf.to_object(OmegaConf.merge(structure, dict(values)))
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(said(error, conf_folder())) from error
     except (RecursionError, OverflowError) as error:
         raise ConfigError("too deep, or too large a number: not a configuration of this version") from error
     assert isinstance(config, Config)
@@ -182,7 +187,11 @@ def _checked(values: Mapping[str, Any]) -> Config:
 
     The types are checked again: in the place of a list, OmegaConf takes what an interpolation finds.
     """
-    groups = {key: construct(type(group), vars(group)) for key, group in values.items() if is_dataclass(group)}
+    groups = {}
+    for key, group in values.items():
+        if is_dataclass(group):
+            with problems_under(f"{key}."):
+                groups[key] = construct(type(group), vars(group))
     config = construct(Config, {**values, **groups})
     check_config(config)
     return config
@@ -195,58 +204,9 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     known = [field.name for field in fields(schema)]
     for key in map(str, node):
         if key not in known:
-            yield f"{prefix}{key} is unknown{suggestion(key, known)}{choices_having(prefix + key, conf_folder())}"
+            yield f"{prefix}{key} is unknown{instead(prefix + key, known, conf_folder())}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
-
-
-def check_nesting(overrides: Sequence[str]) -> None:
-    """Raise `ConfigError` for brackets nested so deeply that Hydra's parser would not come back."""
-    for override in overrides:
-        depth = 0
-        for sign in override:
-            depth += (sign in "[{(") - (sign in ")}]")
-            if depth > DEEPEST:
-                raise ConfigError(f"{override[:60]}…: its brackets are nested more than {DEEPEST} deep")
-
-
-def slipped(overrides: Sequence[str], error: Exception) -> str:
-    """Say what Hydra, which doesn't name the override, did not expect in one of them."""
-    reason = str(error).partition("\n")[0]  # below it are Hydra's own words
-    return f"{' '.join(overrides)}: can't be composed: {reason or type(error).__name__}"
-
-
-def explain(error: Exception) -> str:
-    """Say in one short block which key is wrong, why, and what would fit."""
-    cause = error.__cause__ if error.__cause__ is not None else error
-    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
-        return unknown_key(cause)
-    message = str(error) if cause is error else f"{error}\n{cause}"
-    if found := re.search(r"Missing mandatory value: (\S+)", message):
-        return f"{found[1]} is missing: give it a value, as in {found[1]}=..."
-    if found := re.search(r"LexerNoViableAltException: (.*)", message):
-        return f"{found[1]} can't be read: quote what is not letters, digits and -./:%_ alone, as in key='\"a b\"'"
-    if found := re.search(r"ConfigError raised while resolving interpolation: (.*)", message):
-        return found[1]
-    if found := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\n((?:\t.*\n?)+)", message):
-        choice, group, options = found.groups()
-        name = choice.removeprefix(f"{group}/")
-        if group == "hydra/launcher" and name in LAUNCHERS:
-            return f"{group}={name}: Hydra's plugin for it is not installed: pip install {LAUNCHERS[name]}"
-        return f"{group}={name} is unknown{suggestion(name, options.split())}"
-    drop = ("full_key:", "reference_type=", "object_type=", "Config search path", "provider=", "To append to your")
-    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.strip().startswith(drop)]
-    return ": ".join(line.removeprefix("Error merging override ").removesuffix(":") for line in lines)
-
-
-def unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
-    """Say which key is unknown and which there are beside it."""
-    key = re.sub(r"\[(\d+)\]", r".\1", str(error.full_key or error.key))
-    parent = error.parent_node
-    if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
-        return f"{key} is not there yet: write +{key}=... to add it"
-    beside = [str(name) for name in (parent or {})]
-    return f"{key} is unknown{suggestion(key.rpartition('.')[2], beside)}{choices_having(key, conf_folder())}"
 
 
 def _folder(path: str | None) -> str:

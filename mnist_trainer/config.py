@@ -374,7 +374,8 @@ SCHEMAS: dict[str, type] = {
     "tracking": TrackingConfig,
 }
 
-
+GROUPS = tuple(dict.fromkeys(path.partition("/")[0] for path in SCHEMAS))
+"""The groups that a run's configuration has a choice of each."""
 SINCE_0_1: dict[str, dict[str, Any]] = {
     "data": {"test_size": None, "test_seed": 0},
     "trainer": {"callbacks": []},

@@ -91,8 +91,15 @@ def check(instance: Any) -> None:
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """End a sentence on an unknown word: the nearest of the choices, if one is near, and all of them."""
     choices = sorted(choices)
-    near = difflib.get_close_matches(word, choices, n=1)
-    return (f"; did you mean {near[0]!r}?" if near else "") + f" (one of: {', '.join(choices) or 'none'})"
+    near = nearest(word, choices)
+    return (f"; did you mean {near!r}?" if near else "") + f" (one of: {', '.join(choices) or 'none'})"
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that a word is most like, in whatever case; None if it is like none."""
+    by_lower = {choice.lower(): choice for choice in sorted(choices)}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
 
 
 def construct(cls: type[T], values: Mapping[str, Any]) -> T:
@@ -109,9 +116,9 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
                 if values[name] not in choices:
                     found.append(f"{name}={values[name]!r} is unknown{suggestion(values[name], choices)}")
             elif not _fits_type(values[name], hints[name]):
-                found.append(f"{name}={values[name]!r} has the wrong type: must be {_type_in_words(hints[name])}")
+                found.append(f"{name}={values[name]!r} has the wrong type: must be {words_of_type(hints[name])}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            found.append(f"{name} is missing: must be {_type_in_words(hints[name])}")
+            found.append(f"{name} is missing: must be {words_of_type(hints[name])}")
     if found:
         raise ConfigError(*found)
     return cls(**values)
@@ -145,15 +152,16 @@ def _fits_type(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-def _type_in_words(hint: Any) -> str:
+def words_of_type(hint: Any) -> str:
+    """Return what a value of this type is called: `a list of whole numbers`, `a word or null`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_type_in_words(argument) for argument in arguments)
+        return " or ".join(words_of_type(argument) for argument in arguments)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, tuple, Sequence):
         plurals = {int: "whole numbers", float: "numbers", str: "words"}
-        return f"a list of {plurals.get(arguments[0], _type_in_words(arguments[0]))}" if arguments else "a list"
+        return f"a list of {plurals.get(arguments[0], words_of_type(arguments[0]))}" if arguments else "a list"
     names = {
         int: "a whole number",
         float: "a number",

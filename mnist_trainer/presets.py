@@ -46,6 +46,8 @@ def choices_having(key: str, folder: Path) -> str:
         if path.startswith(f"{group}/") and name in {field.name for field in fields(schema)}
     ]
     there = [choice for choice in there if (folder / f"{choice.replace('=', '/')}.yaml").exists()]
+    if key == "model.layers":
+        there = ["model=custom"]
     return f"; {', '.join(there)} {'has' if len(there) == 1 else 'have'} it" if there and name else ""
 
 

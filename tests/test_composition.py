@@ -9,6 +9,7 @@ import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
+from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.composition import compose, conf_folder, typed
 from mnist_trainer.errors import ConfigError
 
@@ -27,10 +28,10 @@ BAD = {
     "unknown experiment": ("experiment=tinny", ["experiment=tinny is unknown", "did you mean 'tiny'"]),
     "unknown task": ("task=trian", ["task=trian is unknown", "did you mean 'train'", "sync"]),
     "unknown task by name": ("task.name=compute", ["task", "compute", "train", "sync"]),
-    "wrong type": ("batch_size=ten", ["batch_size=ten", "Integer"]),
-    "null": ("epochs=null", ["epochs=null", "not Optional"]),
-    "not a list": ("model.hidden=8", ["model.hidden=8", "list"]),
-    "not a list of numbers": ("model.hidden=[8,a]", ["model.hidden", "'a'", "Integer"]),
+    "wrong type": ("batch_size=ten", ["batch_size=ten", "must be a whole number"]),
+    "null": ("epochs=null", ["epochs=null", "must be a whole number"]),
+    "not a list": ("model.hidden=8", ["model.hidden=8", "a list of whole numbers, as in model.hidden=[8]"]),
+    "not a list of numbers": ("model.hidden=[8,a]", ["model.hidden.1=a", "must be a whole number"]),
     "zero batch": ("batch_size=0", ["batch_size=0", "at least 1"]),
     "zero epochs": ("epochs=0", ["epochs=0", "at least 1"]),
     "negative lr": ("optimizer.lr=-0.1", ["optimizer.lr=-0.1", "above 0"]),
@@ -73,7 +74,7 @@ BAD = {
     "missing plugin": ("plugins=[no_such_module]", ["plugins", "'no_such_module'", "working directory"]),
     "unknown plugin's optimizer": ("optimizer=custom optimizer.name=mine", ["optimizer.name", "'mine'", "adam"]),
     "missing journal": ("task=sync journal=missing", ["journal=missing", "no such file"]),
-    "no choice": ("model=null", ["model=null", "can't be composed"]),
+    "no choice": ("model=null", ["model=null", "a choice is a name", "resnet_mini"]),
     "giant units": ("model.hidden=[1000000000]", ["795,000,000,010 parameters", "GB at least", "fewer units"]),
     "units beyond counting": (f"{LAYERS}[{FLAT}, {{kind: linear, units: 99999999999999999999}}]", ["memory"]),
     "no list of plugins": ("plugins=${model}", ["plugins=", "a list of words"]),
@@ -190,4 +191,4 @@ def test_a_key_left_without_a_value_is_told_by_its_name(key):
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = hydra_compose("config", [f"{key}=???"])
     with pytest.raises(ConfigError, match=f"^{key} is missing"):
-        typed(composed, {})
+        typed(composed, Origin([], {}))

@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
-from mnist_trainer.composition import explain, key_of
+from mnist_trainer.complaints.composing import explain
+from mnist_trainer.complaints.origin import overrides_in
+from mnist_trainer.composition import conf_folder, key_of
 from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError, in_words
@@ -22,10 +24,11 @@ from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.apart import check, check_silent, hand_down, require
 from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
+from mnist_trainer.sweeps.composed import check_jobs
 from mnist_trainer.sweeps.on_ray import RAY, join
-from mnist_trainer.sweeps.overrides import check_fixed, choices_of, combinations, is_the_commands, sweeps_data
+from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_commands, samples, sweeps_data
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.sweeps.replaced import hand_over
+from mnist_trainer.sweeps.replaced import hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
@@ -50,6 +53,7 @@ class SweepCallback(Callback):
                 take_over(config)
             construct(SweepConfig, dict(config.sweep))
             if config.task.name != "train" and config.sweep.resume is None:
+                check_jobs(config, jobs_of(config, overrides_of(config)))
                 return
             if config.resume is not None:
                 raise ConfigError("resume goes on with a single run: leave --multirun out")
@@ -65,7 +69,8 @@ class SweepCallback(Callback):
                     part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
-            message = in_words(error) if isinstance(error, MnistTrainerError | OSError) else explain(error)
+            known = isinstance(error, MnistTrainerError | OSError)
+            message = in_words(error) if known else explain(error, overrides_in(config.hydra), conf_folder())
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 
@@ -85,13 +90,10 @@ def find_everywhere(config: DictConfig, folder: Path) -> None:
 
 def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
-    if any(key_of(override) == "hydra.sweep.subdir" for override in config.hydra.overrides.hydra):
+    if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
-    tuned = is_tuned(config.hydra)
-    params = (config.hydra.sweeper.params or {}).items() if listed or tuned else ()
-    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
-    overrides = [*(f"{key}={value}" for key, value in params), *given]
+    tuned, overrides = is_tuned(config.hydra), overrides_of(config)
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
     apart = not config.sweep.shared_folder
@@ -99,11 +101,13 @@ def begin_sweep(config: DictConfig) -> Sweep:
         check(tracked, config.hydra.sweeper.storage if tuned else None, tuned=tuned)
     if tuned:
         going_on.check(config, overrides, folder)
-    data, place = check_sweep(config, overrides, tracked)
+    jobs = jobs_of(config, overrides)
+    data, place = check_sweep(config, overrides, tracked, jobs)
     if apart:
         require(tracked, place.experiment)
-    jobs = combinations(choices_of(overrides)) if listed else None
-    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs, apart=apart)
+    if listed:
+        vouch_for(jobs)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs if listed else None, apart=apart)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -111,7 +115,7 @@ def begin_sweep(config: DictConfig) -> Sweep:
 
 def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = [each for each in config.hydra.overrides.task if not is_the_commands(each)]
+    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     listen(resume, outputs, config.tracking.wait_seconds)
     tuned = going_on.is_tuned_sweep(resume, outputs)
@@ -126,9 +130,11 @@ def go_on_with_sweep(config: DictConfig) -> Sweep:
         whole = resumption.configuration(config)
         changes = set(map(key_of, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
-        data, place = check_sweep(whole, resumption.record.overrides, tracked, resumption.start)
+        jobs = samples(resumption.record.overrides) if tuned else resumption.launched()
+        data, place = check_sweep(whole, resumption.record.overrides, tracked, jobs, resumption.start)
         if not tuned:
-            hand_over(resumption.launched(), config.hydra.sweeper.max_batch_size)
+            vouch_for(jobs)
+            hand_over(jobs, config.hydra.sweeper.max_batch_size)
         Sweep.current = Sweep.resumed(resumption, tracked, place, data)
     except BaseException:
         resumption.journal.close()
@@ -154,14 +160,28 @@ def tracking_of(config: DictConfig) -> TrackingConfig:
     return replace(tracking, uri=tracking.uri and hide(tracking.uri))
 
 
+def overrides_of(config: DictConfig) -> list[str]:
+    """Return the command line's overrides, behind those of the sweeper's own `params`."""
+    knows = config.hydra.sweeper._target_ == BASIC_SWEEPER or is_tuned(config.hydra)
+    params = (config.hydra.sweeper.params or {}).items() if knows else ()
+    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
+    return [*(f"{key}={value}" for key, value in params), *given]
+
+
+def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
+    """Return the jobs of a sweep or, where its sweeper chooses them as it goes, such as there may be."""
+    listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
+    return combinations(choices_of(overrides)) if listed else samples(overrides)
+
+
 def check_sweep(
-    config: DictConfig, overrides: list[str], tracked: Tracked, start: Start | None = None
+    config: DictConfig, overrides: list[str], tracked: Tracked, jobs: list[list[str]], start: Start | None = None
 ) -> tuple[str, Place]:
-    """Raise what no job could run with; return the data's name, and where the sweep goes. The data are there then."""
+    """Raise what a job could not run with; return the name of the data, which are there then, and where it goes."""
+    tracked.check()
+    check_jobs(config, jobs)
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
-    tracked.check()
-    check_fixed(config, overrides)
     # Found, and if need be downloaded, once, before jobs that may run side by side
     name = SEVERAL if sweeps_data(overrides) else build_data(data).name
     return name, tracked.place(name) if start is None else tracked.place_of(start)

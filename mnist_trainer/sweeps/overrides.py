@@ -1,16 +1,13 @@
-"""A sweep's overrides: the jobs that they come to, what a command line may add to them, what is wrong in every job."""
+"""A sweep's overrides: the jobs that they come to, and what a command line may add to them."""
 
-import copy
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, open_dict
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from mnist_trainer.composition import key_of, typed
+from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.changes import MEANS
 
@@ -65,21 +62,11 @@ def is_the_commands(override: str) -> bool:
     return key_of(override).startswith("sweep.")
 
 
-def check_fixed(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Raise `ConfigError` for what is wrong in every job: it lies in a group, or key, that the sweep doesn't vary."""
-    swept = {key.partition(".")[0] for key in swept_keys(overrides)}
-    if swept & {"experiment", "plugins"}:  # they may change any
-        return
-    given = {key_of(override).partition(".")[0] for override in overrides} - swept
-    job = copy.deepcopy(config)
-    with open_dict(job):
-        job.pop("hydra")
-    try:
-        typed(job, config.hydra.runtime.choices)
-    except ConfigError as error:
-        wrong = [problem for problem in error.problems if re.split(r"\W", problem, maxsplit=1)[0] in given]
-        if wrong:
-            raise ConfigError(*wrong) from None
+def samples(overrides: Sequence[str]) -> list[list[str]]:
+    """Return jobs that have each listed value once, and of an interval its start, where a sweeper chooses the jobs."""
+    values = {each.get_key_element(): _sampled(each) for each in parsed_overrides(overrides)}
+    count = max(map(len, values.values()), default=1)
+    return [[f"{key}={some[number % len(some)]}" for key, some in values.items()] for number in range(count)]
 
 
 def swept_keys(overrides: Sequence[str]) -> list[str]:
@@ -102,3 +89,11 @@ def _values(override: Override) -> list[str]:
     if override.is_sweep_override():
         return list(override.sweep_string_iterator())
     return [override.get_value_element_as_str()]
+
+
+def _sampled(override: Override) -> list[str]:
+    sweep = override.value() if override.is_sweep_override() else None
+    if isinstance(sweep, IntervalSweep):
+        return [str(sweep.start)]
+    values = _values(override)
+    return [values[0], values[-1]] if isinstance(sweep, RangeSweep) and len(values) > 2 else values

@@ -1,6 +1,6 @@
-"""The two places where something of Hydra is replaced, each with its reason; whatever arguments they get are handed on.
+"""The places where something of Hydra is replaced, each with its reason; whatever arguments they get are handed on.
 
-Hydra has no plugin for either: a sweeper of one's own would have to live in the package `hydra_plugins`.
+Hydra has no plugin for them: a sweeper of one's own would have to live in the package `hydra_plugins`.
 """
 
 import re
@@ -57,3 +57,18 @@ def hand_over(jobs: Sequence[Sequence[str]], batch_size: int | None) -> None:
         return [listed[start : start + size] for start in range(0, len(listed), size)] if listed else []
 
     sweeper.split_arguments = staticmethod(batches)  # type: ignore[method-assign]
+
+
+def vouch_for(jobs: Sequence[Sequence[str]]) -> None:
+    """Let Hydra's basic sweeper take these jobs as composed already: they were, with all checks of our own.
+
+    It would compose each once more before the first begins, which takes a fifth of a second a job.
+    """
+    sweeper = basic_sweeper.BasicSweeper
+    check, known = sweeper.validate_batch_is_legal, {tuple(job) for job in jobs}
+
+    def validate(self: Any, batch: Sequence[Sequence[str]], *given: Any, **named: Any) -> None:
+        if not all(tuple(job) in known for job in batch):
+            check(self, batch, *given, **named)
+
+    sweeper.validate_batch_is_legal = validate  # type: ignore[method-assign]

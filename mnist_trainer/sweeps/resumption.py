@@ -9,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_trainer.complaints.origin import overrides_in
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.files import JOURNAL
@@ -69,7 +70,7 @@ class SweepResumption:
 
     def configuration(self, config: DictConfig) -> DictConfig:
         """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
-        overrides = [*config.hydra.overrides.hydra, *replaced(self.record.overrides, self.means)]
+        overrides = [*overrides_in(config.hydra, "hydra"), *replaced(self.record.overrides, self.means)]
         loader = GlobalHydra.instance().config_loader()
         return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
 

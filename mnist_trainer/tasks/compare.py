@@ -79,12 +79,10 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
     return TaskAnswer(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
-def train_all(
-    lockstep: Lockstep[Result], journal: Journal, interruption: Interruption, *, table: bool, bar: bool
-) -> None:
+def train_all(lockstep: Lockstep[Result], journal: Journal, stop: Interruption, *, table: bool, bar: bool) -> None:
     """Train the modes to their ends, under the eyes of the terminal and the journal."""
     for entrant in lockstep.entrants:
-        entrant.trainer.interruption = interruption
+        entrant.trainer.interruption = stop
     with lockstep, LockstepProgress(lockstep, journal, table=table, bar=bar) as progress:
         for step in lockstep.rounds():
             progress.update(step)

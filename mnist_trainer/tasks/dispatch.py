@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from mnist_trainer.complaints.origin import Origin, overrides_in
 from mnist_trainer.composition import typed
-from mnist_trainer.config import Config
+from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
 from mnist_trainer.files import JOURNAL, write_whole
@@ -56,11 +57,16 @@ def run_job(job: DictConfig) -> float | None:
     begun = True
     gc.enable()
     hydra = HydraConfig.get()
+    if OmegaConf.get_type(job) is not CommandConfig:
+        form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"
+        error = ConfigError(f"--config-name {hydra.job.config_name}: {form}")
+        exit_code = error.exit_code
+        return None
     if not hydra.job.chdir:
         go_back(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    overrides = list(hydra.overrides.task)
+    overrides = overrides_in(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     handed = HandedDown.read() if in_sweep else None
     sweep = handed.record if handed is not None else SweepRecord.read(folder.parent) if in_sweep else None
@@ -84,7 +90,7 @@ def run_job(job: DictConfig) -> float | None:
                 send_rest(folder, job)
             return result.validation_loss
         with concluding_outcome(folder, root, overrides, keep=in_sweep):
-            config = typed(job, hydra.runtime.choices)
+            config = typed(job, Origin.of(hydra))
             if config.task.name == "sync":
                 exit_code = sync(config)
                 forget_folder(folder, root)

@@ -283,9 +283,8 @@ class Trainer:
 
     def _diverged(self, what: str, value: float, batches: Iterable[Batch], *, training: bool) -> DivergedError:
         """Return the error that says at which step, and where, numbers stopped being finite."""
-        found = find_divergence(self.model, self.loss, batches, training=training) or Diverged(
-            "unknown", "no layer shows it again"
-        )
+        found = find_divergence(self.model, self.loss, batches, training=training)
+        found = found or Diverged("unknown", "no layer shows it again")
         step = self.step + (training and not found.learned)
         rate = self.rate(max(step - 1, 0))
         advice = "try a smaller optimizer.lr" + (", or trainer.clip_norm=1" if self.clip_norm is None else "")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
@@ -72,23 +73,23 @@ def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
 
 @pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
-def test_what_some_jobs_can_run_is_left_to_the_jobs(command):
-    done = command(*TINY, "optimizer.lr=0.1,-1", "optimizer=sgd")
+def test_what_only_the_data_tell_is_left_to_the_jobs(command):
+    done = command(*TINY, "data.validation_size=10,1437")
     assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]
     assert done.code == 1
 
 
 @pytest.mark.usefixtures("no_picture")
 def test_a_failing_job_lets_the_others_go_on_and_is_reported_with_its_reason(command, events_of):
-    done = command(*TINY, "model.hidden=[8],[0],[4]")
+    done = command(*TINY[:-2], "epochs=1", "data.validation_size=10,1437,20", "model.hidden=[8]")
     assert done.code == 1
     assert "Traceback" not in done.output
     assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED", "FINISHED"]
     report = (done.run / "sweep.md").read_text()
-    assert "FAILED: model.hidden=[0] is out of range: must be at least 1" in report
-    # a mean is over seeds only: models of two sizes have rows of their own
-    assert "| digits | fused model.hidden=[8] | 1 " in report
-    assert "| digits | fused model.hidden=[4] | 1 " in report
+    assert "FAILED: data.validation_size=1437" in report
+    # a mean is over seeds only: other choices have rows of their own
+    assert "| digits | fused data.validation_size=10 | 1 " in report
+    assert "| digits | fused data.validation_size=20 | 1 " in report
     (end,) = events_of(done.run, "end")
     assert (end["status"], end["reason"]) == ("FAILED", "1 of 3 jobs have no result: see sweep.md")
 
@@ -131,17 +132,56 @@ def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [
-        ("loss=fused,fusd", "loss=fusd is unknown; did you mean 'fused'?"),
-        ("seed=1,x", "seed=x: "),
-        ("optimizer=custom,sgd", "optimizer.name is missing"),
+        ("loss=fused,fusd", "job 1 (loss=fusd): loss=fusd is unknown; did you mean 'fused'?"),
+        ("seed=1,x", "job 1 (seed=x): seed=x has the wrong type: must be a whole number"),
+        ("optimizer=custom,sgd", "job 0 (optimizer=custom): optimizer.name is missing"),
+        ("optimizer.lr=0.1,-1", "job 1 (optimizer.lr=-1): optimizer.lr=-1.0 is out of range"),
+        ("model=mlp,linear", "job 1 (model=linear): model.hidden is unknown"),
+        ("experiment=null,tiny", "job 0 (experiment=null): experiment=null: a choice is a name: say experiment=none"),
+        (
+            "seed=range(5) epochs=1,0",
+            "job 5 (epochs=0 seed=0), job 6 (epochs=0 seed=1), job 7 (epochs=0 seed=2) and 2 more: ",
+        ),
+        ("task=gradcheck loss=fused,fusd", "job 1 (loss=fusd): loss=fusd is unknown"),
+        ("name='${model.name}-a',b/c", "job 1 (name=b/c): name='b/c': letters"),
+        ("hydra/sweeper=optuna model=mlp,linear optimizer.lr=interval(0.1,1)", "model=linear"),
+        ("hydra/sweeper=optuna optimizer.lr=interval(-1,1)", "optimizer.lr=-1.0 is out of range"),
     ],
 )
-def test_a_sweep_that_cannot_be_composed_ends_with_code_2_and_no_open_journal(command, events_of, override, wanted):
-    done = command(*TINY, override)
+def test_nothing_begins_of_a_sweep_with_a_job_that_cannot_be_composed(command, override, wanted):
+    done = command(*TINY, *override.split())
     assert done.code == 2
     assert wanted in done.output
     assert "Traceback" not in done.output
-    assert [folder for folder in done.folders if not events_of(folder, "end")] == []
+    assert [path for path in done.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
+    composed, load = [], ConfigLoaderImpl.load_sweep_config
+
+    def counted(self, config, overrides):
+        composed.append(overrides)
+        return load(self, config, overrides)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", counted)
+    assert command(*TINY, "seed=0,1").code == 0
+    assert len(composed) == 4  # two to check, two to run
+
+
+@pytest.mark.usefixtures("no_picture", "conf")
+def test_a_sweep_goes_on_only_if_all_that_it_lacks_can_be_composed(command, tmp_path):
+    experiment = tmp_path / "conf" / "experiment" / "mine.yaml"
+    experiment.write_text("# @package _global_\nseed: 3\n")
+    done = command(*TINY, "experiment=none,mine", "data.validation_size=1437")
+    assert done.code == 2
+    before = {path: path.read_bytes() for path in done.run.rglob("*") if path.is_file()}
+    experiment.write_text("# @package _global_\nseeed: 3\n")
+    again = command("--multirun", f"sweep.resume={done.run}")
+    assert again.code == 2
+    assert "job 1 (experiment=mine" in again.output
+    assert "mine.yaml, line 2: seeed is unknown; did you mean 'seed'?" in again.output
+    assert {path: path.read_bytes() for path in done.run.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.long
@@ -152,6 +192,6 @@ def test_a_sweep_over_data_sets_asks_for_these_alone(command, monkeypatch, tmp_p
 
     monkeypatch.setattr(datasets, "from_cache", fail)
     rest = [argument for argument in TINY if argument != "data=digits"]
-    done = command(*rest, "data=digits,idx", "data.root=null")
+    done = command(*rest, "data=digits,mnist")
     assert "NOT MNIST" not in done.output
     assert [job["status"] for job in outcomes(done.run)] == ["FINISHED", "FAILED"]

@@ -1,12 +1,9 @@
 """What is replaced of Hydra: it still makes a sweep of what asks for one, and composes a plain run once."""
 
-import shutil
-
 import pytest
 from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.hydra import Hydra
 
-from mnist_trainer import composition
 from mnist_trainer.sweeps import replaced
 
 pytestmark = pytest.mark.usefixtures("no_picture")
@@ -15,15 +12,6 @@ TINY = ("data=digits", "tracking=off", "model.hidden=[4]", "epochs=1")
 SWEEP = "{mode: MULTIRUN, sweeper: {params: {seed: '0,1'}}}"
 EXPERIMENT = f"# @package _global_\nhydra: {SWEEP}\n"
 MAIN = f"defaults: [config, _self_]\nhydra: {SWEEP}\n"
-
-
-@pytest.fixture
-def conf(tmp_path, monkeypatch):
-    """A copy of `conf/` to change, which the command takes for its own."""
-    copy = shutil.copytree(composition.conf_folder(), tmp_path / "conf")
-    for module in (composition, replaced):
-        monkeypatch.setattr(module, "conf_folder", lambda: copy)
-    return copy
 
 
 @pytest.mark.parametrize(

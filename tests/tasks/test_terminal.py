@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-CODE = "from mnist_trainer.tasks.terminal import console; console().print('[green]p − t ✓[/] ' + 'x' * 100)"
+CODE = """from mnist_trainer.tasks import terminal
+terminal.terminal_console().print('[green]p − t ✓[/] ' + 'x' * 100)"""
 
 
 @pytest.mark.parametrize(("encoding", "printed"), [("utf-8", "p − t ✓"), ("ascii", "p ? t ?")])

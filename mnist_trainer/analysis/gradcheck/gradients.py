@@ -114,11 +114,11 @@ def check_loss_alone(loss: Loss, classes: int, batch_size: int, settings: CheckS
 
 
 def check_at(
-    function: Layer, in_shape: Shape, settings: CheckSettings, batch_size: int, *, batch: int = BATCH
+    whole: Layer, in_shape: Shape, settings: CheckSettings, batch_size: int, *, batch: int = BATCH
 ) -> Findings:
     """Check a layer and those inside it; one that can't run with as many images as it has inputs, too."""
     found = Findings()
-    for path, layer, shape in nested_layers([function], in_shape):
+    for path, layer, shape in nested_layers([whole], in_shape):
         inner = path.removeprefix("0").removeprefix(".")
         node = f"{inner} {name_of(layer)}".strip()
         alone = not layer.parameter_shapes() or not isinstance(layer, ForeignLayer)

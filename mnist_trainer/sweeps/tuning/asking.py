@@ -79,8 +79,7 @@ def begin(tuned: TunedStudy, attributes: Mapping[str, Any], like: FrozenTrial | 
 
 def begin_again(tuned: TunedStudy, number: int, mark: Mapping[str, Any]) -> int:
     """Begin a trial that failed once more, as a new one with its values; returns its number."""
-    failed = tuned.trials[number]
-    return begin(tuned, {**failed.user_attrs, **mark}, failed)
+    return begin(tuned, mark, tuned.trials[number])
 
 
 def chosen(tuned: TunedStudy, number: int) -> optuna.Trial:

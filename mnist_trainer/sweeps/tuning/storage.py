@@ -40,14 +40,29 @@ def open_storage(place: str) -> "BaseStorage":
     """Open it, or create it; raises `ConfigError` for one that can't be, `TrackingError` for one out of reach."""
     if "://" not in place:
         from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+        from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
         try:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(place))
+            lock = JournalFileSymlinkLock(place)
+            backend = JournalFileBackend(place, lock)
+            lock.acquire()
+            try:
+                cut_unfinished(Path(place))
+            finally:
+                lock.release()
+            return JournalStorage(backend)
         except (OSError, ValueError) as error:
             raise ConfigError(f"hydra.sweeper.storage={place}: no file for a study: {error}") from None
     return open_database(place)
+
+
+def cut_unfinished(path: Path) -> None:
+    """Cut off half of a line, which a full disk leaves: the next one would be written behind it, and be none."""
+    with path.open("rb+") as file:
+        content = file.read()
+        if content.startswith(b'{"op_code"'):  # else it is somebody's file, and no study's
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def open_database(place: str) -> "BaseStorage":

@@ -11,6 +11,7 @@ from hydra import initialize_config_dir
 from optuna.trial import TrialState
 
 from mnist_trainer.composition import conf_folder
+from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.tuning.asking import ask
 from mnist_trainer.sweeps.tuning.settings import Choice, Settings
 from mnist_trainer.sweeps.tuning.space import Space
@@ -130,3 +131,20 @@ def test_a_command_killed_while_it_repeats_a_trial_repeats_it_once(opened, monke
     assert (again.number, again.done) == (1, True)
     trial = tuned.trials[1]
     assert (trial.values, trial.intermediate_values, trial.user_attrs["same_as"]) == ([0.25], {1: 0.5}, 0)
+
+
+def test_a_study_whose_last_line_a_full_disk_cut_goes_on(opened, tmp_path):
+    tuned = opened("cut")
+    answer(tuned, ask(tuned, MARK, []))
+    with (tmp_path / "cut.log").open("a") as file:
+        file.write('{"op_code": 4, "worker')
+    trials = run(opened("cut"), [0])
+    assert [state for _, state, *_ in trials] == ["COMPLETE"] * 5
+    assert run(opened("cut"), []) == trials
+
+
+def test_a_file_that_is_no_study_is_refused_and_left_as_it_is(opened, tmp_path):
+    (tmp_path / "notes.log").write_text("one line\nand half a")
+    with pytest.raises(ConfigError, match="no file for a study"):
+        opened("notes")
+    assert (tmp_path / "notes.log").read_text() == "one line\nand half a"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_trainer.runs.folder import Ending
+from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.tuning.description import study_description
 from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord
@@ -46,7 +46,7 @@ def test_a_page_of_several_objectives_names_all_that_no_other_beats(study, job):
 
 
 def test_what_was_pruned_has_its_answer_and_what_was_killed_goes_on(study):
-    pruned, killed = (Job(0, Path("0-run"), Ending(status, "why", []), None) for status in ("PRUNED", "KILLED"))
+    pruned, killed = (Job(0, Path("0-run"), OutcomeEnding(status, "why", []), None) for status in ("PRUNED", "KILLED"))
     page = study_description(study((), state="PRUNED"), FOLDER, [pruned])
     assert page.startswith("No trial has finished")
     assert "sweep.resume" not in page

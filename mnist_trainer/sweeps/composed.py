@@ -1,0 +1,52 @@
+"""A sweep's jobs, composed before any of them begins: one that can't be is named, and nothing begins."""
+
+from collections.abc import Sequence
+
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, open_dict
+
+from mnist_trainer.complaints.composing import UNEXPECTED, explain
+from mnist_trainer.complaints.origin import Origin, overrides_in
+from mnist_trainer.composition import conf_folder, key_of, typed
+from mnist_trainer.errors import ConfigError
+
+SHOWN = 3
+"""How many jobs are named of those that have a problem in common."""
+
+
+def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]]) -> None:
+    """Raise `ConfigError` for what is wrong in jobs, by all that is known before they run; `config` is the sweep's.
+
+    What is wrong in all of them is told once.
+    """
+    found: dict[str, list[int]] = {}
+    for number, job in enumerate(jobs):
+        for problem in problems_of(config, job):
+            found.setdefault(problem, []).append(number)
+    if found:
+        raise ConfigError(*(_told(problem, numbers, jobs) for problem, numbers in found.items()))
+
+
+def problems_of(config: DictConfig, job: Sequence[str]) -> Sequence[str]:
+    """Compose a job as it will be; returns what is wrong with it. One that goes on has its checkpoint's values."""
+    try:
+        composed = GlobalHydra.instance().config_loader().load_sweep_config(config, list(job))
+        origin = Origin.of(composed.hydra)
+        with open_dict(composed):
+            del composed["hydra"]
+        if not any(key_of(override) == "resume" for override in job):
+            typed(composed, origin)
+    except ConfigError as error:
+        return error.problems
+    except UNEXPECTED as error:
+        return [explain(error, [*overrides_in(config.hydra, "hydra"), *job], conf_folder())]
+    return []
+
+
+def _told(problem: str, numbers: Sequence[int], jobs: Sequence[Sequence[str]]) -> str:
+    if len(numbers) == len(jobs):
+        return problem
+    common = set.intersection(*(set(job) for job in jobs))
+    named = [f"job {number} ({' '.join(each for each in jobs[number] if each not in common)})" for number in numbers]
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"{', '.join(named[:SHOWN])}{more}: {problem}"
