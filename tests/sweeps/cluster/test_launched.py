@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.folder import Ending
+from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.cluster import slurm
 from mnist_trainer.sweeps.cluster.launched import Launched, endings
 from mnist_trainer.sweeps.jobs import read_jobs
@@ -36,8 +36,8 @@ def test_jobs_in_the_queue_wait_or_run_whatever_they_said_before(tmp_path, queue
     launched(tmp_path)
     queue("7_0|PENDING|", "7_1|RUNNING|n2", "7_2|COMPLETED|n1", "70_3|RUNNING|n1")
     assert endings(tmp_path) == {
-        0: Ending("WAITING", "it waits in Slurm's queue, as job 7_0", []),
-        1: Ending("RUNNING", "it is still running, as Slurm's job 7_1 on n2", []),
+        0: OutcomeEnding("WAITING", "it waits in Slurm's queue, as job 7_0", []),
+        1: OutcomeEnding("RUNNING", "it is still running, as Slurm's job 7_1 on n2", []),
     }
     (tmp_path / "1-run").mkdir()
     (tmp_path / "1-run" / "outcome.json").write_text(json.dumps({"status": "KILLED", "reason": "x", "overrides": []}))
