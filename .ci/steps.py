@@ -20,7 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BESIDE = {"MNIST_ROOT": "../shared/mnist", "MNIST_TRAINER_SLURM": "../shared/slurm/start"}
 # Programs that tests use, and the Debian packages that have them
-PACKAGES = {"git": "git", "chromium": "chromium", "slurmctld": "slurm-wlm", "munged": "munge"}
+PACKAGES = {
+    "git": "git",
+    "chromium": "chromium",
+    "slurmctld": "slurm-wlm",
+    "munged": "munge",
+    "postgres": "postgresql",
+}
 
 
 def section(readme: str, title: str) -> list[str]:

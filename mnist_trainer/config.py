@@ -275,6 +275,7 @@ class SweepConfig:
 
     resume: str | None = MISSING
     on_interrupt: str = hyperparameter(MISSING, choices=("cancel", "leave"))
+    shared_folder: bool = MISSING
 
 
 @dataclass

@@ -17,6 +17,8 @@ LAST, BEST = "last.npz", "best.npz"
 MODEL = "model.npz"  # what was tested, and all that it takes to use it
 ONNX = "model.onnx"
 CHECKPOINT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+CHECKPOINT_FORMAT = 1
+CUT = "journal.cut.jsonl"  # metrics that were told, and may be told again
 OVERRIDES = Path(".hydra", "overrides.yaml")  # written by Hydra
 # In a sweep's
 SWEEP = "sweep.json"

@@ -44,7 +44,7 @@ ROOMS = {
     "training": NUMERICS,
     "figures": set(),
     "journal": {"training"},
-    "shipping": {"inference", "journal", "figures"},
+    "shipping": {"inference", "journal", "figures", "sealed"},
     "data_sets": {"data", "registry", "config"},
     "config": {"losses", "optimizers", "schedules"},
     "presets": {"config"},

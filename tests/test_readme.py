@@ -55,6 +55,13 @@ ELSEWHERE = {
     "ray start --address=first-node:6379": "tests/sweeps/ray_cluster.py",
     "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2 hydra/launcher=ray"
     " hydra.launcher.ray.init.address=auto": "tests/sweeps/test_on_ray.py",
+    'pip install "psycopg[binary]"': "tests/sweeps/central_server.py",
+    "python -m mlflow server --backend-store-uri postgresql+psycopg://mlflow@127.0.0.1/mlflow"
+    " --artifacts-destination artifacts --serve-artifacts --port 5000": "tests/sweeps/central_server.py",
+    "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2 hydra/launcher=ray"
+    " hydra.launcher.ray.init.address=auto sweep.shared_folder=false tracking.uri=http://127.0.0.1:5000": (
+        "tests/sweeps/test_apart_on_ray.py"
+    ),
     "python my_nodes.py": "tests/analysis/gradcheck/test_template.py",
     "python tests/soak.py --kills 100 model=mlp": "tests/test_soak.py",
 }

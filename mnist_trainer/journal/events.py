@@ -15,6 +15,7 @@ from mnist_trainer.journal.values import (
     Check,
     Content,
     Counts,
+    Flag,
     Id,
     Names,
     Numbers,
@@ -83,6 +84,8 @@ class Start(Writer, Event):
     into: Text | None = field(default=None, metadata=LATER_FIELD)  # MLflow's run, opened by somebody, that it is
     opener: Whole = field(default=0, metadata=LATER_FIELD)  # that process, and when it began; 0 if it isn't known
     opener_began: Whole = field(default=0, metadata=LATER_FIELD)
+    apart: Flag = field(default=False, metadata=LATER_FIELD)
+    """Whether it is a sweep's job that doesn't share its folder: what it may go on with is sent, too."""
     resumed: bool = field(default=False, metadata={"in_line": False})  # as a later line says
 
     def described(self, text: str) -> str:

@@ -116,7 +116,7 @@ class Journal:
     def _entered(self, start: Start) -> Start:
         # Absolute, since `task=sync` may run elsewhere
         folder = str(Path(start.store_folder).absolute())
-        if start.mode == "mlflow":
+        if start.mode == "mlflow" and not start.apart:  # that is its sweep's to send, which may go on elsewhere
             try:
                 unsent.enter(Path(folder), start.run, self.folder)
             except OSError as error:

@@ -15,6 +15,10 @@ def _is_whole(value: object) -> bool:
     return type(value) is int and 0 <= value < 1 << 63  # MLflow's databases hold no more
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_number(value: object) -> bool:
     return type(value) is float or (type(value) is int and abs(value) < 1 << 63)
 
@@ -51,6 +55,7 @@ def _is_inside(value: object) -> bool:
 
 Text = Annotated[str, _is_text]
 Whole = Annotated[int, _is_whole]
+Flag = Annotated[bool, _is_flag]
 Id = Annotated[str, _is_id]
 PathInside = Annotated[str, _is_inside]
 Content = Annotated[Mapping[str, Any], _is_mapping]

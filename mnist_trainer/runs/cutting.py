@@ -14,14 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.files import replacing
+from mnist_trainer.files import CUT, replacing
 from mnist_trainer.journal.events import Metrics, Told, line_of
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.locks import locked
 from mnist_trainer.journal.reading import read_events
 from mnist_trainer.shipping.position import LOCK, SHIPPED, Position
 
-CUT = "journal.cut.jsonl"
 PATIENCE_SECONDS = 75.0  # longer than a shipper tries to reach a store after its run's end
 
 log = logging.getLogger(__name__)
@@ -57,6 +56,11 @@ def cut_back(journal: Journal, size: int | None, uri: str) -> None:
             (journal.folder / SHIPPED).unlink()
         elif position is not None:
             replace(position, offset=min(position.offset, size), done=False, status="RUNNING").save(journal.folder)
+
+
+def kept(folder: Path) -> dict[Told, Metrics]:
+    """Return the metrics that a run told before, and is to tell as they were."""
+    return _metrics_told(folder / CUT)
 
 
 def _first_event_size(path: Path) -> int:

@@ -17,6 +17,7 @@ from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
 from mnist_trainer.journal.events import Context, DatasetEvent, Start, Status
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.changes import MEANS, NOT_COMPARED
+from mnist_trainer.runs.cutting import kept
 from mnist_trainer.runs.outcome import status_of_error
 from mnist_trainer.runs.provenance import flat_config, machine_tags
 from mnist_trainer.runs.resumption import Resumption
@@ -81,6 +82,7 @@ def begin_journal(folder: Path, record: Start) -> Journal:
     """Write that a new run begins; raises `TrackingError` if that can't be."""
     journal = Journal(folder)
     try:
+        journal.remember(kept(folder))
         journal.start(record)
     except BaseException:
         journal.close()

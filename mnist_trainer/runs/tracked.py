@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 LOCAL = "http://127.0.0.1:5000"
 """Where the printed command opens MLflow's UI."""
+APART_SECONDS = 300.0
+"""How long a job waits at least whose results come to its sweep through MLflow alone."""
 SEVERAL = "several data sets"
 """The experiment of a sweep over data sets, unless one is named; its runs are in those of their own data."""
 LEFT = "since who has opened it is still there and ends it"
@@ -76,11 +78,12 @@ class Tracked:
         """The command, or the address, that opens MLflow's UI."""
         return ui_command(self.config.uri, self.store_folder)
 
-    def record(self, kind: Kind, *, place: Place, name: str, parent: str | None) -> Start:
-        """Return what a new run's journal starts with."""
+    def record(self, kind: Kind, *, place: Place, name: str, parent: str | None, apart: str | None = None) -> Start:
+        """Return what a new run's journal starts with; `apart` is the run of a job that shares no folder."""
         opener = opener_of(place.into) if place.into is not None else None
         return Start(
-            run=uuid.uuid4().hex,
+            run=apart or uuid.uuid4().hex,
+            apart=apart is not None,
             kind=kind,
             experiment=place.experiment,
             name=name,
@@ -160,19 +163,20 @@ def check_name(folder: Path) -> None:
 
 
 @contextmanager
-def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None]:
+def shipped(tracked: Tracked, folder: Path, kind: Kind = "run", *, apart: bool = False) -> Iterator[None]:
     """Send the folder's journals while the block runs, then wait for the rest and tell where it is.
 
-    Does nothing with `tracking=off`.
+    Does nothing with `tracking=off`. A sweep's job that is `apart` has no other way to its sweep: it waits longer, and
+    tells only what can't be sent.
     """
+    wait, leave = max(tracked.config.wait_seconds, APART_SECONDS if apart else 0.0), False
     shipper = None
     if tracked.mode == "mlflow":
         try:
-            shipper = Shipper(folder, deadline=max(60.0, tracked.config.wait_seconds))
+            shipper = Shipper(folder, deadline=max(60.0, wait))
         except TrackingError as error:
             log.warning(f"{error}; training goes on, and its events are kept")
             log_sync_command(tracked, folder)
-    wait, leave = tracked.config.wait_seconds, False
     try:
         yield
     except KeyboardInterrupt:
@@ -186,8 +190,10 @@ def shipped(tracked: Tracked, folder: Path, kind: Kind = "run") -> Iterator[None
             finally:
                 if shipment is None:  # interrupted, before or in here
                     log_still_sending(tracked, folder, kind)
-            if shipment is not None:
+            if shipment is not None and not apart:
                 log_shipment(shipment, tracked, folder, kind)
+            elif shipment is not None and (problem := shipment.problem()):
+                log.warning(f"{folder.name}: MLflow: {problem}; its sweep, resumed, sends it")
 
 
 def log_shipment(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind) -> None:

@@ -9,5 +9,6 @@ and ended, and `outbox`, what is sent between, cut to MLflow's limits; `place`, 
 run that somebody opened; `description`, what its page begins with, the run's figures and the command that comes next,
 and `pages`, the links to it; `store`, a server or SQLite, which answers or not, and `patience` with its failures and
 outages; `pictures`, drawn at the end; `model`, logged as a `packed_model` with its `served_code` (the modules it
-imports), its `registration`, as a journal or sweep asks, and how it is `fetched` again; `shipment`, the report.
+imports), its `registration`, as a journal or sweep asks, and how it is `fetched` again; `apart`, jobs on hosts that
+share no folder with their sweep, and what they need for `going_on`, kept in MLflow; `shipment`, the report.
 """

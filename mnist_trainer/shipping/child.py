@@ -7,6 +7,9 @@ it after the batch that it is sending, or a second later, if the store doesn't a
 `ask URI QUESTION FOLDER SECONDS` asks a store where a run goes and, if that is required, whether it takes what it is
 sent. It tries for so many seconds, and ends with status 0 and the answer, in a line of JSON; with 2 and why not, if
 that is the answer; or with 1 and what is wrong. FOLDER is for the artifacts of an experiment that is made.
+
+`serve URI EXPERIMENT FOLDER SECONDS` tells whether other hosts reach the artifacts, too. `take FOLDER URI RUN SECONDS`
+and `bring FOLDER URI SECONDS` are `apart`'s; the latter prints what it returns as JSON.
 """
 
 import json
@@ -16,11 +19,14 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from mnist_trainer.credentials import hidden
+from mnist_trainer.shipping import apart
+from mnist_trainer.shipping.apart import check_serves
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.place import Question, place_in
 from mnist_trainer.shipping.shipment import Shipment
@@ -62,22 +68,47 @@ def report(shipment: Shipment, report_to: int) -> NoReturn:
 
 def ask(uri: str, question: str, folder: str, seconds: str) -> None:
     """Try until the store has answered, or can't."""
-    patience, asked = Patience(), Question.from_json(question)
+    asked = Question.from_json(question)
+
+    def answer() -> str:
+        asked.check(uri)
+        return json.dumps(asdict(place_in(connect(uri), asked, Path(folder))))
+
+    insist(uri, seconds, answer)
+
+
+def serve(uri: str, experiment: str, folder: str, seconds: str) -> None:
+    """Try until the store has taken a tag, and look where its artifacts are."""
+    insist(uri, seconds, lambda: check_serves(connect(uri), connect(uri).touch(experiment, Path(folder))))
+
+
+def take(folder: str, uri: str, run: str, seconds: str) -> None:
+    """Bring what there is of a job's run."""
+    insist(uri, seconds, lambda: apart.take(Path(folder), uri, run))
+
+
+def bring(folder: str, uri: str, seconds: str) -> None:
+    """Bring what a sweep's jobs have left."""
+    insist(uri, seconds, lambda: json.dumps(apart.bring(Path(folder), uri)))
+
+
+def insist(uri: str, seconds: str, ask: Callable[[], object]) -> NoReturn:
+    """Ask a store until it answers, or can't; what is returned is printed, if it is a text."""
+    patience, report_to = Patience(), sys.stdout.fileno()
 
     def fail(*_: object) -> NoReturn:
-        leave(patience.error or f"{uri}: no answer within {seconds} s", status=2 if patience.answered else 1)
+        leave(patience.error or f"{uri}: no answer within {seconds} s", report_to, status=2 if patience.answered else 1)
 
     signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, max(float(seconds), 1e-3))
     while True:
         if patience.due:
             try:
-                asked.check(uri)
-                place = place_in(connect(uri), asked, Path(folder))
+                answer = ask()
             except Exception as error:
                 patience.failed(error, uri)
             else:
-                leave(json.dumps(asdict(place)))
+                leave(answer if isinstance(answer, str) else "", report_to)
         if patience.lasting:
             fail()
         time.sleep(POLL_SECONDS)
@@ -114,6 +145,8 @@ def _redirect_output(path: Path) -> int:
     return report_to
 
 
+WORDS: dict[str, Callable[..., None]] = {"ship": ship, "ask": ask, "serve": serve, "take": take, "bring": bring}
+
 if __name__ == "__main__":
     word, *arguments = sys.argv[1:]
-    (ship if word == "ship" else ask)(*arguments)
+    WORDS[word](*arguments)

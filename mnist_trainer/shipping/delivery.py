@@ -5,12 +5,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.files import JOURNAL
+from mnist_trainer.files import CHECKPOINT, JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
+from mnist_trainer.shipping.going_on import remove, send_state
 from mnist_trainer.shipping.mlflow_run import draw_pictures, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
 from mnist_trainer.shipping.position import LOCK, Position, count_left
@@ -128,6 +129,18 @@ class Delivery:
             unsent.strike(self.store_folder, self.start.run)
         return more
 
+    def abandon(self) -> None:
+        """Tell that a job was killed that another host may go on with, and send the checkpoint that it left.
+
+        What else it had to say, that one says again: sent now, it would be there twice.
+        """
+        if not self.claim() or self.position is None:
+            return
+        store, run_id = connect(self.position.uri), self.position.run_id
+        if (self.folder / CHECKPOINT).exists():
+            send_state(self.folder, store, run_id)
+        end_run(self.folder, self.start, store, run_id, silent_death(self.folder))
+
     def left(self) -> int:
         """How many events were not sent."""
         return 0 if self.done or self._ended else count_left(self.folder)
@@ -151,7 +164,7 @@ class Delivery:
                 raise RunDeletedError
             if self.position is None or stage is None:
                 self.position = open_run(self.folder, self.start, store, self.store_folder)
-            if self.start.resumed:
+            if self.start.resumed or self.start.apart:  # which may have begun on another host
                 store.reopen(self.position.run_id, self.start.description)
             self._outbox = Outbox(store, self.position.run_id, self.start)
         return self._outbox, self.position
@@ -166,10 +179,14 @@ class Delivery:
         if end is not None:
             if self._pictures is None:
                 self._pictures = draw_pictures(self.folder)
+            if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
+                send_state(self.folder, outbox.store, outbox.run_id)
             status = end_run(self.folder, self.start, outbox.store, outbox.run_id, end)
             self._ended = True
             self._keep(replace(position, status=status))
             send_files(self.folder, outbox.store, outbox.run_id, self._pictures)
+            if self.start.apart and end.status == "FINISHED":
+                remove(outbox.store, outbox.run_id)
             outbox.store.delete_twins(position.experiment_id, position.run, outbox.run_id)
             self._keep(replace(position, offset=offset, done=True, status=status))
         elif changed:

@@ -5,7 +5,7 @@ import os
 import socket
 from pathlib import Path
 
-from mnist_trainer.files import JOURNAL, SWEEP, read_object
+from mnist_trainer.files import JOURNAL, MODEL, OUTCOME, SWEEP, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.processes import Process
@@ -23,7 +23,14 @@ SILENT_DEATH = "the training process ended without a word (killed, or out of mem
 BEST_TAG = "best.run_id"
 """The MLflow id of a sweep's best job."""
 
+JOB_TAG = "mnist_trainer.job"
+"""The folder's name of a job that shares no folder with its sweep."""
+
 log = logging.getLogger(__name__)
+
+
+class ParentError(Exception):
+    """A job's sweep that MLflow doesn't have yet."""
 
 
 def silent_death(folder: Path) -> End:
@@ -119,8 +126,11 @@ def _position_of(folder: Path, store: Store) -> Position | None:
 
 
 def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
-    declared = [(folder / each.name, each.folder) for each in history.artifacts]
-    return list(dict.fromkeys([(path, None) for path in pictures] + declared + [(folder / JOURNAL, None)]))
+    declared: list[tuple[Path, str | None]] = [(folder / each.name, each.folder) for each in history.artifacts]
+    apart = history.start is not None and history.start.apart and history.end is not None
+    more = [folder / name for name in (MODEL, OUTCOME) if apart and (folder / name).exists()]
+    first, last = [(path, None) for path in pictures], [(path, None) for path in (folder / JOURNAL, *more)]
+    return list(dict.fromkeys([*first, *declared, *last]))
 
 
 def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Position:
@@ -139,6 +149,8 @@ def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Po
         parent_id = _parent_run_id(folder, start, store, experiment_id)
         if parent_id is not None:
             tags["mlflow.parentRunId"] = parent_id
+        if start.apart:
+            tags[JOB_TAG] = folder.name
         made = store.client.create_run(experiment_id, start.start_time, tags, start.name)
         run_id = made.info.run_id
     position = Position(start.run, store.uri, experiment_id, run_id)
@@ -153,6 +165,10 @@ def _parent_run_id(folder: Path, start: Start, store: Store, experiment_id: str)
     if beside is not None and (beside.run, beside.uri) == (start.parent, store.uri):
         return beside.run_id
     found = store.find_run(experiment_id, start.parent)
+    if found is None and start.apart:
+        found = store.find_run_anywhere(start.parent)
+        if found is None:
+            raise ParentError(f"the sweep {start.parent} is not in MLflow yet")
     if found is None:
         log.warning("%s: its parent %s is not in MLflow; sent without it", folder, start.parent)
     return found

@@ -89,9 +89,18 @@ class Shipper:
 
 def ask_store(uri: str, question: Question, store_folder: Path, wait_seconds: float) -> Place:
     """Wait until the store answers; raises TrackingError if it doesn't for `wait_seconds`, or says no."""
+    why = question.why(wait_seconds)
+    return Place(**json.loads(ask(uri, wait_seconds, "ask", uri, question.as_json(), str(store_folder), why=why)))
+
+
+def ask(uri: str, wait_seconds: float, *words: str, why: str = "") -> str:
+    """Let a process beside this one ask the store at `uri`, for so long; returns what it prints (`child`).
+
+    Raises `TrackingError` if it says no, and if it has no answer: then with `why` it is asked.
+    """
     try:
         asked = subprocess.run(
-            [sys.executable, *CHILD, "ask", uri, question.as_json(), str(store_folder), f"{wait_seconds:g}"],
+            [sys.executable, *CHILD, *words, f"{wait_seconds:g}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -107,10 +116,10 @@ def ask_store(uri: str, question: Question, store_folder: Path, wait_seconds: fl
         problem = f"{uri}: no answer within {wait_seconds:g} s"
     else:
         if not asked.returncode:
-            return Place(**json.loads(asked.stdout))
+            return asked.stdout
         if asked.returncode == ANSWERED:
             raise TrackingError(problem)
-    raise TrackingError(f"{problem}\n{question.why(wait_seconds)}")
+    raise TrackingError("\n".join(filter(None, [problem, why])))
 
 
 def child_environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from mnist_trainer.credentials import with_password
@@ -136,6 +136,17 @@ def described(experiment_id: str) -> str:
     )
 
 
+def _all(search: Callable[..., Any]) -> list[Any]:
+    """Return all pages of a search."""
+    found, token = [], None
+    while True:
+        page = search(page_token=token)
+        found += list(page)
+        token = page.token
+        if not token:
+            return found
+
+
 class Store:
     """A store that answered."""
 
@@ -205,14 +216,29 @@ class Store:
             if experiment.tags.get(tag) != value:
                 self.client.set_experiment_tag(experiment_id, tag, value)
 
-    def touch(self, name: str, store_folder: Path) -> None:
-        """Write the time into a tag of the experiment `name`, which a store that only can be read won't have."""
-        self.client.set_experiment_tag(self.experiment(name, store_folder), REACHED_TAG, datetime.now().isoformat())
+    def touch(self, name: str, store_folder: Path) -> str:
+        """Write the time into a tag of the experiment `name`, which a store that only can be read won't have.
+
+        Returns its id.
+        """
+        found = self.experiment(name, store_folder)
+        self.client.set_experiment_tag(found, REACHED_TAG, datetime.now().isoformat())
+        return found
 
     def find_run(self, experiment_id: str, run: str) -> str | None:
         """Return the id of the MLflow run that was made from the journal `run`."""
         found = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run}'", max_results=1)
         return found[0].info.run_id if found else None
+
+    def find_run_anywhere(self, run: str) -> str | None:
+        """Return the id of the MLflow run that was made from the journal `run`, in whatever experiment."""
+        found = self.runs_with(f"tags.`{RUN_TAG}` = '{run}'")
+        return str(found[0].info.run_id) if found else None
+
+    def runs_with(self, condition: str) -> "list[Run]":
+        """Return the runs, in whatever experiment, that a condition holds for."""
+        experiments = [each.experiment_id for each in _all(self.client.search_experiments)]
+        return _all(functools.partial(self.client.search_runs, experiments, condition, max_results=1000))
 
     def delete_twins(self, experiment_id: str, run: str, run_id: str) -> None:
         """Delete what a request to make the run came to that was answered too late, beside the run that is kept."""

@@ -7,13 +7,14 @@ from collections import defaultdict
 from pathlib import Path
 
 from mnist_trainer.journal import unsent
-from mnist_trainer.journal.reading import is_alive
+from mnist_trainer.journal.reading import is_alive, read_end
 from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
-from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
+from mnist_trainer.shipping.going_on import Keeper
+from mnist_trainer.shipping.patience import POLL_SECONDS, Patience, one_line
 from mnist_trainer.shipping.position import served_folders
 from mnist_trainer.shipping.shipment import Shipment
-from mnist_trainer.shipping.store import is_store_s, load_mlflow
+from mnist_trainer.shipping.store import connect, is_store_s, load_mlflow
 from mnist_trainer.shipping.sync import send_all
 
 LEFTOVERS = 20
@@ -34,6 +35,7 @@ class Watch:
         self._late = False
         self._stopped = False
         self._preloaded = False
+        self._keeper = Keeper(folder)
 
     def stop(self) -> None:
         """End after the batch that is being sent."""
@@ -48,7 +50,12 @@ class Watch:
                 gone_at = time.monotonic()
                 for patience in self._patience.values():
                     patience.hurry()
+            if self._abandoned():
+                self._abandon()
+                break
             self._serve()
+            if gone_at is None:
+                self._keep()
             if gone_at is None:
                 self._preload()
                 self._parent_gone(within=POLL_SECONDS)
@@ -99,7 +106,7 @@ class Watch:
             if not (store.due and own.due):
                 continue
             try:
-                while not self._stopped and delivery.pump():
+                while not self._stopped and not self._abandoned() and delivery.pump():
                     pass
             except Exception as error:  # whatever MLflow raises: the journal keeps what is left
                 (store if is_store_s(error, delivery.uri) else own).failed(error, delivery.uri)
@@ -109,6 +116,34 @@ class Watch:
             finally:
                 if folder != self.folder or delivery.done:  # a sweep's job may be resumed between two rounds
                     delivery.release()
+
+    def _apart(self) -> Delivery | None:
+        """Return the delivery of a sweep's job that shares no folder with it, if that is what is served."""
+        found = self._delivery(self.folder)
+        return found if found is not None and found.start.apart and found.start.mode == "mlflow" else None
+
+    def _abandoned(self) -> bool:
+        """Whether such a job was killed: from now on another host may go on with it."""
+        return self._apart() is not None and self._parent_gone() and read_end(self.folder) is None
+
+    def _abandon(self) -> None:
+        delivery = self._apart()
+        assert delivery is not None
+        try:
+            delivery.abandon()
+        except Exception as error:  # whatever MLflow raises: whoever goes on waits for a while, and then does so
+            log.warning("%s", one_line(error, delivery.uri))
+        self._stopped = True
+
+    def _keep(self) -> None:
+        """Send what such a job may go on with on another host."""
+        delivery = self._apart()
+        if delivery is None or delivery.position is None or delivery.done:
+            return
+        try:
+            self._keeper.keep(connect(delivery.uri), delivery.position.run_id)
+        except Exception as error:  # whatever MLflow raises: the next one is tried
+            log.warning("no checkpoint is sent: %s", one_line(error, delivery.uri))
 
     def _delivery(self, folder: Path) -> Delivery | None:
         found = self._deliveries.get(folder)

@@ -22,12 +22,14 @@ from mnist_trainer.hyperparameters import construct
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
+from mnist_trainer.sweeps.apart import check, check_silent, hand_down, require
 from mnist_trainer.sweeps.cluster.settings import is_on_cluster, take_over
 from mnist_trainer.sweeps.composed import check_jobs
 from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_commands, samples, sweeps_data
+from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.replaced import hand_over, vouch_for
-from mnist_trainer.sweeps.resumption import SweepResumption
+from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
 from mnist_trainer.sweeps.tuning import going_on
@@ -58,8 +60,11 @@ class SweepCallback(Callback):
             limit_workers(config)
             join(config)
             sweep = begin_sweep(config) if config.sweep.resume is None else go_on_with_sweep(config)
+            if sweep.record.apart:
+                hand_down(config, sweep.folder, sweep.record, sweep.tracked.uri)
             if config.hydra.launcher._target_ != BASIC_LAUNCHER:
-                find_everywhere(config, sweep.folder)
+                if not sweep.record.apart:
+                    find_everywhere(config, sweep.folder)
                 if config.hydra.launcher._target_ != RAY and not on_cluster:  # which do so themselves
                     part_gently(sweep.folder)
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -91,13 +96,18 @@ def begin_sweep(config: DictConfig) -> Sweep:
     tuned, overrides = is_tuned(config.hydra), overrides_of(config)
     tracked = Tracked(tracking_of(config), Path(config.outputs).absolute())
     folder = Path(config.hydra.sweep.dir).absolute()
+    apart = not config.sweep.shared_folder
+    if apart:
+        check(tracked, config.hydra.sweeper.storage if tuned else None, tuned=tuned)
     if tuned:
         going_on.check(config, overrides, folder)
     jobs = jobs_of(config, overrides)
     data, place = check_sweep(config, overrides, tracked, jobs)
+    if apart:
+        require(tracked, place.experiment)
     if listed:
         vouch_for(jobs)
-    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs if listed else None)
+    Sweep.current = Sweep.begun(folder, tracked, place, data, overrides, jobs if listed else None, apart=apart)
     if tuned:
         going_on.begun(Sweep.current, config)
     return Sweep.current
@@ -107,6 +117,7 @@ def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
     given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
+    listen(resume, outputs, config.tracking.wait_seconds)
     tuned = going_on.is_tuned_sweep(resume, outputs)
     resumption = going_on.prepared(config) if tuned else SweepResumption.prepared(resume, outputs, given)
     try:
@@ -131,6 +142,15 @@ def go_on_with_sweep(config: DictConfig) -> Sweep:
     with read_write(config.hydra):
         config.hydra.sweep.dir = str(resumption.folder)
     return Sweep.current
+
+
+def listen(resume: str, outputs: Path, wait_seconds: float) -> None:
+    """Bring back what jobs on other hosts have left of the sweep that goes on, and see that none is at work."""
+    folder = sweep_folder(resume, outputs)
+    record = SweepRecord.read(folder)
+    if record is not None and record.apart:
+        check_stopped(folder, [])
+        check_silent(folder, wait_seconds)
 
 
 def tracking_of(config: DictConfig) -> TrackingConfig:

@@ -25,6 +25,8 @@ class SweepRecord:
     """The overrides of `hydra/sweeper`, where Optuna chooses the jobs; then they are listed as they are chosen."""
     trials: list[int] = field(default_factory=list)
     """Each job's number in its study."""
+    apart: bool = False
+    """Whether the jobs' hosts don't share the sweep's folder."""
 
     @classmethod
     def read(cls, folder: Path) -> "SweepRecord | None":

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -56,7 +56,7 @@ class SweepResumption:
         check_stopped(folder, before)
         journal = Journal(folder, reopened=True)
         start = read_start(folder)
-        return cls(journal, start, SweepRecord(record.run, overrides, jobs), jobs, means)
+        return cls(journal, start, replace(record, overrides=overrides, jobs=jobs), jobs, means)
 
     @property
     def folder(self) -> Path:
@@ -84,10 +84,7 @@ class SweepResumption:
         return [self._launched(job) for job in left]
 
     def _launched(self, job: Job) -> list[str]:
-        own = replaced(job.overrides, self.means)
-        if (job.folder / JOURNAL).exists():
-            own = [*own, f"resume={quoted(shown(job.folder))}"]
-        return [*own, f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={job_subfolder(job)}"]
+        return [*replaced(job.overrides, self.means), *placed(self.folder, job, apart=self.record.apart)]
 
     def _describe(self, jobs: Sequence[Job], left: Sequence[Job]) -> None:
         finished = sum(job.finished for job in jobs)
@@ -97,11 +94,14 @@ class SweepResumption:
             log.info(f"    not run, since they would diverge again: {', '.join(diverged)}")
 
 
-def job_subfolder(job: Job) -> str:
-    """Return the name of a job's folder, as an override has it: a new one is to be named as Hydra would have."""
-    return (
-        quoted(job.folder.name) if job.folder.exists() else f"'{job.number}-${{mnist_trainer.folder_name:${{name}}}}'"
-    )
+def placed(folder: Path, job: Job, *, apart: bool) -> list[str]:
+    """Return the overrides by which a job goes on, or begins, in its own folder; `apart`, its host has that."""
+    named = f"hydra.sweep.subdir='{job.number}-${{mnist_trainer.folder_name:${{name}}}}'"  # as Hydra would have
+    if apart:
+        return [named]
+    subfolder = f"hydra.sweep.subdir={quoted(job.folder.name)}" if job.folder.exists() else named
+    resume = [f"resume={quoted(shown(job.folder))}"] if (job.folder / JOURNAL).exists() else []
+    return [*resume, f"hydra.sweep.dir={quoted(str(folder))}", subfolder]
 
 
 def sweep_folder(resume: str, outputs: Path) -> Path:

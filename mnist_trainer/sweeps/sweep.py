@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from mnist_trainer.errors import DiskError, in_words
-from mnist_trainer.files import STUDY, SWEEP, write_whole
+from mnist_trainer.errors import DiskError, TrackingError, in_words
+from mnist_trainer.files import CUT, STUDY, SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import DESCRIPTION, Register, Start, Status
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.cutting import CUT, cut_back
+from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.shipper import child_environment
+from mnist_trainer.sweeps.apart import SECONDS, bring_back
 from mnist_trainer.sweeps.description import sweep_description
 from mnist_trainer.sweeps.jobs import Job, read_jobs, unusable
 from mnist_trainer.sweeps.names import job_name, sweep_name
@@ -92,10 +93,12 @@ class Sweep:
         data: str,
         overrides: list[str],
         jobs: list[list[str]] | None,
+        *,
+        apart: bool = False,
     ) -> "Sweep":
         """Begin a sweep in a new folder; `jobs` are the overrides of each, None if they aren't known beforehand."""
         run = new_run(tracked, place, overrides)
-        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs), data)
+        return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs, apart=apart), data)
 
     @classmethod
     def resumed(cls, resumption: SweepResumption, tracked: Tracked, place: Place, data: str) -> "Sweep":
@@ -115,6 +118,7 @@ class Sweep:
 
     def finish(self, status: Status, reason: str | None = None) -> list[str]:
         """Write the report, end the parent run, and wait for the shipper; see the function `finish_sweep`."""
+        self.bring_back(min(self.tracked.config.wait_seconds, 10.0) if status == "KILLED" else None)
         jobs = read_jobs(self.folder, self.record.jobs)
         failed = [job for job in jobs if not (job.finished or job.pruned or (self.tuned and job.diverged))]
         Sweep.failed_jobs = len(failed)
@@ -137,6 +141,14 @@ class Sweep:
             draw_sweep(self.folder)
         self._tell(jobs)
         return unusable(jobs)
+
+    def bring_back(self, wait_seconds: float | None = None) -> None:
+        """Bring the results of jobs on other hosts; if that can't be now, it is told."""
+        if self.record.apart:
+            try:
+                bring_back(self.folder, wait_seconds or max(SECONDS, self.tracked.config.wait_seconds))
+            except TrackingError as error:
+                log.warning(f"what jobs on other hosts came to can't be brought back now: {error}")
 
     def _report(self, jobs: Sequence[Job]) -> None:
         study = StudyRecord.read(self.folder) if self.tuned else None

@@ -19,10 +19,15 @@ from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, 
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.runs.folder import run_folder
-from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, write_outcome
+from mnist_trainer.runs import record
+from mnist_trainer.runs.folder import PRUNED, outcome_of, run_folder
+from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, status_of_error, write_outcome
 from mnist_trainer.runs.record import JobName
-from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER
+from mnist_trainer.runs.tracked import Tracked, shipped
+from mnist_trainer.shipping.place import Place
+from mnist_trainer.shipping.position import Position
+from mnist_trainer.sweeps.apart import HandedDown
+from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER, tracking_of
 from mnist_trainer.sweeps.names import job_in_mlflow
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.tuning.settings import is_tuned
@@ -63,14 +68,26 @@ def run_job(job: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = overrides_in(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
-    sweep = SweepRecord.read(folder.parent) if in_sweep else None
+    handed = HandedDown.read() if in_sweep else None
+    sweep = handed.record if handed is not None else SweepRecord.read(folder.parent) if in_sweep else None
     parent, named = (None, None) if sweep is None else (sweep.run, job_in_mlflow(sweep, overrides))
+    apart = None
     try:
         hide_passwords(folder)
+        if handed is not None:
+            handed.take(folder, job.tracking.wait_seconds)
+            job.tracking.uri, job.tracking.experiment = handed.uri, handed.experiment
+            apart = handed.run_of(folder)
+            if outcome_of(folder).get("status") == PRUNED:  # on another host, before this one was asked
+                return None
         if job.resume is not None or is_begun(folder, parent):
             check_resume(job, folder)
             given = str(job.resume or folder)
-            result = resume(given, folder, overrides, parent=parent, alone=alone, called=named, judged=trial_judges)
+            result = resume(
+                given, folder, overrides, parent=parent, alone=alone, called=named, judged=trial_judges, apart=apart
+            )
+            if apart is not None:
+                send_rest(folder, job)
             return result.validation_loss
         with concluding_outcome(folder, root, overrides, keep=in_sweep):
             config = typed(job, Origin.of(hydra))
@@ -78,7 +95,7 @@ def run_job(job: DictConfig) -> float | None:
                 exit_code = sync(config)
                 forget_folder(folder, root)
                 return None
-            answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named)
+            answer = run_task(config, folder, overrides, parent=parent, alone=alone, called=named, apart=apart)
             if config.task.name != "train":  # which has done so itself
                 write_outcome(folder, "FINISHED", None, overrides, answer.result)
             exit_code = max(exit_code, answer.exit_code)
@@ -87,6 +104,8 @@ def run_job(job: DictConfig) -> float | None:
         if isinstance(failure, PrunedError | DivergedError) and in_sweep and is_tuned(hydra):
             log.info(f"{folder.name}: {failure}")  # its study's answer
             return None
+        if apart is not None and not (folder / JOURNAL).exists():
+            tell_failure(folder, job, failure, parent=parent, apart=apart)
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
@@ -104,6 +123,25 @@ def go_back(folder: Path) -> None:
     with suppress(OSError):
         if Path.cwd() != folder:
             os.chdir(folder)
+
+
+def send_rest(folder: Path, job: DictConfig) -> None:
+    """Send what a finished job of another host's sweep could not send before."""
+    position = Position.load(folder)
+    if position is None or not position.done:
+        with shipped(Tracked(tracking_of(job), folder), folder, apart=True):
+            pass
+
+
+def tell_failure(folder: Path, job: DictConfig, failure: Exception, *, parent: str | None, apart: str) -> None:
+    """Let the sweep of another host know why a job could not begin."""
+    tracked = Tracked(tracking_of(job), folder)
+    name, (status, reason) = folder.name, status_of_error(failure)
+    place = Place(tracked.config.experiment or str(job.data.name))
+    journal = record.begin_journal(folder, tracked.record("run", place=place, name=name, parent=parent, apart=apart))
+    journal.end(status, reason)
+    journal.close()
+    send_rest(folder, job)
 
 
 def hide_passwords(folder: Path) -> None:
@@ -138,14 +176,28 @@ def trial_judges(config: Config) -> Sequence[Callback]:
 
 
 def run_task(
-    config: Config, folder: Path, overrides: Sequence[str], *, parent: str | None, alone: bool, called: JobName | None
+    config: Config,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    parent: str | None,
+    alone: bool,
+    called: JobName | None,
+    apart: str | None,
 ) -> TaskAnswer:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
             judges = trial_judges(config)
             result = train(
-                config, folder, parent=parent, alone=alone, overrides=overrides, called=called, judges=judges
+                config,
+                folder,
+                parent=parent,
+                alone=alone,
+                overrides=overrides,
+                called=called,
+                judges=judges,
+                apart=apart,
             )
             return TaskAnswer(0, result.told, result.validation_loss)
         case "compare":

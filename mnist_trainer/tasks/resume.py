@@ -9,10 +9,9 @@ from mnist_trainer.composition import key_of
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.files import CONFIG, OUTCOME
+from mnist_trainer.files import CONFIG, CUT, OUTCOME
 from mnist_trainer.hyperparameters import picked
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.cutting import CUT
 from mnist_trainer.runs.folder import OutcomeEnding, is_finished, outcome_of, read_config
 from mnist_trainer.runs.outcome import write_failure
 from mnist_trainer.runs.record import JobName
@@ -35,6 +34,7 @@ def resume(
     data: Dataset | None = None,
     called: JobName | None = None,
     judged: Callable[[Config], Sequence[Callback]] = lambda config: (),
+    apart: str | None = None,
 ) -> Result:
     """Go on with the run in `folder`, which `resume=named` means; of a finished run, say so and return its result.
 
@@ -68,6 +68,7 @@ def resume(
             data=data,
             called=called,
             judges=judged(config),
+            apart=apart,
         )
     except (KeyboardInterrupt, SystemExit, Exception) as error:
         if parent is not None or (resumption is not None and resumption.begun):

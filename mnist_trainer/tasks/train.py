@@ -37,6 +37,7 @@ def train(
     data: Dataset | None = None,
     called: JobName | None = None,
     judges: Sequence[Callback] = (),
+    apart: str | None = None,
 ) -> Result:
     """Train as the configuration says, into a run's folder that exists.
 
@@ -44,13 +45,15 @@ def train(
 
     `alone` is false when other runs share the terminal: then there is no table, and one line at the end. `overrides`
     are what led to the configuration, for a later resume; `resumption` is that of the run whose folder it is. `data`
-    are taken instead of those that the configuration names. `judges` may end the run after an epoch.
+    are taken instead of those that the configuration names. `judges` may end the run after an epoch. `apart` is the run
+    of a job that shares no folder with its sweep.
     Raises `ConfigError` and `DataError` before anything is written, `DivergedError`, and `Interrupted` after a signal.
     """
     if resumption is not None:
         tracked = resumption.tracked
     else:  # a sweep's journal may have begun elsewhere
-        tracked = Tracked.as_before(config.tracking, config.outputs, read_start(folder.parent) if parent else None)
+        sweep = read_start(folder.parent) if parent and not apart else None
+        tracked = Tracked.as_before(config.tracking, config.outputs, sweep)
     tracked.check()
     dataset = build_data(config.data, data)
     trainer, test = build_trainer(config, dataset)
@@ -66,10 +69,11 @@ def train(
         resumption.begin(record, trainer.processes)
     else:
         name = called.name if called else config.name
-        record = tracked.record("run", place=place, name=name, parent=parent)
+        record = tracked.record("run", place=place, name=name, parent=parent, apart=apart)
     if alone:
         log_setup(config, dataset, trainer, with_model=parent is None and resumption is None)
-    shipper = shipped(tracked, folder) if parent is None else nullcontext()  # a sweep's shipper serves all its jobs
+    # A sweep's shipper serves all jobs in its folder
+    shipper = shipped(tracked, folder, apart=bool(apart)) if parent is None or apart else nullcontext()
     callbacks = build_callbacks(config.trainer.callbacks)
     if alone:
         callbacks = [Console(bar=config.trainer.progress), *callbacks]

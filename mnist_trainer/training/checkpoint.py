@@ -11,10 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mnist_trainer.files import BEST, CHECKPOINT, LAST, PREVIOUS
+from mnist_trainer.files import BEST, CHECKPOINT, CHECKPOINT_FORMAT, LAST, PREVIOUS
 from mnist_trainer.sealed import read_sealed, write_sealed
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,11 @@ class Checkpoint:
 
     def save(self, folder: Path) -> None:
         """Write it into the folder, and keep the one before; raises `OSError`, and leaves both as they were then."""
-        write_sealed(folder / CHECKPOINT, self.arrays, self.document, version=FORMAT, previous=folder / PREVIOUS)
+        write_sealed(
+            folder / CHECKPOINT, self.arrays, self.document, version=CHECKPOINT_FORMAT, previous=folder / PREVIOUS
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
         """Read a file; raises `DataError` naming it if it is anything but a whole checkpoint of this format."""
-        return cls(*read_sealed(path, "checkpoint", version=FORMAT, others=f"{LAST} and {BEST}"))
+        return cls(*read_sealed(path, "checkpoint", version=CHECKPOINT_FORMAT, others=f"{LAST} and {BEST}"))

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_trainer.bar import Bar
 from mnist_trainer.composition import key_of
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.files import JOURNAL, OUTCOME, read_object
+from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import is_means
-from mnist_trainer.sweeps.resumption import job_subfolder
+from mnist_trainer.sweeps.resumption import placed
 from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.asking import Asked, ask, begin_again
 from mnist_trainer.sweeps.tuning.record import StudyRecord, best
@@ -25,7 +25,7 @@ from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.space import Space
 from mnist_trainer.sweeps.tuning.storage import place_of
 from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, SAME_AS, TunedStudy
-from mnist_trainer.words import counted, quoted, shown
+from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ class Tuner:
         self._launched += len(numbers)
         for done in self.launcher.launch(batch, initial_job_idx=numbers[0]):
             _ = done.return_value  # raises what the job did
+        self.sweep.bring_back()
         self._settle(numbers, over=True)
         self.write()
 
@@ -123,14 +124,8 @@ class Tuner:
         job = read_jobs(self.sweep.folder, self._jobs)[number]
         given = {each.partition("=")[0] for each in self.means}
         own = [*(each for each in job.overrides if each.partition("=")[0] not in given), *self.means]
-        if (job.folder / JOURNAL).exists():
-            own.append(f"resume={quoted(shown(job.folder))}")
-        return [
-            *own,
-            f"hydra.sweeper.trial={self._trials[number]}",
-            f"hydra.sweep.dir={quoted(str(self.sweep.folder))}",
-            f"hydra.sweep.subdir={job_subfolder(job)}",
-        ]
+        apart = self.sweep.record.apart
+        return [*own, f"hydra.sweeper.trial={self._trials[number]}", *placed(self.sweep.folder, job, apart=apart)]
 
     def _settle(self, numbers: Sequence[int], *, over: bool) -> list[int]:
         """Tell the study how these jobs ended; returns those that have no answer, and might have one.
