@@ -12,7 +12,7 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
 | `parameter_files`, `sealed` | arrays in a file of numbers; arrays and a document, with a checksum |
-| `model`, `layer_list`, | `Sequential` over one flat vector; plain entries to layers, and back; |
+| `model`, `layer_list`, | `Sequential` over one flat, perhaps shared, vector; plain entries to layers, and back; |
 | `registry` | names to classes, open to plugins |
 | `data/` | from files, or the name of a known set, to batches |
 | `inference/` | a trained model without its trainer. NumPy alone |

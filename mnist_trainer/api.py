@@ -23,7 +23,7 @@ from pathlib import Path
 
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.composition import compose, key_of
+from mnist_trainer.composition import check_texts, compose, key_of
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
@@ -95,7 +95,11 @@ def train(*given: str, data: Dataset | None = None) -> Result:
 
 
 def _train(given: Sequence[str], data: Dataset | None) -> Result:
+    check_texts(given)
     overrides = hide_in(given)
+    for each in overrides:
+        if key_of(each).startswith(("-", "hydra")):
+            raise ConfigError(f"{each}: this is for the command; train() takes the overrides of one run")
     if data is not None:
         overrides = [*_named_as(data, overrides), *overrides]
     # Beside a run's own values, which are not known yet, the others need not make a whole configuration
@@ -103,6 +107,8 @@ def _train(given: Sequence[str], data: Dataset | None) -> Result:
     if where.resume is not None:
         return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides, data=data)
     config = compose(overrides)
+    if config.task.name != "train":
+        raise ConfigError(f"task={config.task.name}: this is for the command; train() trains")
     stamp = f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     folder = Path(config.outputs) / f"{stamp}-{folder_name(config.name)}-{secrets.token_hex(3)}"
     folder.mkdir(parents=True)

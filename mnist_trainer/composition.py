@@ -49,6 +49,7 @@ def key_of(override: str) -> str:
 
 def compose(overrides: Sequence[str] = ()) -> Config:
     """Compose the configuration of the command line `python -m mnist_trainer OVERRIDES`; raises `ConfigError`."""
+    check_texts(overrides)
     overrides = read(hide_in(overrides), Folders([conf_folder()]))
     try:
         with own_hydra():
@@ -207,6 +208,15 @@ def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key} is unknown{instead(prefix + key, known, conf_folder())}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _unknown_keys(node[key], f"{prefix}{key}.")
+
+
+def check_texts(overrides: object) -> None:
+    """Raise `ConfigError` for what is no list of texts: a single text, say, or a list within."""
+    if isinstance(overrides, str) or not isinstance(overrides, Sequence):
+        raise ConfigError(f'{overrides!r}: overrides come in a list, as in compose(["epochs=3", "seed=1"])')
+    for each in overrides:
+        if not isinstance(each, str):
+            raise ConfigError(f'{each!r}: an override is a text, as in train("epochs=3", "seed=1")')
 
 
 def _folder(path: str | None) -> str:

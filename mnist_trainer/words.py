@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+BLOCK_CHARACTERS = 64
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Write a Markdown table whose columns are aligned, so that it reads well on a terminal too."""
@@ -83,6 +85,17 @@ def command(module: str, *arguments: str) -> str:
         python = str(Path(python).relative_to(Path.cwd()))
         python = python if "/" in python else f"./{python}"  # a shell looks for a bare word in the PATH
     return shlex.join([python, "-m", module, *arguments])
+
+
+def code_block(why: str, words: Sequence[str]) -> str:
+    """Write a command to be copied, in Markdown, over lines that fit beside what a page has at its right."""
+    lines = [""]
+    for word in map(shlex.quote, words):
+        if lines[-1].strip() and len(lines[-1]) + len(word) >= BLOCK_CHARACTERS:
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    joined = " \\\n".join(lines)
+    return f"{why}:\n\n```\n{joined}\n```"
 
 
 def given(key: str, value: object) -> str:

@@ -2,13 +2,13 @@
 
 It trains on the data that there are (`MNIST_ROOT` names MNIST's folder), in a new folder, serves what came of it by the
 command that is printed, and lets Chromium (`chromium`, `chromium-browser`, `google-chrome`, or the one that
-`--browser` names) look at each page. The pictures go to FOLDER; `--only run sweep` takes some of them.
+`--browser` names) look at each page until that shows what it is to show. The pictures go to FOLDER; `--only run sweep`
+takes some of them, and `--outputs` those of runs that there are.
 """
 
 import argparse
 import contextlib
 import shlex
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -18,49 +18,60 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.image import imread, imsave
 
-from mnist_trainer.shipping.pages import TRAINING, run_page, runs_page
+from mnist_trainer.shipping.pages import TRAINING, curves_page, run_page, runs_page
 from mnist_trainer.shipping.shipper import ui_command
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-SIZE = (1700, 900)
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.browser import Browser, browsing, installed
+
 SHOWN = 1260
 """How many columns are kept: to the right is MLflow's assistant."""
-RENDERING_MS = 20_000  # of the browser's own clock, which jumps ahead where the page waits
 COMMANDS = {
     "run": ["epochs=5"],
-    "diverged": ["optimizer.lr=30", "trainer.log_every=5"],
+    "diverged": ["optimizer.lr=30", "trainer.clip_norm=null", "trainer.log_every=5", "tracking.experiment=diverging"],
     "sweep": ["--multirun", "epochs=2", "optimizer.lr=0.003,0.03,0.1", "model.hidden=[32],[64]"],
     "comparison": ["task=compare", "task.timing=false", "epochs=2"],
 }
+PICTURES = ("experiment", *COMMANDS, "curves", "model", "dataset")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page behind the UI's address, what it shows when it is there, and what is clicked on then."""
+
+    path: str
+    words: tuple[str, ...]
+    clicked: str | None = None
+    then: tuple[str, ...] = ()
 
 
 def main() -> int:
     """Train, serve, look."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--browser", default=next(filter(None, map(shutil.which, BROWSERS)), None))
-    parser.add_argument("--only", nargs="+", choices=[*COMMANDS, "experiment", "curves", "model"], default=None)
+    parser.add_argument("--browser", default=installed())
+    parser.add_argument("--only", nargs="+", choices=PICTURES, default=PICTURES)
+    parser.add_argument("--outputs", type=Path, default=None)
     arguments = parser.parse_args()
     if arguments.browser is None:
-        parser.error(f"no browser: none of {', '.join(BROWSERS)} is in the PATH; name one with --browser")
+        parser.error("no browser is in the PATH: name one with --browser")
     folder = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mnist-trainer-screenshots-") as work, contextlib.chdir(work):
-        for words in COMMANDS.values():
-            train(words, Path(work))
-        outputs = Path(work, "outputs")
-        with served(outputs) as address:
-            for name, page in pages(outputs).items():
-                if arguments.only is None or name in arguments.only:
-                    shoot(arguments.browser, f"{address}/{page}", folder / f"{name}.png")
+    with tempfile.TemporaryDirectory(prefix="mnist-trainer-screenshots-") as work:
+        outputs = (arguments.outputs or Path(work, "outputs")).absolute()
+        if arguments.outputs is None:
+            for words in COMMANDS.values():
+                train(words, Path(work))
+        with contextlib.chdir(work), served(outputs) as address, browsing(arguments.browser) as browser:
+            found = pages(outputs)
+            for name in arguments.only:
+                show(browser, address, found[name])
+                shoot(browser, folder / f"{name}.png", whole=found[name].clicked is not None)
     return 0
 
 
@@ -99,30 +110,52 @@ def wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("mlflow ui doesn't answer")
 
 
-def pages(outputs: Path) -> Mapping[str, str]:
+def pages(outputs: Path) -> Mapping[str, Page]:
     """Return the page of each picture."""
     with closing(sqlite3.connect(outputs / "mlflow.db")) as store:
         rows = store.execute(
             "select r.run_uuid, r.experiment_id, r.name, r.status from runs r where not exists"
             " (select 1 from tags t where t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId')"
         ).fetchall()
-        model = store.execute("select experiment_id, model_id from logged_models").fetchone()
-    found = {"model": f"#/experiments/{model[0]}/models/{model[1]}?{TRAINING}"} if model else {}
+        (model,) = store.execute(
+            "select model_id from logged_models m join runs r on m.source_run_id = r.run_uuid where r.name like 'mlp%'"
+        ).fetchone()
+        (dataset,) = store.execute(
+            "select name || ' (' || digest || ')' from datasets where digest like '%-t%'"
+        ).fetchone()
+    found = {}
     for run_id, experiment, name, status in rows:
-        if status == "FINISHED" and name.startswith("mlp"):
-            found["curves"] = f"#/experiments/{experiment}/runs/{run_id}/model-metrics?{TRAINING}"
-        kind = "sweep" if name.startswith("sweep") else "comparison" if name.startswith("compare") else "run"
-        found["diverged" if status == "FAILED" else kind] = run_page(str(experiment), run_id)
-    return {**found, "experiment": runs_page(str(rows[0][1]))}
+        path = run_page(str(experiment), run_id)
+        if status == "FAILED":
+            found["diverged"] = Page(path, ("Failed", "diverged at step"))
+        elif name.startswith("sweep"):
+            found["sweep"] = Page(path, ("Best by validation", "best/test_loss", "Child runs"))
+        elif name.startswith("compare"):
+            found["comparison"] = Page(path, ("On the test images", "Child runs"))
+        else:
+            found["run"] = Page(path, ("Test accuracy", "train/loss", "About this run"))
+            found["dataset"] = Page(path, ("Test accuracy", dataset), dataset, ("Digest",))
+    experiment = str(rows[0][1])
+    found["curves"] = Page(curves_page(experiment), ("train/loss", "Step"))
+    found["model"] = Page(f"#/experiments/{experiment}/models/{model}?{TRAINING}", ("test/accuracy", "Ready"))
+    return {**found, "experiment": Page(runs_page(experiment), ("test/accuracy", "sweep over", "matching runs"))}
 
 
-def shoot(browser: str, url: str, path: Path) -> None:
-    """Let the browser open a page, with a profile of its own, and take its picture."""
-    with tempfile.TemporaryDirectory() as profile:
-        size = f"--window-size={SIZE[0]},{SIZE[1]}"
-        options = [f"--user-data-dir={profile}", size, f"--virtual-time-budget={RENDERING_MS}", f"--screenshot={path}"]
-        subprocess.run([browser, *QUIET, *options, url], check=True, stderr=subprocess.DEVNULL, timeout=300)
-    imsave(path, imread(path)[:, :SHOWN])
+def show(browser: Browser, address: str, page: Page) -> str:
+    """Let the browser go to a page, and wait for what it is to show; return its text."""
+    browser.open(f"{address}/{page.path}")
+    text = browser.wait_for(*page.words)
+    if page.clicked is None:
+        return text
+    browser.click(page.clicked)
+    return browser.wait_for(*page.then)
+
+
+def shoot(browser: Browser, path: Path, *, whole: bool) -> None:
+    """Take a picture of what the browser shows; all of it, where a drawer lies over what is at the right."""
+    browser.shoot(path)
+    if not whole:
+        imsave(path, imread(path)[:, :SHOWN])
     print(path)
 
 

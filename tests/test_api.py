@@ -160,6 +160,29 @@ def test_mistakes_from_python_are_the_projects_exceptions_and_leave_no_folder(tm
     assert list(tmp_path.glob("outputs/*/*")) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((["epochs=1"],), r"\['epochs=1'\]: an override is a text, as in train\(\"epochs=3\""),
+        (({"epochs": 1},), "{'epochs': 1}: an override is a text"),
+        (("task=gradcheck", "data=digits"), r"task=gradcheck: this is for the command; train\(\) trains"),
+        (("hydra.run.dir=elsewhere",), "hydra.run.dir=elsewhere: this is for the command"),
+        (("--multirun", "seed=0,1"), "--multirun: this is for the command"),
+    ],
+)
+def test_train_says_what_it_does_not_take(tmp_path, monkeypatch, given, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=told):
+        api.train(*given)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["epochs=1", None, 3])
+def test_compose_wants_a_list(given):
+    with pytest.raises(ConfigError, match=r"overrides come in a list, as in compose\(\["):
+        api.compose(given)
+
+
 def test_progress_goes_to_the_projects_logger(caplog):
     with caplog.at_level(logging.INFO, "mnist_trainer"):
         result = api.train(*TINY, "model.hidden=[4]")

@@ -122,3 +122,22 @@ def test_one_error_names_the_problems_of_all_groups(config):
         check_config(config)
     starts = {problem.partition("=")[0].partition(":")[0] for problem in error.value.problems}
     assert starts == {"epochs", "optimizer.momentum", "schedule.warmup", "model.layers.0"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"experiment": " "}, "tracking.experiment=' ': an experiment's name, or null for the data set's"),
+        ({"experiment": "x" * 501}, "tracking.experiment: 501 characters; MLflow takes 500"),
+        ({"tags": {"a?": 1}}, "tracking.tags.a?: letters, digits and any of _-.:/ fit, and blanks within"),
+        ({"tags": {"loss": {"mode": "x"}}}, "tracking.tags.loss.mode: this tag is set by the run itself"),
+        ({"tags": {"mlflow.note.content": "x"}}, "set by the run itself; say tracking.description"),
+    ],
+)
+def test_what_can_not_be_a_name_of_one_s_own_in_mlflow_is_told(changes, said):
+    config = compose([])
+    for key, value in changes.items():
+        setattr(config.tracking, key, value)
+    with pytest.raises(ConfigError) as refused:
+        check_config(config)
+    assert said in str(refused.value)

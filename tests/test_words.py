@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mnist_trainer.words import batches_of, command, folder_name, form_for, glued, quoted, signed, wrapped
+from mnist_trainer.words import batches_of, code_block, command, folder_name, form_for, glued, quoted, signed, wrapped
 from mnist_trainer.words import given as given_as
 
 
@@ -71,3 +71,12 @@ def test_lines_are_broken_at_eighty_columns_but_not_where_they_are_glued():
         f"  {path}:",
         "  1.1e-15 of 3",
     ]
+
+
+@given(st.lists(NAMES | st.text("ab'\"", min_size=50, max_size=90)))
+def test_a_command_in_a_block_is_the_same_words_on_lines_that_fit(words):
+    why, empty, opened, *lines, closed = code_block("To go on", ["python", *words]).split("\n")
+    assert (why, empty, opened, closed) == ("To go on:", "", "```", "```")
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == ["python", *words]
+    one_a_line = all(len(shlex.split(line.removesuffix(" \\"))) <= 1 for line in lines if len(line) > 66)
+    assert one_a_line  # what is longer can't be parted

@@ -80,7 +80,7 @@ def unknown_choice(group: str, name: str, folders: Folders, stored: Sequence[str
     if len(inside) == 1 and name not in choices:
         return f"{group}={name} is unknown; did you mean {inside[0]!r}? (one of: {', '.join(sorted(choices))})"
     more = ""
-    if any((folder / group / f"{bare}.yml").exists() for folder in folders.paths):
+    if bare in (path.stem for folder in folders.paths for path in (folder / group).glob("*.yml")):
         more = f"; a file's name ends in .yaml: {bare}.yml is not looked at"
     elif "custom" in choices and group != "model" and not nearest(name, choices):
         more = f"; what a plugin registered is {group}=custom {group}.name={bare}"

@@ -49,7 +49,10 @@ class Folders:
         """Return the file of this name, `experiment/tiny`; None if there is none."""
         name = name.removesuffix(".yaml")
         paths = (folder / f"{name}.yaml" for folder in self.paths)
-        return next((ConfFile(name, path) for path in paths if path.is_file()), None)
+        try:
+            return next((ConfFile(name, path) for path in paths if path.is_file()), None)
+        except (OSError, ValueError):  # a name too long for a file, or with a zero byte
+            return None
 
     def choices(self, group: str) -> list[str]:
         """Return the choices of a group, those in folders of its own, as `mistakes/clipped`, too."""

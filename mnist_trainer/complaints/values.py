@@ -49,6 +49,8 @@ def said(error: OmegaConfBaseException, folder: Path) -> str:
         example = f", as in {key}=[{inside}]" if is_list else ""
         return f"{key}={given} has the wrong type: must be {words_of_type(hint)}{example}"
     text = str(error).partition("\n")[0]
+    if key and "Cannot merge DictConfig with ListConfig" in text:
+        return f"{key}: has the wrong type: must be a list, as in {key}=[...]"
     return f"{key}: {text}" if key and key not in text else text
 
 

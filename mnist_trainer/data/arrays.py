@@ -15,7 +15,7 @@ NEAR = 1e-3  # of a whole number, after float32's division by 255 and multiplica
 
 def images_from(given: Any, name: str) -> Bytes:
     """Make images (n, h, w, c) of numbers 0 to 255, or of these divided by 255; raises `DataError`."""
-    array = _given_array(given, name)
+    array = _dataset_array(given, name)
     try:
         if array.ndim == 0:
             raise DataError("no array of images")
@@ -30,7 +30,7 @@ def images_from(given: Any, name: str) -> Bytes:
 
 def labels_from(given: Any, name: str) -> NDArray[Any]:
     """Make labels (n,) of any kind that can be sorted; raises `DataError`."""
-    array = _given_array(given, name)
+    array = _dataset_array(given, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -64,7 +64,7 @@ def encoded_labels(*labels: NDArray[Any]) -> tuple[list[Bytes], tuple[str, ...]]
     return [np.searchsorted(classes, array.astype(str)).astype(np.uint8) for array in labels], names
 
 
-def _given_array(given: Any, name: str) -> NDArray[Any]:
+def _dataset_array(given: Any, name: str) -> NDArray[Any]:
     try:
         return np.asarray(given)
     except Exception as error:  # lists of unequal length, another library's arrays on a GPU, ...

@@ -110,7 +110,8 @@ def _curves(axes: Axes, study: StudyLines) -> None:
 def _importance(axes: Axes, study: StudyLines) -> None:
     axes.set(title="Importance", xlabel=f"share for {study.objective}")
     if not study.importance:
-        words_in_axes(axes, "too few trials to tell")
+        words_in_axes(axes, "told at the study's end,\nof four finished trials or more")
+        axes.set(xlabel="", xticks=[], yticks=[])
         return
     ordered = sorted(study.importance.items(), key=lambda item: item[1])
     axes.barh([key for key, _ in ordered], [value for _, value in ordered], color=BLUE)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class AboutRun:
+class CheckpointedRun:
     """What a checkpoint says of the run, beside the trainer's state."""
 
     run: str
@@ -42,7 +42,7 @@ class RunCheckpoint:
     """A run as it was when its checkpoint was taken."""
 
     path: Path
-    about: AboutRun
+    about: CheckpointedRun
     state: State
 
     @classmethod
@@ -50,7 +50,7 @@ class RunCheckpoint:
         """Read a file; raises `DataError` naming it if it is anything but a run's whole checkpoint."""
         checkpoint = Checkpoint.load(path)
         with data_errors_of(path):
-            return cls(path, picked(AboutRun, checkpoint.document), State.of(checkpoint))
+            return cls(path, picked(CheckpointedRun, checkpoint.document), State.of(checkpoint))
 
     def config(self) -> Config:
         """Return the run's configuration; raises `DataError` naming the file if it is none of this version."""
@@ -69,7 +69,7 @@ class Checkpoints(Callback):
     It has to come after the callback that writes the journal.
     """
 
-    def __init__(self, journal: Journal, about: AboutRun, *, minutes: float | None = None) -> None:
+    def __init__(self, journal: Journal, about: CheckpointedRun, *, minutes: float | None = None) -> None:
         self._journal, self._about = journal, about
         self._path = journal.folder / CHECKPOINT
         self._seconds = None if minutes is None else 60 * minutes

@@ -15,7 +15,7 @@ from mnist_trainer.errors import DiskError
 from mnist_trainer.journal.callback import JournalCallback
 from mnist_trainer.journal.events import Register, Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.checkpoints import AboutRun, Checkpoints
+from mnist_trainer.runs.checkpoints import CheckpointedRun, Checkpoints
 from mnist_trainer.runs.learned import journal_model, write_learned
 from mnist_trainer.runs.outcome import write_outcome
 from mnist_trainer.runs.record import journaled, mode_colour_tag
@@ -138,7 +138,7 @@ class Run:
         return result
 
     def _with_checkpoints(self, journal: Journal) -> Iterator[Update]:
-        about = AboutRun(
+        about = CheckpointedRun(
             run=self.record.run,
             config=asdict(self.config),
             overrides=list(self.overrides),

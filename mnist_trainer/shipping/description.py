@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mnist_trainer.journal.events import DESCRIPTION, End
 from mnist_trainer.journal.reading import History, Series
-from mnist_trainer.words import counted, table
+from mnist_trainer.words import code_block, counted, given, table
 
 FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
 WORST_CLASSES = 10
@@ -34,6 +34,13 @@ def description_of(folder: Path, history: History, end: End) -> str | None:
         tables = ["\n".join(lines) for lines in (figures(history), by_class(history))]
         parts += [*tables, facts(history), command_after_run(folder, history, end)]
     return "\n\n".join(filter(None, parts)) or None
+
+
+def model_description(history: History, model_id: str) -> str:
+    """Describe a run's model: its result, and how it is asked."""
+    code = f'model = mlflow.pyfunc.load_model(\n    "models:/{model_id}"\n)\nmodel.predict(images)'
+    asked = "It takes images, as bytes of the shape that it was trained on, and returns each class's probability:"
+    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```"]))
 
 
 def failure(end: End) -> str:
@@ -114,21 +121,16 @@ def command_after_run(folder: Path, history: History, end: End) -> str:
     if start is not None and (start.parent is not None or start.kind != "run"):
         return ""  # of a job, what comes next is for all of them
     if end.status != "FINISHED" and not diverged:
-        return next_command("To go on", ["python", "-m", "mnist_trainer", f"resume={folder}"])
+        return code_block("To go on", ["python", "-m", "mnist_trainer", given("resume", folder)])
     if command[:3] != ["python", "-m", "mnist_trainer"]:
         return ""
     if diverged:
         rate = history.params.get("optimizer.lr")
         smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
-        return next_command("To try a smaller learning rate", [*without_keys(command, "optimizer.lr"), *smaller])
+        return code_block("To try a smaller learning rate", [*without_keys(command, "optimizer.lr"), *smaller])
     others = without_keys(command, "seed", "loss")[3:]
     both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
-    return next_command("To know whether fused and separate differ by more than chance", both)
-
-
-def next_command(why: str, words: Sequence[str]) -> str:
-    """Write a command to be copied."""
-    return f"{why}:\n\n```\n{shlex.join(words)}\n```"
+    return code_block("To know whether fused and separate differ by more than chance", both)
 
 
 def without_keys(words: Sequence[str], *keys: str) -> list[str]:

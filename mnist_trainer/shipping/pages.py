@@ -22,9 +22,19 @@ COLUMNS = (
 )
 
 
+SECTIONS = (
+    *("train", "validation", "test", "best", "difference", "paired"),
+    *("Model metrics", "System metrics"),
+)
+"""The charts' sections in their order, learning curves first: MLflow's own is the alphabet's, and those two last."""
+
+
 def view_state() -> str:
-    """Return the value of the tag `VIEW_TAG`."""
-    return json.dumps({"selectedColumns": COLUMNS})
+    """Return the value of the tag `VIEW_TAG`; where a section has no charts, MLflow leaves it out."""
+    shown = {"display": True, "deleted": False, "isReordered": True, "isGenerated": True}
+    sections = [{"uuid": f"{VIEW}-{name}", "name": name, **shown} for name in SECTIONS]
+    charts = {"compareRunCharts": [], "compareRunSections": sections, "isAccordionReordered": True}
+    return json.dumps({"selectedColumns": COLUMNS, **charts})
 
 
 def runs_page(experiment_id: str) -> str:
@@ -35,6 +45,15 @@ def runs_page(experiment_id: str) -> str:
 def run_page(experiment_id: str, run_id: str) -> str:
     """Return the page of a run: its description, a sweep's table or a comparison's verdict, then its figures."""
     return f"#/experiments/{experiment_id}/runs/{run_id}?{TRAINING}"
+
+
+def curves_page(experiment_id: str) -> str:
+    """Return the page of the charts of an experiment's runs, with the learning curves first.
+
+    MLflow lets that be told for a whole experiment only, not with a filter, and not for a run: the charts of one begin
+    with `test`, whatever is logged.
+    """
+    return f"{runs_page(experiment_id)}&compareRunsMode=CHART"
 
 
 def compared_page(experiment_id: str, run_ids: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from mnist_trainer.errors import DeletedError, TrackingError
 from mnist_trainer.journal.address import ARTIFACTS, check_uri, folder_path, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.locks import locked
-from mnist_trainer.shipping.pages import VIEW_TAG, runs_page, view_state
+from mnist_trainer.shipping.pages import VIEW_TAG, curves_page, runs_page, view_state
 from mnist_trainer.shipping.patience import is_outage
 from mnist_trainer.words import command
 
@@ -129,8 +129,8 @@ def _probe_sqlite_store(path: Path) -> None:
 def described(experiment_id: str) -> str:
     """Write an experiment's description."""
     return (
-        "Networks trained by mnist_trainer, one run each; a sweep and a comparison are runs, too, "
-        f"with theirs below. [The table with accuracy, loss, mode and seed]({runs_page(experiment_id)}).\n\n"
+        "Networks trained by mnist_trainer; a sweep and a comparison have theirs below. "
+        f"[Table]({runs_page(experiment_id)}), [learning curves]({curves_page(experiment_id)}).\n\n"
         "Choose by `validation/accuracy` (`best/validation_accuracy` of a sweep); `test/accuracy` is of images that "
         "nothing was chosen by. The step of every metric is the number of updates done."
     )

@@ -1,6 +1,5 @@
 """What MLflow's page of a sweep begins with, in Markdown: the best job in a sentence, the jobs, and what next."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from mnist_trainer.sweeps.pairs import Comparison
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import in_percent, reasons, sentences
 from mnist_trainer.sweeps.selection import Selection, merit
-from mnist_trainer.words import counted, table
+from mnist_trainer.words import code_block, counted, given, table
 
 MOST_JOBS = 20
 MOST_REASONS = 5
@@ -73,9 +72,9 @@ def command_after_sweep(folder: Path, record: SweepRecord, jobs: Sequence[Job], 
     """Say which command comes next."""
     command = ["python", "-m", "mnist_trainer", "--multirun"]
     if record.jobs is not None and any(not job.finished and not job.diverged for job in jobs):
-        why, words = "To run what has no result", [*command, f"sweep.resume={folder}"]
+        why, words = "To run what has no result", [*command, given("sweep.resume", folder)]
     elif selection.best is not None and not any(key_of(each) == "seed" for each in selection.best.overrides):
         why, words = "To see how much the best one owes to its seed", [*command, *selection.best.overrides, SEEDS]
     else:
         return ""
-    return f"{why}:\n\n```\n{shlex.join(words)}\n```"
+    return code_block(why, words)

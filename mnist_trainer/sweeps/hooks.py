@@ -171,7 +171,12 @@ def overrides_of(config: DictConfig) -> list[str]:
 def jobs_of(config: DictConfig, overrides: list[str]) -> list[list[str]]:
     """Return the jobs of a sweep or, where its sweeper chooses them as it goes, such as there may be."""
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
-    return combinations(choices_of(overrides)) if listed else samples(overrides)
+    if not listed:
+        return samples(overrides)
+    choices = choices_of(overrides)
+    if empty := [key for key, values in choices.items() if not values]:
+        raise ConfigError(f"{empty[0]}: what is given stands for no value, so that there is no job")
+    return combinations(choices)
 
 
 def check_sweep(
@@ -179,6 +184,9 @@ def check_sweep(
 ) -> tuple[str, Place]:
     """Raise what a job could not run with; return the name of the data, which are there then, and where it goes."""
     tracked.check()
+    size = config.hydra.sweeper.get("max_batch_size")
+    if size is not None and size < 1:
+        raise ConfigError(f"hydra.sweeper.max_batch_size={size} is out of range: must be at least 1")
     check_jobs(config, jobs)
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)

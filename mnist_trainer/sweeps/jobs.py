@@ -10,7 +10,7 @@ from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.hyperparameters import check, hyperparameter, picked
 from mnist_trainer.journal.reading import is_alive
 from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, planned_overrides
-from mnist_trainer.sweeps.cluster.launched import endings
+from mnist_trainer.sweeps.cluster.launched import cluster_endings
 
 UNUSABLE = 2
 """The exit code of what was configured wrongly."""
@@ -103,7 +103,7 @@ def read_jobs(folder: Path, listed: Sequence[list[str]] | None) -> list[Job]:
 
 
 def _with_the_clusters_word(folder: Path, jobs: Sequence[Job]) -> list[Job]:
-    told = endings(folder)
+    told = cluster_endings(folder)
 
     def ending(job: Job) -> OutcomeEnding:
         own, its = job.ending, told.get(job.number)

@@ -17,6 +17,7 @@ from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_history, read_start
 from mnist_trainer.runs.folder import LATEST
+from mnist_trainer.sweeps.cluster.launched import strays
 from mnist_trainer.sweeps.jobs import Job, read_jobs
 from mnist_trainer.sweeps.overrides import choices_of, combinations, extended_choices
 from mnist_trainer.sweeps.record import SweepRecord
@@ -49,7 +50,8 @@ class SweepResumption:
         folder = sweep_folder(resume, outputs)
         record, before = read_listed(folder, resume)
         choices, means = extended_choices(choices_of(record.overrides), choices_of(given))
-        jobs = [*before, *(own for own in combinations(choices) if own not in before)]
+        known = set(map(tuple, before))
+        jobs = [*before, *(own for own in combinations(choices) if tuple(own) not in known)]
         overrides = [f"{key}={','.join(values)}" for key, values in choices.items()]
         check_stopped(folder, before)
         journal = Journal(folder, reopened=True)
@@ -153,6 +155,11 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
     """Raise `TrackingError` if the sweep is running, or a job of it that outlived it."""
     if is_alive(folder):
         raise TrackingError(f"{shown(folder)}: this sweep is still running; wait for its end")
+    if unknown := strays(folder):
+        raise TrackingError(
+            f"{shown(folder)}: still in Slurm's queue, though its command was killed: {', '.join(unknown)}; wait for "
+            f"their end, or cancel them: scancel {' '.join(unknown)}"
+        )
     running = [job for job in read_jobs(folder, listed) if job.still_there or is_alive(job.folder)]
     if running:
         names = ", ".join(str(job.number) for job in running)

@@ -38,27 +38,24 @@ echo "MaxArraySize = 1000000"
 def play(sweep, template):
     """Write the folders of all jobs that `sweep.json` lists."""
     record = json.loads((sweep / "sweep.json").read_text())
-    lines = (template / "journal.jsonl").read_text()
-    own = json.loads(lines.partition("\n")[0])
+    first, params, *rest = (template / "journal.jsonl").read_text().splitlines()
     outcome = json.loads((template / "outcome.json").read_text())
-    files = {name: (template / name).read_bytes() for name in ("config.yaml", "model_summary.txt")}
-    parent = f'"parent":"{record["run"]}"' if '"parent":null' in lines else f'"parent": "{record["run"]}"'
+    names = ("config.yaml", "model_summary.txt", "last.npz", "best.npz", "model.npz")
+    files = {name: (template / name).read_bytes() for name in names}
+    where = {"parent": record["run"], "store_folder": str(sweep.parents[1]), "mode": os.environ["PLAYED_MODE"]}
+    where |= {"uri": os.environ["PLAYED_URI"]} if os.environ.get("PLAYED_URI") else {}
     for number, overrides in enumerate(record["jobs"]):
-        run, seed = uuid.uuid4().hex, overrides[-1].partition("=")[2]
-        folder = sweep / f"{number}-mlp-fused-sgd-b128-s{seed}"
+        (seed,) = [int(each.partition("=")[2]) for each in overrides if each.startswith("seed=")]
+        own = {"run": uuid.uuid4().hex, "name": f"mlp-fused-sgd-b128-s{seed}"}
+        told = json.loads(params)
+        told["params"]["seed"] = seed
+        start = json.dumps({**json.loads(first), **where, **own})
+        folder = sweep / f"{number}-{own['name']}"
         folder.mkdir()
-        text = lines.replace(own["run"], run).replace('"parent":null', parent).replace('"parent": null', parent)
-        for mode in ('"mode":"off"', '"mode": "off"'):
-            text = text.replace(mode, mode.replace("off", os.environ["PLAYED_MODE"]))
-        text = text.replace(own["store_folder"], str(sweep.parents[1]))
-        if os.environ.get("PLAYED_URI"):
-            text = text.replace(f'"uri":"{own["uri"]}"', f'"uri":"{os.environ["PLAYED_URI"]}"')
-            text = text.replace(f'"uri": "{own["uri"]}"', f'"uri": "{os.environ["PLAYED_URI"]}"')
-        (folder / "journal.jsonl").write_text(text)
+        (folder / "journal.jsonl").write_text("\n".join([start, json.dumps(told), *rest, ""]))
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        told = {**outcome, "overrides": overrides, "seed": int(seed), "run": run}
-        (folder / "outcome.json").write_text(json.dumps(told))
+        (folder / "outcome.json").write_text(json.dumps({**outcome, "overrides": overrides, "seed": seed, **own}))
 
 
 def trained(place):
@@ -92,29 +89,15 @@ def measure(jobs, uri):
         tracking += [f"tracking.uri={uri}"] if uri not in ("off", "sqlite") else []
         environment = {**os.environ, "PATH": path, "PLAYED_MODE": "off" if uri == "off" else "mlflow"}
         environment |= {"PLAYED_URI": uri} if uri not in ("off", "sqlite") else {}
-        command = [
-            sys.executable,
-            "-m",
-            "mnist_trainer",
-            "--multirun",
-            *TINY,
-            *tracking,
-            f"seed=range({jobs})",
-            "hydra/launcher=submitit_slurm",
-        ]
+        sweep = ["--multirun", f"seed=range({jobs})", "hydra/launcher=submitit_slurm"]
+        command = [sys.executable, "-m", "mnist_trainer", *sweep, *TINY, *tracking]
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
-        done = subprocess.run(
-            [sys.executable, "-m", "mnist_trainer", *command],
-            cwd=place,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
         ended, after = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        (sweep,) = place.glob("outputs/2*/*")
-        report = (sweep / "sweep.md").stat().st_mtime
-        written = max(path.stat().st_mtime for path in sweep.glob("*/outcome.json"))
+        (folder,) = place.glob("outputs/2*/*")
+        report = (folder / "sweep.md").stat().st_mtime
+        written = max(path.stat().st_mtime for path in folder.glob("*/outcome.json"))
         metrics = sum(map(len, read_history(template).metrics.values()))
     return {
         "until all are submitted and written, s": written - started,

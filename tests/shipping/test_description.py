@@ -6,7 +6,7 @@ import pytest
 
 from mnist_trainer.journal.events import DESCRIPTION, Confusion, End
 from mnist_trainer.journal.reading import read_history
-from mnist_trainer.shipping.description import description_of
+from mnist_trainer.shipping.description import description_of, model_description
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def trained(journal):
     journal.write(Confusion([[2, 2, 0], [0, 4, 0], [0, 0, 4]], ["zero", "one", "two"]))
 
 
+def command_in(text):
+    """The words of a description's command, as a shell reads them."""
+    block = text.split("```")[1].strip("\n")
+    assert all(len(line) <= 64 or " " not in line.strip() for line in block.replace(" \\\n", "\n").splitlines())
+    return shlex.split(block.replace("\\\n", ""))
+
+
 def test_a_result_is_told_in_a_sentence_then_in_tables(described):
     text = described(more=trained)
     first, *lines = text.splitlines()
@@ -46,7 +53,7 @@ def test_a_result_is_told_in_a_sentence_then_in_tables(described):
 
 def test_the_next_command_of_a_result_asks_for_more_seeds_with_both_modes(described):
     text = described(more=trained, command="python -m mnist_trainer loss=separate 'model.hidden=[8, 8]' seed=3")
-    words = shlex.split(text.splitlines()[-2])
+    words = command_in(text)
     assert words[3:] == ["--multirun", "model.hidden=[8, 8]", "loss=fused,separate", "seed=0,1,2,3,4"]
 
 
@@ -59,13 +66,13 @@ def test_a_divergence_is_told_with_its_reason_and_a_smaller_learning_rate(descri
     )
     assert "1.70e+29" in text
     assert text.startswith("**Failed**: diverged at step 12: the loss is nan")
-    assert shlex.split(text.splitlines()[-2])[3:] == ["optimizer.lr=0.01"]
+    assert command_in(text)[3:] == ["optimizer.lr=0.01"]
 
 
 def test_a_run_that_was_stopped_tells_how_to_go_on(described, tmp_path):
     text = described("KILLED", "interrupted by SIGINT", more=trained)
     assert text.startswith("**Stopped**: interrupted by SIGINT")
-    assert shlex.split(text.splitlines()[-2])[3:] == [f"resume={tmp_path / 'outputs' / 'a'}"]
+    assert command_in(text)[3:] == [f"resume={tmp_path / 'outputs' / 'a'}"]
 
 
 def test_a_job_s_next_command_is_its_sweep_s(described):
@@ -78,3 +85,13 @@ def test_a_sweep_s_own_description_is_left_as_it_is(described):
 
 def test_a_sweep_that_died_says_so(described):
     assert described("FAILED", "killed", kind="sweep") == "**Failed**: killed"
+
+
+def test_a_model_s_page_begins_with_its_result_and_tells_how_it_is_asked(begin):
+    journal = begin("a")
+    journal.params({"loss.name": "fused", "data.name": "mnist"})
+    trained(journal)
+    text = model_description(read_history(journal.folder), "m-0123")
+    assert text.startswith("**Test accuracy 75.00%, loss 0.0459** (fused on mnist)")
+    compile(text.split("```")[1], "code", "exec")
+    assert '"models:/m-0123"' in text

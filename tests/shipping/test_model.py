@@ -193,7 +193,7 @@ def test_what_is_served_imports_nothing_but_numpy():
     rooms = {name.split(".")[1] for name in import_closure(["mnist_trainer.inference.served"]) if "." in name}
     assert rooms == {
         *("errors", "files", "hyperparameters", "parameter_files", "sealed", "kernels", "layers", "losses"),
-        *("optimizers", "schedules", "model", "registry", "layer_list", "inference", "slips"),
+        *("optimizers", "schedules", "model", "registry", "layer_list", "inference", "slips", "process"),
     }
 
 

@@ -133,6 +133,8 @@ def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
     ("override", "wanted"),
     [
         ("loss=fused,fusd", "job 1 (loss=fusd): loss=fusd is unknown; did you mean 'fused'?"),
+        ("loss=glob(zzz*)", "loss: what is given stands for no value"),
+        ("seed=0,1 hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size=0 is out of range"),
         ("seed=1,x", "job 1 (seed=x): seed=x has the wrong type: must be a whole number"),
         ("optimizer=custom,sgd", "job 0 (optimizer=custom): optimizer.name is missing"),
         ("optimizer.lr=0.1,-1", "job 1 (optimizer.lr=-1): optimizer.lr=-1.0 is out of range"),

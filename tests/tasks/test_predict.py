@@ -94,7 +94,7 @@ def test_unsure_predictions_and_pictures_without_a_digit_are_told(trained, comma
         (["checkpoint=RUN", "images=[-1]"], "images=-1: the test set of digits"),
         (["checkpoint=RUN", "images=[1.5]"], "images=1.5: must be names of pictures, or whole numbers"),
         (["checkpoint=RUN", "images=[true]"], "images=True: must be names"),
-        (["checkpoint=RUN", "images={a: 1}"], "images={a: 1}: Cannot merge DictConfig with ListConfig"),
+        (["checkpoint=RUN", "images={a: 1}"], "images: has the wrong type: must be a list, as in images=[...]"),
         (["checkpoint=RUN", "images=[[1]]"], "images=[1]: must be names"),
         (["checkpoint=RUN", "images=[0]", "format=xml"], "format='xml' is unknown"),
         (["checkpoint=RUN", "images=[0]", "task.which=first"], "which='first' is unknown"),

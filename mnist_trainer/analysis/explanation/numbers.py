@@ -23,7 +23,7 @@ UNDERFLOW = 104.0  # e^-104 is 0 in float32
 
 
 @dataclass(frozen=True)
-class GradientAtProbability:
+class TrueClassGradient:
     """dL/dz at the true class, with its logit moved so that it has the probability `p_true`."""
 
     p_true: float
@@ -78,7 +78,7 @@ class Explanation:
     numeric: Floats  # central differences of the loss, which know no calculus
     posted: Floats  # (p − t) ⊙ p(1 − p): the mistake posted_answer
     diagonal: Floats  # −t/p ⊙ p(1 − p): the mistake diagonal
-    saturation: Sequence[GradientAtProbability]
+    saturation: Sequence[TrueClassGradient]
     log_zero: LogZero
     batch: ExplainedBatch
 
@@ -169,7 +169,7 @@ def explain_batch(logits: Floats, labels: NDArray[np.intp]) -> ExplainedBatch:
     )
 
 
-def saturate_true_class(z: Floats, label: int, p_true: float) -> GradientAtProbability:
+def saturate_true_class(z: Floats, label: int, p_true: float) -> TrueClassGradient:
     """Move the true class's logit (of z, (1, C)) so that p_true is what it is told to be."""
     moved = z.copy()
     moved[0, label] = -np.inf
@@ -177,7 +177,7 @@ def saturate_true_class(z: Floats, label: int, p_true: float) -> GradientAtProba
     moved[0, label] = np.log(np.exp(moved).sum()) + np.log(p_true / (1 - p_true))
     modes = (mode_to_explain(name, z.shape[1], 1) for name in ("separate", "posted_answer"))
     right, posted = (float(logits_gradient(one, moved, np.array([label]))[0, label]) for one in modes)
-    return GradientAtProbability(p_true, right, posted)
+    return TrueClassGradient(p_true, right, posted)
 
 
 @np.errstate(all="ignore")

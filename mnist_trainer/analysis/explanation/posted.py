@@ -79,7 +79,9 @@ def mistake_complaint(mistake: str, values: Floats, right: Floats) -> str:
     lost, small = wrong & (values == 0), wrong & (values != 0)
     if lost.any():
         text += f", {'all' if lost.sum() == wrong.sum() else lost.sum()} of them 0"
-        if not values[right > 0].any():
+        if mistake == "posted":  # (p − t) · p(1 − p) is 0 nowhere else
+            text += ", where p rounds to 1"
+        elif not values[right > 0].any():
             text += ", so that no wrong class is pushed down"
     if small.any():
         factors = right[small] / values[small]

@@ -5,6 +5,6 @@ cluster has taken down and starts again is `tasks.dispatch`'s: it finds its own 
 
 To read: `slurm`, what is asked of Slurm's commands; `launched`, where the cluster has each job, in `launched.json`, and
 what that says of one without a result; `last_word`, what a job would have written that was ended; `settings`, what
-`hydra.launcher` has to be; `launcher`, the plugin that Hydra calls: submits, waits, cancels; `job`, the other end:
-signals and cores in a job's process.
+`hydra.launcher` has to be; `launcher`, the plugin that Hydra calls: submits, waits, cancels; `returned`, what a job
+leaves for it; `job`, the other end: signals and cores in a job's process.
 """

@@ -6,6 +6,7 @@ still in the queue, the cluster knows more.
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from mnist_trainer.sweeps.cluster import slurm
 log = logging.getLogger(__name__)
 
 LAUNCHED = "launched.json"
+SUBMITTED = ".submitit"
+"""Where submitit keeps what it submits, in the sweep's folder."""
 SLURM = "slurm"
 OVER = "OVER"
 """How a job ended of which the cluster has nothing to say."""
@@ -78,7 +81,7 @@ class Launched:
         return {int(number): seen[name] for number, name in left.items() if name in seen}
 
 
-def endings(folder: Path) -> dict[int, OutcomeEnding]:
+def cluster_endings(folder: Path) -> dict[int, OutcomeEnding]:
     """Return what the cluster says of the jobs of a sweep's folder, by number; {} if they were on none."""
     launched = Launched.read(folder)
     if launched is None:
@@ -101,6 +104,21 @@ def endings(folder: Path) -> dict[int, OutcomeEnding]:
         elif state not in ("COMPLETED", OVER):
             found[number] = OutcomeEnding("FAILED", state, [])
     return found
+
+
+def strays(folder: Path) -> list[str]:
+    """Return Slurm's names of a sweep's jobs that are in its queue but not in the file.
+
+    The command was killed between submitting them and writing that down.
+    """
+    if not (folder / SUBMITTED).is_dir() or not shutil.which("squeue"):
+        return []
+    launched = Launched.read(folder)
+    known = set() if launched is None else set(launched.ids.values())
+    try:
+        return [name for name in slurm.submitted_from(folder / SUBMITTED) if name not in known]
+    except slurm.QueueError:  # which `cluster_endings` tells
+        return []
 
 
 def still_there(job: slurm.Seen, name: str) -> OutcomeEnding:

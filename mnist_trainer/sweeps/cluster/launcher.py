@@ -16,17 +16,18 @@ from typing import Any
 
 import submitit
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from omegaconf import OmegaConf
-from tqdm import tqdm
 
+from mnist_trainer.bar import Bar
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.cluster import job as job_side
 from mnist_trainer.sweeps.cluster import slurm
 from mnist_trainer.sweeps.cluster.last_word import say_it
-from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, Launched
+from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, SUBMITTED, Launched
+from mnist_trainer.sweeps.cluster.returned import returned, said, slim
 from mnist_trainer.sweeps.jobs import read_jobs
 from mnist_trainer.sweeps.side_by_side import leave
 from mnist_trainer.training.interruption import Interruption, handle_signals
@@ -93,7 +94,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         """Return when all have ended, and how."""
         ended: dict[int, str] = {}
         started, asked = time.monotonic(), time.monotonic()
-        with tqdm(total=len(jobs), unit=" jobs", leave=False, disable=None, dynamic_ncols=True) as bar:
+        with Bar(len(jobs), " jobs") as bar:
             while left := {number: job for number, job in jobs.items() if number not in ended}:
                 ended |= {number: OVER for number, job in left.items() if job.paths.result_pickle.exists()}
                 now = time.monotonic()
@@ -129,7 +130,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         return False
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
-        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / '.submitit')}")
+        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
 
     def _largest_array(self) -> int:
         raise NotImplementedError
@@ -220,30 +221,3 @@ def number_of(overrides: Sequence[str], place: int) -> int:
 def arrays(jobs: Mapping[int, Any]) -> list[str]:
     """Return the names of the arrays that the jobs are of."""
     return sorted({job.job_id.partition("_")[0] for job in jobs.values()})
-
-
-def said(job: Any, state: str) -> str:
-    """Return how a job ended: Slurm's state, or what was raised outside of the job itself."""
-    if state != OVER or not job.paths.result_pickle.exists():
-        return state
-    error = job.exception()
-    if error is None:
-        return OVER
-    reason = [line for line in str(error).splitlines() if line.strip()]
-    trace = next((at for at, line in enumerate(reason) if line.startswith("Traceback")), 0)
-    last = next((line for line in reason[trace + 1 :] if line[0] not in " -"), "its process failed")
-    return f"{last}; see {job.paths.stderr}"
-
-
-def returned(job: Any, overrides: Sequence[str]) -> JobReturn:
-    """Return what a job returned to Hydra; one that has no result has told the sweep's report why."""
-    found = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-    if job.paths.result_pickle.exists() and job.exception() is None:
-        found = job.results()[0]
-    return found
-
-
-def slim(done: JobReturn) -> JobReturn:
-    """Return it without the configuration, which the command has: a thousand of them take long to read."""
-    done.cfg = done.hydra_cfg = None
-    return done

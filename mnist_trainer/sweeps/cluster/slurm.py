@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
 
@@ -56,6 +57,13 @@ def seen(ids: Iterable[str]) -> dict[str, Seen]:
         if name in wanted:
             found[name] = Seen(state, node)
     return found
+
+
+def submitted_from(folder: Path) -> list[str]:
+    """Return the jobs in the queue that were submitted by a file in this folder; raises `QueueError`."""
+    lines = ask("squeue", "--noheader", "--array", "--format=%i|%o").splitlines()
+    told = [line.strip().partition("|") for line in lines]
+    return [name for name, _, command in told if Path(command).is_relative_to(folder)]
 
 
 def own_state() -> str | None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -20,11 +19,12 @@ from mnist_trainer.sweeps.overrides import is_means
 from mnist_trainer.sweeps.resumption import placed
 from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.asking import Asked, ask, begin_again
-from mnist_trainer.sweeps.tuning.record import StudyRecord, TrialRecord, best
+from mnist_trainer.sweeps.tuning.record import StudyRecord, best
+from mnist_trainer.sweeps.tuning.results import objectives, trial_record
 from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.space import Space
 from mnist_trainer.sweeps.tuning.storage import place_of
-from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, REASON, SAME_AS, TunedStudy
+from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, SAME_AS, TunedStudy
 from mnist_trainer.words import counted
 
 log = logging.getLogger(__name__)
@@ -206,32 +206,3 @@ class Tuner:
     def write(self, *, importance: bool = False) -> None:
         """Write `study.json`."""
         self.record(importance=importance).write(self.sweep.folder)
-
-
-def objectives(outcome: dict[str, Any], names: Sequence[str]) -> list[float] | None:
-    """Return a finished job's objectives from its outcome file; None if it doesn't tell them."""
-    seconds, epochs = outcome.get("training_seconds"), outcome.get("epochs")
-    told = {
-        "validation/loss": outcome.get("validation_loss"),
-        "validation/accuracy": outcome.get("validation_accuracy"),
-        "parameters": outcome.get("parameters"),
-        "epoch_seconds": seconds / epochs if seconds is not None and epochs else None,
-    }
-    values = [float(value) for name in names if (value := told[name]) is not None]
-    return values if len(values) == len(names) else None
-
-
-def trial_record(trial: FrozenTrial) -> TrialRecord:
-    """Return a trial as a plain record."""
-    return TrialRecord(
-        number=trial.number,
-        state=trial.state.name,
-        params=dict(trial.params),
-        values=None if trial.values is None else [float(value) for value in trial.values],
-        curve=[[step, float(value)] for step, value in sorted(trial.intermediate_values.items())],
-        seconds=None if trial.duration is None else trial.duration.total_seconds(),
-        folder=trial.user_attrs.get(FOLDER),
-        job=trial.user_attrs.get(JOB),
-        same_as=trial.user_attrs.get(SAME_AS),
-        reason=trial.user_attrs.get(REASON),
-    )

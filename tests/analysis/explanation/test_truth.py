@@ -7,7 +7,7 @@ import math
 import re
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mnist_trainer.analysis.explanation.lecture import lecture
@@ -132,6 +132,8 @@ def test_the_tables_and_what_is_called_equal(case):
 
 
 @settings(max_examples=80)
+@example((np.array([40.236, -0.951]), 1, 1))
+@example((np.array([900.0, 0.0, -3.0]), 1, 1))
 @given(images())
 def test_the_sentences(case):
     z, label, _ = case
@@ -168,7 +170,10 @@ def test_the_sentences(case):
             continue
         assert int(complaint[1]) == wrong.sum()
         pushed = values[truth.t == 0].astype(float).max() > 1e-290
-        assert ("no wrong class is pushed down" in complaint[2]) == (not pushed)
+        assert ("no wrong class is pushed down" in complaint[2]) == (not pushed and name == "diagonal")
+        assert ("of them 0, where p rounds to 1" in complaint[2]) == (
+            name == "posted" and bool(((e.posted == 0) & (e.p == 1) & wrong).any())
+        )
         total, off = re.search(r"the sum is ([^\s,]+)( instead of 0)?", complaint[2]).groups()
         assert near(total, values.sum(), scale=1)
         zeros = int((wrong & (values.astype(float) == 0)).sum())

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from mnist_trainer.errors import ConfigError
+from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.cluster import slurm
-from mnist_trainer.sweeps.cluster.launched import Launched, endings
+from mnist_trainer.sweeps.cluster.launched import Launched, cluster_endings, strays
 from mnist_trainer.sweeps.jobs import read_jobs
+from mnist_trainer.sweeps.resumption import check_stopped
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def launched(sweep, **ended):
 def test_jobs_in_the_queue_wait_or_run_whatever_they_said_before(tmp_path, queue):
     launched(tmp_path)
     queue("7_0|PENDING|", "7_1|RUNNING|n2", "7_2|COMPLETED|n1", "70_3|RUNNING|n1")
-    assert endings(tmp_path) == {
+    assert cluster_endings(tmp_path) == {
         0: OutcomeEnding("WAITING", "it waits in Slurm's queue, as job 7_0", []),
         1: OutcomeEnding("RUNNING", "it is still running, as Slurm's job 7_1 on n2", []),
     }
@@ -83,10 +84,20 @@ def test_a_result_and_a_reason_of_the_jobs_own_stay(tmp_path, queue, sweep):
 def test_a_slurm_that_does_not_answer_is_no_ending(tmp_path, queue, caplog):
     launched(tmp_path)
     queue(code=1, error="squeue: error: Unable to contact slurm controller")
-    assert endings(tmp_path) == {}
+    assert cluster_endings(tmp_path) == {}
     assert "Slurm can't be asked whether jobs are still in its queue: squeue: error: Unable to contact" in caplog.text
     queue(code=1, error="slurm_load_jobs error: Invalid job id specified")
     assert slurm.seen(["7_0"]) == {}
+
+
+def test_jobs_whose_command_was_killed_before_it_wrote_them_down_are_found(tmp_path, queue):
+    (tmp_path / ".submitit").mkdir()
+    queue(f"7_0|{tmp_path}/.submitit/.submission_file_1.sh", f"9|{tmp_path}-2/.submitit/x.sh", "8_1|/elsewhere/job.sh")
+    assert strays(tmp_path) == ["7_0"]
+    with pytest.raises(TrackingError, match=r"though its command was killed: 7_0; .*scancel 7_0"):
+        check_stopped(tmp_path, [["seed=0"]])
+    launched(tmp_path)
+    assert strays(tmp_path) == []
 
 
 def test_a_job_that_is_launched_again_has_not_ended():

@@ -60,7 +60,7 @@ def test_a_study_killed_again_and_again_comes_to_what_an_undisturbed_one_does(sp
     def told(folder):
         (sweep,) = sweeps(folder)
         kept = ("number", "state", "params", "values", "curve")
-        models = {path.parent.name: parameters_of(path) for path in sweep.glob("*/model.npz")}
+        models = {path.parent.name: parameters_of(path) for path in sweep.glob("*/last.npz")}
         return [[trial[key] for key in kept] for trial in study_of(sweep)["trials"]], models
 
     def steps(folder):
