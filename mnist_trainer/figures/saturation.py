@@ -28,7 +28,7 @@ THRESHOLDS = (
     ("wrong", 16.12, "clip at 1e-7", "right"),
     ("wrong", 69.08, "floor at 1e-30", "right"),
     ("wrong", 103.97, "exp is 0 in float32", "left"),
-    ("right", 18.83, "p rounds to 1", "right"),
+    ("right", 18.83, "Σe^z rounds to 1", "right"),
     ("right", 103.97, "exp is 0 in float32", "left"),
 )
 FURTHEST = {"wrong": 1000.0, "right": 60.0}  # of the errors: nothing new happens from there to 1e4
@@ -45,11 +45,14 @@ def saturation(record: Record, path: Path) -> None:
     with drawing(path, 15, 10) as figure:
         figure.suptitle("Where each loss leaves the truth: float32 against a float64 reference", fontsize=LARGEST)
         panels = figure.subplots(2, 2)
-        for line, (rows, side) in enumerate((("wrong", "under"), ("right", "above"))):
+        for line, rows in enumerate(("wrong", "right")):
             for axes, of in zip(panels[line], ("loss", "gradient"), strict=True):
                 down_to_zero(axes, GREATEST_ERROR)
-                axes.set_ylabel(f"relative error of the {of}", fontsize=LARGE)
-                axes.set_title(f"{of.capitalize()}: true class {side} the largest other", fontsize=LARGER, pad=12)
+                axes.set_ylabel(
+                    f"relative error of the mean {of}" if of == "loss" else f"relative error of the {of}",
+                    fontsize=LARGE,
+                )
+                axes.set_title(f"{rows.capitalize()} images: the {of}", fontsize=LARGER, pad=12)
                 _panel(axes, record, rows, of, f"{of}_error", FURTHEST[rows], 0.3)
 
 
@@ -65,9 +68,9 @@ def parting_of_ways(record: Record, path: Path) -> None:
         gradient.set_yticks([-1, -0.5, 0], ["−1: corrects\nfully", "−0.5", "0: teaches\nnothing"])
         down_to_zero(right, 3)
         for axes, rows, of, title, label, height in (
-            (loss, "wrong", "loss", "A wrong image: its loss", "loss (nats)", 0.02),
-            (gradient, "wrong", "gradient_at_true", "A wrong image: the gradient at its true class", "dL/dz", 0.3),
-            (right, "right", "loss", "A right image: 0 · log 0 is nan, where targets are rows", "loss (nats)", 0.5),
+            (loss, "wrong", "loss", "Wrong images: their loss", "mean loss (nats)", 0.02),
+            (gradient, "wrong", "gradient_at_true", "Wrong images: the gradient at the true class", "mean dL/dz", 0.3),
+            (right, "right", "loss", "Right images: 0 · log 0 is nan, where targets are rows", "mean loss (nats)", 0.5),
         ):
             axes.set_title(title, fontsize=LARGER, pad=12)
             axes.set_ylabel(label, fontsize=LARGE)

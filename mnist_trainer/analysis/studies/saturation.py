@@ -53,6 +53,7 @@ class Saturation:
     scales: list[float]
     curves: list[SaturationCurve]
     events: list[SaturationEvent]
+    images: int  # of each mean: one of each class
     unsmoothed: bool = False  # whether a mode has label smoothing, which the study left out
     beside: Mapping[str, str] = field(default_factory=dict)  # what stands beside the modes, in words
 
@@ -71,7 +72,8 @@ class Saturation:
         """Write for each kind of rows a table of what first happens at which gap, a line a mode."""
         lines = [
             f"{self.setting} A number is the least gap at which something was seen: of those tried, 4 % apart or "
-            "closer, narrowed down by halving.",
+            "closer, narrowed down by halving. Each loss, and each gradient at the true class, is the mean of "
+            f"{self.images:,} images, one of each class.",
             "",
         ]
         for rows, title in zip(KINDS, ("under", "above"), strict=True):
@@ -93,10 +95,10 @@ class Saturation:
         for gap, events in groupby(sorted(zeros, key=lambda one: one.scale), key=lambda one: f"{one.scale:.4g}"):
             here = list(events)
             true_loss = self.true_loss_of_right_rows(here[0].scale)
-            why = ": p rounds to 1" if np.float32(1 + true_loss) == 1 else ""
+            why = ": there Σe^z, its largest term 1, rounds to 1" if np.float32(1 + true_loss) == 1 else ""
             told.append(
-                f"Where it lies above, the loss first comes to 0 at a gap of {gap} (the truth is {true_loss:.1e} "
-                f"there) in {', '.join(event.mode for event in here)}{why}."
+                f"Where it lies above, the mean loss of {self.images:,} images, one of each class, first comes to 0 at "
+                f"a gap of {gap} (the truth is {true_loss:.1e}) in {', '.join(event.mode for event in here)}{why}."
             )
         for event in self.events:
             if (event.rows, event.what) == ("right", LOSS_NOT_FINITE) and event.scale > self.scales[0]:
@@ -135,13 +137,8 @@ def study_saturation(modes: Sequence[LossConfig], *, classes: int = 10, seed: in
         for rows in KINDS:
             curves.append(saturation_curve(node, rows, scales, classes, seed))
             events += saturation_events(node, curves[-1], scales, classes, seed)
-    return Saturation(
-        scales=[float(scale) for scale in scales],
-        curves=curves,
-        events=events,
-        unsmoothed=any(without_smoothing(config) != config for config in modes),
-        beside=beside,
-    )
+    unsmoothed = any(without_smoothing(config) != config for config in modes)
+    return Saturation(scales.tolist(), curves, events, classes, unsmoothed, beside)
 
 
 def without_smoothing(config: LossConfig) -> LossConfig:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from mnist_trainer.analysis.studies.saturation_curves import SMALLEST, Node, Rows, SaturationCurve, saturation_curve
-from mnist_trainer.kernels.arrays import Array, Mask
+from mnist_trainer.kernels.arrays import Array, Mask, probability_floor
 
 OFF = 1e-3  # relative: three digits are left
 LOSS_OFF = "loss off by 0.1 %"
@@ -15,7 +15,7 @@ LOSS_NOT_FINITE = "loss is inf or nan"
 GRADIENT_OFF = "gradient off by 0.1 %"
 GRADIENT_VANISHED = "gradient at the true class vanishes"  # it is less than 0.1 % of the true one
 GRADIENT_NOT_FINITE = "gradient is inf or nan"
-UNDERFLOW = "p of the true class underflows or is at a floor"  # it is subnormal, 0, or raised
+UNDERFLOW = f"p from softmax underflows or is at its floor ({probability_floor(np.float32):.0e})"  # the true class's
 EVENTS = (
     LOSS_OFF,
     LOSS_STAYS,

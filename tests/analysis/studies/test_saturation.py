@@ -1,6 +1,7 @@
 """Where the modes part in float32: the scales are the page's."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from mnist_trainer.analysis.studies.saturation_events import (
     LOSS_STAYS,
     LOSS_ZERO,
     UNDERFLOW,
+    SaturationEvent,
 )
 from mnist_trainer.config import ClippedConfig, LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
@@ -98,10 +100,30 @@ def test_the_textbook_s_loss_is_inf_where_float32_underflows_and_its_gradient_na
 
 
 @pytest.mark.parametrize("mode", ["fused", "separate", "textbook"])
-def test_right_rows_come_to_nothing_when_p_rounds_to_1(when, mode):
+def test_right_rows_come_to_nothing_when_the_sum_rounds_to_1(when, mode):
     for what in (LOSS_ZERO, GRADIENT_VANISHED):
         assert when(mode, "right", what) == pytest.approx(math.log(9) - math.log(2**-24), rel=0.01)
     assert 9 < when(mode, "right", LOSS_OFF) < 12
+
+
+@pytest.mark.parametrize("config", [FUSED, SEPARATE])
+@pytest.mark.parametrize(("gap", "sum_is_1"), [(16, False), (18.84, True)])
+def test_an_image_s_loss_is_0_where_the_sum_rounds_to_1_and_p_would_not(config, gap, sum_is_1):
+    assert (np.float32(1 + 9 * math.exp(-gap)) == 1) == sum_is_1
+    assert np.float32(1 / (1 + 9 * math.exp(-gap))) < 1
+    mode = LossMode(config, 10, 1, np.float32)
+    logits, labels = saturated_logits(gap, "right", 10, 0)
+    losses = [mode.forward(z[None].astype(np.float32), label[None]) for z, label in zip(logits, labels, strict=True)]
+    assert {loss == 0 for loss in losses} == {sum_is_1}
+
+
+def test_a_loss_that_is_0_sooner_has_another_reason(found):
+    early = SaturationEvent("own", "right", LOSS_ZERO, 5.0, lasts=True)
+    told = [one for one in replace(found, events=[early]).sentences() if "comes to 0" in one]
+    assert told == [
+        "Where it lies above, the mean loss of 10 images, one of each class, first comes to 0 at a gap of 5 (the truth "
+        "is 5.9e-02) in own."
+    ]
 
 
 @pytest.mark.parametrize("config", [FUSED, SEPARATE])
@@ -192,8 +214,10 @@ def test_the_tables_and_the_sentences_say_it(found):
     assert "double_softmax has another loss from the start" in wrong
     assert "homework (rows) has a loss of inf from 104 on and keeps the true gradient up to 10,000" in wrong
     assert "textbook has a gradient of nan from 88.71 on and has a loss of inf from 104 on" in wrong
-    assert "first comes to 0 at a gap of 18.83 (the truth is 6.0e-08 there) in fused, separate, " in right
-    assert right.endswith(": p rounds to 1.")
+    assert "the mean loss of 10 images, one of each class, first comes to 0 at a gap of 18.83 " in right
+    assert "(the truth is 6.0e-08) in fused, separate, " in right
+    assert right.endswith(": there Σe^z, its largest term 1, rounds to 1.")
+    assert "is the mean of 10 images, one of each class." in text
     nan = "homework (rows) has a loss of nan from a gap of 104 on, because 0 · log 0 is nan."
     assert f"There, too, where nothing is wrong, {nan}" in lost
 
