@@ -80,7 +80,7 @@ def test_a_sweeper_of_the_caller_s_that_is_called_optuna_stays_theirs(theirs, mo
 
 def test_resolvers_of_the_caller_s_are_the_caller_s():
     ours = {name for name in BaseContainer._resolvers if not name.startswith(("oc.", "mnist_trainer."))}
-    assert ours <= {"hydra", "now", "python_version"}  # Hydra's
+    assert ours <= {"hydra", "now", "python_version", "ray_pkg_version"}  # Hydra's, and its plugins'
 
 
 APPLICATION = """

@@ -321,7 +321,7 @@ def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(kil
 
 @pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
 def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
-    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder, **_: nullcontext())
     first = stopped("tracking=mlflow")
     entered = first.folder / "outputs" / ".unsent"
     assert len(list(entered.iterdir())) == 1
@@ -335,7 +335,7 @@ def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now
     stopped()
     uris = []
     monkeypatch.setattr(
-        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder).uri))
+        "mnist_trainer.tasks.train.shipped", lambda _, folder, **more: nullcontext(uris.append(read_start(folder).uri))
     )
     assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
     assert uris == ["sqlite:////elsewhere/mlflow.db"]
@@ -376,7 +376,7 @@ def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_co
     found = []
 
     @contextmanager
-    def shipped(tracked, folder):
+    def shipped(tracked, folder, **_):
         yield
         found.extend(unfinished_runs(folder.parents[1]))  # what another process sees, the lock being free
         before = files(folder)
