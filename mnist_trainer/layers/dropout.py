@@ -12,6 +12,9 @@ from mnist_trainer.kernels import elementwise
 from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
 from mnist_trainer.layers.layer import Layer
 
+MASKS = "masks"
+"""The name of the masks' generator."""
+
 
 @dataclass(eq=False)
 class Dropout(Layer):
@@ -48,7 +51,7 @@ class Dropout(Layer):
 
     def generators(self) -> Mapping[str, np.random.Generator]:
         """Give the masks' generator, if there are masks."""
-        return {"masks": self._rng} if self.rate > 0 else {}
+        return {MASKS: self._rng} if self.rate > 0 else {}
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return x · m / (1 − rate) in training, x itself otherwise.

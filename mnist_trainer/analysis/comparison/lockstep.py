@@ -106,20 +106,23 @@ class Lockstep(Generic[R]):
             advanced = {entrant.name: entrant.advance() for entrant in running}
             updates = {name: update for name, update in advanced.items() if update is not None}
             self.step += bool(updates)
+            self._check_batches(updates)
             if self.first.name in updates:
                 self._measure(updates)
             yield self.step
 
+    def _check_batches(self, updates: Mapping[str, Update]) -> None:
+        """Raise `RuntimeError` unless all got the same images and labels: some µs of each update."""
+        names = list(updates)
+        for name in names[1:]:
+            one, other = updates[names[0]], updates[name]
+            if not (np.array_equal(one.labels, other.labels) and np.array_equal(one.x, other.x)):
+                raise RuntimeError(f"{name} got another batch than {names[0]} at update {self.step}")
+
     def _measure(self, updates: Mapping[str, Update]) -> None:
         names = list(updates)
         x, labels, *_ = updates[names[0]]
-        shadowed = self._shadow is not None and (self.step - 1) % self._shadow_every == 0
-        for name in names[1:]:
-            same_labels = np.array_equal(updates[name].labels, labels)
-            if not same_labels or (shadowed and not np.array_equal(updates[name].x, x)):
-                raise RuntimeError(f"{name} got another batch than {names[0]} at update {self.step}")
-        if shadowed:
-            assert self._shadow is not None
+        if self._shadow is not None and (self.step - 1) % self._shadow_every == 0:
             self._shadow.take(self._copies.parameters)
             for name, found in self._shadow.differences(names, x, labels).items():
                 self.differences[name].shadow[self.step] = found

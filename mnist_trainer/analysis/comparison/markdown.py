@@ -58,9 +58,14 @@ def comparison_markdown(
 def training_section(comparison: LockstepSummary) -> list[str]:
     """Write what each mode's own training came to, and that it began alike."""
     head = ["mode", "test loss", "test accuracy", "validation loss", "validation accuracy"]
+    began = f"The modes began with the same {comparison.weights:,} weights, bit for bit"
+    if comparison.updates:
+        began += (
+            ", and got the same batches: both were checked, the images and labels of the batches at every update "
+            f"({counted(comparison.updates)})"
+        )
     lines = [
-        f"The modes began with the same {comparison.weights:,} weights, bit for bit, and got the same batches: both "
-        f"were checked, the batches at every update, {comparison.updates:,} of them.",
+        f"{began}.",
         "",
         *table([*head, "updates", "clamped rows", "training, s"], [mode_row(one) for one in comparison.outcomes]),
     ]
@@ -112,9 +117,10 @@ def gradients_section(comparison: LockstepSummary) -> list[str]:
     bounds = ", in float64 ".join(f"{bound.relative:.0e}·‖g‖ + {bound.absolute:.0e}" for bound in BOUNDS.values())
     return [
         f"At every update, before it, each mode is asked for its loss and gradients at the parameters of {first}, on "
-        "the same batch, with the same dropout masks: what differs is the loss, not the way that training took. z are "
-        f"the logits, θ the parameters; differences Δ are to {first}. Those of dL/dz and dL/dθ are relative to ‖g‖, "
-        "the Euclidean norm of its gradient, where its dL/dz has not vanished; only ΔL, that of the loss, is absolute. "
+        f"the same batch{', with the same dropout masks' if comparison.dropout else ''}: what differs is the loss, not "
+        f"the way that training took. z are the logits, θ the parameters; differences Δ are to {first}. Those of dL/dz "
+        f"and dL/dθ are relative to ‖g‖, the Euclidean norm of the gradient of {first}, where the dL/dz of {first} has "
+        "not vanished; only ΔL, that of the loss, is absolute. "
         f"The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
         "",
         *table(

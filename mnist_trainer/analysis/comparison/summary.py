@@ -8,6 +8,7 @@ from typing import Any
 from mnist_trainer.analysis.comparison.agreement import Agreement, agreement, largest_disagreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS, relative_distance
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep, ModeDifferences
+from mnist_trainer.layers.dropout import MASKS
 
 FAR = 1e-3
 """Relative differences of gradients and parameters, and differences of losses, are called large above it."""
@@ -68,6 +69,7 @@ class LockstepSummary:
 
     updates: int
     weights: int  # the number of parameters, with which all modes began alike, bit for bit
+    dropout: bool  # whether the model has layers that drop something out
     outcomes: list[ModeOutcome]
     pairs: list[ModePair]
     record: dict[str, Any]
@@ -80,6 +82,7 @@ def sum_up_lockstep(lockstep: Lockstep[Any]) -> LockstepSummary:
     return LockstepSummary(
         updates=lockstep.step,
         weights=first.trainer.model.parameters.size,
+        dropout=any(name.endswith(f".{MASKS}") for name in first.trainer.model.generators),
         outcomes=[mode_outcome(entrant) for entrant in lockstep.entrants],
         pairs=[mode_pair(first, other, lockstep.differences[other.name], dtype) for other in others],
         record=lockstep_record(lockstep),

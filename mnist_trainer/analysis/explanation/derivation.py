@@ -180,7 +180,8 @@ def fused_section(e: Explanation) -> list[str]:
         "dL/dp_y cancels its p_y:",
         formula_block("dL/dz_j = (−1/p_y) · p_y (δ_yj − p_j) = p_j − δ_yj = p_j − t_j"),
         "So p − t is not cross-entropy's derivative with softmax's left out. It is both, multiplied out. The fused "
-        "node takes the derivative of softmax; what it saves is the multiplication by p and the division by p.",
+        "node takes the derivative of softmax; what it saves is the multiplication by p, the division by p, "
+        "and the sum over the classes.",
     ]
 
 

@@ -17,7 +17,7 @@ from mnist_trainer.config import LossConfig, SoftmaxCrossEntropyConfig
 from mnist_trainer.errors import MistakeError
 from mnist_trainer.kernels.arrays import Array
 
-SATURATED = (0.5, 0.1, 0.01, 0.001, 0.0001)
+SATURATED = (0.5, 1 / 3, 0.1, 0.01, 0.001, 0.0001)
 DIFFERENCE_STEP = 1e-5
 UNDERFLOW = 104.0  # e^-104 is 0 in float32
 

@@ -26,7 +26,7 @@ def posted_answer(e: Explanation) -> list[str]:
     rows = []
     for s in e.saturation:
         factor = times(s.right / s.posted)
-        rows.append([f"{s.p_true:g}", *factors_of(factor, lambda a, b: times(a / b), s.right, s.posted), factor])
+        rows.append([f"{s.p_true:.4g}", *factors_of(factor, lambda a, b: times(a / b), s.right, s.posted), factor])
     return [
         "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
         "passes p − t off as dL/dp: “posted” is (p − t) · p(1 − p). With dL/dp put right, and still the diagonal "
@@ -46,8 +46,8 @@ def posted_answer(e: Explanation) -> list[str]:
         ),
         f"Why “posted” often trains all the same: p(1 − p) is never negative, so no sign is wrong{angle(e)}. But "
         "p(1 − p) is at most 1/4, and goes to 0 as p goes to 0 or 1. Look at the true class's entry while its logit "
-        "falls: the right one goes to −1, the posted one to 0. The worse the mistake, the less the true class is "
-        "pulled up:",
+        "falls: the right one goes to −1, the posted one to 0. From p = 1/3 down, the worse the mistake, the less the "
+        "true class is pulled up:",
         "\n".join(table([f"p({true})", f"{entry}, right", f"{entry}, posted", "too small by a factor of"], rows)),
     ]
 

@@ -71,8 +71,9 @@ def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Fl
                 f"task.updates={FIRST_UPDATES} explains it all the same"
             )
         updates = min(4 * updates, MOST_UPDATES)
-    why = f"Of the {'' if count <= LOOKED_AT else 'first '}{min(LOOKED_AT, count):,} test images it was chosen, for "
-    why += f"{seen_probabilities(logits[index], labels[index])}. `task.image` takes another."
+    among = f"{'' if count <= LOOKED_AT else 'first '}{min(LOOKED_AT, count):,} test images"
+    why = f"It was chosen among the {among} because {seen_probabilities(logits[index], labels[index])}. "
+    why += "`task.image` takes another."
     if settings.image is not None:
         index, why = settings.image, "It was asked for with `task.image`."
     rows = (index + np.arange(min(config.batch_size, count, most_jacobians(dataset.classes)))) % count

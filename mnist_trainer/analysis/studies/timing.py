@@ -100,7 +100,7 @@ class Timing:
         said = f"of the difference the losses alone make {signed(1e6 * alone, ',.0f')} µs"
         if how_far(size):
             said += f" in batches of {size[0]:,} with {size[1]:,} classes"
-        return f"{said}, and the machine's noise the rest" if abs(apart - alone) > abs(alone) else said
+        return f"{said}; the rest may be noise" if abs(apart - alone) > abs(alone) else said
 
 
 def time_losses(

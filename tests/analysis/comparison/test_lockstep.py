@@ -5,6 +5,7 @@ import pytest
 
 from mnist_trainer.analysis.comparison.copies import BOUNDS, Copies
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
+from mnist_trainer.analysis.comparison.summary import sum_up_lockstep
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import DivergedError, MistakeError
@@ -116,6 +117,26 @@ def test_other_weights_or_batches_are_noticed(lockstep_of):
     next(iter(lockstep.entrants[1].trainer.train))  # shuffles once more
     with pytest.raises(RuntimeError, match="separate got another batch than fused at update 1"):
         next(lockstep.rounds())
+
+
+@pytest.mark.parametrize("first_drops_out", [False, True])
+def test_the_images_are_compared_at_every_update_as_long_as_two_train(lockstep_of, first_drops_out):
+    lockstep = lockstep_of("mistakes/posted_question" if first_drops_out else "mistakes/clipped", "fused", "separate")
+    runs = [entrant.run for entrant in lockstep.entrants]
+
+    def another_image(run):
+        for number, update in enumerate(run, start=1):
+            yield update._replace(x=update.x + np.float32(number == 5))
+
+    lockstep.entrants[2].run = another_image(runs[2])
+    name = "fused" if first_drops_out else "clipped"
+    with pytest.raises(RuntimeError, match=f"separate got another batch than {name} at update 5"):
+        list(lockstep.rounds())
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.0])
+def test_the_summary_knows_whether_there_is_dropout(lockstep_of, rate):
+    assert sum_up_lockstep(lockstep_of("fused", "separate", overrides=[f"model.dropout={rate}"])).dropout == (rate > 0)
 
 
 def test_what_breaks_it_off_ends_every_run_that_is_in_a_pause(lockstep_of):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,19 @@ def test_the_tables_have_a_cell_for_every_column_and_pictures_stand_in_their_sec
         assert len({row.count("|") for row in rows}) <= 1
     assert "| ‖Δθ‖ / ‖θ‖ at the end " in markdown
     assert "Timing" not in comparison_markdown({}, "", comparison(), [])
+
+
+def test_dropout_masks_are_spoken_of_where_there_is_dropout():
+    for dropout in (False, True):
+        markdown = comparison_markdown({}, "", replace(comparison(), dropout=dropout), [])
+        assert ("on the same batch, with the same dropout masks: what" in markdown) == dropout
+        assert ("on the same batch: what differs" in markdown) != dropout
+        assert "relative to ‖g‖, the Euclidean norm of the gradient of fused, where" in markdown
+
+
+def test_batches_are_called_the_same_only_where_there_were_some():
+    for updates, told in ((0, "bit for bit.\n"), (1, "images and labels of the batches at every update (1 update).\n")):
+        assert told in comparison_markdown({}, "", replace(comparison(), updates=updates), [])
 
 
 def test_the_json_is_valid_whatever_the_numbers():

@@ -197,7 +197,12 @@ def test_a_calculator_gets_what_is_printed_from_what_is_printed(case):
     p, loss = re.search(r"= −log (\S+) ≈ (\S+)\n", text).groups()
     assert number(-math.log(value(p)), signed=False) == loss or value(loss) < 1e-9  # p is 1 in so many digits
     rows = re.findall(r"^\| (0\.\d+) +\| (−\S+) +\| (−\S+) +\| ([\d,.]+) +\|$", text, re.MULTILINE)
-    assert len(rows) == 5
+    assert len(rows) == 6
+    pulled = [-value(posted) for _, _, posted, _ in rows]
+    most = pulled.index(max(pulled))
+    assert near(rows[most][0], 1 / int(re.search(r"From p = 1/(\d) down, the worse the mistake", text)[1]))
+    assert most > 0
+    assert pulled[most:] == sorted(pulled[most:], reverse=True)
     for p, right, posted, factor in rows:
         assert near(right, value(p) - 1, scale=1)
         assert near(posted, (value(p) - 1) * value(p) * (1 - value(p)), scale=1)
