@@ -228,6 +228,7 @@ def test_the_errors_in_the_readmes_are_what_the_command_says(command):
     assert job.partition("(one of")[0] in done.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_scripts_explain_themselves_without_the_other_libraries(script, folder):
     done = run([sys.executable, str(ROOT / script), "--help"], folder)
