@@ -80,7 +80,7 @@ def test_a_sweeper_of_the_caller_s_that_is_called_optuna_stays_theirs(theirs, mo
 
 def test_resolvers_of_the_caller_s_are_the_caller_s():
     ours = {name for name in BaseContainer._resolvers if not name.startswith(("oc.", "mnist_trainer."))}
-    assert ours <= {"hydra", "now", "python_version"}  # Hydra's
+    assert ours <= {"hydra", "now", "python_version", "ray_pkg_version"}  # Hydra's, and its plugins'
 
 
 APPLICATION = """
@@ -98,6 +98,7 @@ application()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [pytest.param((), marks=pytest.mark.long), ("--multirun", "+seed=0,1")])
 def test_within_another_hydra_application(theirs, tmp_path, arguments):
     script = tmp_path / "application.py"
@@ -108,6 +109,7 @@ def test_within_another_hydra_application(theirs, tmp_path, arguments):
     assert done.stdout.count("it came to") == (2 if arguments else 1)
 
 
+@pytest.mark.long
 def test_threads_compose_and_train_at_once(theirs):
     barrier = threading.Barrier(3)
 

@@ -58,7 +58,14 @@ main()
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+    ],
+)
 def test_an_interrupted_run_ends_as_killed_and_keeps_its_parameters(spawn, wait_for, tmp_path, events_of, number, code):
     process = spawn(*TINY, "tracking=off", "epochs=100000")
     (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
@@ -86,6 +93,7 @@ for name in ("HUP", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "P
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [(), ("--multirun", "seed=0,1")])
 def test_on_windows_the_first_command_names_what_it_runs_in(spawn, arguments):
     process = spawn(*arguments, before=("-c", f"{WINDOWS}from mnist_trainer.__main__ import main; main()"))
@@ -93,6 +101,7 @@ def test_on_windows_the_first_command_names_what_it_runs_in(spawn, arguments):
     assert (process.returncode, output) == (2, f"mnist_trainer: {UNFIT}\n")
 
 
+@pytest.mark.long
 def test_on_windows_python_names_it_too_where_more_than_a_trained_model_is_wanted(spawn):
     code = "import mnist_trainer.inference.loading\nprint('has that')\nimport mnist_trainer.api"
     process = spawn(before=("-c", WINDOWS + code))
@@ -112,6 +121,7 @@ train(*sys.argv[1:])
 """
 
 
+@pytest.mark.long
 def test_a_run_under_nohup_outlives_its_terminal(spawn, wait_for, tmp_path):
     process = spawn(*TINY, "tracking=off", "epochs=100000", before=("-c", IGNORING))
     (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
@@ -122,6 +132,7 @@ def test_a_run_under_nohup_outlives_its_terminal(spawn, wait_for, tmp_path):
     assert "interrupted by SIGTERM" in process.communicate(timeout=300)[0]
 
 
+@pytest.mark.long
 def test_a_handler_that_was_there_before_finds_a_checkpoint_and_may_leave(spawn, wait_for, tmp_path, events_of):
     process = spawn(*TINY, "tracking=off", "epochs=100000", before=("-c", HANDLED))
     (last,) = wait_for(lambda: list(tmp_path.glob("outputs/*/*/last.npz")), process)
@@ -134,6 +145,7 @@ def test_a_handler_that_was_there_before_finds_a_checkpoint_and_may_leave(spawn,
     assert events_of(last.parent, "end")[0]["status"] == "KILLED"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("moment", "number", "code"),
     [
@@ -151,6 +163,7 @@ def test_a_signal_before_training_is_told_by_its_name_and_leaves_nothing(spawn, 
     assert not list(tmp_path.glob("outputs/*/*/journal.jsonl"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("task", "moment"), [("train", "evaluate"), ("compare", "update"), ("compare", "study")])
 def test_a_signal_in_the_midst_of_something_else_is_told_by_its_name(command, events_of, monkeypatch, task, moment):
     owner = {"evaluate": Trainer, "update": Trainer, "study": ComparisonFiles}[moment]
@@ -169,6 +182,7 @@ def test_a_signal_in_the_midst_of_something_else_is_told_by_its_name(command, ev
     assert (end["status"], end["reason"]) == ("KILLED", "interrupted by SIGTERM")
 
 
+@pytest.mark.long
 def test_a_signal_while_the_shipper_is_waited_for_leaves_a_finished_run(command, events_of, monkeypatch):
     class Waiting:
         def __init__(self, folder, deadline):
@@ -186,6 +200,7 @@ def test_a_signal_while_the_shipper_is_waited_for_leaves_a_finished_run(command,
     assert events_of(done.run, "end")[0]["status"] == "FINISHED"
 
 
+@pytest.mark.long
 def test_a_second_signal_leaves_at_once_and_in_order(command, monkeypatch):
     update = Trainer.update
 
@@ -228,6 +243,7 @@ def test_training_loads_neither_mlflow_nor_what_draws(spawn):
     assert output.splitlines()[-1] == "loaded: []"
 
 
+@pytest.mark.long
 def test_without_mlflow_installed_untracked_training_works(spawn, tmp_path):
     process = spawn(*TINY, "tracking=off", before=("-c", WITHOUT_MLFLOW))
     output, _ = process.communicate(timeout=300)
@@ -235,6 +251,7 @@ def test_without_mlflow_installed_untracked_training_works(spawn, tmp_path):
     assert list(tmp_path.glob("outputs/*/*/outcome.json"))
 
 
+@pytest.mark.long
 def test_overrides_may_stand_on_either_side_of_the_options(command):
     for arguments in (("seed=5", "--cfg", "job"), ("--cfg", "job", "seed=5"), ("seed=5", "-c", "job", "epochs=2")):
         done = command(*arguments)
@@ -242,6 +259,7 @@ def test_overrides_may_stand_on_either_side_of_the_options(command):
         assert "seed: 5" in done.output
 
 
+@pytest.mark.long
 def test_looking_at_the_configuration_leaves_no_folder(command):
     done = command("--cfg", "job", "--resolve")
     assert done.code == 0
@@ -249,12 +267,14 @@ def test_looking_at_the_configuration_leaves_no_folder(command):
     assert list(done.folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_version_that_is_told_is_this_programs(spawn):
     process = spawn("--version")
     output, _ = process.communicate(timeout=300)
     assert (process.returncode, output) == (0, f"mnist_trainer {__version__}\n")
 
 
+@pytest.mark.long
 def test_a_bug_is_told_with_its_traceback_and_exit_code_1(command, tmp_path, monkeypatch):
     from mnist_trainer.tasks import dispatch
 

@@ -216,14 +216,19 @@ def test_the_python_code_runs(folder):
     assert re.search(r"Swish\n  dL/dx .* exact", done.stdout)
 
 
-def test_the_error_in_the_readmes_is_what_the_command_says(command):
-    (said,) = [block.strip() for kind, block in BLOCKS if kind == "text" and block.startswith("mnist_trainer: ")]
+def test_the_errors_in_the_readmes_are_what_the_command_says(command):
+    (block,) = [block.strip() for kind, block in BLOCKS if kind == "text" and block.startswith("mnist_trainer: ")]
     layers = "model.layers=[{kind:flatten},{kind:linear,unitz:128},{kind:linear,units:10}]"
     done = command("model=custom", layers, *SMALL)
+    layer, _, job = block.splitlines()
     assert done.code == 2
-    assert said in done.output
+    assert layer in done.output
+    done = command("--multirun", "loss=fused,fusd", *SMALL)
+    assert done.code == 2
+    assert job.partition("(one of")[0] in done.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_scripts_explain_themselves_without_the_other_libraries(script, folder):
     done = run([sys.executable, str(ROOT / script), "--help"], folder)

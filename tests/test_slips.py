@@ -92,6 +92,7 @@ def test_a_number_of_numpys_is_a_number(command, plugin, name):
     assert command(*SMALL, "model=linear", plugin, "loss=custom", f"loss.name={name}").code == 0
 
 
+@pytest.mark.long
 def test_a_comparison_survives_all_of_them(command, plugin):
     modes = ",".join(["fused", "numpy_number", "array_of_no_axis", *LOSSES])
     done = command(*SMALL, "model=linear", "task=compare", "task.timing=false", plugin, f"task.modes=[{modes}]")

@@ -1,10 +1,10 @@
 """The command line as people type it: `--epochs 1`, `train`, `data.root=~/x`; what of it is meant, or what to type."""
 
+import os
 import re
 import shlex
 import typing
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -56,7 +56,7 @@ def read(overrides: Sequence[str], folders: Folders) -> list[str]:
     found = list(_problems(overrides, folders))
     if found:
         raise ConfigError(*found)
-    home = str(Path("~").expanduser())
+    home = os.path.expanduser("~")  # noqa: PTH111  (a user may have none: then it is ~ itself)
     return [_at_home(override, home) for override in overrides]
 
 

@@ -118,6 +118,7 @@ def test_a_byte_order_mark_is_told(conf):
     assert "line 1: begins with a byte order mark" in told(["experiment=mine"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "line", "wanted"),
     [
@@ -144,6 +145,7 @@ def test_a_slip_in_any_group_s_file_is_told_with_its_line(conf, name, content, a
     assert wanted in message
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "wanted"),
     [

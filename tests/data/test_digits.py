@@ -30,6 +30,7 @@ def test_digits_have_mnists_shape_and_every_class_in_both_parts(loaded):
     assert not loaded.fallback
 
 
+@pytest.mark.long
 def test_digits_are_scikit_learns_in_its_order(loaded):
     from sklearn.datasets import load_digits
 

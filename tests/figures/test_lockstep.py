@@ -102,6 +102,7 @@ def test_the_differences_of_both_precisions_stand_under_their_bounds_and_the_dri
     assert texts(drift)[0].startswith("drift: 0.2")
 
 
+@pytest.mark.long
 def test_every_other_mode_has_its_own_line_of_panels(tmp_path, drawn):
     gradient_differences(record("separate", "posted_answer", "diagonal"), tmp_path / "a.png")
     titles = [axes.get_title() for axes in drawn[0].axes]
@@ -131,6 +132,7 @@ def test_values_that_are_not_finite_leave_gaps(tmp_path, drawn, value):
     ]
 
 
+@pytest.mark.long
 def test_little_or_nothing_can_be_drawn(tmp_path, drawn):
     empty = {
         "modes": ["fused"],

@@ -85,6 +85,7 @@ def test_a_threshold_is_marked_only_where_something_happens(tmp_path, drawn, rec
     assert texts(drawn[0].axes[0]) == ["fused: only rounding"]
 
 
+@pytest.mark.long
 def test_modes_that_are_wrong_from_the_start_and_many_of_them(tmp_path, drawn):
     names = ("posted_answer", "double_softmax", "sum_for_mean")
     record = asdict(study_saturation([FUSED, SEPARATE, *map(LossConfig, names)]))

@@ -266,6 +266,7 @@ def test_a_parameter_file_is_loaded_as_a_whole_or_not_at_all(harmless, whole, em
     assert not Harm.ran
 
 
+@pytest.mark.long
 @given(SEEDS)
 @cases(5)
 def test_nonsense_with_a_valid_checksum_is_refused_or_goes_on(harmless, copied, digits, rng):

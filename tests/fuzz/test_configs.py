@@ -308,6 +308,7 @@ def test_the_command_ends_with_code_2_and_leaves_nothing(command, harmless, fold
 RESUMES = ["nowhere", "/dev/null", "/dev/zero", "loop", "pipe", "text", "x" * 5000, "latest"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", RESUMES, ids=lambda path: path[:20])
 @pytest.mark.parametrize("key", ["resume", "task=sync journal"])
 def test_paths_that_lead_nowhere_are_told(command, tmp_path, key, path):
@@ -318,6 +319,7 @@ def test_paths_that_lead_nowhere_are_told(command, tmp_path, key, path):
     refused(command(*BASE, *choices, f"{last}={path}"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", ["model=null", "model.hidden=[1000000000]", "loss=fusd", "model.layers=[[[[{kind: é"])
 def test_the_command_as_a_process_ends_with_code_2_without_a_traceback(spawn, tmp_path, line):
     process = spawn(*BASE, line)

@@ -123,7 +123,7 @@ import mnist_trainer.inference
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
 print(*sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("mnist_trainer.")}))
 """
-GROUND = {"errors", "files", "hyperparameters", "parameter_files", "sealed", "slips"}
+GROUND = {"errors", "files", "hyperparameters", "parameter_files", "process", "sealed", "slips"}
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "layer_list", "registry"}
 
 

@@ -57,6 +57,7 @@ def answers(path, images):
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"images": images})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_every_shipped_model_gives_the_same_answers(digits, tmp_path, model):
     classifier = trained(digits, f"model={model}")

@@ -56,6 +56,7 @@ def test_mlflow_s_store_is_made_without_a_home(tmp_path):
     assert (tmp_path / "mlflow.db").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [("--multirun", "seed=0,1"), ("task=explain", "task.updates=0", "epochs=1")])
 def test_a_terminal_that_knows_ascii_alone_costs_only_signs(tmp_path, arguments):
     done = run("-m", "mnist_trainer", *TINY[:2], "tracking=off", *arguments, folder=tmp_path, **NARROW)
@@ -66,6 +67,7 @@ def test_a_terminal_that_knows_ascii_alone_costs_only_signs(tmp_path, arguments)
     assert not report.read_text(encoding="utf-8").isascii()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [(), ("tracking=off",), ("task=compare",), ("--multirun", "seed=0,1")])
 def test_a_folder_that_no_journal_can_name_is_told_before_anything_begins(tmp_path, arguments):
     folder = os.fsencode(tmp_path) + b"/l\xe4ufe"

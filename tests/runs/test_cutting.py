@@ -82,6 +82,7 @@ def test_a_run_that_was_declared_dead_goes_on_with_every_metric_once(outputs, ki
     assert rows("select value from metrics where key = 'epoch_seconds' order by step") == [(1.0,)] * 5 + [(9.0,)] * 2
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_again_before_it_has_caught_up_doubles_nothing(outputs, killed, rows):
     folder, size = killed()
     send_unsent([], store_folder=outputs)

@@ -12,6 +12,7 @@ from mnist_trainer.runs.next_steps import predict_command, serve_command
 from tests.inference.drawing import drawn
 
 
+@pytest.mark.long
 def test_the_printed_command_predicts(command, tmp_path):
     done = command("data=digits", "epochs=1", "tracking=off", "model.hidden=[8]")
     (line,) = [line.strip() for line in done.output.splitlines() if "task=predict" in line]

@@ -110,7 +110,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("step", [1, 33, *(pytest.param(step, marks=pytest.mark.long) for step in (11, 15))])
+@pytest.mark.parametrize("step", [33, *(pytest.param(step, marks=pytest.mark.long) for step in (1, 11, 15))])
 def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     stopped, command, content, whole, step, number, code
 ):
@@ -154,6 +154,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(killed, command,
     assert {key: after[key] for key in before} == before  # with their times, by which MLflow knows them again
 
 
+@pytest.mark.long
 def test_a_run_whose_team_broke_off_an_update_says_how_to_go_on(command, monkeypatch, content, tmp_path):
     step, steps = Team.step, []
 
@@ -174,6 +175,7 @@ def test_a_run_whose_team_broke_off_an_update_says_how_to_go_on(command, monkeyp
     assert content(done.run) == content(undisturbed.run)
 
 
+@pytest.mark.long
 def test_to_go_on_is_not_offered_where_it_would_diverge_again(command, monkeypatch):
     update = Trainer.update
 
@@ -189,6 +191,7 @@ def test_to_go_on_is_not_offered_where_it_would_diverge_again(command, monkeypat
     assert "to go on with it" not in done.output
 
 
+@pytest.mark.long
 def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, whole):
     first = stopped(step=25)
     done = command(f"resume={first.run / PREVIOUS}")
@@ -196,6 +199,7 @@ def test_a_checkpoint_may_be_named_an_older_one_too(stopped, command, content, w
     assert content(first.run) == whole()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["missing", "of an abandoned timeline"])
 def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, command, parameters_of, damage):
     first = stopped(step=25)
@@ -210,6 +214,7 @@ def test_the_best_parameters_file_is_part_of_what_comes_back(stopped, stop_at, c
     assert {name: array.tobytes() for name, array in found.items()} == {n: a.tobytes() for n, a in best.items()}
 
 
+@pytest.mark.long
 def test_patience_and_the_best_parameters_outlive_a_stop(stopped, command, content, whole):
     judged = ("epochs=40", "trainer.patience=2", "trainer.restore_best=true", "optimizer.lr=0.4")
     expected = whole(*judged)
@@ -218,6 +223,7 @@ def test_patience_and_the_best_parameters_outlive_a_stop(stopped, command, conte
     assert content(first.run) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -244,12 +250,14 @@ def test_what_contradicts_the_run_is_told_and_changes_nothing(stopped, command, 
     assert files(first.run) == before
 
 
+@pytest.mark.long
 def test_what_does_not_contradict_may_be_given_again(stopped, command, content, whole):
     first = stopped("optimizer=adam")
     assert command("resume=latest", *TINY, "optimizer=adam", "seed=0").code == 0
     assert content(first.run) == whole("optimizer=adam")
 
 
+@pytest.mark.long
 def test_a_plugin_s_loss_may_be_given_again_as_it_was(stopped, command, tmp_path):
     (tmp_path / "my_losses.py").write_text(
         "from dataclasses import dataclass\n"
@@ -268,6 +276,7 @@ def test_a_plugin_s_loss_may_be_given_again_as_it_was(stopped, command, tmp_path
     assert done.code == 0, done.output
 
 
+@pytest.mark.long
 def test_what_may_change_does_and_becomes_a_tag(stopped, command, events_of):
     stopped()
     done = command("resume=latest", "epochs=4", "trainer.checkpoint_minutes=null", "trainer.threads=2")
@@ -319,9 +328,10 @@ def test_an_older_checkpoint_that_was_named_is_where_the_run_is_from_then_on(kil
     assert content(folder) == whole()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", [("outputs=other",), ("tracking=off",)])
 def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, command, monkeypatch, changes):
-    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder: nullcontext())
+    monkeypatch.setattr("mnist_trainer.tasks.train.shipped", lambda tracked, folder, **_: nullcontext())
     first = stopped("tracking=mlflow")
     entered = first.folder / "outputs" / ".unsent"
     assert len(list(entered.iterdir())) == 1
@@ -331,11 +341,12 @@ def test_a_run_that_goes_elsewhere_leaves_the_list_it_was_entered_into(stopped, 
     assert len(listed(first.folder / "other")) == (changes == ("outputs=other",))
 
 
+@pytest.mark.long
 def test_a_shipper_is_started_when_the_journal_tells_where_the_run_goes_from_now_on(stopped, command, monkeypatch):
     stopped()
     uris = []
     monkeypatch.setattr(
-        "mnist_trainer.tasks.train.shipped", lambda _, folder: nullcontext(uris.append(read_start(folder).uri))
+        "mnist_trainer.tasks.train.shipped", lambda _, folder, **more: nullcontext(uris.append(read_start(folder).uri))
     )
     assert command("resume=latest", "tracking.uri=sqlite:////elsewhere/mlflow.db").code == 0
     assert uris == ["sqlite:////elsewhere/mlflow.db"]
@@ -353,6 +364,7 @@ def test_a_finished_run_says_so_and_is_left_alone(command):
     assert (done.code, "no unfinished run in outputs" in done.output) == (2, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "messages"),
     [
@@ -372,11 +384,12 @@ def test_what_a_finished_run_is_no_answer_to_is_told(command, given, messages):
     assert files(first.run) == before
 
 
+@pytest.mark.long
 def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_comes(command, monkeypatch):
     found = []
 
     @contextmanager
-    def shipped(tracked, folder):
+    def shipped(tracked, folder, **_):
         yield
         found.extend(unfinished_runs(folder.parents[1]))  # what another process sees, the lock being free
         before = files(folder)
@@ -392,6 +405,7 @@ def test_a_finished_run_whose_shipper_is_waited_for_keeps_its_result_whatever_co
     assert "nothing is left to do" in command(f"resume={done.run}").output
 
 
+@pytest.mark.long
 def test_a_finished_run_that_has_lost_its_result_is_tested_again_when_it_is_named(command, content, monkeypatch):
     first = command(*TINY)
     before, outcome = content(first.run), json.loads((first.run / "outcome.json").read_text())
@@ -417,6 +431,7 @@ def test_the_latest_is_the_newest_that_can_go_on(stopped, command):
     assert json.loads((next(path for path in first.folders if "-first-" in path.name) / "outcome.json").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds_ago", [60, 4000])
 @pytest.mark.parametrize("ended", [False, True])
 def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, seconds_ago, ended):
@@ -430,6 +445,7 @@ def test_the_latest_is_none_that_another_host_may_be_at(stopped, command, second
     assert found == ([journal.parent] if ended or seconds_ago > 3600 else [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(stopped, command, content, whole, damage):
     first = stopped()
@@ -443,6 +459,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(stopped, command,
     assert content(first.run) == whole()
 
 
+@pytest.mark.long
 def test_two_damaged_checkpoints_end_it_and_change_nothing(stopped, command):
     first = stopped()
     for name in (CHECKPOINT, PREVIOUS):
@@ -454,6 +471,7 @@ def test_two_damaged_checkpoints_end_it_and_change_nothing(stopped, command):
     assert files(first.run) == before
 
 
+@pytest.mark.long
 def test_other_data_are_refused(stopped, command):
     first = stopped()
     read = Checkpoint.load(first.run / CHECKPOINT)
@@ -463,6 +481,7 @@ def test_other_data_are_refused(stopped, command):
     assert "the run was on other data" in done.output
 
 
+@pytest.mark.long
 def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(stopped, command):
     first = stopped().run
     (first / "journal.jsonl").unlink()
@@ -472,6 +491,7 @@ def test_a_checkpoint_whose_journal_is_missing_is_told_and_leaves_no_journal(sto
     assert not (first / "journal.jsonl").exists()
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_another_run_is_refused(stopped, command):
     first = stopped("name=first").run
     second = next(path for path in stopped("name=second").folders if path != first)
@@ -481,6 +501,7 @@ def test_a_checkpoint_of_another_run_is_refused(stopped, command):
     assert "a checkpoint of another run" in done.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("named", "message"),
     [("nowhere", "no such file or folder"), (".", "no run in there"), ("latest", "no unfinished run in outputs")],
@@ -537,6 +558,7 @@ def test_by_the_clock_checkpoints_come_within_epochs_too(command, monkeypatch, t
     assert saved == [11, 22, 33]
 
 
+@pytest.mark.long
 def test_a_full_disk_costs_the_checkpoint_and_not_the_run(command, monkeypatch):
     def full(self, folder):
         raise OSError(28, "No space left on device", str(folder / CHECKPOINT))
@@ -548,6 +570,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(command, monkeypatch):
     assert "no checkpoint after update 11" in done.output
 
 
+@pytest.mark.long
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(command, monkeypatch):
     update = Trainer.update
 
@@ -564,6 +587,7 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(command, monkeypatch
     assert np.isfinite(good.arrays["model/1.weights"]).all()
 
 
+@pytest.mark.long
 def test_from_python_too(stopped, whole, content, monkeypatch):
     first = stopped()
     monkeypatch.chdir(first.folder)
@@ -573,6 +597,7 @@ def test_from_python_too(stopped, whole, content, monkeypatch):
     assert content(first.run) == whole()
 
 
+@pytest.mark.long
 def test_a_plugin_s_optimizer_without_state_is_warned_of(stopped, command, tmp_path):
     (tmp_path / "my_module.py").write_text(
         "from dataclasses import dataclass\n"

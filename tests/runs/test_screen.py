@@ -96,7 +96,7 @@ def command(shell, folder, *arguments):
         pytest.param("| head -1", ("task=explain", "task.updates=0"), 0, "explanation.md", marks=pytest.mark.long),
         pytest.param(">/dev/full", ("--multirun", "seed=0,1"), 0, "sweep.md", marks=pytest.mark.long),
         (">/dev/full 2>&1", ("seed=-1",), 2, None),
-        ("| head -1", ("--help",), 0, None),
+        pytest.param("| head -1", ("--help",), 0, None, marks=pytest.mark.long),
     ],
 )
 def test_no_output_changes_the_exit_code_the_report_or_says_more(tmp_path, shell, arguments, code, report):

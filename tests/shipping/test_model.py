@@ -245,6 +245,7 @@ def test_an_evaluation_is_linked_to_the_model_that_it_is_of(outputs, finished, b
     assert found == [("mine", 0.75), ("other", 0.5)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["sweep", "job"])
 def test_of_a_sweep_the_best_is_registered_whichever_journal_comes_last(outputs, begin, finished, client, first):
     sweep = begin("s", kind="sweep", run="5" * 32)

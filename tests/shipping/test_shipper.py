@@ -57,6 +57,7 @@ def start_writer(start):
     return started
 
 
+@pytest.mark.long
 def test_a_run_is_seen_while_it_runs_and_ends_with_all_it_has(outputs, begin, write, client):
     shipper = Shipper(outputs / "a")
     journal = begin("a")

@@ -62,6 +62,7 @@ def test_a_store_that_other_hosts_do_not_reach_is_refused(uri, name, has):
     assert has in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("storage", [None, "study.log", "sqlite:///study.db"])
 def test_a_study_in_a_file_is_refused(storage):
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage"):

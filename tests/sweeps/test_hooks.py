@@ -48,6 +48,7 @@ def test_a_sweep_over_modes_and_seeds_reports_mean_and_deviation_for_each_mode(c
     assert parents == {start["run"]}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_journal(command, metrics_of):
     done = command(*TINY, "loss=fused,separate", "seed=0,1,2", "optimizer.lr=0.05")
@@ -61,6 +62,7 @@ def test_paired_differences_are_in_the_report_the_sweeps_file_and_the_parents_jo
     assert "- Over 3 seeds the test accuracy of separate " in (done.run / "sweep.md").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("wrong", ["optimizer.lr=-1", "+model.nonsense=1", "epochs=0", "hydra.sweep.subdir=x"])
 def test_what_no_job_can_run_is_told_once_before_any_begins(command, wrong):
@@ -128,6 +130,7 @@ def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize(
     ("override", "wanted"),
@@ -171,6 +174,7 @@ def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
     assert len(composed) == 4  # two to check, two to run
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture", "conf")
 def test_a_sweep_goes_on_only_if_all_that_it_lacks_can_be_composed(command, tmp_path):
     experiment = tmp_path / "conf" / "experiment" / "mine.yaml"

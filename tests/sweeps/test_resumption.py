@@ -226,6 +226,7 @@ def test_how_jobs_are_done_may_change_without_parting_the_pairs(stopped, command
     assert not any(document["config"]["resume"] or "sweep" in document["config"] for document in documents)
 
 
+@pytest.mark.long
 def test_a_job_that_diverged_is_not_run_again(command, events_of):
     first = command("--multirun", *TINY, "schedule=constant", "optimizer.lr=1e6,0.01")
     assert first.code == 1

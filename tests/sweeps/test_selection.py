@@ -1,5 +1,6 @@
 """A sweep's best job is the one with the best validation, whatever its test figures."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_the_page_says_what_failed_and_how_to_run_it(jobs, job):
     assert "sweep.resume" not in text  # it would diverge again
     listed = SweepRecord("a1", RECORD.overrides, [])
     object.__setattr__(killed.ending, "reason", "interrupted")
-    assert "'sweep.resume=/runs/my sweep'" in sweep_description(
+    assert shlex.quote("sweep.resume='/runs/my sweep'") in sweep_description(
         Path("/runs/my sweep"), listed, [killed], [], select([])
     )
 

@@ -208,6 +208,7 @@ def test_modes_take_over_what_they_share_with_the_jobs_own_loss(configured):
     }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_a_plugins_loss_is_a_mode_by_the_name_it_registered(command, tmp_path):
     (tmp_path / "brier_plugin.py").write_text(

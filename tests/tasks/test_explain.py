@@ -46,6 +46,7 @@ def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, mon
     assert "explanation.png" not in done.output.partition("to hand out")[2]
 
 
+@pytest.mark.long
 def test_the_image_that_was_asked_for(command):
     done = command(*TINY, "task.updates=0", "task.image=359", "batch_size=4")
     assert done.code == 0

@@ -88,7 +88,7 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
         StepPart("batch", "gather", trainer.train, "gather"),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
-        StepPart("right predictions", "count", worker, "correct"),
+        StepPart("right predictions", "count", worker, "count_right"),
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
