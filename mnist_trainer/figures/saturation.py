@@ -53,7 +53,7 @@ def saturation(record: Record, path: Path) -> None:
                     fontsize=LARGE,
                 )
                 axes.set_title(f"{rows.capitalize()} images: the {of}", fontsize=LARGER, pad=12)
-                _panel(axes, record, rows, of, f"{of}_error", FURTHEST[rows], 0.3)
+                _panel(axes, record, rows, f"{of}_error", FURTHEST[rows], 0.3)
 
 
 def parting_of_ways(record: Record, path: Path) -> None:
@@ -74,10 +74,10 @@ def parting_of_ways(record: Record, path: Path) -> None:
         ):
             axes.set_title(title, fontsize=LARGER, pad=12)
             axes.set_ylabel(label, fontsize=LARGE)
-            _panel(axes, record, rows, of.partition("_")[0], of, FURTHEST["wrong"], height)
+            _panel(axes, record, rows, of, FURTHEST["wrong"], height)
 
 
-def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: float, height: float) -> None:
+def _panel(axes: Axes, record: Record, rows: str, key: str, furthest: float, height: float) -> None:
     """Draw and label what each mode's loss or gradient, or its error, is over the gaps; the axes have their limits."""
     low, high = axes.get_ylim()
     scales, labels = np.array(record["scales"]), []
@@ -101,7 +101,7 @@ def _panel(axes: Axes, record: Record, rows: str, of: str, key: str, furthest: f
                     clip_on=False,
                     zorder=9,
                 )
-        labels.append((f"{curve['mode']}: {fate(of, curve, events, record['scales'][0])}", place, mode_color(index)))
+        labels.append((f"{curve['mode']}: {fate(key, curve, events, record['scales'])}", place, mode_color(index)))
     label_ends(axes, labels, fontsize=LARGE)
     _gaps(axes, record, rows, furthest, height)
 
@@ -122,20 +122,24 @@ def drawn_modes(record: Record, rows: str) -> list[tuple[int, Record, Mapping[st
     return found
 
 
-def fate(of: str, curve: Record, events: Mapping[str, float], start: float) -> str:
-    """Say what becomes of a mode's loss, or of its gradient."""
+def fate(key: str, curve: Record, events: Mapping[str, float], scales: Sequence[float]) -> str:
+    """Say what becomes of a mode's loss, or of its gradient: the whole one, or its entry at the true class."""
+    of = key.partition("_")[0]
     values, vanishes = curve["gradient_at_true"], events.get("gradient at the true class vanishes")
     if of == "loss":
         values, vanishes = curve["loss"], events.get("loss is 0")
     off, broken = events.get(f"{of} off by 0.1 %"), events.get(f"{of} is inf or nan")
-    if off == start:
+    if off == scales[0]:
         return f"another {of}"
     if broken is not None:
         return f"{inf_or_nan_label(values)} from {broken:.3g}"
     if of == "loss" and "loss stays the same" in events:
         return f"stuck at {values[-1]:.3g}"
     if vanishes is not None:
-        return f"0 from {vanishes:.3g}"
+        # An error of 1 is that of 0; otherwise the entries at the other classes are left, and drawn as well.
+        errors = [error for scale, error in zip(scales, curve["gradient_error"], strict=True) if scale >= vanishes]
+        some_left = key == "gradient_error" and set(errors) != {1}
+        return f"{'true class ' if some_left else ''}0 from {vanishes:.3g}"
     return "only rounding" if off is None else f"off from {off:.3g}"
 
 
