@@ -65,7 +65,7 @@ class Saturation:
         return (
             "The losses were asked alone, " + how + ", at gaps from "
             f"{self.scales[0]:g} to {self.scales[-1]:,.0f} between the true class's logit and the largest other one"
-            f"{'; beside the modes ' if beside else ''}{beside}."
+            f"{'; beside the modes: ' if beside else ''}{beside}."
         )
 
     def as_markdown(self) -> list[str]:

@@ -82,7 +82,8 @@ class Timing:
             if self.steps.get(first) and other in self.steps:
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
-                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs; "
+                    f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs, "
+                    f"a difference of {signed(rounded(self.steps[other]) - rounded(self.steps[first]), ',.0f')} µs; "
                     f"{self.explained_by_losses(by_size, index)})"
                 )
             told.append(sentence + ".")
@@ -97,10 +98,10 @@ class Timing:
         size = min((one for one, found in by_size.items() if times_as_long(found, index) > 0), key=how_far)
         first, other = by_size[size][0], by_size[size][index]
         apart, alone = self.steps[other.mode] - self.steps[first.mode], other.seconds - first.seconds
-        said = f"of the difference the losses alone make {signed(1e6 * alone, ',.0f')} µs"
+        said = f"the losses alone differ by {signed(1e6 * alone, ',.0f')} µs"
         if how_far(size):
             said += f" in batches of {size[0]:,} with {size[1]:,} classes"
-        return f"{said}; the rest may be noise" if abs(apart - alone) > abs(alone) else said
+        return f"{said}, the rest may be noise" if abs(apart - alone) > abs(alone) else said
 
 
 def time_losses(
@@ -174,8 +175,14 @@ def microseconds(seconds: float) -> str:
     """Write seconds as µs, three digits at least."""
     if math.isnan(seconds):
         return "can't run"
-    value = 1e6 * seconds
+    value = rounded(seconds)
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def rounded(seconds: float) -> float:
+    """Return µs, without a fraction from 100 on, so that what is subtracted is what is shown."""
+    value = 1e6 * seconds
+    return float(round(value)) if value >= 100 else value
 
 
 def ratio(value: float) -> str:

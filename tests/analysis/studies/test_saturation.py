@@ -189,7 +189,7 @@ def test_smoothing_is_left_out_and_what_is_asked_for_is_not_repeated():
     ]
     assert stays == [pytest.approx(-math.log(1e-3), abs=0.1)]
     assert "clipped" not in found.beside
-    assert "beside the modes textbook (two nodes, " in found.setting
+    assert "beside the modes: textbook (two nodes, " in found.setting
 
 
 def test_the_tables_and_the_sentences_say_it(found):
@@ -205,7 +205,7 @@ def test_the_tables_and_the_sentences_say_it(found):
     assert "from the start" in text
     asked, wrong, right, *lost = found.sentences()
     assert (
-        "at gaps from 1 to 10,000 between the true class's logit and the largest other one; beside the modes" in asked
+        "at gaps from 1 to 10,000 between the true class's logit and the largest other one; beside the modes:" in asked
     )
     assert "clipped (p clipped at 1e-07), textbook (two nodes, " in asked
     assert "fused keeps the true loss and gradient up to 10,000, the largest gap tried" in wrong

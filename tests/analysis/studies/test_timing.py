@@ -89,12 +89,14 @@ def test_the_sentence_says_alone_and_in_the_step():
         "Alone, separate takes 1.50 times as long as fused (median over the sizes; from 1.40 to 2.00), in the whole "
     )
     assert Timing(TIMINGS, STEPS, 128, 10).sentences() == [
-        alone + "training step 1.10 times (1,100 and 1,000 µs; of the difference the losses alone make +150 µs)."
+        alone
+        + "training step 1.10 times (1,100 and 1,000 µs, a difference of +100 µs; the losses alone differ by +150 µs)."
     ]
     (said,) = Timing(TIMINGS, {**STEPS, "separate": 1.4e-3}, 100, 47).sentences()
     assert said.startswith(alone)
     assert said.endswith(
-        "(1,400 and 1,000 µs; of the difference the losses alone make +500 µs in batches of 128 with 100 classes)."
+        "(1,400 and 1,000 µs, a difference of +400 µs; the losses alone differ by +500 µs "
+        "in batches of 128 with 100 classes)."
     )
     assert Timing(TIMINGS[::2], {}, 128, 10).sentences() == []
 
@@ -103,10 +105,14 @@ def test_the_sentence_says_alone_and_in_the_step():
 def test_what_the_losses_do_not_explain_of_two_steps_may_be_noise(one, two, first, other):
     losses = [LossTiming("fused", 128, 10, one, 0), LossTiming("separate", 128, 10, two, 0)]
     (said,) = Timing(losses, {"fused": first, "separate": other}, 128, 10).sentences()
-    alone = re.search(r" µs; of the difference the losses alone make (\S+) µs", said)[1]
+    alone = re.search(r" µs; the losses alone differ by (\S+) µs", said)[1]
     assert float(alone.replace("−", "-").replace(",", "")) == pytest.approx(1e6 * (two - one), abs=0.51)
+    shown = re.search(r"\((\S+) and (\S+) µs, a difference of (\S+) µs;", said).groups()
+    one_step, another, apart = (float(text.replace("−", "-").replace(",", "")) for text in shown)
+    assert apart == pytest.approx(one_step - another, abs=0.75)  # as a reader subtracts
+    assert min(one_step, another) < 100 or apart == one_step - another
     rest = (other - first) - (two - one)
-    assert said.endswith("; the rest may be noise).") == (abs(rest) > abs(two - one))
+    assert said.endswith(", the rest may be noise).") == (abs(rest) > abs(two - one))
 
 
 @pytest.mark.parametrize("steps", [{}, {"fused": 1e-3}])
