@@ -79,7 +79,7 @@ class Lockstep(Generic[R]):
         self.first, *others = self.entrants
         self.differences = {entrant.name: ModeDifferences() for entrant in others}
         self.step = 0
-        self._copies, self._shadow, self._shadow_every = copies, shadow, shadow_every
+        self._copies, self._shadow, self.shadow_every = copies, shadow, shadow_every
         self._scratch = np.empty_like(self._parameters(self.first))
         for entrant in self.entrants:
             copies.take(self._parameters(entrant))  # fits them
@@ -122,7 +122,7 @@ class Lockstep(Generic[R]):
     def _measure(self, updates: Mapping[str, Update]) -> None:
         names = list(updates)
         x, labels, *_ = updates[names[0]]
-        if self._shadow is not None and (self.step - 1) % self._shadow_every == 0:
+        if self._shadow is not None and (self.step - 1) % self.shadow_every == 0:
             self._shadow.take(self._copies.parameters)
             for name, found in self._shadow.differences(names, x, labels).items():
                 self.differences[name].shadow[self.step] = found

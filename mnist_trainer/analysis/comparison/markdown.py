@@ -116,9 +116,10 @@ def gradients_section(comparison: LockstepSummary) -> list[str]:
     drifts = [["‖Δθ‖ / ‖θ‖ at the end", *(number(pair.drift_end) for pair in pairs)]]
     bounds = ", in float64 ".join(f"{bound.relative:.0e}·‖g‖ + {bound.absolute:.0e}" for bound in BOUNDS.values())
     return [
-        f"At every update, before it, each mode is asked for its loss and gradients at the parameters of {first}, on "
-        f"the same batch{', with the same dropout masks' if comparison.dropout else ''}: what differs is the loss, not "
-        f"the way that training took. z are the logits, θ the parameters; differences Δ are to {first}. Those of dL/dz "
+        f"At every update{when_in_float64(comparison)}, before it, each mode is asked for its loss and gradients at "
+        f"the parameters of {first}, on the same batch{', with the same dropout masks' if comparison.dropout else ''}: "
+        "what differs is the loss, not the way that training took. z are the logits, θ the parameters; differences Δ "
+        f"are to {first}. Those of dL/dz "
         f"and dL/dθ are relative to ‖g‖, the Euclidean norm of the gradient of {first}, where the dL/dz of {first} has "
         "not vanished; only ΔL, that of the loss, is absolute. "
         f"The bound for dL/dz is ‖Δ‖ ≤ {bounds}.",
@@ -143,6 +144,14 @@ def gradients_section(comparison: LockstepSummary) -> list[str]:
         "",
         *table(["", *(pair.other for pair in pairs)], firsts + drifts),
     ]
+
+
+def when_in_float64(comparison: LockstepSummary) -> str:
+    """Say at which updates float64 is asked, where training is in another precision."""
+    every = comparison.shadow_every
+    if every is None:
+        return ""
+    return ", in float64, too" if every == 1 else f", in float64 at the first of every {every:,}"
 
 
 def agreement_row(pair: ModePair, found: Agreement) -> list[str]:

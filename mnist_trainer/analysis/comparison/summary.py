@@ -70,6 +70,7 @@ class LockstepSummary:
     updates: int
     weights: int  # the number of parameters, with which all modes began alike, bit for bit
     dropout: bool  # whether the model has layers that drop something out
+    shadow_every: int | None  # float64 is asked at the first of every so many updates; None if training is in it
     outcomes: list[ModeOutcome]
     pairs: list[ModePair]
     record: dict[str, Any]
@@ -83,6 +84,7 @@ def sum_up_lockstep(lockstep: Lockstep[Any]) -> LockstepSummary:
         updates=lockstep.step,
         weights=first.trainer.model.parameters.size,
         dropout=any(name.endswith(f".{MASKS}") for name in first.trainer.model.generators),
+        shadow_every=lockstep.shadow_every if dtype != "float64" else None,
         outcomes=[mode_outcome(entrant) for entrant in lockstep.entrants],
         pairs=[mode_pair(first, other, lockstep.differences[other.name], dtype) for other in others],
         record=lockstep_record(lockstep),

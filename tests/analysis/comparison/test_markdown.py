@@ -40,6 +40,12 @@ def test_dropout_masks_are_spoken_of_where_there_is_dropout():
         assert "relative to ‖g‖, the Euclidean norm of the gradient of fused, where" in markdown
 
 
+def test_it_says_which_updates_float64_was_asked_at():
+    told = {None: "At every update, before it", 1: "update, in float64, too, before it"}
+    for every, words in {**told, 10: "At every update, in float64 at the first of every 10, before it"}.items():
+        assert words in comparison_markdown({}, "", replace(comparison(), shadow_every=every), [])
+
+
 def test_batches_are_called_the_same_only_where_there_were_some():
     for updates, told in ((0, "bit for bit.\n"), (1, "images and labels of the batches at every update (1 update).\n")):
         assert told in comparison_markdown({}, "", replace(comparison(), updates=updates), [])
