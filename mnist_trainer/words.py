@@ -6,6 +6,7 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 BLOCK_CHARACTERS = 64
@@ -33,6 +34,16 @@ def form_for(size: float, least: int) -> str:
         return f".{least}f"
     decimals = 1 - math.floor(math.log10(size))
     return ".1e" if decimals > 6 else f".{max(least, decimals)}f"
+
+
+def at_most(value: float, form: str) -> str:
+    """Write a bound, rounded up to the digits that a format (e, f or g) shows: what was at most this is so as read."""
+    text = f"{value:{form}}"
+    if not float(text) < value:
+        return text
+    digits = Decimal(f"{value:#{form}}")
+    unit = Decimal((0, (1,), int(digits.as_tuple().exponent)))  # of the last digit
+    return f"{float(digits + unit):{form}}"
 
 
 def number(value: float, form: str) -> str:

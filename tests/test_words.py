@@ -6,7 +6,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mnist_trainer.words import batches_of, code_block, command, folder_name, form_for, glued, quoted, signed, wrapped
+from mnist_trainer.words import (
+    at_most,
+    batches_of,
+    code_block,
+    command,
+    folder_name,
+    form_for,
+    glued,
+    quoted,
+    signed,
+    wrapped,
+)
 from mnist_trainer.words import given as given_as
 
 
@@ -23,6 +34,20 @@ from mnist_trainer.words import given as given_as
 )
 def test_a_difference_shows_its_sign_and_the_digits_that_its_spread_leaves_it(value, size, shown):
     assert signed(value, form_for(size, 2)) == shown
+
+
+@example(3.928e-05, ".1e")
+@example(0.4511, ".2f")
+@example(0.1, ".1f")
+@example(1.0004, ".3g")
+@example(999.6, ".3g")
+@given(st.floats(0, 1e300) | st.floats(1e-20, 1e5), st.sampled_from([".0e", ".1e", ".0f", ".2f", ".4f", ".3g"]))
+def test_a_bound_is_rounded_up_by_less_than_a_unit_of_its_last_digit(value, form):
+    text = at_most(value, form)
+    assert float(text) >= value
+    assert text == f"{float(text):{form}}"
+    halfway = (float(text) + value) / 2
+    assert f"{halfway:{form}}" == text or float(f"{halfway:{form}}") < value
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=20)

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from mnist_trainer.figures.style import BLUE, GREEN, ORANGE, VERMILLION, drawing
+from mnist_trainer.words import at_most
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -102,9 +103,10 @@ def draw_products(figure: SubFigure, n: ExplanationNumbers) -> None:
         equal = is_drawn_as_rounding(difference, n)
         color = GREEN if equal else VERMILLION
         pair_of_bars(axes, n, values, color)
-        verdict = "equal to p − t, in grey, " + (f"to within {difference:.0e}" if difference else "to the last bit")
+        within = f"to within {at_most(difference, '.0e')}" if difference else "to the last bit"
+        verdict = f"equal to p − t, in grey, {within}"
         if not equal:
-            verdict = f"≠ p − t, in grey (off by up to {short_number(difference)})"
+            verdict = f"≠ p − t, in grey (off by up to {at_most(difference, short_form(difference))})"
         axes.set_title(f"{what}\n{verdict}", color=color)
         axes.set_ylabel("dL/dz")
 
@@ -182,7 +184,12 @@ def heat_cell(value: float, visible: float) -> str:
 
 def short_number(value: float, sign: str = "") -> str:
     """Write a number with two decimals, a small one with its order."""
-    return f"{value:{sign}{'.2f' if abs(value) >= 0.01 else '.1e'}}".replace("-", "−", int(value < 0))
+    return f"{value:{sign}{short_form(value)}}".replace("-", "−", int(value < 0))
+
+
+def short_form(value: float) -> str:
+    """Return the format of a number of this size."""
+    return ".2f" if abs(value) >= 0.01 else ".1e"
 
 
 def mark_true_class(labels: Sequence[Any], n: ExplanationNumbers) -> None:

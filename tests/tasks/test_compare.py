@@ -15,6 +15,7 @@ from mnist_trainer.runs import provenance
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.tasks.loss_modes import mode_configs
 from mnist_trainer.training.interruption import Interrupted
+from mnist_trainer.words import at_most
 
 TINY = (
     *("task=compare", "task.timing=false", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=2"),
@@ -105,7 +106,7 @@ def test_the_verdict_the_report_the_outcome_and_mlflow_tell_the_same_measured_nu
     assert all(one <= bound for one, bound in zip(record["logits"], record["bound"], strict=True))
     assert all(one <= bound for one, bound in zip(record["shadow_logits"], record["shadow_bound"], strict=True))
     first = numbers["verdict"][0]
-    assert f"at most {pair['measured']['logits_largest']:.1e} in float32" in first
+    assert f"at most {at_most(pair['measured']['logits_largest'], '.1e')} in float32" in first
     assert (
         "1e-05·‖g‖ + 1e-07 at all 22 updates in float32 and 1e-12·‖g‖ + 1e-15 at all 6 updates looked at in float64"
         in first

@@ -5,7 +5,7 @@ import math
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
 from mnist_trainer.analysis.comparison.summary import FAR, LockstepSummary, ModeOutcome, ModePair
-from mnist_trainer.words import counted
+from mnist_trainer.words import at_most, counted
 
 
 def verdict_sentences(comparison: LockstepSummary) -> list[str]:
@@ -41,7 +41,8 @@ def gradients_alike(pair: ModePair) -> str:
         what = f"{both} had the same gradient at every batch measured here, though {' and '.join(pair.mistakes)} {kind}"
     else:
         what = f"{both} {'are one function' if pair.same_loss else 'have the same gradient'} at every batch measured"
-    sizes = " and ".join(f"{number(one.logits_largest)} in {one.dtype}" for one in pair.agreements if has_differed(one))
+    differing = filter(has_differed, pair.agreements)
+    sizes = " and ".join(f"{bounded(one.logits_largest)} in {one.dtype}" for one in differing)
     said = f"{what}: at the same parameters their gradients with respect to the logits "
     said += f"differ by at most {sizes}, relatively" if sizes else "have vanished"
     gone = " and ".join(f"{counted(one.vanished)} in {one.dtype}" for one in pair.agreements if one.vanished)
@@ -81,10 +82,10 @@ def how_far_off(found: Agreement, *, often: bool) -> str:
     if not math.isfinite(found.worst):
         return "not finite, or that of the first is not"
     if not has_differed(found):
-        return f"off by up to {number(found.worst)} times the bound, of a gradient that has vanished"
+        return f"off by up to {bounded(found.worst)} times the bound, of a gradient that has vanished"
     if often:
-        return f"off by {number(found.logits_median)} of the norm (median; at most {number(found.logits_largest)})"
-    return f"off by up to {number(found.logits_largest)} of the norm"
+        return f"off by {number(found.logits_median)} of the norm (median; at most {bounded(found.logits_largest)})"
+    return f"off by up to {bounded(found.logits_largest)} of the norm"
 
 
 def losses_verdict(pair: ModePair) -> str:
@@ -92,7 +93,7 @@ def losses_verdict(pair: ModePair) -> str:
     found = pair.measured
     if math.isnan(found.loss_largest):
         return "Their losses at the same parameters differ, too, and are not always finite."
-    said = f"Their losses at the same parameters are up to {number(found.loss_largest)} apart"
+    said = f"Their losses at the same parameters are up to {bounded(found.loss_largest)} apart"
     capped = [(pair.first, found.clamped_rows_of_first), (pair.other, found.clamped_rows)]
     reasons = [f"that of {mode} in {counted(rows, 'row')}" for mode, rows in capped if rows]
     return f"{said}: a floor under the probabilities caps {' and '.join(reasons)}." if reasons else f"{said}."
@@ -104,7 +105,7 @@ def broken_bound(found: Agreement) -> str:
     reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities"
     if not found.clamped_rows_outside and math.isfinite(found.worst):
         reason += ", so it is rounding"
-    most = f"at most {number(found.worst)} times" if math.isfinite(found.worst) else "and not finite"
+    most = f"at most {bounded(found.worst)} times" if math.isfinite(found.worst) else "and not finite"
     outside = f"{found.updates - found.within:,} of {counted(found.updates)}"
     return (
         f"In {found.dtype} ‖Δ‖ was larger than {bound(found)} at {outside}, first at update {found.first_outside:,}, "
@@ -119,7 +120,7 @@ def training_verdict(pair: ModePair, first: ModeOutcome, other: ModeOutcome) -> 
     else:
         said = f"{drift_cause(pair)} drift apart: first after update {pair.parameters_differ:,}, "
         if pair.parameters_differ_much is None:
-            said += f"at most by {number(pair.drift_largest)} of their norm"
+            said += f"at most by {bounded(pair.drift_largest)} of their norm"
         else:
             said += f"by more than {FAR:g} of their norm after update {pair.parameters_differ_much:,}, " + (
                 f"by {number(pair.drift_end)} at the end" if math.isfinite(pair.drift_end) else "then without bound"
@@ -160,4 +161,14 @@ def throughout(found: Agreement, pair: ModePair) -> str:
 
 def number(value: float) -> str:
     """Write `3.3e-06`, `0.858`, `127`."""
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
+    return f"{value:{form_of(value)}}"
+
+
+def bounded(value: float) -> str:
+    """Write a number that others are `at most`, rounded up."""
+    return at_most(value, form_of(value))
+
+
+def form_of(value: float) -> str:
+    """Return the format of a number of this size."""
+    return ".3g" if 1e-3 <= abs(value) < 1e4 else ".1e"

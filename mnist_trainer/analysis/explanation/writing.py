@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.words import table
+from mnist_trainer.words import at_most, table
 
 ROUNDING = 8 * float(np.finfo(np.float64).eps)
 BY_DIFFERENCES = 1e-8  # what central differences of step 1e-5 are good for in float64
@@ -24,17 +24,25 @@ def number(value: float, *, signed: bool = True, decimals: int = 4) -> str:
     """Write a number in at most seven characters: `decimals` of them if they fit, the order of a tiny one, 0 as 0."""
     if value == 0:
         return "0"
-    size = abs(value)
-    if not 0.5 * 10**-decimals <= size < 9999.5:
-        text = f"{size:.0e}"
-    else:
-        text = f"{size:.{min(decimals, 4 - len(str(int(size))) + 1)}f}"
+    text = f"{abs(value):{form_of(abs(value), decimals)}}"
     return ("−" if value < 0 else "+" if signed else "") + text
+
+
+def form_of(size: float, decimals: int = 4) -> str:
+    """Return the format of a number of this size, which isn't 0."""
+    if not 0.5 * 10**-decimals <= size < 9999.5:
+        return ".0e"
+    return f".{min(decimals, 4 - len(str(int(size))) + 1)}f"
 
 
 def plain(value: float) -> str:
     """Write a number without a plus sign."""
     return number(value, signed=False)
+
+
+def up_to(size: float) -> str:
+    """Say that something is at most so large, rounded up."""
+    return f"up to {at_most(size, form_of(size)) if size else 0}"
 
 
 def order_of_magnitude(difference: float) -> str:
@@ -44,7 +52,7 @@ def order_of_magnitude(difference: float) -> str:
 
 def to_within(difference: float, where: str = "") -> str:
     """Say how nearly something holds; `where` comes first."""
-    return f"{where}to within {order_of_magnitude(difference)}" if difference else f"{where}to the last bit"
+    return f"{where}to within {at_most(difference, '.0e')}" if difference else f"{where}to the last bit"
 
 
 def factors_of(result: str, compute: Callable[..., str], *values: float) -> list[str]:
