@@ -31,7 +31,7 @@ def test_it_explains_one_image_and_leaves_a_hand_out(command):
     assert differences["diagonal"] > 0.1
     assert f"Image {outcome['image']} of the test set of digits. Its label is {outcome['label']};" in text
     assert "with batches of up to 128; it gets" in text  # of 1,300 images, the last one is smaller
-    assert "It was chosen among the 360 test images because its true class has p = 0." in text
+    assert "The image was chosen among the 360 test images because its true class has p = 0." in text
 
 
 def test_a_picture_that_can_not_be_drawn_takes_nothing_else_with_it(command, monkeypatch):

@@ -16,6 +16,7 @@ from mnist_trainer.analysis.explanation.writing import (
     product_by_hand,
     short_names,
     to_within,
+    up_to,
 )
 from mnist_trainer.kernels.arrays import probability_floor
 
@@ -123,11 +124,13 @@ def identity_answer(e: Explanation) -> str:
     said = f"`shape[0]` counts the images, {n:,}. δ_ij, the I of D_j S_i = S_i (I − S_j), is an entry of an identity "
     said += f"over the classes, for each image: `np.eye({classes})`. "
     if e.batch.question_error is not None:
-        said += f"({n:,}, {classes}) and ({n:,}, {n:,}) don't go together, so it can't run."
+        said += f"({n}, {classes}) and ({n}, {n}) don't go together, so it can't run."
     elif n == 1:
-        said += f"For one image it becomes 1 − p, off by up to {plain(e.batch.question_difference or 0)}."
+        said += f"For one image it becomes 1 − p, off by {up_to(e.batch.question_difference or 0)}."
     else:
-        said += f"With {n} images of {n} classes it runs, off by up to {plain(e.batch.question_difference or 0)}."
+        said += f"With {n} images of {n} classes it runs, off by {up_to(e.batch.question_difference or 0)}."
+    said += " The identity over the classes needs an axis more: J is "
+    said += f"`p[:, :, None] * (np.eye({classes}) - p[:, None, :])`, ({n}, {classes}, {classes})."
     return said.replace("_", "\\_")
 
 

@@ -14,7 +14,7 @@ def batch_section(e: Explanation) -> list[str]:
     all_images = (n, classes, n, classes)
     jacobians = f"{n:,} Jacobians" if n > 1 else "1 Jacobian"
     rows = [
-        ("dL/dp, which backward takes, and dL/dz", (n, classes)),
+        ("dL/dp, taken by backward, and dL/dz, each", (n, classes)),
         (f"every p by its own image's z: {jacobians}", (n, classes, classes)),
         ("every p by every image's z", all_images),
     ]

@@ -24,6 +24,7 @@ from mnist_trainer.analysis.explanation.writing import (
     product_by_hand,
     short_names,
     shown_classes,
+    to_within,
 )
 from mnist_trainer.kernels.arrays import probability_floor
 
@@ -118,7 +119,7 @@ def jacobian_section(e: Explanation) -> list[str]:
         "same number added to all logits changes no p. (Before rounding, the largest of these sums is "
         f"{order_of_magnitude(max(float(np.abs(e.jacobian.sum(axis=axis)).max()) for axis in (0, 1)))}.)",
         f"The diagonal is {classes} of these {classes**2:,} numbers. The other {len(beside):,} are derivatives just as "
-        f"real. Of them {share} at least {SEEN_FROM} in size here; the largest is {most}.",
+        f"real. Of them {share} at least {SEEN_FROM} in size here; the largest in size is {most}.",
         measured(
             e,
             largest_error(e.jacobian, e.numeric_jacobian),
@@ -179,16 +180,16 @@ def fused_section(e: Explanation) -> list[str]:
         f"Why: of the Jacobian only the row of the true class, call it y (here {escaped(true_name(e))}), is used, and "
         "dL/dp_y cancels its p_y:",
         formula_block("dL/dz_j = (−1/p_y) · p_y (δ_yj − p_j) = p_j − δ_yj = p_j − t_j"),
-        "So p − t is not cross-entropy's derivative with softmax's left out. It is both, multiplied out. The fused "
-        "node takes the derivative of softmax; what it saves is the multiplication by p, the division by p, "
-        "and the sum over the classes.",
+        "So p − t is not cross-entropy's derivative with softmax's left out. It is both, multiplied out. p − t "
+        "contains the derivative of softmax; what the formula saves in backward is the division by p, the "
+        "multiplications by p, and the sum Σ_i dL/dp_i p_i.",
     ]
 
 
 def measured(e: Explanation, difference: float, text: str) -> str:
     """Say whether a derivative is what differences see; the larger a loss, the more its own rounding hides."""
     bound = BY_DIFFERENCES + ROUNDING * max(1, float(np.ptp(e.subject.logits))) / DIFFERENCE_STEP
-    return equality(difference, bound, f"{text}, to within {order_of_magnitude(bound)}")
+    return equality(difference, bound, f"{text}, {to_within(bound)}")
 
 
 def true_name(e: Explanation) -> str:

@@ -75,8 +75,10 @@ def image_section(e: Explanation) -> list[str]:
     taken = "agrees" if e.predicted == subject.label else f"takes it for {escaped(names[e.predicted])}"
     if len(winners) > 1:
         taken = f"gives {len(winners)} classes the same largest logit, and {taken}, for the first of them counts"
-    reading = "In the tables every class has a line, with the image's label and the network's answer marked. From "
-    reading += "here on all is computed in float64, but for points 10 and 11 of the question, which are about float32."
+    reading = "In the tables by class every class has a line, with the image's label and the network's answer marked. "
+    reading += (
+        "From here on all is computed in float64, but for points 10 and 11 of the question: they are about float32."
+    )
     if len(shown) < len(names):
         reading += (
             f" There are {len(names)} classes: the tables show the {len(shown)} of the largest probability (the true "
@@ -116,7 +118,7 @@ def program_section(subject: Subject) -> list[str]:
     with contextlib.redirect_stdout(io.StringIO()) as printed, np.printoptions(), np.errstate(all="ignore"):
         exec(text, {})
     return [
-        "This is all of it in NumPy, on the same logits:",
+        "This is the derivation in NumPy, with both mistakes, on the same logits:",
         code_block(text),
         "It prints:",
         code_block(printed.getvalue(), "text"),

@@ -28,9 +28,9 @@ def posted_answer(e: Explanation) -> list[str]:
         factor = times(s.right / s.posted)
         rows.append([f"{s.p_true:.4g}", *factors_of(factor, lambda a, b: times(a / b), s.right, s.posted), factor])
     return [
-        "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, after a node that "
-        "passes p − t off as dL/dp: “posted” is (p − t) · p(1 − p). With dL/dp put right, and still the diagonal "
-        "only, it is “diagonal”, −t/p · p(1 − p). ✓ is right, ✗ is wrong:",
+        "The question's author settled for `self.data * (1. - self.data)`, the diagonal of J, fed in backward by "
+        "a node that passes p − t off as dL/dp: “posted” is (p − t) · p(1 − p). With dL/dp put right, and still the "
+        "diagonal only, it is “diagonal”, −t/p · p(1 − p). ✓ is right, ✗ is wrong:",
         class_table(
             e,
             {

@@ -72,7 +72,7 @@ def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Fl
             )
         updates = min(4 * updates, MOST_UPDATES)
     among = f"{'' if count <= LOOKED_AT else 'first '}{min(LOOKED_AT, count):,} test images"
-    why = f"It was chosen among the {among} because {seen_probabilities(logits[index], labels[index])}. "
+    why = f"The image was chosen among the {among} because {seen_probabilities(logits[index], labels[index])}. "
     why += "`task.image` takes another."
     if settings.image is not None:
         index, why = settings.image, "It was asked for with `task.image`."

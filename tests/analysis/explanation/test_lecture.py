@@ -239,7 +239,7 @@ def test_numbers_fit_their_columns_and_none_is_rounded_to_nothing(value, text):
 )
 def test_the_batch_s_arrays_have_their_shapes_and_sizes(batch, result, jacobians):
     rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in lecture(explained(batch=batch)).splitlines()]
-    assert ["dL/dp, which backward takes, and dL/dz", f"({batch}, 10)", result] in rows
+    assert ["dL/dp, taken by backward, and dL/dz, each", f"({batch}, 10)", result] in rows
     assert any(line[1:] == [f"({batch}, 10, 10)", jacobians] for line in rows)
     assert any(line[1:2] == [f"({batch}, 10, {batch}, 10)"] for line in rows)
 

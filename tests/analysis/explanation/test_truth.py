@@ -148,7 +148,9 @@ def test_the_sentences(case):
     loss = re.search(r"in one step \((.*?); difference", text)[1]
     assert near(loss, truth.loss, scale=float(np.abs(z).max()))
     beside = truth.jacobian[~np.eye(len(z), dtype=bool)]
-    seen = re.search(r"Of them ([\d,]+) (?:is|are) at least 0.00005 in size here; the largest is (\S+)\.\n", text)
+    seen = re.search(
+        r"Of them ([\d,]+) (?:is|are) at least 0.00005 in size here; the largest in size is (\S+)\.\n", text
+    )
     sizes = np.abs(beside)
     assert (sizes >= 5.0001e-5).sum() <= value(seen[1]) <= (sizes >= 4.9999e-5).sum()
     assert near(seen[2], -sizes.max() if sizes.max() > 1e-300 else value(seen[2]))
@@ -230,6 +232,10 @@ def test_the_eleven_points(case):
     assert int(one[4]) == e.rival
     assert f"{len(z)} numbers for each of {batch}" in points["2"]
     assert f"np.eye({len(z)})" in points["3"]
+    batched, shape = re.search(r"axis more: J is `(.*?)`, (\(.*?\))\.$", points["3"]).groups()
+    jacobians = eval(batched, {"np": np, "p": np.tile(e.p, (batch, 1))})
+    assert str(jacobians.shape) == shape
+    np.testing.assert_allclose(jacobians, np.tile(e.jacobian, (batch, 1, 1)), rtol=0, atol=1e-15)
     assert ("can't run" in points["3"]) == (batch not in (1, len(z)))
     wrong, right = re.search(r"would be (\S+); it is (\S+)\.", points["4"]).groups()
     posted = np.diag(z) - np.outer(z, z)
