@@ -25,7 +25,7 @@ class Sequential:
         in_shape: Shape,
         max_batch: int,
         dtype: DTypeLike,
-        rng: np.random.Generator,
+        rng: "np.random.Generator",
     ) -> None:
         self.stack = Stack(layers)
         self.in_shape, self.max_batch, self.dtype = in_shape, max_batch, np.dtype(dtype)

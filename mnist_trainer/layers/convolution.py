@@ -72,7 +72,7 @@ class Conv2d(Layer):
         """Count those of the plain products, however it is computed: Winograd's algorithm does 2.25 times fewer."""
         return 2 * math.prod(self._kernel) * self._channels * math.prod(self._y.shape[1:])
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Take the views; draw the weights."""
         super().bind(parameters, gradients, rng)
         initialise(parameters, self.followed_by if self.initializer == "auto" else self.initializer, rng)

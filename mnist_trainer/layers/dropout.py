@@ -31,7 +31,7 @@ class Dropout(Layer):
     keeps_storage: ClassVar[bool] = True
 
     _masks: bool = field(default=False, init=False, repr=False)  # whether the last forward was in training
-    _rng: np.random.Generator = field(default_factory=np.random.default_rng, init=False, repr=False)
+    _rng: "np.random.Generator" = field(default_factory=lambda: np.random.default_rng(), init=False, repr=False)
     _random: Array = buffer()
     _output: Array = buffer()
     _mask: Mask = buffer()
@@ -45,11 +45,11 @@ class Dropout(Layer):
         self._mask = np.empty(shape, np.bool_)
         return in_shape
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Spawn the layer's own random stream; spawning leaves `rng` as it is."""
         (self._rng,) = rng.spawn(1)
 
-    def generators(self) -> Mapping[str, np.random.Generator]:
+    def generators(self) -> Mapping[str, "np.random.Generator"]:
         """Give the masks' generator, if there are masks."""
         return {MASKS: self._rng} if self.rate > 0 else {}
 
@@ -74,7 +74,7 @@ class Dropout(Layer):
         return elementwise.masked(dy, self._kept, 1 / (1 - self.rate), out=dy)
 
 
-def keep_mask(rng: np.random.Generator, keep: float, *, scratch: Array, out: Mask) -> Mask:
+def keep_mask(rng: "np.random.Generator", keep: float, *, scratch: Array, out: Mask) -> Mask:
     """Draw `out` as True with probability `keep`; `scratch` (the same shape, C order) is overwritten."""
     rng.random(out=scratch, dtype=scratch.dtype)
     return np.less(scratch, keep, out=out)

@@ -9,7 +9,7 @@ from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.layers.layer import Initializer
 
 
-def initialise(parameters: Mapping[str, Array], initializer: Initializer, rng: np.random.Generator) -> None:
+def initialise(parameters: Mapping[str, Array], initializer: Initializer, rng: "np.random.Generator") -> None:
     """Draw `weights` (…, inputs, outputs) from a normal distribution of mean 0; let a `bias` start at 0.
 
     The variance is 2/inputs ("he", https://arxiv.org/abs/1502.01852), 2/(inputs + outputs) ("glorot",
@@ -29,7 +29,7 @@ def initialise(parameters: Mapping[str, Array], initializer: Initializer, rng: n
         parameters["bias"].fill(0)
 
 
-def normal(rng: np.random.Generator, deviation: float, *, out: Array) -> Array:
+def normal(rng: "np.random.Generator", deviation: float, *, out: Array) -> Array:
     """Draw `out` from a normal distribution with mean 0 and the given standard deviation.
 
     Drawn in float64 and rounded, so that float32 and float64 models start from the same weights.

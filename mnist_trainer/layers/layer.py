@@ -84,7 +84,7 @@ class Layer(ABC):
         """
         return {}
 
-    def generators(self) -> Mapping[str, np.random.Generator]:
+    def generators(self) -> Mapping[str, "np.random.Generator"]:
         """Give the random generators that forward draws from, known after `bind`; checkpoints hold their states."""
         return {}
 
@@ -96,7 +96,7 @@ class Layer(ABC):
         """
         return 0
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Take the views of the parameters and their gradients, and initialise the parameters in place."""
         del rng
         self.parameters, self.gradients = parameters, gradients

@@ -55,7 +55,7 @@ class Linear(Layer):
         """Count those of x W."""
         return 2 * self._inputs * self.units
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Take the views; draw the weights."""
         super().bind(parameters, gradients, rng)
         initialise(parameters, self.followed_by if self.initializer == "auto" else self.initializer, rng)

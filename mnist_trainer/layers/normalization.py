@@ -30,7 +30,7 @@ class Normalization(Layer):
         """Tell the shapes of `scale` and `shift`, which weight decay leaves alone."""
         return {"scale": (self._channels,), "shift": (self._channels,)}
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Take the views; the scale starts at 1, the shift at 0."""
         super().bind(parameters, gradients, rng)
         parameters["scale"].fill(1)

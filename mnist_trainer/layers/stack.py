@@ -102,11 +102,11 @@ class Stack(Layer):
         """Give all layers' state."""
         return names_of_layers(layer.state() for layer in self.layers)
 
-    def generators(self) -> Mapping[str, np.random.Generator]:
+    def generators(self) -> Mapping[str, "np.random.Generator"]:
         """Give all layers' random generators."""
         return names_of_layers(layer.generators() for layer in self.layers)
 
-    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: np.random.Generator) -> None:
+    def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:
         """Bind the layers in order."""
         for index, layer in enumerate(self.layers):
             names = layer.parameter_shapes()

@@ -127,6 +127,14 @@ GROUND = {"errors", "files", "hyperparameters", "parameter_files", "process", "s
 NUMERICS = {"kernels", "layers", "losses", "optimizers", "schedules", "model", "layer_list", "registry"}
 
 
+def test_it_leaves_out_the_random_numbers_that_no_trained_model_draws(tmp_path):
+    code = """import sys, numpy
+before = "numpy.random" in sys.modules  # of some versions
+import mnist_trainer.inference
+sys.exit("numpy.random" in sys.modules and not before)"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
+
+
 def test_it_loads_numpy_and_the_numerics_alone(tmp_path):
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=tmp_path)
     foreign, own = done.stdout.splitlines()
