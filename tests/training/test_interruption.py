@@ -14,10 +14,14 @@ CODES = [(number, 128 + number) for number in SIGNALS]
 
 @pytest.fixture(autouse=True)
 def _handlers_are_given_back():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:  # as of tests in the background, or by nohup
+            signal.signal(number, signal.SIG_DFL)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     now = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
+    for number, handler in before.items():
         signal.signal(number, handler)
     assert now == handlers
 
