@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -132,15 +133,17 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
         log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
 
+    @abstractmethod
     def _largest_array(self) -> int:
-        raise NotImplementedError
+        """Return how many jobs can be submitted at once."""
 
+    @abstractmethod
     def _without_result(self, jobs: Mapping[int, Any]) -> dict[int, str]:
         """Return those that have ended, and the state that they ended in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _cancel(self, jobs: Mapping[int, Any]) -> None:
-        raise NotImplementedError
+        """Let these jobs end."""
 
 
 class SlurmLauncher(ClusterLauncher):
