@@ -4,7 +4,9 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from mnist_trainer.analysis.explanation.handout import draw_explanation, handout_html, picture_link, print_markdown
+from mnist_trainer.analysis.explanation.assembly import explanation_page
+from mnist_trainer.analysis.explanation.carried import carried_by_page
+from mnist_trainer.analysis.explanation.handout import draw_explanation, print_markdown
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import choose_subject
@@ -28,13 +30,14 @@ def explain(config: Config, folder: Path) -> TaskAnswer:
     settings = config.task
     assert isinstance(settings, ExplainConfig)
     with product_limits(product_threads(config.trainer)):
-        subject, logits, labels = choose_subject(config, settings)
+        subject, logits, labels, taught = choose_subject(config, settings)
+        carried = carried_by_page(taught, subject.index)
     e = explain_gradient(subject, logits, labels)
     asked = [folder / f"explanation.{kind}" for kind in dict.fromkeys(["png", *settings.figures])]
     pictures = [picture for picture in asked if try_to_draw(picture, partial(draw_explanation, e, picture))]
     seen = asked[0] in pictures
     write_whole(folder / "explanation.md", lecture(e, asked[0].name if seen else None))
-    write_whole(folder / "explanation.html", handout_html(lecture(e, picture_link(asked[0]) if seen else None)))
+    write_whole(folder / "explanation.html", explanation_page(e, carried))
     print_markdown(terminal_console(), lecture(e))
     for path in (folder / "explanation.md", folder / "explanation.html", *pictures):
         log.info(f"to hand out: {shown(path)}")
