@@ -27,7 +27,10 @@ function onWhole(id, most, told) {
 }
 
 function setUpSwitches() {
+  const groups = { right: "right", fragile: "fragile", wrong: "wrong" };
   for (const way of WAYS) {
+    if (groups[way.group]) $("ways").append(element("span", { class: "group" }, groups[way.group]));
+    delete groups[way.group];
     const made = element("label", { class: `way ${way.group}`, title: way.about },
       `<input type="radio" name="way" value="${way.name}"><span>${escaped(way.title)}</span>`);
     made.querySelector("input").addEventListener("change", () => change({ way: way.name }));

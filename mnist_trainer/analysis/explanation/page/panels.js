@@ -43,11 +43,26 @@ function showImage(s) {
 function showWords(s) {
   const point = state.point ? page.points[state.point - 1] : null;
   $("answer").hidden = point === null;
+  const untouched = stateAsText(state, page) === "";
+  $("intro").hidden = !untouched;
+  $("about").hidden = untouched;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
   const beside = lossSaid(s);
   say($("loss"), `L = <b>${number(s.found.loss)}</b>${beside ? `, ${beside}` : ` = −log p(${s.name(s.label)})`}`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
+  say($("gallery"), galleryOf(s));
+}
+
+/** What each way gives for ∂L/∂z, beside the truth. */
+function galleryOf(s) {
+  const row = (title, values, sign) => `<tr><th>${title}</th>${s.shown.map(k =>
+    `<td class="${k === s.label ? "true" : ""}">${values ? number(values[k]) : "–"}</td>`).join("")}<td>${sign}</td></tr>`;
+  const head = `<tr><th></th>${s.shown.map(k => `<th class="${k === s.label ? "true" : ""}">${s.name(k)}</th>`).join("")}<th></th></tr>`;
+  return head + row("(p − t)/N", s.truth.dz, "") + WAYS.map(way => {
+    const { dz } = attempt(way, s.z, s.label, s.settings);
+    return row(escaped(way.title), dz, !dz ? "can’t run" : alike(dz, s.truth.dz) ? "✓" : "✗");
+  }).join("");
 }
 
 function showPoints(s) {

@@ -17,7 +17,7 @@ function say(place, html) {
   if (place.dataset.said === html) return;
   place.dataset.said = html;
   place.innerHTML = html;
-  place.hidden = html === "" && place.classList.contains("note");
+  if (place.classList.contains("note")) place.hidden = html === "";
 }
 
 class FlowView {
@@ -54,9 +54,11 @@ class FlowView {
     this.buildNames(s);
     this.buildLogits(s);
     const matrix = document.querySelector("#block-j .rows"), line = kind => s.shown.map(j => element("div", { class: classes(j, kind), "data-column": j }));
-    matrix.replaceChildren(...line("head"),
-      ...s.shown.flatMap(i => s.shown.map(j => element("div", { class: `${classes(i)} row`, "data-row": i, "data-column": j }))),
-      ...line("foot plain"), ...line("foot weighted"));
+    const side = (text, yes = false) => element("div", { class: `cell side ${yes ? "true" : ""}` }, text); // where rows have no names beside them
+    matrix.replaceChildren(side(""), ...line("head"),
+      ...s.shown.flatMap(i => [side(s.name(i), i === s.label), ...s.shown.map(j =>
+        element("div", { class: `${classes(i)} row`, "data-row": i, "data-column": j }))]),
+      side("Σ"), ...line("foot plain"), side("Σ∂J"), ...line("foot weighted"));
     matrix.querySelectorAll(".head").forEach((head, j) => { head.textContent = s.name(s.shown[j]).slice(0, 4); });
   }
 
