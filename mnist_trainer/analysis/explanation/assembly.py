@@ -32,7 +32,7 @@ def explanation_page(e: Explanation, carried: Carried) -> str:
         "lecture": lecture_html(lecture(e)),
         "image": escape(f"test image {e.subject.index} of {e.subject.data}"),
         "network": inline(e.subject.network),
-        "carried": escape(carried.said),
+        "carried": escape(carried.said, quote=False),
         "data": json.dumps({**carried.data, "points": quoted}, ensure_ascii=False).replace("<", "\\u003c"),
         "scripts": "\n".join(f"<script>\n{page_file(f'{name}.js')}</script>" for name in SCRIPTS),
     }
