@@ -36,7 +36,6 @@ function setUpSwitches() {
     made.querySelector("input").addEventListener("change", () => change({ way: way.name }));
     $("ways").append(made);
   }
-  $("batches").replaceChildren(...[1, page.classes.length, 128].map(n => element("option", { value: n })));
   onWhole("batch", () => 4096, batch => change({ batch }));
   onWhole("row", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));

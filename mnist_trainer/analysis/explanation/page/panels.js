@@ -30,14 +30,14 @@ function showImage(s) {
   const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
   const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
   const moved = state.z ? "; z is moved" : "";
-  const trained = state.learned.length ? "; its weights were moved" : "";
+  const trained = state.learned.length ? "; the weights were moved" : "";
   say($("told"), `${what}: ${answer}${moved}${trained}.`);
   const least = Number($("gap").min), most = Number($("gap").max);
   $("gap").value = clamp(s.gap, least, most);
-  $("gap-said").textContent = number(s.gap, 1);
+  $("gap-said").textContent = gapSaid(s);
   $("reset").disabled = state.z === null && state.learned.length === 0;
   const left = s.classes - s.shown.length;
-  say($("shown-note"), left ? `${s.classes} classes: the ${s.shown.length} likeliest have a row (the true one always); every number, and every sum, is of all.` : "");
+  say($("shown-note"), left ? `Of ${s.classes} classes the true one and the ${s.shown.length - 1} likeliest others have a row; every number, and every sum, is of all.` : "");
 }
 
 function showWords(s) {
@@ -45,7 +45,7 @@ function showWords(s) {
   $("answer").hidden = point === null;
   const untouched = stateAsText(state, page) === "";
   $("intro").hidden = !untouched;
-  $("about").hidden = untouched;
+  $("about").hidden = untouched || point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
   const beside = lossSaid(s);
   say($("loss"), `L = <b>${number(s.found.loss)}</b>${beside ? `, ${beside}` : ` = −log p(${s.name(s.label)})`}`);
@@ -85,7 +85,7 @@ function showLearning(s) {
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
-  say($("taken"), gradient ? lastStepSaid() : "no finite gradient: nothing that one could apply");
+  say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
   clearTimeout(waiting);
   if (state.on === "logits") showAhead(s);
   else waiting = setTimeout(() => showAhead(s), 120);
@@ -94,8 +94,8 @@ function showLearning(s) {
 function lastStepSaid() {
   if (last === null) return "";
   const { from, to, title, times } = last;
-  const went = alike(from, to) ? "stays, to the digits shown" : to < from ? "falls" : "rises";
-  return `${counted(times, "step")} of “${escaped(title)}”: ${number(from)} → ${number(to)}, the loss ${went}`;
+  const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
+  return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
 }
 
 /** Look ahead: what the next steps come to, each way, from where we are. */

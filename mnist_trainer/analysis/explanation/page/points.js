@@ -68,7 +68,8 @@ const ANSWERS = [
     Without weights every column of J sums to 0, as under the matrix, where whole.`,
   s => `Subtracting the maximum, ${number(Math.max(...s.z), 3)} here, changes neither p nor the gradient, since the rows of J sum to 0.
     It keeps e<sup>z</sup> finite: ${unshiftedSaid(s)}`,
-  s => `With the logit of ${s.name(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}. In float32: ${listed(fates(s, ["fused", "separate",
+  s => `In float32 1/(N p) overflows from a gap of about 88.7 + log N on, and p is 0 from about 104 on. With the logit of
+    ${s.name(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}; in float32: ${listed(fates(s, ["fused", "separate",
     "homework", "textbook"]))}.`,
   s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written: at this gap, ${number(s.gap, 1)},
     two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; log-sum-exp in one node says

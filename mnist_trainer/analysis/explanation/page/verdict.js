@@ -64,7 +64,7 @@ function directionSaid(dz, right) {
 function lossSaid({ found, truth: right, way, settings }) {
   if (alike(found.loss, right.loss)) return "";
   const capped = way.loss === "clipped" || way.loss === "floored";
-  const why = Number.isNaN(found.loss) ? "0 · log 0 is nan, or p is" : found.loss === Infinity ? "log 0" : capped ? "p is held"
+  const why = Number.isNaN(found.loss) ? (found.p.some(Number.isNaN) ? "p is nan" : "0 · log 0 is nan") : found.loss === Infinity ? "log 0" : capped ? "p is held"
     : `rounding in float${settings.bits}`;
   return `the true one is ${number(right.loss)} (${why})`;
 }

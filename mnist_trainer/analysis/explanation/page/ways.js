@@ -67,6 +67,6 @@ const FORMULAS = {
     logits: "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> · J<sub>ij</sub>",
     diagonal: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
     batch: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
-    none: "(p<sub>j</sub> − t<sub>j</sub>) / N, at once",
+    none: "(p<sub>j</sub> − t<sub>j</sub>) / N",
   },
 };
