@@ -14,6 +14,7 @@ from mnist_trainer.data.digits import digits_path, read_digits
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.layer_list import build_list, mlp_entries
 from mnist_trainer.model import Sequential
+from tests.fixtures.journals import until
 
 SMALL = {"hidden": [16, 12], "activation": "relu", "dropout": 0.0}
 
@@ -54,7 +55,7 @@ class Visit:
 
     def open(self, state=""):
         self.browser.open(f"file://{self.path}{state and '#'}{state}")
-        self.browser.wait("document.readyState === 'complete' && typeof situation === 'object' && situation !== null")
+        until(lambda: self.browser.value("document.readyState === 'complete' && typeof situation === 'object'"))
 
     def read(self, script):
         """What JavaScript comes to, inf and nan in it, too."""

@@ -7,6 +7,7 @@ function setUp() {
   setUpLearning();
   setUpPoints();
   setUpTheme();
+  $("restart").addEventListener("click", () => change(initialState(page.first)));
   $("print").addEventListener("click", () => print());
   addEventListener("hashchange", () => {
     state = stateFromText(location.hash.slice(1), page);

@@ -6,7 +6,7 @@ const learner = new Learner(page);
 let state = stateFromText(location.hash.slice(1), page);
 let situation = null;
 let last = null; // what the last step of learning did to the loss: { from, to, way, times }
-let waiting = 0; // the timer of the look ahead
+let lookAhead = 0; // how many times the steps ahead were asked for
 
 /** Change the state, show it, and put it behind the address. */
 function change(patch) {

@@ -30,8 +30,9 @@ function showImage(s) {
   const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
   const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
   const moved = state.z ? "; z is moved" : "";
+  const asked = s.drawn && s.isDigit && state.label === null ? "; which digit is it? Choose the true class" : "";
   const trained = state.learned.length ? "; the weights were moved" : "";
-  say($("told"), `${what}: ${answer}${moved}${trained}.`);
+  say($("told"), `${what}: ${answer}${moved}${trained}${asked}.`);
   const least = Number($("gap").min), most = Number($("gap").max);
   $("gap").value = clamp(s.gap, least, most);
   $("gap-said").textContent = gapSaid(s);
@@ -47,8 +48,8 @@ function showWords(s) {
   $("intro").hidden = !untouched;
   $("about").hidden = untouched || point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
-  const beside = lossSaid(s);
-  say($("loss"), `L = <b>${number(s.found.loss)}</b>${beside ? `, ${beside}` : ` = −log p(${s.name(s.label)})`}`);
+  const where = `in float${state.bits}${state.batch > 1 ? `, one of N = ${state.batch} images` : ""}`;
+  say($("loss"), `L = <b>${number(s.found.loss)}</b> ${lossSaid(s) || `= −log p(${s.name(s.label)})`} <small>${where}</small>`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
   say($("gallery"), galleryOf(s));
@@ -86,9 +87,7 @@ function showLearning(s) {
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
   say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
-  clearTimeout(waiting);
-  if (state.on === "logits") showAhead(s);
-  else waiting = setTimeout(() => showAhead(s), 120);
+  showAhead(s);
 }
 
 function lastStepSaid() {
@@ -98,14 +97,20 @@ function lastStepSaid() {
   return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
 }
 
-/** Look ahead: what the next steps come to, each way, from where we are. */
-function showAhead(s) {
+/** Look ahead: what the next steps come to, each way, from where we are. On weights that takes a while: in pieces. */
+async function showAhead(s) {
+  const turn = ++lookAhead;
   const onWeights = state.on === "weights";
   const start = {
     z: onWeights ? s.own : s.z, label: s.label, settings: s.settings, rate: state.rate,
     network: onWeights ? s.network : null, input: s.input,
   };
-  const courses = new Map(WAYS.map(way => [way.name, lossesAhead(start, way)]));
+  const courses = new Map();
+  for (const way of WAYS) {
+    if (onWeights) await new Promise(resolve => setTimeout(resolve));
+    if (turn !== lookAhead) return; // the state is another already
+    courses.set(way.name, lossesAhead(start, way));
+  }
   $("chart").innerHTML = courseChart(courses, state.way);
   say($("ahead"), `True loss over ${AHEAD} steps from here, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {

@@ -65,7 +65,7 @@ const ANSWERS = [
     ${number(s.truth.jacobian[s.rival][s.label])}, and stands beside it. With the diagonal alone every class but
     ${s.name(s.label)} gets 0 from the right ∂L/∂p.`,
   s => `Right, if each is weighted by ∂L/∂p<sub>i</sub>: the sum at ${s.name(s.label)} is then ${number(s.truth.dz[s.label])}${perBatch(s)}.
-    Without weights every column of J sums to 0, as under the matrix, where whole.`,
+    The comment leaves the weights out; without them every column of J sums to 0${s.way.jacobian === "whole" ? " (the first line under it)" : ""}.`,
   s => `Subtracting the maximum, ${number(Math.max(...s.z), 3)} here, changes neither p nor the gradient, since the rows of J sum to 0.
     It keeps e<sup>z</sup> finite: ${unshiftedSaid(s)}`,
   s => `In float32 1/(N p) overflows from a gap of about 88.7 + log N on, and p is 0 from about 104 on. With the logit of

@@ -54,9 +54,9 @@ function directionSaid(dz, right) {
   if (size(dz) < 1e-30 || size(right) < 1e-30) return [];
   const cosine = along / (size(dz) * size(right)), ratio = size(dz) / size(right);
   const length = `${ratio < 100 ? number(ratio, 2) : Math.round(ratio).toLocaleString("en")} times as long`;
-  if (along > 0) return [`It still points downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a step that is small
-    enough lets the loss fall.`];
-  return [`It does not point downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a small step lets the loss ${
+  if (along > 0) return [`It still points downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a step on z that is
+    small enough lets the loss fall.`];
+  return [`It does not point downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a small step on z lets the loss ${
     along < 0 ? "rise" : "be"}.`];
 }
 
@@ -66,5 +66,5 @@ function lossSaid({ found, truth: right, way, settings }) {
   const capped = way.loss === "clipped" || way.loss === "floored";
   const why = Number.isNaN(found.loss) ? (found.p.some(Number.isNaN) ? "p is nan" : "0 · log 0 is nan") : found.loss === Infinity ? "log 0" : capped ? "p is held"
     : `rounding in float${settings.bits}`;
-  return `the true one is ${number(right.loss)} (${why})`;
+  return `(${why}), but truly ${number(right.loss)}`;
 }

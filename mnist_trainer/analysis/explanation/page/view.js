@@ -137,7 +137,7 @@ class FlowView {
 
   showByP(s) {
     const { targets } = s.state, values = targets ? s.truth.dt : s.found.dp, right = targets ? s.truth.dt : s.truth.dp;
-    $("targets").innerHTML = targets ? "∂L/∂t" : "∂L/∂p";
+    $("targets").innerHTML = targets ? "∂L/∂t<small>⇄</small>" : "∂L/∂p<small>⇄</small>";
     $("targets").setAttribute("aria-pressed", targets);
     const skipped = values === null;
     $("block-dp").classList.toggle("skipped", skipped);

@@ -13,8 +13,8 @@ const WAYS = [
     about: "One node, from z to L by log-sum-exp; backward is the product of the two derivatives, multiplied out.",
   },
   {
-    name: "homework", title: "homework", group: "right", loss: "log", dp: null, jacobian: null,
-    about: "One node, as the homework has it: softmax, then the log of p; backward is (p − t)/N.",
+    name: "homework", title: "homework", group: "fragile", loss: "log", dp: null, jacobian: null,
+    about: "One node, as the homework has it: softmax, then the log of p, which may be log 0; backward is (p − t)/N.",
   },
   {
     name: "textbook", title: "textbook", group: "fragile", loss: "log", dp: "right", jacobian: "whole",
