@@ -120,6 +120,8 @@ def write_evaluation(folder: Path, answers: Answers, title: str) -> None:
             [f"{index}: {names[answers.labels[index]]}, not {names[answers.predicted[index]]}" for index in worst],
             folder / WORST,
             labels=answers.labels[worst].tolist(),
+            heading=f"{title}: its worst mistakes\n"
+            "number in the test set: its class (green), not the one that it was taken for (vermillion)",
         )
 
 
