@@ -18,9 +18,9 @@ from mnist_trainer.inference.answers import Answers
 from mnist_trainer.inference.scores import Scores
 from mnist_trainer.journal.events import Confusion, DatasetEvent, Evaluated
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.provenance import machine_tags
-from mnist_trainer.runs.record import tensor_schema
+from mnist_trainer.runs.record import run_data_schema
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
@@ -34,7 +34,7 @@ CSV, WORST, CONFUSION, CALIBRATION = (
 )
 
 
-def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
+def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskOutcome:
     """Evaluate a model on the test images of its own data, or of others, and track that as a run of its own.
 
     Writes the files named above. Raises `ConfigError` and `DataError` before anything is written.
@@ -56,7 +56,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
-        schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
+        schema={"mlflow_tensorspec": run_data_schema(dataset.image_shape)},
         profile={"num_rows": scores.samples, "classes": dataset.classes},
         context="testing",
     )
@@ -83,7 +83,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         log.info(
             f"in {shown(folder)}: {CSV}, {CONFUSION}, {CALIBRATION}{', ' + WORST if answers.mistakes.size else ''}"
         )
-    return TaskAnswer(0, {"run": record.run, "data": dataset.name, **evaluation_metrics(scores)})
+    return TaskOutcome(0, {"run": record.run, "data": dataset.name, **evaluation_metrics(scores)})
 
 
 def evaluation_metrics(scores: Scores) -> dict[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mnist_trainer.config import Config
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.runs.tracked import Tracked
-from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.shipper import mlflow_ui_command
 
 log = logging.getLogger(__name__)
 
@@ -31,5 +31,5 @@ def sync(config: Config) -> int:
         return 1
     stores = dict.fromkeys(run.uri for run in report.runs if run.run_id is not None)  # each run's own
     for uri in stores or [wanted.uri]:
-        log.info(f"to look at them: {ui_command(uri, tracked.store_folder)}")
+        log.info(f"to look at them: {mlflow_ui_command(uri, tracked.store_folder)}")
     return 0
