@@ -1,7 +1,7 @@
 """The configuration's schemas: every key, its type and the range that fits; the values are in `conf/`.
 
-Those of losses, optimizers and schedules are made from the classes that they configure. They have the types only: the
-classes know which values fit. `register` tells Hydra of all schemas.
+Those of losses, optimizers, schedules and augmentation are made from the classes that they configure. They have the
+types only: the classes know which values fit. `register` tells Hydra of all schemas.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.losses.mistakes import Clipped
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
@@ -239,6 +240,16 @@ class CustomScheduleConfig(ScheduleConfig):
 
 
 @dataclass
+class AugmentConfig:
+    """What becomes of training images on their way to the model: nothing."""
+
+    name: str = MISSING
+
+
+ChangesConfig = schema_of(Augmentation, "ChangesConfig", AugmentConfig)
+
+
+@dataclass
 class TrainerConfig:
     """The loop."""
 
@@ -288,6 +299,7 @@ class Config:
     loss: LossConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     schedule: ScheduleConfig = MISSING
+    augment: AugmentConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     epochs: int = hyperparameter(MISSING, minimum=1)
@@ -370,6 +382,8 @@ SCHEMAS: dict[str, type] = {
     "schedule/cosine": CosineConfig,
     "schedule/one_cycle": OneCycleConfig,
     "schedule/custom": CustomScheduleConfig,
+    "augment/none": AugmentConfig,
+    "augment/changes": ChangesConfig,
     "trainer": TrainerConfig,
     "tracking": TrackingConfig,
 }
@@ -382,6 +396,8 @@ SINCE_0_1: dict[str, dict[str, Any]] = {
     "tracking": {"model": True, "register": None, "alias": None, "experiment": None, "tags": {}, "description": None},
 }
 """The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
+GROUPS_SINCE_0_1: dict[str, dict[str, Any]] = {"augment": {"name": "none"}}
+"""The groups that there were none of in version 0.1.0, with the choice that its runs would have had."""
 
 
 def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -31,6 +31,9 @@ FLUSH_EVERY = 100
 """Updates between two looks at the optimizer's state for subnormal numbers, which cost 1 % of an update's time, all in
 all; by `step`, so that a resumed run looks when it would have."""
 
+AUGMENTATION = "augmentation"
+"""The name of its generator."""
+
 log = logging.getLogger(__name__)
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
@@ -171,6 +174,12 @@ class Trainer:
                 yield
             finally:
                 self.worker = alone
+
+    @property
+    def generators(self) -> Mapping[str, np.random.Generator]:
+        """What draws at random in an update, by name: the layers' generators, and the augmentation's."""
+        augmenter = self.train.augmenter
+        return {**self.model.generators, **({} if augmenter is None else {AUGMENTATION: augmenter.generator})}
 
     @property
     def ended(self) -> bool:

@@ -17,6 +17,7 @@ from mnist_trainer.kernels import (
     pooled_patches,
     pooled_winograd,
     pooling,
+    resampling,
     updates,
     winograd,
 )
@@ -27,6 +28,7 @@ from mnist_trainer.training.trainer import Trainer
 
 KERNELS: tuple[ModuleType, ...] = (
     pixels,
+    resampling,
     affine,
     activations,
     convolution,
@@ -83,9 +85,10 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
         forward.append(StepPart(place_title(place), "forward", place.step, "forward", operations))
         backward.append(StepPart(place_title(place), "backward", place.step, "backward", operations * (1 + asked)))
         asked = asked or bool(place.step.parameter_shapes())
-    loss, optimizer = trainer.loss, trainer.optimizer
+    loss, optimizer, augmenter = trainer.loss, trainer.optimizer, trainer.train.augmenter
     return [
         StepPart("batch", "gather", trainer.train, "gather"),
+        *([] if augmenter is None else [StepPart("batch", "augment", augmenter, "apply")]),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
         StepPart("right predictions", "count", worker, "count_right"),
