@@ -288,6 +288,7 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         clip_norm=settings.clip_norm,
         patience=settings.patience,
         by_loss=settings.monitor == "loss",
+        ema_decay=settings.ema_decay,
         loss_name=config.loss.name,
     )
     return trainer, test

@@ -259,6 +259,7 @@ class TrainerConfig:
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING
+    ema_decay: float | None = hyperparameter(MISSING, above=0, below=1)
     checkpoint_minutes: float | None = hyperparameter(MISSING, above=0)
     progress: bool = MISSING
     callbacks: list[Any] = MISSING
@@ -392,7 +393,7 @@ GROUPS = tuple(dict.fromkeys(path.partition("/")[0] for path in SCHEMAS))
 """The groups that a run's configuration has a choice of each."""
 SINCE_0_1: dict[str, dict[str, Any]] = {
     "data": {"test_size": None, "test_seed": 0},
-    "trainer": {"callbacks": []},
+    "trainer": {"callbacks": [], "ema_decay": None},
     "tracking": {"model": True, "register": None, "alias": None, "experiment": None, "tags": {}, "description": None},
 }
 """The keys that groups have got since version 0.1.0, with what they would have been in its runs."""

@@ -33,7 +33,7 @@ class State:
     """What a trainer's attributes of the same names are at a moment; generators' states are plain values here."""
 
     arrays: Mapping[str, NDArray[Any]]
-    """The model's, those of its best validation, and the optimizer's: `model/0.weights`."""
+    """The model's, those of its best validation, their averages, and the optimizer's: `model/0.weights`."""
     generators: Mapping[str, Any]
     """The states of the trainer's."""
     order: Mapping[str, Any] | None
@@ -148,6 +148,8 @@ def _record(values: Any, confusion: NDArray[Any] | None) -> EpochRecord | None:
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
     groups = {"model": trainer.model.arrays, "best": trainer.best_arrays, "optimizer": trainer.optimizer.state()}
+    if trainer.average is not None:
+        groups["average"] = trainer.average.arrays
     return [(f"{group}/{name}", array) for group, arrays in groups.items() for name, array in arrays.items()]
 
 

@@ -60,6 +60,7 @@ KEYS = [
     "trainer.restore_best",
     "trainer.checkpoint_minutes",
     "trainer.progress",
+    "trainer.ema_decay",
     "trainer.callbacks",
     "tracking.name",
     "tracking.uri",

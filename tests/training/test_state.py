@@ -45,6 +45,7 @@ RUNS = {
     "without validation": {"validate": lambda: False},
     "records of its own": {"log_every": lambda: 2, "batch_size": lambda: 9},
     "augmented": {"augmentation": lambda: CHANGES},
+    "averaged": {"ema_decay": lambda: 0.9, "before": with_state},
     "more classes": {"hidden": lambda: 33, "batch_size": lambda: 7, "log_every": lambda: 4},
 }
 

@@ -9,6 +9,7 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    averages,
     convolution,
     elementwise,
     normalization,
@@ -40,6 +41,7 @@ KERNELS: tuple[ModuleType, ...] = (
     normalization,
     elementwise,
     updates,
+    averages,
 )
 
 
@@ -95,6 +97,7 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
+        *([] if trainer.average is None else [StepPart("weights", "average", trainer.average, "follow")]),
     ]
 
 
