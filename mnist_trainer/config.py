@@ -104,7 +104,11 @@ class ExportConfig(ModelTaskConfig):
 
 @dataclass
 class EvaluateConfig(ModelTaskConfig):
-    """How well a model does on the test images of a data set."""
+    """How well a model does on the test images of a data set, and by several views of each."""
+
+    tta: bool = MISSING
+    tta_shift: float = hyperparameter(MISSING, minimum=0, maximum=1)
+    tta_rotation: float = hyperparameter(MISSING, minimum=0, maximum=180)
 
 
 @dataclass
@@ -392,6 +396,7 @@ SCHEMAS: dict[str, type] = {
 GROUPS = tuple(dict.fromkeys(path.partition("/")[0] for path in SCHEMAS))
 """The groups that a run's configuration has a choice of each."""
 SINCE_0_1: dict[str, dict[str, Any]] = {
+    "task": {"tta": False, "tta_shift": 0.04, "tta_rotation": 5.0},
     "data": {"test_size": None, "test_seed": 0},
     "trainer": {"callbacks": [], "ema_decay": None},
     "tracking": {"model": True, "register": None, "alias": None, "experiment": None, "tags": {}, "description": None},
