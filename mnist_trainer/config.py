@@ -1,7 +1,7 @@
 """The configuration's schemas: every key, its type and the range that fits; the values are in `conf/`.
 
 Those of losses, optimizers, schedules and augmentation are made from the classes that they configure. They have the
-types only: the classes know which values fit. `register` tells Hydra of all schemas.
+types only: the classes know which values fit. `register_schemas` tells Hydra of all schemas.
 """
 
 import dataclasses
@@ -339,7 +339,7 @@ SWEEPER_CHOICES = {
 
 
 @dataclass
-class OptunaNode:
+class OptunaConfig:
     """What Hydra composes at `hydra.sweeper`; the values here are the defaults."""
 
     _target_: str = OPTUNA
@@ -406,18 +406,18 @@ GROUPS_SINCE_0_1: dict[str, dict[str, Any]] = {"augment": {"name": "none"}}
 """The groups that there were none of in version 0.1.0, with the choice that its runs would have had."""
 
 
-def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flattened_config(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Flatten nested mappings to dotted keys; lists become JSON."""
     flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
+            flat |= flattened_config(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return flat
 
 
-def register() -> None:
+def register_schemas() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()
     store.store(name="schema", node=CommandConfig)
@@ -426,10 +426,10 @@ def register() -> None:
         store.store(group=group, name=name, node=schema)
 
 
-def register_sweeper() -> None:
+def register_sweeper_schemas() -> None:
     """Store what `hydra/sweeper=optuna` stands for, and its samplers and pruners, which take any options."""
     store = ConfigStore.instance()
-    store.store(group="hydra/sweeper", name="optuna", node=OptunaNode)
+    store.store(group="hydra/sweeper", name="optuna", node=OptunaConfig)
     for group, names in SWEEPER_CHOICES.items():
         for name in names:
             node: dict[str, Any] = {"name": name, "seed": None} if group == "sampler" else {"name": name}
@@ -437,4 +437,4 @@ def register_sweeper() -> None:
             store.store(group=f"hydra/sweeper/{group}", name=name, node=takes_more)
 
 
-register()
+register_schemas()

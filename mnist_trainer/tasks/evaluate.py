@@ -22,13 +22,13 @@ from mnist_trainer.inference.scores import Scores
 from mnist_trainer.inference.views import Views
 from mnist_trainer.journal.events import Confusion, DatasetEvent, Evaluated
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.provenance import machine_tags
-from mnist_trainer.runs.record import tensor_schema
+from mnist_trainer.runs.record import run_data_schema
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
-from mnist_trainer.words import glued, shown, wrapped
+from mnist_trainer.words import glued_words, shown, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ CSV, WORST, CONFUSION, CALIBRATION = (
 )
 
 
-def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
+def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskOutcome:
     """Evaluate a model on the test images of its own data, or of others, and track that as a run of its own.
 
     Writes the files named above. Raises `ConfigError` and `DataError` before anything is written.
@@ -62,7 +62,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
-        schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
+        schema={"mlflow_tensorspec": run_data_schema(dataset.image_shape)},
         profile={"num_rows": scores.samples, "classes": dataset.classes},
         context="testing",
     )
@@ -92,7 +92,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         log.info(
             f"in {shown(folder)}: {CSV}, {CONFUSION}, {CALIBRATION}{', ' + WORST if answers.mistakes.size else ''}"
         )
-    return TaskAnswer(0, {"run": record.run, "data": dataset.name, **metrics})
+    return TaskOutcome(0, {"run": record.run, "data": dataset.name, **metrics})
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class ByViews:
         """A line for the terminal, which nobody takes for the plain result."""
         return (
             f"with test-time augmentation, the mean of {len(self.views.maps)} views of each image: "
-            f"{glued(f'loss {self.scores.loss:.4f}')}, {glued(f'{self.scores.accuracy:.2%} right')}"
+            f"{glued_words(f'loss {self.scores.loss:.4f}')}, {glued_words(f'{self.scores.accuracy:.2%} right')}"
         )
 
 
@@ -162,6 +162,8 @@ def write_evaluation(folder: Path, answers: Answers, title: str) -> None:
             [f"{index}: {names[answers.labels[index]]}, not {names[answers.predicted[index]]}" for index in worst],
             folder / WORST,
             labels=answers.labels[worst].tolist(),
+            heading=f"{title}: its worst mistakes\n"
+            "number in the test set: its class (green), not the one that it was taken for (vermillion)",
         )
 
 

@@ -12,14 +12,14 @@ from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.config import Config, ExplainConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.words import shown
 
 log = logging.getLogger(__name__)
 
 
-def explain(config: Config, folder: Path) -> TaskAnswer:
+def explain(config: Config, folder: Path) -> TaskOutcome:
     """Train a little, and explain the gradient of softmax + cross-entropy on one image of the test set.
 
     Writes `explanation.md`, `explanation.html` and the figure into the folder, then prints the lecture. Raises
@@ -38,7 +38,7 @@ def explain(config: Config, folder: Path) -> TaskAnswer:
     print_markdown(terminal_console(), lecture(e))
     for path in (folder / "explanation.md", folder / "explanation.html", *pictures):
         log.info(f"to hand out: {shown(path)}")
-    return TaskAnswer(
+    return TaskOutcome(
         0,
         {
             "image": subject.index,

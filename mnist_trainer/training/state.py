@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.hyperparameters import check, construct, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, construct_hyperparameters, hyperparameter, picked_hyperparameters
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans
 from mnist_trainer.training.streams import check_generator_state, plain_state, state_from_plain
@@ -76,9 +76,9 @@ class State:
                 name: _record(values[name], checkpoint.arrays.get(f"{name}/{CONFUSION}")) for name in RECORDS
             }
             arrays = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(f"/{CONFUSION}")}
-            return picked(cls, {**values, **made, "arrays": arrays})
+            return picked_hyperparameters(cls, {**values, **made, "arrays": arrays})
         except MISFITS as error:
-            raise _misfit_error(error) from error
+            raise _training_state_misfit(error) from error
 
 
 def snapshot(trainer: Trainer) -> State:
@@ -108,7 +108,7 @@ def restore(trainer: Trainer, state: State) -> None:
         if trainer.train.generator is not None:
             check_generator_state(trainer.train.generator, order)
     except MISFITS as error:
-        raise _misfit_error(error) from error
+        raise _training_state_misfit(error) from error
     for name in (*NUMBERS, *RECORDS):
         setattr(trainer, name, getattr(state, name))
     for name in SUMS:
@@ -122,7 +122,7 @@ def restore(trainer: Trainer, state: State) -> None:
         np.copyto(array, state.arrays[name])
 
 
-def _misfit_error(error: Exception) -> DataError:
+def _training_state_misfit(error: Exception) -> DataError:
     reason = str(error) if isinstance(error, ConfigError) else repr(error)
     return DataError(f"its content doesn't fit this version of mnist_trainer: {reason}")
 
@@ -143,7 +143,7 @@ def _record(values: Any, confusion: NDArray[Any] | None) -> EpochRecord | None:
         if confusion is None or confusion.dtype != np.int64 or confusion.ndim != 2:
             raise ValueError(f"no {CONFUSION} counts of a validation")
         validation = Evaluation(float(loss), float(accuracy), confusion)
-    return construct(EpochRecord, {**values, "validation": validation})
+    return construct_hyperparameters(EpochRecord, {**values, "validation": validation})
 
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:

@@ -14,7 +14,7 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss, value_of
+from mnist_trainer.losses.loss import Loss, loss_value
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
@@ -286,7 +286,7 @@ class Trainer:
         for x, labels in batches:
             try:
                 predictions = self.model.forward(x, training=False)
-                loss = value_of(self.loss, predictions, labels)
+                loss = loss_value(self.loss, predictions, labels)
             except Exception as error:
                 raise blame_user_code(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)

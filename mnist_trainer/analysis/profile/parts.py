@@ -61,7 +61,7 @@ class StepPart:
         return TimedPart(f"{self.what} {self.does}", self.owner, self.attribute)
 
 
-def place_title(place: LayerPlace) -> str:
+def profiled_part_title(place: LayerPlace) -> str:
     """Say which layers are at a place: `3.0 Tanh`; of those computed as one, `0–2 Conv2d + ReLU + MaxPool2d`."""
     last = f"–{place.path[-1] + len(place.layers) - 1}" if len(place.layers) > 1 else ""
     words = " + ".join(profiled_layer_name(layer, short=bool(last)) for layer in place.layers)
@@ -84,8 +84,10 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
     forward, backward, asked = [], [], False
     for place in trainer.model.stack.places():
         operations = batch * place.step.operations()
-        forward.append(StepPart(place_title(place), "forward", place.step, "forward", operations))
-        backward.append(StepPart(place_title(place), "backward", place.step, "backward", operations * (1 + asked)))
+        forward.append(StepPart(profiled_part_title(place), "forward", place.step, "forward", operations))
+        backward.append(
+            StepPart(profiled_part_title(place), "backward", place.step, "backward", operations * (1 + asked))
+        )
         asked = asked or bool(place.step.parameter_shapes())
     loss, optimizer, augmenter = trainer.loss, trainer.optimizer, trainer.train.augmenter
     return [
