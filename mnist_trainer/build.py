@@ -11,6 +11,7 @@ import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.config import (
+    AugmentConfig,
     Config,
     LayersConfig,
     LinearConfig,
@@ -22,6 +23,7 @@ from mnist_trainer.config import (
     TrackingConfig,
     flattened_config,
 )
+from mnist_trainer.data.augmentation import Augmentation, Augmenter
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
@@ -74,6 +76,7 @@ def check_buildable(config: Config) -> None:
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
         ("schedule", lambda: build_schedule(config.schedule)),
+        ("augment", lambda: build_augmentation(config.augment)),
         ("model", lambda: build_layers(config.model, classes=10)),
         ("data", lambda: check_data(config.data)),
         ("trainer", lambda: build_callbacks(config.trainer.callbacks)),
@@ -234,8 +237,17 @@ def build_schedule(config: ScheduleConfig) -> Schedule:
     return registry.built_from_registry(registry.schedules, config, "schedule")
 
 
+def build_augmentation(config: AugmentConfig) -> Augmentation | None:
+    """Make what training images are changed by; None if they stay as they are."""
+    values = {name: value for name, value in vars(config).items() if name != "name"}
+    if not values:
+        return None
+    with prefixed_problems("augment."):
+        return construct_hyperparameters(Augmentation, values)
+
+
 def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, Batches]:
-    """Split and scale the data; return the batches to train on, to validate on, and of the test set."""
+    """Split and scale the data; return the batches to train on, augmented, to validate on, and of the test set."""
     size = config.data.validation_size
     size = dataset.default_validation_size if size is None else size
     for key in ("patience", "restore_best"):
@@ -247,8 +259,12 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
     scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
     large = max(config.batch_size, EVALUATION_BATCH)
     shuffling = random_stream(config.seed, "shuffling")
+    augmentation, augmenter = build_augmentation(config.augment), None
+    if augmentation is not None:
+        drawn = random_stream(config.seed, "augmentation")
+        augmenter = Augmenter(augmentation, dataset.image_shape, min(config.batch_size, len(chosen)), drawn)
     return (
-        Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
+        Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling, augmenter=augmenter),
         Batches(images, labels, held_out, large, dtype, scaling=scaling),
         Batches(dataset.test_images, dataset.test_labels, everything, large, dtype, scaling=scaling),
     )
@@ -272,6 +288,7 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         clip_norm=settings.clip_norm,
         patience=settings.patience,
         by_loss=settings.monitor == "loss",
+        ema_decay=settings.ema_decay,
         loss_name=config.loss.name,
     )
     return trainer, test

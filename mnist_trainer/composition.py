@@ -25,7 +25,7 @@ from mnist_trainer.complaints.composing import UNEXPECTED, explain
 from mnist_trainer.complaints.files import Folders
 from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
-from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper_schemas
+from mnist_trainer.config import GROUPS_SINCE_0_1, SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper_schemas
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError, prefixed_problems
 from mnist_trainer.hyperparameters import construct_hyperparameters
@@ -146,8 +146,9 @@ def _typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
 def restored(values: Mapping[str, Any]) -> Config:
     """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`.
 
-    Those of an earlier version get the keys that there were none of (`SINCE_0_1`).
+    Those of an earlier version get the groups and keys that there were none of (`GROUPS_SINCE_0_1`, `SINCE_0_1`).
     """
+    values = {**GROUPS_SINCE_0_1, **values}
     if values.keys() != {field.name for field in fields(Config)}:
         raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
     names = sorted({path.partition("/")[0] for path in SCHEMAS})

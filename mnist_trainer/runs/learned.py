@@ -92,7 +92,7 @@ def classifier_of_trainer(trainer: Trainer, dataset: Dataset | None = None) -> C
 def learned_arrays(trainer: Trainer) -> dict[str, NDArray[Any]]:
     """Return the model's parameters and state, without those of a tail that inference has no use for."""
     kept = len(learned_layers(trainer)[0])
-    return {name: array for name, array in trainer.model.arrays.items() if int(name.partition(".")[0]) < kept}
+    return {name: array for name, array in trainer.learned.items() if int(name.partition(".")[0]) < kept}
 
 
 def describe_learned(

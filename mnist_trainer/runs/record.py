@@ -21,6 +21,7 @@ from mnist_trainer.runs.cutting import kept
 from mnist_trainer.runs.outcome import status_of_error
 from mnist_trainer.runs.provenance import machine_tags, run_params
 from mnist_trainer.runs.resumption import Resumption
+from mnist_trainer.runs.sheet import SHEET, write_sheet
 from mnist_trainer.training.trainer import Trainer
 from mnist_trainer.words import glued_words, wrapped
 
@@ -151,7 +152,7 @@ def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, 
     for event in dataset_events(dataset, trainer, config.seed):
         journal.write(event)
     write_whole(journal.folder / SUMMARY, f"{trainer.model.summary()}\n")
-    for name in (CONFIG, SUMMARY):
+    for name in (CONFIG, SUMMARY, *write_sheet(journal.folder, trainer.train)):
         journal.artifact(name)
 
 
@@ -197,6 +198,8 @@ def log_setup(config: Config, dataset: Dataset, trainer: Trainer, *, with_model:
         f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
         f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
     )
+    if trainer.train.augmenter is not None:
+        log.info(f"augmentation: {config.augment.name}; {SHEET} in the run's folder shows the first batch")
 
 
 def log_data(dataset: Dataset, trainer: Trainer) -> None:

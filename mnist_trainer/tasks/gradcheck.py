@@ -12,7 +12,7 @@ from rich.text import Text
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.config import Config, GradcheckConfig
+from mnist_trainer.config import AugmentConfig, Config, GradcheckConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import TaskOutcome
@@ -32,7 +32,7 @@ def gradcheck(config: Config, folder: Path) -> TaskOutcome:
     settings = config.task
     assert isinstance(settings, GradcheckConfig)
     dataset = build_data(config.data)
-    config = replace(config, dtype="float64")
+    config = replace(config, dtype="float64", augment=AugmentConfig("none"))
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))
     log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")

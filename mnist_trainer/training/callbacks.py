@@ -110,7 +110,7 @@ class ParameterFiles(Callback):
         self._failure = None
         for name in sorted(self._owed):
             try:
-                write_arrays(self._folder / name, trainer.model.arrays if name == LAST else trainer.best_arrays)
+                write_arrays(self._folder / name, trainer.learned if name == LAST else trainer.best_arrays)
             except OSError as error:
                 self._failure = error
             else:

@@ -33,9 +33,9 @@ class State:
     """What a trainer's attributes of the same names are at a moment; generators' states are plain values here."""
 
     arrays: Mapping[str, NDArray[Any]]
-    """The model's, those of its best validation, and the optimizer's: `model/0.weights`."""
+    """The model's, those of its best validation, their averages, and the optimizer's: `model/0.weights`."""
     generators: Mapping[str, Any]
-    """The states of the model's."""
+    """The states of the trainer's."""
     order: Mapping[str, Any] | None
     means: tuple[Any, ...]
     """`Mean.sums`."""
@@ -86,7 +86,7 @@ def snapshot(trainer: Trainer) -> State:
     trainer.worker.collect()
     return State(
         arrays=dict(_arrays(trainer)),
-        generators={name: plain_state(state_of(generator)) for name, generator in trainer.model.generators.items()},
+        generators={name: plain_state(state_of(generator)) for name, generator in trainer.generators.items()},
         order=plain_state(trainer.order),
         **{name: getattr(trainer, name).sums for name in SUMS},
         **{name: getattr(trainer, name) for name in (*RECORDS, *NUMBERS)},
@@ -102,8 +102,8 @@ def restore(trainer: Trainer, state: State) -> None:
     _check_place(trainer, state)
     try:
         order = state_from_plain(state.order)
-        states = {name: state_from_plain(state.generators[name]) for name in trainer.model.generators}
-        for name, generator in trainer.model.generators.items():
+        states = {name: state_from_plain(state.generators[name]) for name in trainer.generators}
+        for name, generator in trainer.generators.items():
             check_generator_state(generator, states[name])
         if trainer.train.generator is not None:
             check_generator_state(trainer.train.generator, order)
@@ -113,7 +113,7 @@ def restore(trainer: Trainer, state: State) -> None:
         setattr(trainer, name, getattr(state, name))
     for name in SUMS:
         setattr(trainer, name, RunningMeans(*getattr(state, name)))
-    for name, generator in trainer.model.generators.items():
+    for name, generator in trainer.generators.items():
         generator.bit_generator.state = states[name]
     trainer.order = order
     if trainer.train.generator is not None:
@@ -148,6 +148,8 @@ def _record(values: Any, confusion: NDArray[Any] | None) -> EpochRecord | None:
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
     groups = {"model": trainer.model.arrays, "best": trainer.best_arrays, "optimizer": trainer.optimizer.state()}
+    if trainer.average is not None:
+        groups["average"] = trainer.average.arrays
     return [(f"{group}/{name}", array) for group, arrays in groups.items() for name, array in arrays.items()]
 
 

@@ -9,6 +9,7 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    averages,
     convolution,
     elementwise,
     normalization,
@@ -17,6 +18,7 @@ from mnist_trainer.kernels import (
     pooled_patches,
     pooled_winograd,
     pooling,
+    resampling,
     updates,
     winograd,
 )
@@ -27,6 +29,7 @@ from mnist_trainer.training.trainer import Trainer
 
 KERNELS: tuple[ModuleType, ...] = (
     pixels,
+    resampling,
     affine,
     activations,
     convolution,
@@ -38,6 +41,7 @@ KERNELS: tuple[ModuleType, ...] = (
     normalization,
     elementwise,
     updates,
+    averages,
 )
 
 
@@ -85,15 +89,17 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
             StepPart(profiled_part_title(place), "backward", place.step, "backward", operations * (1 + asked))
         )
         asked = asked or bool(place.step.parameter_shapes())
-    loss, optimizer = trainer.loss, trainer.optimizer
+    loss, optimizer, augmenter = trainer.loss, trainer.optimizer, trainer.train.augmenter
     return [
         StepPart("batch", "gather", trainer.train, "gather"),
+        *([] if augmenter is None else [StepPart("batch", "augment", augmenter, "apply")]),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
         StepPart("right predictions", "count", worker, "count_right"),
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
+        *([] if trainer.average is None else [StepPart("weights", "average", trainer.average, "follow")]),
     ]
 
 

@@ -124,3 +124,12 @@ def test_the_record_is_json():
     assert record["step_seconds"] == 4e-6
     assert record["operations"] == 6e3
     assert [part["what"] for part in record["parts"]] == ["batch", "0 Linear 10", "nothing"]
+
+
+def test_augmentation_is_a_part_of_its_own(trainer):
+    augmented = trainer("model.hidden=[4]", "augment=elastic")
+    profile = profile_steps(augmented, updates=3)
+    (row,) = (row for row in profile.parts if row.does == "augment")
+    assert 0 < row.seconds < profile.timed_step
+    assert {"resampling.resample", "resampling.interpolate"} <= {row.what for row in profile.kernels}
+    assert not [row for row in profile_steps(trainer("model.hidden=[4]"), updates=3).parts if row.does == "augment"]
