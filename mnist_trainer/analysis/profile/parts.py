@@ -17,6 +17,7 @@ from mnist_trainer.kernels import (
     pooled_patches,
     pooled_winograd,
     pooling,
+    sums,
     updates,
     winograd,
 )
@@ -36,6 +37,7 @@ KERNELS: tuple[ModuleType, ...] = (
     pooled_winograd,
     pooling,
     normalization,
+    sums,
     elementwise,
     updates,
 )
