@@ -17,6 +17,7 @@ from mnist_trainer.kernels import (
     pooled_patches,
     pooled_winograd,
     pooling,
+    subnormals,
     sums,
     updates,
     winograd,
@@ -40,6 +41,7 @@ KERNELS: tuple[ModuleType, ...] = (
     sums,
     elementwise,
     updates,
+    subnormals,
 )
 
 
