@@ -38,7 +38,6 @@ import numpy as np
 from mnist_trainer.errors import NoTeamError, TeamError, reason_of
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.kernels.subnormals import subnormals_as_zeros
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -194,7 +193,7 @@ class Team:
             gc.freeze()  # the parent's garbage is the parent's to finalize
             # The journal's lock and the shipper's pipe are to end with the parent
             os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
-            with np.errstate(all="ignore"), subnormals_as_zeros():  # the parent looks at the loss
+            with np.errstate(all="ignore"):  # the parent looks at the loss
                 while acquire_while_alive(self._to_do[number], lambda: os.getppid() == parent):
                     self._part(number)
                     self._done[number].release()

@@ -1,4 +1,5 @@
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -34,6 +35,17 @@ def test_arithmetic_reads_and_writes_zeros_for_them_within_the_block_alone(dtype
     with pytest.raises(ZeroDivisionError), subnormals_as_zeros():
         raise ZeroDivisionError
     np.testing.assert_array_equal(small * small, squares)
+
+
+@pytest.mark.skipif(not SUPPORTED, reason="this system's processor computes with subnormal numbers")
+def test_blocks_may_be_left_in_the_order_in_which_they_were_entered():
+    small, first, second = np.full(33, 1e-20, np.float32), ExitStack(), ExitStack()
+    first.enter_context(subnormals_as_zeros())
+    second.enter_context(subnormals_as_zeros())
+    first.close()
+    assert not (small * small).any()
+    second.close()
+    assert count_subnormals(small * small) == 33
 
 
 @pytest.mark.skipif(not SUPPORTED, reason="this system's processor computes with subnormal numbers")

@@ -36,9 +36,9 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     def update() -> None:
         trainer.update(*next(source))
 
-    for _ in range(WARM_UP):
-        update()
-    with without_gc():
+    with trainer.together(), without_gc():
+        for _ in range(WARM_UP):
+            update()
         while len(plain) < updates:
             turn = range(min(TURN, updates - len(plain)))
             for _ in turn:
@@ -50,6 +50,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
             with meter.wrapping(kernel_functions):
                 by_kernel += [meter.step(update, REST) for _ in turn]
             peaks += [peak.sample() for _ in turn]
+        tallies = tally_update(trainer, update)
     medians = medians_of_steps(by_part)
     rows = [ProfileRow(part.what, part.does, medians.pop(part.timed.name, 0.0), part.operations) for part in parts]
     return Profile(
@@ -61,7 +62,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
         updates=updates,
         peak=statistics.median(peaks),
         dtype=str(trainer.model.dtype),
-        tallies=tally_update(trainer, update),
+        tallies=tallies,
     )
 
 
