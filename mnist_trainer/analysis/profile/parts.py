@@ -19,6 +19,8 @@ from mnist_trainer.kernels import (
     pooled_winograd,
     pooling,
     resampling,
+    subnormals,
+    sums,
     updates,
     winograd,
 )
@@ -39,9 +41,12 @@ KERNELS: tuple[ModuleType, ...] = (
     pooled_winograd,
     pooling,
     normalization,
+    sums,
     elementwise,
     updates,
-    averages,
+    resampling,
+    subnormals,
+    sums,
 )
 
 
