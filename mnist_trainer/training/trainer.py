@@ -29,8 +29,9 @@ from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans
 from mnist_trainer.training.team import Team
 from mnist_trainer.training.worker import LoneWorker, Worker
 
-from mnist_trainer.kernels.subnormals import subnormals_as_zeros
-from mnist_trainer.losses.loss import Loss, loss_value
+AUGMENTATION = "augmentation"
+"""The name of its generator."""
+
 log = logging.getLogger(__name__)
 
 Hook = Literal["on_start", "on_update", "on_record", "on_epoch", "on_end"]
@@ -259,8 +260,8 @@ class Trainer:
         scale = clipping.clip_scale(norm, clipping.clip_limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
         self.step += 1
-from mnist_trainer.kernels.subnormals import subnormals_as_zeros
-from mnist_trainer.losses.loss import Loss, loss_value
+        if self.average is not None:
+            self.average.follow(self.step)
         return loss, correct
 
     def evaluate(self, batches: Batches) -> Evaluation:

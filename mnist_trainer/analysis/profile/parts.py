@@ -9,7 +9,6 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
-    averages,
     convolution,
     elementwise,
     normalization,
