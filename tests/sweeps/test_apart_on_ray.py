@@ -96,8 +96,7 @@ def test_a_killed_worker_and_a_lost_server_lose_nothing_and_tell_nothing_twice(t
 
 def test_a_study_prunes_jobs_that_share_no_folder_with_it(tmp_path, here, run):
     pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
-    import psycopg
-
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
     small = ["data=digits", "model.hidden=[64]", "epochs=3", "trainer.progress=false"]
     search = ["hydra/sweeper=optuna", "optimizer.lr=tag(log,interval(1e-4,1))", "hydra.sweeper.sampler.seed=1"]
     search += ["hydra.sweeper.n_trials=4", "hydra.sweeper.pruner={name:threshold,upper:1.84}"]
