@@ -5,9 +5,13 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 
 | room | holds |
 |---|---|
-| `errors`, `slips`, `files`, `words`, `bar`, | the ground: exceptions; what a user's code must be; files, whole; |
-| `hyperparameters`, `credentials`, | numbers and paths in words, commands, quoting, Markdown tables; a progress bar; |
-| `process` | fields that know their range; no passwords; what a process has one of, for all its threads |
+| `errors` | the exceptions that several rooms raise; what an error says, in words |
+| `slips` | what a user's own code, a loss or a layer, must be, and what it raises |
+| `files` | names of files; written whole or not at all |
+| `words`, `bar` | numbers, counts and lists in words; commands and overrides, quoted; Markdown; a progress bar |
+| `hyperparameters` | dataclasses whose fields know their range, made from plain values; the nearest known word |
+| `credentials` | no passwords in what is shown |
+| `process` | what a process has one of, changed for all its threads |
 | `kernels/` | stateless array functions with a mandatory `out=`, where an array has a layer's size: the cleverness |
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
@@ -20,15 +24,17 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `figures/` | pictures from plain records; the only importer of matplotlib, never in the training process |
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
-| `config`, `presets`, | schemas; choices that stay what they are called; |
+| `config` | schemas: what Hydra composes, as dataclasses |
+| `presets` | choices that stay what they are called |
 | `complaints/` | what is wrong with a configuration: which override, or which line of which file |
-| `composition`, | from `conf/` and overrides to a `Config`; |
-| `build`, `data_sets` | from a `Config` to objects, and to the data |
-| `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |
+| `composition` | from `conf/` and overrides to a `Config` |
+| `build` | from a `Config` to objects; all that is wrong with its values, or takes too much memory |
+| `data_sets` | from a `Config` to the data |
+| `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, cores, screen, and how it goes on |
 | `analysis/` | what is said of losses and runs, a package a question: `gradcheck/`, `comparison/`, `explanation/`, |
 | | `studies/`, `profile/` |
 | `sweeps/` | many runs: Hydra's hooks, jobs, pairs, report, and how a sweep goes on |
-| `tasks/` | the words of the command, a thin file a task; `dispatch` takes Hydra's jobs to them |
+| `tasks/` | the words of the command, a thin file a task, what they share, and `dispatch`, which a job comes to first |
 | `api`, `__main__` | what notebooks and plugins import; the command |
 
 How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the configuration

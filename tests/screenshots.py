@@ -24,7 +24,7 @@ from pathlib import Path
 from matplotlib.image import imread, imsave
 
 from mnist_trainer.shipping.pages import TRAINING, curves_page, run_page, runs_page
-from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.shipper import mlflow_ui_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser import Browser, browsing, installed
@@ -110,7 +110,7 @@ def served(outputs: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*shlex.split(ui_command(f"sqlite:///{outputs / 'mlflow.db'}", outputs)), "--port", str(port)]
+    command = [*shlex.split(mlflow_ui_command(f"sqlite:///{outputs / 'mlflow.db'}", outputs)), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -9,7 +9,7 @@ from mnist_trainer.files import JOURNAL, MODEL, OUTCOME, SWEEP, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.processes import Process
-from mnist_trainer.journal.reading import History, read_history, read_start
+from mnist_trainer.journal.reading import JournalContent, read_journal, read_start
 from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
@@ -35,7 +35,7 @@ class ParentError(Exception):
 
 def silent_death(folder: Path) -> End:
     """Return the end event that a dead writer owes."""
-    return End("FAILED", SILENT_DEATH, time=read_history(folder).last_time)
+    return End("FAILED", SILENT_DEATH, time=read_journal(folder).last_time)
 
 
 def draw_pictures(folder: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def end_run(folder: Path, start: Start, store: Store, run_id: str, end: End) -> 
 
     Returns the status that the run has then.
     """
-    client, history = store.client, read_history(folder)
+    client, history = store.client, read_journal(folder)
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
     if not is_others(start, store, run_id):
@@ -80,7 +80,7 @@ def is_others(start: Start, store: Store, run_id: str) -> bool:
 
 def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
     """Send the pictures, the declared files and the journal, and the model; raises `FilesError`."""
-    for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
+    for path, artifact_folder in _artifacts(folder, read_journal(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
             try:
                 store.client.log_artifact(run_id, str(path), artifact_folder)
@@ -125,7 +125,7 @@ def _position_of(folder: Path, store: Store) -> Position | None:
     return position if position is not None and position.uri == store.uri else None
 
 
-def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
+def _artifacts(folder: Path, history: JournalContent, pictures: list[Path]) -> list[tuple[Path, str | None]]:
     declared: list[tuple[Path, str | None]] = [(folder / each.name, each.folder) for each in history.artifacts]
     apart = history.start is not None and history.start.apart and history.end is not None
     more = [folder / name for name in (MODEL, OUTCOME) if apart and (folder / name).exists()]

@@ -13,7 +13,7 @@ from mnist_trainer.figures.study import StudyLines, TrialLine, study_history, st
 from mnist_trainer.figures.sweep_modes import mode_curves
 from mnist_trainer.figures.sweep_pairs import paired_differences
 from mnist_trainer.files import STUDY, SWEEP, read_object
-from mnist_trainer.journal.reading import History, read_history
+from mnist_trainer.journal.reading import JournalContent, read_journal
 from mnist_trainer.shipping.position import served_folders
 
 CURVES = "learning_curves.png"
@@ -30,14 +30,14 @@ def draw_folder(folder: Path) -> list[Path]:
     A run: its learning curves and confusion matrix. A sweep: its runs' curves by loss mode, and
     the paired differences that its own file tells; or its study's trials. A comparison draws its own.
     """
-    history = read_history(folder)
+    history = read_journal(folder)
     kind = history.start.kind if history.start else None
     if kind == "sweep" and (study := study_of(folder)) is not None:
         study_history(study, folder / HISTORY)
         study_parameters(study, folder / PARAMETERS)
         return [folder / HISTORY, folder / PARAMETERS]
     if kind == "sweep":
-        modes = by_mode([read_history(child) for child in served_folders(folder)[1:]])
+        modes = by_mode([read_journal(child) for child in served_folders(folder)[1:]])
         if modes:
             mode_curves(modes, folder / COMPARISON)
         pairs = pairs_of(folder)
@@ -88,13 +88,13 @@ def study_of(folder: Path) -> StudyLines | None:
         return None
 
 
-def by_mode(histories: list[History]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:
+def by_mode(histories: list[JournalContent]) -> dict[str, list[dict[str, list[tuple[int, float]]]]]:
     """Return the runs' metrics grouped by `loss.name`.
 
     Runs that differ in nothing but the loss have the same place in their groups; those without a
     counterpart in every group are left out, unless no run has one.
     """
-    groups: dict[str, dict[str, History]] = defaultdict(dict)
+    groups: dict[str, dict[str, JournalContent]] = defaultdict(dict)
     for history in histories:
         if history.metrics and "loss.name" in history.params:
             others = {key: value for key, value in history.params.items() if key != "loss.name"}

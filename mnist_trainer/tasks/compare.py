@@ -14,7 +14,7 @@ from mnist_trainer.config import CompareConfig, Config
 from mnist_trainer.errors import ConfigError, DivergedError, SlipError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.record import journaled
 from mnist_trainer.runs.run import Result, Run
 from mnist_trainer.runs.tracked import Tracked, shipped
@@ -26,7 +26,7 @@ from mnist_trainer.words import shown, wrapped
 log = logging.getLogger(__name__)
 
 
-def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
+def compare(config: Config, folder: Path, *, alone: bool) -> TaskOutcome:
     """Compare the modes of `task.modes` into a command's folder that exists.
 
     `alone` is false when other jobs share the terminal: then there is no table. Raises `ConfigError` and `DataError`
@@ -76,7 +76,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskAnswer:
             reasons = "; ".join(f"{entrant.name}: {entrant.failure}" for entrant in lockstep.entrants)
             raise DivergedError(f"no mode got to its end: {reasons}")
     slipped = any(isinstance(entrant.failure, SlipError) for entrant in lockstep.entrants)
-    return TaskAnswer(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
+    return TaskOutcome(int(slipped), {"run": parent.run, "name": config.name, "data": dataset.name, "verdict": verdict})
 
 
 def train_all(lockstep: Lockstep[Result], journal: Journal, stop: Interruption, *, table: bool, bar: bool) -> None:

@@ -17,7 +17,7 @@ from mnist_trainer.files import write_whole
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.provenance import machine_tags
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import terminal_console
@@ -32,7 +32,7 @@ NOTE = (
 """What MLflow's page of the run begins with."""
 
 
-def explain(config: Config, folder: Path) -> TaskAnswer:
+def explain(config: Config, folder: Path) -> TaskOutcome:
     """Train a little, explain the gradient of softmax + cross-entropy on one image of the test set, and track that.
 
     Writes `explanation.md`, `explanation.html`, a page to work on, and the figure into the folder, then prints the
@@ -62,7 +62,7 @@ def explain(config: Config, folder: Path) -> TaskAnswer:
         print_markdown(terminal_console(), lecture(e))
         for path in files:
             log.info(f"to hand out: {shown(path)}")
-    return TaskAnswer(
+    return TaskOutcome(
         0,
         {
             "run": record.run,

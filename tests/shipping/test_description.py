@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from mnist_trainer.journal.events import DESCRIPTION, Confusion, End
-from mnist_trainer.journal.reading import read_history
+from mnist_trainer.journal.reading import read_journal
 from mnist_trainer.shipping.description import description_of, model_description
 
 
@@ -19,7 +19,7 @@ def described(begin):
         journal.tags({"command": command})
         more(journal)
         end = End(status, reason)
-        return description_of(journal.folder, read_history(journal.folder), end)
+        return description_of(journal.folder, read_journal(journal.folder), end)
 
     return describe
 
@@ -91,7 +91,7 @@ def test_a_model_s_page_begins_with_its_result_and_tells_how_it_is_asked(begin):
     journal = begin("a")
     journal.params({"loss.name": "fused", "data.name": "mnist"})
     trained(journal)
-    text = model_description(read_history(journal.folder), "m-0123")
+    text = model_description(read_journal(journal.folder), "m-0123")
     assert text.startswith("**Test accuracy 75.00%, loss 0.0459** (fused on mnist)")
     compile(text.split("```")[1], "code", "exec")
     assert '"models:/m-0123"' in text

@@ -1,10 +1,10 @@
-from mnist_trainer.journal.reading import History
+from mnist_trainer.journal.reading import JournalContent
 from mnist_trainer.shipping.pictures import by_mode, draw_folder, main
 
 
 def history(mode, seed, **params):
     metrics = {"train/loss": [(1, float(seed))]}
-    return History(params={"loss.name": mode, "loss.exact": True, "seed": seed, **params}, metrics=metrics)
+    return JournalContent(params={"loss.name": mode, "loss.exact": True, "seed": seed, **params}, metrics=metrics)
 
 
 def test_runs_of_the_same_seed_have_the_same_place_in_their_modes():

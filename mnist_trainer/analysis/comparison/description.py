@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mnist_trainer.analysis.comparison.summary import LockstepSummary, ModeOutcome, ModePair
-from mnist_trainer.analysis.comparison.verdict import number
+from mnist_trainer.analysis.comparison.verdict import verdict_number
 from mnist_trainer.words import signed, table
 
 MOST_CHARACTERS = 6000
@@ -60,6 +60,8 @@ def gradients_table(pairs: Sequence[ModePair]) -> list[str]:
         for found in pair.agreements:
             if found.updates:
                 within = f"{found.within:,} of {found.updates:,}"
-                rows.append([f"{pair.other} and {pair.first}", found.dtype, number(found.logits_largest), within])
+                rows.append(
+                    [f"{pair.other} and {pair.first}", found.dtype, verdict_number(found.logits_largest), within]
+                )
     head = ["gradients of", "in", "largest relative difference", "updates within the bound"]
     return table(head, rows) if rows else []

@@ -22,7 +22,7 @@ from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.provenance import machine_facts
 from mnist_trainer.runs.run import Run
-from mnist_trainer.words import batches_of, counted
+from mnist_trainer.words import batches_in_words, counted_in_words
 
 log = logging.getLogger(__name__)
 
@@ -146,8 +146,8 @@ def comparison_setting(runs: Sequence[Run]) -> dict[str, str]:
         ),
         "losses": "; ".join(loss_in_words(run.config.loss) for run in runs),
         "training": (
-            f"{counted(config.epochs, 'epoch')} of {counted(len(trainer.train))}, "
-            f"{batches_of(config.batch_size, trainer.train.samples)}"
+            f"{counted_in_words(config.epochs, 'epoch')} of {counted_in_words(len(trainer.train))}, "
+            f"{batches_in_words(config.batch_size, trainer.train.samples)}"
         ),
         "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.lr:g} ({config.schedule.name})",
         "precision": config.dtype,

@@ -18,7 +18,7 @@ from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten, Reshape
 from mnist_trainer.runs.learned import preparation_for
-from mnist_trainer.words import counted
+from mnist_trainer.words import counted_in_words
 
 MOST_WEIGHTS = 8_000_000  # bytes of text that weights may take
 MOST_IMAGES, MOST_PIXELS = 160, 256_000
@@ -40,9 +40,9 @@ def carried_by_page(taught: Taught, subject: int) -> Carried:
     chosen = images_to_carry(len(dataset.test_labels), int(np.prod(dataset.image_shape)), subject)
     logits = logits_of(taught, dataset.test_images[chosen])
     why_not = why_no_network(model.stack.layers, model.arrays)
-    images = f"{len(chosen):,} of the {counted(len(dataset.test_labels), 'test image')}"
+    images = f"{len(chosen):,} of the {counted_in_words(len(dataset.test_labels), 'test image')}"
     if why_not is None:
-        said = f"This page carries the network's {counted(model.parameters.size, 'parameter')} and {images}."
+        said = f"This page carries the network's {counted_in_words(model.parameters.size, 'parameter')} and {images}."
     else:
         said = f"This page carries {images}, with their logits, but not the network: {why_not}."
     data = {

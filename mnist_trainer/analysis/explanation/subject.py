@@ -15,7 +15,7 @@ from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.errors import ConfigError, DivergedError
 from mnist_trainer.model import Sequential
 from mnist_trainer.training.trainer import Trainer
-from mnist_trainer.words import batches_of, counted
+from mnist_trainer.words import batches_in_words, counted_in_words
 
 log = logging.getLogger(__name__)
 
@@ -173,8 +173,8 @@ def describe_network(config: Config, updates: int, samples: int, accuracy: float
     """Say which network speaks, trained on so many samples."""
     text = f"The network is `model={config.model.name}` "
     if updates:
-        text += f"after {counted(updates)} with "
-        text += batches_of(config.batch_size, min(samples, updates * config.batch_size))
+        text += f"after {counted_in_words(updates)} with "
+        text += batches_in_words(config.batch_size, min(samples, updates * config.batch_size))
     else:
         text += "before any training"
     text += f"; it gets {accuracy:.1%} of the test images right."

@@ -16,7 +16,7 @@ from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import Subject, Taught
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
-from mnist_trainer.layer_list import build_list, mlp_entries
+from mnist_trainer.layer_list import build_list, mlp_layer_list
 from mnist_trainer.model import Sequential
 
 CONVOLUTIONAL = [{"kind": "conv2d", "filters": 2, "kernel": 3}, {"kind": "flatten"}, {"kind": "linear", "units": 3}]
@@ -28,7 +28,7 @@ def taught(entries=None, shape=(4, 4, 1), classes=("<b>&", "</script>", "c"), te
     labels = np.arange(30, dtype=np.uint8) % len(classes)
     given = images[tests:], labels[tests:], images[:tests], labels[:tests]
     dataset = Dataset("data <x>", "", *given, tuple(classes), "", 1)
-    layers = build_list(entries or mlp_entries([5], "gelu", 0.5, len(classes)), "layers")
+    layers = build_list(entries or mlp_layer_list([5], "gelu", 0.5, len(classes)), "layers")
     return Taught(Sequential(layers, shape, max_batch, "float32", rng), Scaling(1 / 255, -0.5), dataset)
 
 

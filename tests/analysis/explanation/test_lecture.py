@@ -15,7 +15,7 @@ from mnist_trainer.analysis.explanation.handout import lecture_html, print_markd
 from mnist_trainer.analysis.explanation.lecture import lecture
 from mnist_trainer.analysis.explanation.numbers import explain_gradient
 from mnist_trainer.analysis.explanation.subject import Subject
-from mnist_trainer.analysis.explanation.writing import escaped, memory_size, number, shown_classes, times
+from mnist_trainer.analysis.explanation.writing import escaped, memory_for_readers, number, shown_classes, times
 
 LOGITS = [-0.071, -1.263, 1.057, -1.492, 2.561, -0.562, 2.376, 0.854, -1.214, -0.277]
 BROAD = ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
@@ -220,7 +220,7 @@ def test_the_batch_s_arrays_have_their_shapes_and_sizes(batch, result, jacobians
 
 
 def test_amounts_of_memory_and_factors():
-    assert [memory_size(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
+    assert [memory_for_readers(size) for size in (80, 13_107_200, 80 * 10**9)] == ["80 bytes", "13.1 MB", "80.0 GB"]
     assert [times(factor) for factor in (4.08, 5571.6, 1e142)] == ["4.1", "5,572", "over a million"]
 
 

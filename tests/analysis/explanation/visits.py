@@ -12,7 +12,7 @@ from mnist_trainer.analysis.explanation.subject import Subject, Taught
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.digits import digits_path, read_digits
 from mnist_trainer.data.scaling import Scaling
-from mnist_trainer.layer_list import build_list, mlp_entries
+from mnist_trainer.layer_list import build_list, mlp_layer_list
 from mnist_trainer.model import Sequential
 from tests.fixtures.journals import until
 
@@ -27,7 +27,7 @@ def taught(classes=10, name="mnist", shape=None, entries=None, **settings):
         images, test_images = (np.resize(each, (len(each), *shape)) for each in (images, test_images))
     labels, test_labels = labels % classes, test_labels % classes
     dataset = Dataset(name, "", images, labels, test_images, test_labels, names, "", 1)
-    layers = build_list(entries or mlp_entries(**{**SMALL, **settings}, classes=classes), "layers")
+    layers = build_list(entries or mlp_layer_list(**{**SMALL, **settings}, classes=classes), "layers")
     model = Sequential(layers, dataset.image_shape, 64, "float32", np.random.default_rng(5))
     for key, view in model.arrays.items():
         view += 0.3 * np.random.default_rng(len(key)).standard_normal(view.shape, np.float32) * (view.ndim == 1)
