@@ -81,7 +81,7 @@ def test_the_page_is_whole_and_needs_nothing_else():
 
 def test_every_script_is_put_in_and_has_what_it_needs_before_it():
     folder = {path.name for path in (Path(carried.__file__).parent / "page").iterdir()}
-    assert folder == {"page.html", "style.css", *(f"{name}.js" for name in SCRIPTS)}
+    assert folder == {"page.html", "style.css", "forms.css", *(f"{name}.js" for name in SCRIPTS)}
     for name in SCRIPTS:
         assert page_file(f"{name}.js").startswith('"use strict";\n//')
 

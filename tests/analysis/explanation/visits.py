@@ -16,6 +16,7 @@ from mnist_trainer.layer_list import build_list, mlp_layer_list
 from mnist_trainer.model import Sequential
 from tests.fixtures.journals import until
 
+SEVEN = [(30, 40), (110, 38), (80, 90), (62, 140)]  # a line, on a pad of 160
 SMALL = {"hidden": [16, 12], "activation": "relu", "dropout": 0.0}
 
 
@@ -44,6 +45,11 @@ def write_page(network, folder, index=3):
     path = folder / "explanation.html"
     path.write_text(explanation_page(e, carried_by_page(network, index)))
     return path
+
+
+def resize(browser, width, height, mobile=False):
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+    browser.ask("Emulation.setDeviceMetricsOverride", **size)
 
 
 class Visit:

@@ -38,6 +38,10 @@ function setUpSwitches() {
     $("ways").append(made);
   }
   onWhole("batch", () => 4096, batch => change({ batch }));
+  document.addEventListener("click", event => {
+    const asked = event.target.closest("[data-batch]");
+    if (asked) change({ batch: Number(asked.dataset.batch) });
+  });
   onWhole("row", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
   $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));

@@ -91,10 +91,10 @@ function gapSaid({ gap }) {
 
 function identitySaid(s) {
   const { batch } = s.settings, way = wayNamed("posted_question"), refused = refusal(way, s.classes, batch);
-  if (refused) return `${code(refused.replaceAll("'", "’"))}, so it can't run; with N = ${s.classes} it does, and is wrong.`;
+  if (refused) return `${code(refused.replaceAll("'", "’"))}, so it can't run.`;
   const { dz } = attempt(way, s.z, s.label, s.settings);
   const off = number(largestDifference(dz, s.truth.dz));
-  if (batch === 1) return `With one image, the identity is a single 1, and becomes 1 − p everywhere: ∂L/∂z is off by up to ${off}.`;
+  if (batch === 1) return `With one image, the identity is a single 1, and becomes 1 − p everywhere, the posted answer: ∂L/∂z is off by up to ${off}.`;
   return `With N = ${batch}, as many images as classes, it runs: ∂L/∂z of image ${s.settings.row} is off by up to ${off}.`;
 }
 

@@ -17,7 +17,7 @@ const BOTH = "∂L/∂z and (p − t)/N";
 /** The sentences about the gradient, first the verdict. */
 function verdictOf(s) {
   const { found, truth: right, settings } = s, { dz } = found;
-  if (!dz) return [`✗ It can't run on a batch of ${settings.batch}: ${found.refused}. With N = ${s.classes} or N = 1 it does.`];
+  if (!dz) return [`✗ It can't run on a batch of ${settings.batch}: ${found.refused}.`, otherSizes(s)];
   const bad = dz.map((x, i) => i).filter(i => !Number.isFinite(dz[i]));
   if (bad.length) return [`✗ ∂L/∂z is ${[...new Set(bad.map(i => number(dz[i])))].join(" or ")} at
     ${bad.length > 4 ? `${bad.length} of ${s.classes} classes` : listed(bad.map(s.name))}: ${whyNotFinite(s)}`];
@@ -27,7 +27,14 @@ function verdictOf(s) {
     ? [`✓ ${BOTH} are equal in all ${s.classes} rows, to the digits shown (largest difference ${off ? power(off) : 0}).`]
     : [`✗ ${BOTH} differ in ${differing.length} of ${s.classes} rows, most at ${s.name(worst)}: ${number(dz[worst])} instead
       of ${number(right.dz[worst])}.`];
-  return [...said, sumSaid(dz, settings.bits), ...(differing.length ? directionSaid(dz, right.dz) : [])];
+  const direction = differing.length ? directionSaid(dz, right.dz) : [];
+  return [...said, sumSaid(dz, settings.bits), ...direction, ...(s.way.jacobian === "batch" ? [otherSizes(s)] : [])];
+}
+
+/** The posted question depends on the batch's size: buttons for those where it is another thing. */
+function otherSizes({ classes, settings }) {
+  const sizes = [1, classes, 128].filter(n => n !== settings.batch);
+  return `With another batch size: ${sizes.map(n => `<button data-batch="${n}">N = ${n}</button>`).join(" ")}`;
 }
 
 function whyNotFinite({ found, settings, label, name, z }) {

@@ -1,0 +1,98 @@
+"""What a page's numbers are held against: NumPy, and this program's own nodes, on the same weights."""
+
+import numpy as np
+
+from mnist_trainer.analysis.explanation.numbers import mode_to_explain
+from mnist_trainer.analysis.reference import reference_cross_entropy
+from mnist_trainer.analysis.studies.saturation_curves import OneHotMode
+from mnist_trainer.config import LossConfig
+from mnist_trainer.errors import MistakeError
+from mnist_trainer.layer_list import build_list, entry_of
+from mnist_trainer.model import Sequential
+
+NODES = ("separate", "fused", "homework", "clipped", "posted_question", "posted_answer", "diagonal", "double_jacobian")
+
+
+def logits_by_numpy(network, pixels):
+    """What the network's float32 parameters make of bytes in float64; all of its parameters, so that one can step."""
+    x = pixels.reshape(1, -1) * network.scaling.scale + network.scaling.shift
+    return network_by_numpy(network).forward(x.reshape(1, *network.dataset.image_shape), training=False)[0].copy()
+
+
+def network_by_numpy(network):
+    layers = build_list([entry_of(layer) for layer in network.model.stack.layers], "layers")
+    model = Sequential(layers, network.dataset.image_shape, 1, "float64", np.random.default_rng(0))
+    for key, view in model.arrays.items():
+        view[...] = network.model.arrays[key]
+    return model
+
+
+def node(name, classes, batch, dtype):
+    if name == "homework" or name.startswith("posted") or name == "double_jacobian":
+        return OneHotMode(LossConfig(name), classes, batch, dtype)  # whose log is of whole rows
+    return mode_to_explain(name, classes, batch, dtype)
+
+
+def close(found, right, bits=64):
+    bound = {"rtol": 1e-9, "atol": 1e-12} if bits == 64 else {"rtol": 2e-5, "atol": 2e-6}
+    np.testing.assert_allclose(found, right, **bound, equal_nan=True)
+
+
+def check_numbers(visit, network):
+    """Hold all that the page computes of its situation against NumPy and this program's own nodes."""
+    state = visit.read(
+        "(({way, batch, row, bits, label, unshifted}) => ({way, batch, row, bits, label, unshifted}))(state)"
+    )
+    z, label, found, truth = (
+        visit.array("situation.z"),
+        visit.read("situation.label"),
+        *map(visit.read, ("situation.found", "situation.truth")),
+    )
+    classes, n = len(z), state["batch"]
+    right = reference_cross_entropy(z[np.newaxis], np.array([label]))
+    close(truth["loss"], right.losses[0])
+    close(truth["dz"], right.logits[0] / n)
+    close(truth["dt"], right.targets[0] / n)
+    p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+    close(truth["p"], p)
+    close(truth["jacobian"], np.diag(p) - np.outer(p, p))
+    if state["way"] in NODES and not state["unshifted"]:
+        dtype = np.float32 if state["bits"] == 32 else np.float64
+        mode = node(state["way"], classes, n, dtype)
+        with np.errstate(all="ignore"):
+            loss = mode.forward(np.tile(z, (n, 1)).astype(dtype), np.full(n, label))
+            close(found["loss"], loss, state["bits"])
+            try:
+                close(found["dz"], mode.backward()[state["row"]], state["bits"])
+            except MistakeError:
+                assert found["dz"] is None
+                assert found["refused"]
+    for block, values in (("block-p", found["p"]), ("block-dz", found["dz"]), ("block-right", truth["dz"])):
+        texts, rows = visit.shown(block), visit.read("situation.shown")
+        for text, k in zip(texts, rows, strict=True):
+            assert text == "" if values is None else written(text, values[k])
+    equal = found["dz"] is not None and all(alike(a, b) for a, b in zip(found["dz"], truth["dz"], strict=True))
+    said = visit.read("document.querySelector('#verdict').innerText")
+    assert ("are equal in all" in said) == equal
+    assert visit.read("document.querySelector('#sign').textContent") == ("=" if equal else "≠")
+
+
+def written(text, value):
+    """Whether a text is the rounded number."""
+    if not np.isfinite(value):
+        return text.replace("−", "-") == str(value)
+    read = float(text.replace("−", "-"))
+    digits = text.partition("e")[0].partition(".")[2]
+    exponent = int(text.partition("e")[2].replace("−", "-") or 0)
+    return abs(read - value) <= 0.5000001 * 10.0 ** (exponent - len(digits))
+
+
+def alike(one, other):
+    """Whether two numbers are written alike, as this file understands it: to four decimals, tiny ones to one digit."""
+
+    def form(value):
+        if not np.isfinite(value) or value == 0:
+            return str(abs(value)) if value == 0 else str(value)
+        return f"{value:.4f}" if abs(value) >= 5e-5 else f"{value:.0e}"
+
+    return form(one) == form(other)
