@@ -1,8 +1,11 @@
 """What a page's numbers are held against: NumPy, and this program's own nodes, on the same weights."""
 
+import re
+
 import numpy as np
 
 from mnist_trainer.analysis.explanation.numbers import mode_to_explain
+from mnist_trainer.analysis.explanation.writing import plain
 from mnist_trainer.analysis.reference import reference_cross_entropy
 from mnist_trainer.analysis.studies.saturation_curves import OneHotMode
 from mnist_trainer.config import LossConfig
@@ -88,11 +91,39 @@ def written(text, value):
 
 
 def alike(one, other):
-    """Whether two numbers are written alike, as this file understands it: to four decimals, tiny ones to one digit."""
+    """Whether two numbers are written alike: as the lecture writes them."""
+    one, other = (plain(value) if np.isfinite(value) else str(value) for value in (one, other))
+    return one == other
 
-    def form(value):
-        if not np.isfinite(value) or value == 0:
-            return str(abs(value)) if value == 0 else str(value)
-        return f"{value:.4f}" if abs(value) >= 5e-5 else f"{value:.0e}"
 
-    return form(one) == form(other)
+def check_words(visit):
+    """Hold what is said of a situation against its numbers."""
+    found, truth, bits = map(visit.read, ("situation.found", "situation.truth", "state.bits"))
+    said = visit.read("[...document.querySelectorAll('#verdict li')].map(line => line.innerText)")
+    loss = visit.read("document.querySelector('#loss').innerText")
+    assert (" = −log p(" in loss) == alike(found["loss"], truth["loss"])
+    if found["dz"] is None:
+        assert said[0].startswith("✗ It can't run")
+        return
+    dz, right = np.array(found["dz"]), np.array(truth["dz"])
+    if not np.isfinite(dz).all():
+        assert re.match(r"✗ ∂L/∂z is (−?inf|nan)", said[0])
+        return
+    differing = [k for k in range(len(dz)) if not alike(dz[k], right[k])]
+    equal, differ = (
+        re.search(form, said[0]) for form in (r"equal in all (\d+) rows", r"differ in (\d+) of (\d+) rows")
+    )
+    assert bool(equal) != bool(differ)
+    assert int(equal[1]) == len(dz) if equal else [int(n) for n in differ.groups()] == [len(differing), len(dz)]
+    assert bool(equal) == (not differing)
+    rounding = len(dz) * np.abs(dz).max() * (2.0**-23 if bits == 32 else 2.0**-52)
+    if "not to 0" in said[1]:
+        assert abs(dz.sum()) > 0.9 * rounding
+        assert written(re.search(r"sums to (\S+),", said[1])[1], dz.sum())
+    else:
+        assert abs(dz.sum()) <= 1.1 * rounding
+    if differing and np.linalg.norm(dz) > 1e-29 and np.linalg.norm(right) > 1e-29:
+        along = dz @ right
+        assert ("lets the loss fall" in said[2]) == (along > 0)
+        cosine = along / np.linalg.norm(dz) / np.linalg.norm(right)
+        assert abs(float(re.search(r"one (−?[\d.e−]+),", said[2])[1].replace("−", "-")) - cosine) <= 0.00501

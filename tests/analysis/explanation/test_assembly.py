@@ -107,7 +107,7 @@ def test_what_it_carries_computes_what_the_network_does():
 @pytest.mark.parametrize(
     ("entries", "most", "why"),
     [
-        (CONVOLUTIONAL, carried.MOST_WEIGHTS, "what a Conv2d computes is not in this page"),
+        (CONVOLUTIONAL, carried.MOST_WEIGHTS, "its layer Conv2d is none that the page computes"),
         (None, 100, "its weights would take 0.0 MB, more than the 0 MB that fit"),
     ],
 )

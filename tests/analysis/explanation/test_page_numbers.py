@@ -1,9 +1,11 @@
 """The page's every number, in a real browser, is NumPy's."""
 
+import json
+
 import numpy as np
 import pytest
 
-from tests.analysis.explanation.held import check_numbers, close, logits_by_numpy, network_by_numpy, node
+from tests.analysis.explanation.held import check_numbers, check_words, close, logits_by_numpy, network_by_numpy, node
 from tests.analysis.explanation.visits import SEVEN, Visit, taught, write_page
 
 pytestmark = pytest.mark.long
@@ -66,6 +68,25 @@ def test_the_textbook_s_nodes_break_in_float32_where_they_do_in_numpy(visit):
     assert visit.read("attempt(wayNamed('fused'), situation.z, situation.label, {bits: 32}).loss") == pytest.approx(
         visit.read("situation.truth.loss"), rel=1e-6
     )
+
+
+def test_what_is_said_is_true_in_any_situation(visit, network):
+    rng = np.random.default_rng(7)
+    ways = visit.read("WAYS.map(way => way.name)")
+    for number in range(120):
+        scale = (0.01, 1, 5, 40, 300)[number % 5]
+        z = (scale * rng.standard_normal(10)).round(3).tolist()
+        patch = {
+            "z": z,
+            "label": int(rng.integers(10)),
+            "way": ways[number % len(ways)],
+            "batch": int(rng.choice([1, 3, 10])),
+            "bits": int(rng.choice([32, 64])),
+            "unshifted": bool(rng.random() < 0.2),
+        }
+        visit.browser.value(f"change({json.dumps(patch)})")
+        check_words(visit)
+        check_numbers(visit, network)
 
 
 @pytest.mark.parametrize("way", ["separate", "posted_answer", "diagonal"])
@@ -138,7 +159,7 @@ def test_of_another_kind_of_network_there_are_the_images_logits(browser, tmp_pat
     x = (network.dataset.test_images[3:4] * network.scaling.scale + network.scaling.shift).astype(np.float32)
     np.testing.assert_allclose(visit.array("situation.own"), network.model.forward(x, training=False)[0], atol=1e-5)
     assert visit.read("document.querySelector('#pad').checkVisibility()") is False
-    assert "what a Conv2d computes is not in this page" in visit.read("document.body.innerText")
+    assert "its layer Conv2d is none that the page computes" in visit.read("document.body.innerText")
     assert visit.read("document.querySelector('input[name=on][value=weights]').disabled") is True
     visit.click("#step")
     check_numbers(visit, network)

@@ -29,13 +29,13 @@ function lossesAhead(start, way) {
   return losses;
 }
 
-/** What became of a way: { from, to, ended } and a sign. */
+/** What became of a way: { from, to, ended } and a sign; `ended` says why, where it did before its time. */
 function courseOf(losses, way, start) {
   const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
-  const reason = refusal(way, start.z.length, start.settings.batch) ? "can't run" : "nan";
-  const ended = steps < AHEAD ? reason : null;
+  const refused = refusal(way, start.z.length, start.settings.batch);
+  const ended = steps === AHEAD ? null : refused ? "can't run" : steps ? `diverges after ${steps}` : "no gradient";
   const sign = ended ? "✗" : alike(from, to) ? "=" : to < from ? "↓" : "↑";
-  return { from, to, steps, ended, sign };
+  return { from, to, ended, sign };
 }
 
 /** Colours and dashes of the ways' lines; Okabe and Ito's, which the colour-blind tell apart. */

@@ -114,8 +114,8 @@ async function showAhead(s) {
   $("chart").innerHTML = courseChart(courses, state.way);
   say($("ahead"), `True loss over ${AHEAD} steps from here, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {
-    const { from, to, sign, ended, steps } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
-    const said = ended ? `${ended}${steps ? ` after ${steps}` : ""}` : `${number(from, 3)} → ${number(to, 3)}`;
+    const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
+    const said = ended ?? `${number(from, 3)} → ${number(to, 3)}`;
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };

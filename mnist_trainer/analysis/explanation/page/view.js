@@ -46,8 +46,9 @@ class FlowView {
     const classes = (k, more = "") => `cell ${more} ${k === s.label ? "true" : ""}`;
     for (const id of ["block-names", "block-z", "block-p", "block-dp", "block-dz", "block-right"]) {
       const rows = document.querySelector(`#${id} .rows`);
+      rows.setAttribute("role", "list");
       rows.replaceChildren(element("div", { class: "cell head" }),
-        ...s.shown.map(k => element("div", { class: classes(k), "data-class": k, "data-name": s.name(k) },
+        ...s.shown.map(k => element("div", { class: classes(k), role: "listitem", "data-class": k, "data-name": s.name(k) },
           id === "block-names" || id === "block-z" ? "" : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
         element("div", { class: "cell foot" }), element("div", { class: "cell foot" }));
     }
@@ -112,6 +113,7 @@ class FlowView {
     for (const row of rows) {
       const k = Number(row.dataset.class), value = values ? values[k] : null, bar = row.querySelector(".bar");
       row.querySelector(".value").textContent = value === null ? "" : write(value);
+      row.setAttribute("aria-label", `${page.classes[k]}: ${value === null ? "not computed" : write(value)}`);
       row.classList.toggle("off", value !== null && off(k));
       row.classList.toggle("missing", value === null);
       const end = Number.isNaN(value) ? 0 : (100 * (clamp(value ?? 0, low, high) - low)) / (high - low || 1);
