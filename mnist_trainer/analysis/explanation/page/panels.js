@@ -49,7 +49,7 @@ function showWords(s) {
   $("about").hidden = untouched || point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
   const where = `in float${state.bits}${state.batch > 1 ? `, one of N = ${state.batch} images` : ""}`;
-  say($("loss"), `L = <b>${number(s.found.loss)}</b> ${lossSaid(s) || `= −log p(${s.name(s.label)})`} <small>${where}</small>`);
+  say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s) || `= −log p(${s.name(s.label)})`}`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
   say($("gallery"), galleryOf(s));

@@ -61,6 +61,7 @@ function situationOf(state, page, learner) {
     truth: truth(z, label, state.batch),
     found: attempt(way, z, label, settings),
     name: k => escaped(names[k]),
+    called: k => (/^\d+$/.test(names[k]) ? `class ${names[k]}` : escaped(names[k])), // in a sentence
     fullName: k => escaped(page.classes[k]),
     shown: shownClasses(own, label),
   };

@@ -26,15 +26,15 @@ const WAYS = [
   },
   {
     name: "posted_question", title: "posted question", group: "wrong", loss: "log", dp: "posted", jacobian: "batch",
-    about: "The question's two nodes: (p − t)/N taken for dL/dp, then multiplied by p ⊙ (np.eye(N) − p).",
+    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p).",
   },
   {
     name: "posted_answer", title: "posted answer", group: "wrong", loss: "log", dp: "posted", jacobian: "diagonal",
-    about: "The posted answer: (p − t)/N taken for dL/dp, then multiplied by p(1 − p), the diagonal of J.",
+    about: "The posted answer: (p − t)/N taken for ∂L/∂p, then multiplied by p(1 − p), the diagonal of J.",
   },
   {
     name: "diagonal", title: "diagonal alone", group: "wrong", loss: "floored", dp: "floored", jacobian: "diagonal",
-    about: "dL/dp is right, but of J only the diagonal is used.",
+    about: "∂L/∂p is right, but of J only the diagonal is used.",
   },
   {
     name: "double_jacobian", title: "Jacobian twice", group: "wrong", floor: true, loss: "log", dp: "posted",
