@@ -5,7 +5,12 @@ import pytest
 from tests.analysis.explanation.visits import Visit, resize, taught, write_page
 from tests.browser import BROWSERS, browsing, installed
 
-WATCH = "window.errors = []; addEventListener('error', event => errors.push(event.message));"
+WATCH = """
+window.errors = [];
+addEventListener("error", event => errors.push(event.message));
+addEventListener("unhandledrejection", event => errors.push(String(event.reason)));
+console.error = console.warn = (...words) => errors.push(words.join(" "));
+"""
 
 
 @pytest.fixture(scope="module")

@@ -64,15 +64,17 @@ def test_a_logit_is_dragged_and_moved_by_keys_and_fingers(visit, network):
     visit.browser.value(f'document.querySelector("{slider}").focus()')
     visit.key("ArrowRight")
     assert visit.array("situation.z")[2] == pytest.approx(dragged[2] + 0.1, abs=2e-3)
-    left, top, width, height = visit.box(slider)
-    for kind, x in (("touchStart", 0.6), ("touchMove", 0.3), ("touchMove", 0.1)):
-        points = [{"x": left + x * width, "y": top + height / 2}]
-        visit.browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=points)
-    visit.browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    visit.stroke(slider, [(100, 80), (50, 80), (15, 80)])
     assert visit.array("situation.z")[2] < before[2]
     check_numbers(visit, network)
     visit.click("#reset")
     close(visit.array("situation.z"), before)
+
+
+def test_the_pad_can_be_drawn_on_by_a_finger(visit):
+    visit.stroke("#pad", SEVEN)
+    (stroke,) = visit.read("state.strokes")
+    np.testing.assert_allclose(np.reshape(stroke, (-1, 2)), SEVEN, atol=1)
 
 
 def test_the_pad_can_be_drawn_on_by_keys(visit):

@@ -108,6 +108,15 @@ class Visit:
                 self.mouse("mouseMoved", x0 + part * (x1 - x0), y0 + part * (y1 - y0))
         self.mouse("mouseReleased", *places[-1])
 
+    def stroke(self, selector, points):
+        """The same with a finger."""
+        left, top, width, height = self.box(selector)
+        for number, (x, y) in enumerate(points):
+            touch = [{"x": left + x / 160 * width, "y": top + y / 160 * height}]
+            kind = "touchMove" if number else "touchStart"
+            self.browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=touch)
+        self.browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def key(self, key, text=""):
         code = {"ArrowRight": 39, "ArrowDown": 40, " ": 32}.get(key, 0)
         press = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
