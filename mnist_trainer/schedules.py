@@ -70,8 +70,9 @@ class Cosine(Schedule):
 class OneCycle(Schedule):
     """From `initial` up to 1 over the first `warmup` of the run and down to `final`, both by half a cosine.
 
-    Smith and Topin, "Super-convergence" (https://arxiv.org/abs/1708.07120), in PyTorch's two-phase form, the
-    momentum held as it is.
+    Smith and Topin, "Super-convergence" (https://arxiv.org/abs/1708.07120), in two phases, as PyTorch's OneCycleLR has
+    them by default, the momentum held as it is. Of T updates, counted from 0, the peak is at warmup · T, and `final`
+    would be that of update T; PyTorch has the peak one update earlier, and its final rate at update T − 1.
     """
 
     warmup: float = hyperparameter(0.3, minimum=0, below=1)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mnist_trainer.kernels.arrays import Array, ones
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.sums import sum_rows
 
 
 def affine(x: Array, weights: Array, bias: Array | None, *, out: Array) -> Array:
@@ -24,9 +25,5 @@ def weights_gradient(x: Array, dy: Array, *, out: Array) -> Array:
 
 
 def bias_gradient(dy: Array, *, out: Array) -> Array:
-    """Write dL/db, the sum of dy over all axes but the last one, to `out`.
-
-    A product with ones costs half of `np.add.reduce(dy, axis=0)`: 4.7 against 9.7 µs at 128 × 512 in float32.
-    """
-    rows = dy.reshape(-1, dy.shape[-1])
-    return np.matmul(ones(len(rows), dy.dtype), rows, out=out)
+    """Write dL/db, the sum of dy over all axes but the last one, to `out`."""
+    return sum_rows(dy.reshape(-1, dy.shape[-1]), out=out)

@@ -2,36 +2,20 @@
 
 Shapes: x, y, dy and scratch are matrices (M, C); a channel's quantities are (C,), a row's (M, 1). The variance is the
 mean of (x − mean)², computed from the centred values: E x² − (E x)² would lose all digits where the mean is large.
+
+A mean in float32 may be off by more than a small deviation from it. What the centred values sum to tells by how much,
+and is taken from them. So values that are all the same leave zeros.
 """
 
 import numpy as np
 
-from mnist_trainer.kernels.affine import bias_gradient
-from mnist_trainer.kernels.arrays import Array, ones
-
-
-def average(rows: Array, *, out: Array) -> Array:
-    """Write the mean over the rows to `out`."""
-    np.matmul(ones(len(rows), rows.dtype), rows, out=out)
-    np.multiply(out, 1 / len(rows), out=out)
-    return out
-
-
-def row_average(rows: Array, *, out: Array) -> Array:
-    """Write each row's mean to `out` (M, 1)."""
-    np.matmul(rows, ones((rows.shape[1], 1), rows.dtype), out=out)
-    np.multiply(out, 1 / rows.shape[1], out=out)
-    return out
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.sums import average, row_average, sum_rows
 
 
 def batch_statistics(x: Array, *, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
-    """Write each channel's mean and variance over the rows, and x − mean to `centred`.
-
-    A sum in float32 may be off by more than a small deviation from a large mean. What the centred values sum to
-    tells by how much, and is taken from them.
-    """
-    average(x, out=mean)
-    np.subtract(x, mean, out=centred)
+    """Write each channel's mean and variance over the rows, and x − mean to `centred`."""
+    np.subtract(x, average(x, out=mean), out=centred)
     rest = average(centred, out=variance)
     np.subtract(centred, rest, out=centred)
     np.add(mean, rest, out=mean)
@@ -63,9 +47,9 @@ def batch_norm_gradients(
     centred: Array, inverse: Array, dy: Array, *, scratch: Array, d_scale: Array, d_shift: Array
 ) -> None:
     """Write dL/dscale = Σ dy · x̂ and dL/dshift = Σ dy, where x̂ = centred · inverse."""
-    bias_gradient(dy, out=d_shift)
+    sum_rows(dy, out=d_shift)
     np.multiply(dy, centred, out=scratch)
-    bias_gradient(scratch, out=d_scale)
+    sum_rows(scratch, out=d_scale)
     np.multiply(d_scale, inverse, out=d_scale)
 
 
@@ -86,6 +70,7 @@ def batch_norm_input_gradient(
 def normalise_rows(x: Array, epsilon: float, *, row: Array, inverse: Array, scratch: Array, out: Array) -> Array:
     """Write x̂ = (x − mean) / √(variance + ε) of each row to `out`, the inverse root to `inverse`."""
     np.subtract(x, row_average(x, out=row), out=out)
+    np.subtract(out, row_average(out, out=row), out=out)
     np.multiply(out, out, out=scratch)
     inverse_deviation(row_average(scratch, out=row), epsilon, out=inverse)
     return np.multiply(out, inverse, out=out)

@@ -61,6 +61,8 @@ def maximum(planes: Sequence[Array], bias: Array | None, *, wins: Sequence[Mask]
 def to_maximum(planes: Sequence[Array], wins: Sequence[Mask]) -> None:
     """Give the first plane's values to each window's first maximum, zeros to its other pixels.
 
+    Maxima are those of the planes as computed: what equal patches give may round apart, and another than the first is
+    the largest then. Winograd's sums for a tile's four outputs are four different ones.
     The last pixel takes its own from what there is, then the one before it, …; the first gets what is left.
     """
     left, *others = planes

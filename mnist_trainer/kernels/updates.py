@@ -7,10 +7,8 @@ read from memory once and updated by all its passes: Adam's update of 20 million
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_trainer.kernels.arrays import Array
 
@@ -46,14 +44,3 @@ def vector_norm(vector: Array) -> float:
         if squared == math.inf and math.isfinite(largest := float(np.abs(vector).max())):
             return largest * math.sqrt(float(np.dot(vector / largest, vector / largest)))
     return math.sqrt(squared)
-
-
-def flush_subnormals(vector: NDArray[Any]) -> None:
-    """Set subnormal numbers to 0 in place: those under the smallest that has all its digits, 1.2e-38 in float32.
-
-    Some processors, Intel's among them, compute ten times slower with them.
-    """
-    tiny, flat = np.finfo(vector.dtype).tiny, vector.reshape(-1)
-    for block in blocks(len(flat), BLOCK):
-        part = flat[block]
-        part[np.abs(part) < tiny] = 0

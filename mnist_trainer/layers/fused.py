@@ -71,7 +71,10 @@ class ConvReLUPool(Layer):
         return pooled_convolution.forward(x, parameters["weights"], parameters.get("bias"), self.room, out=y)
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        """Set dL/dW and dL/db, and return dL/dx, from dy · [y > 0] at each window's first maximum."""
+        """Set dL/dW and dL/db, and return dL/dx, from dy · [y > 0] at each window's first maximum.
+
+        As computed: what is equal in exact arithmetic may round apart, as it does under Winograd's algorithm.
+        """
         n, weights, gradients = len(dy), self.conv.parameters["weights"], self.conv.gradients
         dx = self._dx[:n] if need_dx else None
         activations.relu_backward(self._y[:n], dy, mask=self._mask[:n])

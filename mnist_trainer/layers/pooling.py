@@ -68,7 +68,8 @@ class Pool2d(Layer):
 class MaxPool2d(Pool2d):
     """y is the maximum of each window; the padding never wins.
 
-    The gradient goes to the first of equal maxima, row by row, as in PyTorch: blank borders make ties common.
+    The gradient goes to the first of equal maxima, row by row, as in PyTorch: blank borders make ties common. Computed
+    together with a convolution before it (`layers.fused`), what is equal may have been rounded apart.
     """
 
     samplewise: ClassVar[bool] = True

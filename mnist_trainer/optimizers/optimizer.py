@@ -45,15 +45,6 @@ class Optimizer(ABC):
         """Give the arrays that one step leaves to the next, known after `build`; restored in place by a resume."""
         return {}
 
-    def flush(self) -> None:
-        """Set the state's subnormal numbers to 0.
-
-        A momentum whose gradient stays 0 decays to 7e-45, and stays there: nine tenths of it, rounded, are 7e-45.
-        """
-        for array in self.state().values():
-            if array.dtype.kind == "f":
-                updates.flush_subnormals(array)
-
     @abstractmethod
     def step(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update the parameters in place; may overwrite the gradients."""

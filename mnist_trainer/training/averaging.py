@@ -41,10 +41,6 @@ class WeightAverage:
         for average, new in self._state:
             average += weight * (new - average)
 
-    def flush(self) -> None:
-        """Set subnormal numbers to 0: the averages of what has become 0 tend to them."""
-        updates.flush_subnormals(self._values)
-
     @contextmanager
     def in_model(self) -> Iterator[None]:
         """Let the model have the averages within the block, for a pass that learns nothing."""

@@ -156,11 +156,6 @@ class Team:
         """Update the parameters by gradients that `norm` has added up."""
         self._do(STEP, rate=rate, scale=scale)
 
-    def flush(self) -> None:
-        """Set the subnormal numbers of the sections' optimizers to 0, while all are at rest."""
-        for optimizer in self._optimizers:
-            optimizer.flush()
-
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
         for section, optimizer in zip(self._sections, self._optimizers, strict=True):

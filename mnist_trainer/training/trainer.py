@@ -14,6 +14,7 @@ from mnist_trainer.data.batches import Batches
 from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.subnormals import subnormals_as_zeros
 from mnist_trainer.losses.loss import Loss, loss_value
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
@@ -27,10 +28,6 @@ from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans, Update, UpdateRecord
 from mnist_trainer.training.team import Team
 from mnist_trainer.training.worker import LoneWorker, Worker
-
-FLUSH_EVERY = 100
-"""Updates between two looks at the optimizer's state for subnormal numbers, which cost 1 % of an update's time, all in
-all; by `step`, so that a resumed run looks when it would have."""
 
 AUGMENTATION = "augmentation"
 """The name of its generator."""
@@ -161,12 +158,12 @@ class Trainer:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let `processes` processes share every `update` within the block.
+        """Let `processes` processes share every `update` within the block, and take subnormal numbers for zeros.
 
         Raises `NoTeamError` where they can't be had, unless it may go on `or_alone`; `processes` is 1 then.
         """
         alone = self.worker
-        with ExitStack() as team:
+        with subnormals_as_zeros(), ExitStack() as team:
             if self.processes > 1:
                 try:
                     self.worker = team.enter_context(Team(self.model, self.loss, self.optimizer, self.processes))
@@ -265,10 +262,6 @@ class Trainer:
         self.step += 1
         if self.average is not None:
             self.average.follow(self.step)
-        if self.step % FLUSH_EVERY == 0:
-            self.worker.flush()
-            if self.average is not None:
-                self.average.flush()
         return loss, correct
 
     def evaluate(self, batches: Batches) -> Evaluation:

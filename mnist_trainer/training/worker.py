@@ -32,9 +32,6 @@ class Worker(Protocol):
     def step(self, rate: float, scale: float = 1.0) -> None:
         """Let the optimizer update the parameters, by `scale` times the gradients."""
 
-    def flush(self) -> None:
-        """Set the subnormal numbers of the optimizer's state to 0."""
-
     def collect(self) -> None:
         """Bring all of the optimizer's state into this process."""
 
@@ -65,10 +62,6 @@ class LoneWorker:
         if scale != 1:
             gradients *= scale
         self.optimizer.step(self.model.parameters.values, gradients, rate)
-
-    def flush(self) -> None:
-        """Set the subnormal numbers of the optimizer's state to 0."""
-        self.optimizer.flush()
 
     def collect(self) -> None:
         """Nothing is elsewhere."""

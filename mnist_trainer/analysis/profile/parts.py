@@ -9,7 +9,6 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
-    averages,
     convolution,
     elementwise,
     normalization,
@@ -19,6 +18,8 @@ from mnist_trainer.kernels import (
     pooled_winograd,
     pooling,
     resampling,
+    subnormals,
+    sums,
     updates,
     winograd,
 )
@@ -39,9 +40,12 @@ KERNELS: tuple[ModuleType, ...] = (
     pooled_winograd,
     pooling,
     normalization,
+    sums,
     elementwise,
     updates,
-    averages,
+    resampling,
+    subnormals,
+    sums,
 )
 
 

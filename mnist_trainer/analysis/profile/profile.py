@@ -1,9 +1,10 @@
 """What a profile found, as tables and as a record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mnist_trainer.analysis.profile.subnormal import Tally
 from mnist_trainer.words import signed, table
 
 HEAD = ("what", "does", "median µs", "share", "GFLOP/s", "of the peak")
@@ -35,6 +36,8 @@ class Profile:
     peak: float
     """Operations a second of a large matrix product."""
     dtype: str
+    tallies: Mapping[str, Tally]
+    """Of one more update, how many numbers of each kind are subnormal."""
 
     @property
     def measured(self) -> float:
@@ -54,8 +57,22 @@ class Profile:
             f"A step takes {self.step * 1e6:,.0f} µs: {self.batch / self.step:,.0f} samples/s. Its matrix products "
             f"come to {rate / 1e9:.1f} GFLOP/s, {rate / self.peak:.0%} of the {self.peak / 1e9:.1f} that a large "
             f"product reaches in {self.dtype}. Timing its parts changes it by {signed(cost, '.1%')}; they add up to "
-            f"{self.measured * 1e6:,.0f} µs."
+            f"{self.measured * 1e6:,.0f} µs. {self.subnormal_numbers}"
         )
+
+    @property
+    def subnormal_numbers(self) -> str:
+        """How many of an update's numbers are subnormal, in a sentence."""
+        total = sum(tally.numbers for tally in self.tallies.values())
+        some = [
+            f"{tally.subnormal:,} of {tally.numbers:,} in the {name}"
+            for name, tally in self.tallies.items()
+            if tally.subnormal
+        ]
+        what = f"Of the {total:,} numbers in an update's {', '.join(self.tallies)}"
+        if not some:
+            return f"{what}, none is subnormal."
+        return f"{what}, these are subnormal, which some processors are slow with: {'; '.join(some)}."
 
     def rows(self) -> list[tuple[str, ...]]:
         """Write the rows of the parts' table, as `HEAD` says, without what takes next to nothing, and the sum."""
@@ -102,6 +119,7 @@ class Profile:
             "batch": self.batch,
             "updates": self.updates,
             "dtype": self.dtype,
+            "subnormal": {name: asdict(tally) for name, tally in self.tallies.items()},
             "parts": [asdict(row) for row in self.parts],
             "kernels": [{"kernel": row.what, "seconds": row.seconds} for row in self.kernels],
         }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mnist_trainer.analysis.profile.meter import Meter, PeakRate
 from mnist_trainer.analysis.profile.parts import kernel_parts, step_parts
 from mnist_trainer.analysis.profile.profile import Profile, ProfileRow
+from mnist_trainer.analysis.profile.subnormal import tally_update
 from mnist_trainer.analysis.studies.stopwatch import without_gc
 from mnist_trainer.data.batches import Batches, Inputs, Targets
 from mnist_trainer.training.trainer import Trainer
@@ -20,11 +21,11 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     """Do `updates` updates of each kind, after some to warm up; return the medians of what they took.
 
     The kinds take turns, so that what else the machine does reaches all of them: updates as they are, with their
-    layers timed, and with their kernels timed. Raises `DivergedError`.
+    layers timed, and with their kernels timed. In one more, subnormal numbers are counted. Raises `DivergedError`.
     """
     size = min(trainer.train.samples, trainer.train.batch_size)
     parts, kernel_functions = step_parts(trainer, size), kernel_parts(trainer)
-    total = 3 * updates + WARM_UP
+    total = 3 * updates + WARM_UP + 1
     trainer.schedule.build(max(trainer.epochs * len(trainer.train), total), len(trainer.train))
     source, meter, peak = endless_full_batches(trainer.train, size), Meter(), PeakRate(trainer.model.dtype)
     plain: list[float] = []
@@ -35,9 +36,9 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
     def update() -> None:
         trainer.update(*next(source))
 
-    for _ in range(WARM_UP):
-        update()
-    with without_gc():
+    with trainer.together(), without_gc():
+        for _ in range(WARM_UP):
+            update()
         while len(plain) < updates:
             turn = range(min(TURN, updates - len(plain)))
             for _ in turn:
@@ -49,6 +50,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
             with meter.wrapping(kernel_functions):
                 by_kernel += [meter.step(update, REST) for _ in turn]
             peaks += [peak.sample() for _ in turn]
+        tallies = tally_update(trainer, update)
     medians = medians_of_steps(by_part)
     rows = [ProfileRow(part.what, part.does, medians.pop(part.timed.name, 0.0), part.operations) for part in parts]
     return Profile(
@@ -60,6 +62,7 @@ def profile_steps(trainer: Trainer, updates: int) -> Profile:
         updates=updates,
         peak=statistics.median(peaks),
         dtype=str(trainer.model.dtype),
+        tallies=tallies,
     )
 
 

@@ -10,6 +10,7 @@ from mnist_trainer import kernels
 from mnist_trainer.analysis.profile.parts import KERNELS, profiled_part_title, step_parts
 from mnist_trainer.analysis.profile.profile import Profile, ProfileRow
 from mnist_trainer.analysis.profile.steps import profile_steps
+from mnist_trainer.analysis.profile.subnormal import Tally, tally_update
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 
@@ -72,7 +73,7 @@ def test_the_products_arithmetic_is_counted_by_hand(trainer):
 def test_a_profiled_run_learns_what_a_plain_one_does(trainer, overrides):
     profiled, plain = trainer(*overrides), trainer(*overrides, "epochs=1")
     found = profile_steps(profiled, 2)
-    assert profiled.step == 11  # five to warm up, two of each kind
+    assert profiled.step == 12  # five to warm up, two of each kind, and one to count subnormal numbers
     plain.schedule.build(profiled.schedule.total_steps, profiled.schedule.steps_per_epoch)
     for x, labels in plain.train:
         plain.update(x, labels)
@@ -97,9 +98,13 @@ ROWS = [
 ]
 
 
+TALLIES = {"activations": Tally(4000), "optimizer's state": Tally(2000)}
+
+
 def profile(**changes):
     kernels = [ProfileRow("affine.affine", "", 1e-6), ProfileRow("Adam.step", "", 3e-6)]
-    values = {"step": 4e-6, "timed_step": 5e-6, "batch": 8, "updates": 2, "peak": 5e9, "dtype": "float32", **changes}
+    values = {"step": 4e-6, "timed_step": 5e-6, "batch": 8, "updates": 2, "peak": 5e9, "dtype": "float32"}
+    values |= {"tallies": TALLIES, **changes}
     return Profile(parts=ROWS, kernels=kernels, **values)
 
 
@@ -115,14 +120,49 @@ def test_the_tables_have_shares_and_rates():
 def test_the_verdict_tells_what_the_timing_itself_costs():
     assert profile().verdict == (
         "A step takes 4 µs: 2,000,000 samples/s. Its matrix products come to 1.5 GFLOP/s, 30% of the 5.0 that a large "
-        "product reaches in float32. Timing its parts changes it by +25.0%; they add up to 4 µs."
+        "product reaches in float32. Timing its parts changes it by +25.0%; they add up to 4 µs. Of the 6,000 numbers "
+        "in an update's activations, optimizer's state, none is subnormal."
     )
+
+
+def test_it_says_which_numbers_are_subnormal():
+    found = profile(tallies={**TALLIES, "activations": Tally(4000, 12)}).subnormal_numbers
+    assert found.endswith("these are subnormal, which some processors are slow with: 12 of 4,000 in the activations.")
+
+
+def test_an_update_s_numbers_are_counted_by_kind(trainer):
+    one = trainer("optimizer=adam", "model=custom", f"model.layers=[{LAYERS}]")
+    batch = next(iter(one.train))
+    first, *_ = one.optimizer.state().values()
+
+    def update():
+        one.update(*batch)
+        first[:7] = 1e-40
+
+    found = tally_update(one, update)
+    size = one.model.parameters.size
+    assert {name: tally.subnormal for name, tally in found.items() if tally.subnormal} == {"optimizer's state": 7}
+    assert found["parameters' gradients"].numbers == size
+    assert found["optimizer's state"].numbers == 2 * size
+    outputs = [
+        14 * 14 * 2,
+        4 * 4 * 3,
+        48,
+        48,
+        48,
+        48,
+        10,
+    ]  # joined layers, convolution, flat, tanh, linear, sum, linear
+    assert found["activations"].numbers == 8 * sum(outputs)
+    one.update(*batch)  # as before
+    assert found["activations"].numbers == 8 * sum(outputs)
 
 
 def test_the_record_is_json():
     record = json.loads(json.dumps(profile().as_record()))
     assert record["step_seconds"] == 4e-6
     assert record["operations"] == 6e3
+    assert record["subnormal"]["activations"] == {"numbers": 4000, "subnormal": 0}
     assert [part["what"] for part in record["parts"]] == ["batch", "0 Linear 10", "nothing"]
 
 
