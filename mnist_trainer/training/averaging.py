@@ -37,7 +37,7 @@ class WeightAverage:
     def follow(self, step: int) -> None:
         """Take in what the model has learned after `step` updates, this one counted."""
         weight = (1 - self._decay) / (1 - self._decay**step)
-        averages.follow(self._values, self._model.parameters.values, weight, scratch=self._scratch)
+        averages.move_average(self._values, self._model.parameters.values, weight, scratch=self._scratch)
         for average, new in self._state:
             average += weight * (new - average)
 

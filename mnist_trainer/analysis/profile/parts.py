@@ -9,6 +9,7 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    averages,
     convolution,
     elementwise,
     normalization,
@@ -43,9 +44,8 @@ KERNELS: tuple[ModuleType, ...] = (
     sums,
     elementwise,
     updates,
-    resampling,
+    averages,
     subnormals,
-    sums,
 )
 
 

@@ -48,5 +48,6 @@ def register_optuna_sweeper() -> None:
 
 
 def rival_sweeper() -> bool:
-    """Whether Hydra's own plugin is installed, too."""
-    return importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is not None
+    """Whether Hydra's own plugin is installed, too; there may be no plugin of Hydra's at all."""
+    package = importlib.util.find_spec("hydra_plugins")
+    return package is not None and importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is not None

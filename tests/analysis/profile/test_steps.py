@@ -171,5 +171,5 @@ def test_augmentation_is_a_part_of_its_own(trainer):
     profile = profile_steps(augmented, updates=3)
     (row,) = (row for row in profile.parts if row.does == "augment")
     assert 0 < row.seconds < profile.timed_step
-    assert {"resampling.resample", "resampling.interpolate"} <= {row.what for row in profile.kernels}
+    assert {"resampling.resample", "resampling.interpolate_corners"} <= {row.what for row in profile.kernels}
     assert not [row for row in profile_steps(trainer("model.hidden=[4]"), updates=3).parts if row.does == "augment"]
