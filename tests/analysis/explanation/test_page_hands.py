@@ -126,7 +126,18 @@ def test_the_eleven_points_each_show_what_they_are_about(visit, network):
         assert found == state
 
 
-@pytest.mark.parametrize("state", ["z=1,2", "N=-3&row=x&loss=none&float=16&true=99", "learned=a*b&image=1e9&drawn=zz!"])
+NONSENSE = (
+    "z=1,2",
+    "N=-3&row=x&loss=none&float=16&true=99",
+    "learned=a*b&image=1e9&drawn=zz!",
+    "learned=separate*1*1*0*64*0*1*1.5",
+    "learned=separate*1*1*0*64*0*1*99999999",
+    "drawn=zzzz0&rate=inf&on=air&point=12",
+    "z=1,2,3,4,5,6,7,8,9,nan",
+)
+
+
+@pytest.mark.parametrize("state", NONSENSE)
 def test_an_address_that_makes_no_sense_is_left_out(visit, network, state):
     visit.open(state)
     check_numbers(visit, network)

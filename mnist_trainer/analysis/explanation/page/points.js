@@ -9,7 +9,7 @@ function logitsWithGap(z, label, gap) {
   return z.map((x, i) => (i === label ? -gap : Math.max(x - most, -20)));
 }
 
-const PLAIN = { z: null, way: "separate", batch: 1, row: 0, bits: 64, unshifted: false, targets: false };
+const PLAIN = { z: null, way: "separate", batch: 1, row: 0, bits: 64, unshifted: false, targets: false, on: "logits", rate: 1 };
 
 /** What each point changes of the state, given the network's logits and the true class. */
 const SITUATIONS = [

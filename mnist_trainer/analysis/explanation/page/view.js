@@ -187,7 +187,7 @@ class FlowView {
     this.showVector("block-right", s, right, scale);
     const good = marksOf(s).dz;
     this.mark("block-dz", good);
-    $("sign").textContent = good ? "=" : "≠";
+    $("sign").textContent = dz === null ? "" : good ? "=" : "≠";
     $("sign").className = good ? "" : "bad";
     const sum = values => {
       const total = values.reduce((a, b) => a + b, 0), size = Math.max(...values.map(Math.abs));
