@@ -162,7 +162,7 @@ class FlowView {
       each.textContent = value === null ? "" : cell(value);
       each.classList.toggle("missing", value === null);
       const strength = value === null || !Number.isFinite(value) ? 0 : 0.75 * Math.sqrt(Math.abs(value) / most);
-      each.style.backgroundColor = strength ? `rgba(var(${value > 0 ? "--up" : "--down"}), ${strength.toFixed(3)})` : "";
+      each.style.backgroundColor = strength ? `rgba(var(${value > 0 ? "--hot" : "--cold"}), ${strength.toFixed(3)})` : "";
       each.title = value === null ? "left out" : `∂p(${s.name(i)})/∂z(${s.name(j)}): ${number(value)}; right: ${number(right[i][j])}`;
     }
     this.mark("block-j", marksOf(s).jacobian);
