@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.arrays import Array, empty
 from mnist_trainer.kernels.convolution import SMALL_PRODUCT
 from mnist_trainer.kernels.updates import blocks
 from mnist_trainer.kernels.windows import Pair
@@ -44,7 +44,7 @@ class WinogradRoom:
             "d_weights": (4, 4, channels, filters),
             "scratch": (4, 4, channels, filters),
         }
-        return cls(**{name: np.empty(shape, dtype) for name, shape in shapes.items()})
+        return cls(**{name: empty(shape, dtype) for name, shape in shapes.items()})
 
     def chunks(self, x: Array) -> Iterator[tuple[slice, "WinogradRoom"]]:
         """Yield slices of the images x, as many at a time as there is room for, and the room for each."""
