@@ -30,6 +30,7 @@ class PooledRoom(Protocol):
     def gradients(self, x: Array, weights: Array, *, d_weights: Array, dx: Array | None) -> Iterator[Chunk]:
         """Yield some images' slice, planes for the gradient of x ∗ w, which are to be written, and the wins.
 
+        Once after `outputs` of the same images: what these left is used up.
         In the end dL/dw is in `d_weights` and, where it is wanted, dL/dx in `dx`.
         """
 

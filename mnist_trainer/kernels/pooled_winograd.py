@@ -53,7 +53,7 @@ class PooledWinogradRoom:
         self.room.d_weights.fill(0)
         for part, chunk in self.room.chunks(x):
             yield part, by_image(winograd.corners(chunk)), self._wins(part)
-            winograd.add_gradients(x[part], self.padding, chunk, dx=None if dx is None else dx[part])
+            winograd.add_gradients(self.padding, chunk, dx=None if dx is None else dx[part])
         winograd.weights_gradient(self.room, out=d_weights)
 
     def _wins(self, part: slice) -> Sequence[Mask]:
