@@ -9,6 +9,7 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    channels,
     convolution,
     elementwise,
     normalization,
@@ -39,6 +40,7 @@ KERNELS: tuple[ModuleType, ...] = (
     pooling,
     normalization,
     sums,
+    channels,
     elementwise,
     updates,
     subnormals,
