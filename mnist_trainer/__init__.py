@@ -5,9 +5,13 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 
 | room | holds |
 |---|---|
-| `errors`, `slips`, `files`, `words`, `bar`, | the ground: exceptions; what a user's code must be; files, whole; |
-| `hyperparameters`, `credentials`, | numbers and paths in words, commands, quoting, Markdown tables; a progress bar; |
-| `process` | fields that know their range; no passwords; what a process has one of, for all its threads |
+| `errors` | the exceptions that several rooms raise; what an error says, in words |
+| `slips` | what a user's own code, a loss or a layer, must be, and what it raises |
+| `files` | names of files; written whole or not at all |
+| `words`, `bar` | numbers, counts and lists in words; commands and overrides, quoted; Markdown; a progress bar |
+| `hyperparameters` | dataclasses whose fields know their range, made from plain values; the nearest known word |
+| `credentials` | no passwords in what is shown |
+| `process` | what a process has one of, changed for all its threads |
 | `kernels/` | stateless array functions with a mandatory `out=`, where an array has a layer's size: the cleverness |
 | `layers/`, `losses/` | a function and its vector-Jacobian product, one concept a file |
 | `optimizers/`, `schedules` | updates of a flat vector; learning rates over a run |
@@ -20,25 +24,27 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 | `figures/` | pictures from plain records; the only importer of matplotlib, never in the training process |
 | `journal/` | what a run writes: events, one a line, and who holds the lock. No MLflow |
 | `shipping/` | how MLflow gets it: the shipper, a child process, the only importer of mlflow |
-| `config`, `presets`, | schemas; choices that stay what they are called; |
+| `config` | schemas: what Hydra composes, as dataclasses |
+| `presets` | choices that stay what they are called |
 | `complaints/` | what is wrong with a configuration: which override, or which line of which file |
-| `composition`, | from `conf/` and overrides to a `Config`; |
-| `build`, `data_sets` | from a `Config` to objects, and to the data |
-| `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, and how it goes on |
+| `composition` | from `conf/` and overrides to a `Config` |
+| `build` | from a `Config` to objects; all that is wrong with its values, or takes too much memory |
+| `data_sets` | from a `Config` to the data |
+| `runs/` | a run in its folder: its names, outcome, provenance, checkpoints, cores, screen, and how it goes on |
 | `analysis/` | what is said of losses and runs, a package a question: `gradcheck/`, `comparison/`, `explanation/`, |
 | | `studies/`, `profile/` |
 | `sweeps/` | many runs: Hydra's hooks, jobs, pairs, report, and how a sweep goes on |
-| `tasks/` | the words of the command, a thin file a task; `dispatch` takes Hydra's jobs to them |
+| `tasks/` | the words of the command, a thin file a task, what they share, and `dispatch`, which a job comes to first |
 | `api`, `__main__` | what notebooks and plugins import; the command |
 
 How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the configuration
 into dataclasses and runs `tasks.train`. Everything that can be wrong with the input is found before the run's folder
-has a journal. Then `runs.run` goes through `Trainer.fit`: a batch of bytes becomes float32 in place, the model goes
-forward, the loss forward and backward, the model backward, the optimizer steps; no array of a layer's size is
-allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
-training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
-them all. Whatever a store does, training doesn't see it: the shipper looks what the store has and tries again, where
-waiting may mend it (`shipping.patience`).
+has a journal. Then `runs.run` goes through `Trainer.fit`: a batch of bytes is augmented, where that is asked for, and
+becomes float32 in place, the model goes forward, the loss forward and backward, the model backward, the optimizer
+steps; no array of a layer's size is allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper,
+which the kernel wakes when the training process dies, reads it and tells MLflow. A sweep's jobs write journals of their
+own, and one shipper serves them all. Whatever a store does, training doesn't see it: the shipper looks what the store
+has and tries again, where waiting may mend it (`shipping.patience`).
 
 How a run goes on. `runs.checkpoints` writes the `training.state` of a trainer that is at rest into an npz file with a
 checksum. `resume=` makes the run's own folder Hydra's (a resolver in `runs.folder`), composes the command line against
@@ -67,7 +73,8 @@ Where this departs from what one might expect, and why:
   rounding: what lies between them is the largest array there is, and never leaves the cache. Kernels of 3×3 over
   many channels are then computed by Winograd's algorithm (`kernels.winograd`), with fewer multiplications.
 - What is learned without being trained, batch normalisation's running statistics, is the layers' `state`. The model's
-  `arrays` are parameters and state: they are saved, and kept for the best epoch.
+  `arrays` are parameters and state. These, or their moving averages (`training.averaging`), are what is `learned`:
+  tested, saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.
 - Hydra looks up `hydra.mode` only where a file or the command line may set it (`sweeps.replaced`): it would compose
   everything twice otherwise, before every run.

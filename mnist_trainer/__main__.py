@@ -9,7 +9,7 @@ from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
 
 from mnist_trainer import __version__
-from mnist_trainer.errors import UNFIT, MnistTrainerError, in_words
+from mnist_trainer.errors import UNFIT, MnistTrainerError, error_in_words
 from mnist_trainer.runs.screen import lenient_output
 from mnist_trainer.training.interruption import Interrupted, exit_on_second_signal, exit_on_signals, raise_on_signals
 
@@ -45,7 +45,7 @@ def run() -> int:
     from mnist_trainer.credentials import hide_in
     from mnist_trainer.sweeps.replaced import spare_a_composition
     from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
-    from mnist_trainer.sweeps.tuning.sweeper import register
+    from mnist_trainer.sweeps.tuning.sweeper import register_optuna_sweeper
     from mnist_trainer.tasks import dispatch
 
     warnings.filterwarnings("error", message=r"(?s).*is not available", category=UserWarning, module="hydra")
@@ -60,7 +60,7 @@ def run() -> int:
         overrides = list(readable.values())
         sys.argv = ["mnist_trainer", *(readable.get(each, each) for each in arguments)]
         spare_a_composition(sys.argv[1:])
-        register()
+        register_optuna_sweeper()
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code
         if Sweep.failed_jobs:
@@ -102,7 +102,7 @@ def is_override(argument: str) -> bool:
 
 def print_error(error: object) -> None:
     """Write an error to the standard error."""
-    message = in_words(error) if isinstance(error, OSError) else error
+    message = error_in_words(error) if isinstance(error, OSError) else error
     sys.stderr.write(f"mnist_trainer: {message}\n")
 
 

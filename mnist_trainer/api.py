@@ -23,7 +23,7 @@ from pathlib import Path
 
 from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.composition import check_texts, compose, key_of
+from mnist_trainer.composition import check_texts, compose, override_key
 from mnist_trainer.credentials import hide_in
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
@@ -47,7 +47,7 @@ from mnist_trainer.runs.folder import LATEST, run_folder
 from mnist_trainer.runs.learned import classifier_of_trainer, learned_folder
 from mnist_trainer.runs.outcome import concluding_outcome
 from mnist_trainer.runs.run import Result
-from mnist_trainer.runs.screen import shown
+from mnist_trainer.runs.screen import run_shown
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 from mnist_trainer.tasks.resume import resume
@@ -90,7 +90,7 @@ def train(*given: str, data: Dataset | None = None) -> Result:
     where logging would not show it, in a notebook, say; `logging.getLogger("mnist_trainer").setLevel("WARNING")`
     before silences that.
     """
-    with shown():
+    with run_shown():
         return _train(given, data)
 
 
@@ -98,12 +98,12 @@ def _train(given: Sequence[str], data: Dataset | None) -> Result:
     check_texts(given)
     overrides = hide_in(given)
     for each in overrides:
-        if key_of(each).startswith(("-", "hydra")):
+        if override_key(each).startswith(("-", "hydra")):
             raise ConfigError(f"{each}: this is for the command; train() takes the overrides of one run")
     if data is not None:
         overrides = [*_named_as(data, overrides), *overrides]
     # Beside a run's own values, which are not known yet, the others need not make a whole configuration
-    where = compose([each for each in overrides if key_of(each) in ("resume", "outputs", "experiment")])
+    where = compose([each for each in overrides if override_key(each) in ("resume", "outputs", "experiment")])
     if where.resume is not None:
         return resume(where.resume, run_folder(where.resume, Path(where.outputs)), overrides, data=data)
     config = compose(overrides)
@@ -141,7 +141,7 @@ def load(
 
 def _named_as(data: Dataset, overrides: Sequence[str]) -> list[str]:
     """Return the overrides that say what the data are called; raises `ConfigError` for others on what they are."""
-    said = [each for each in overrides if key_of(each) in ("data", "data.name", "data.root")]
+    said = [each for each in overrides if override_key(each) in ("data", "data.name", "data.root")]
     if said:
         raise ConfigError(f"{' '.join(said)}: the data are given already, by data=...; leave {' and '.join(said)} out")
     if not re.fullmatch(r"\w[\w .+-]*", data.name):

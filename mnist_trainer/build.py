@@ -11,6 +11,7 @@ import numpy as np
 
 from mnist_trainer import registry
 from mnist_trainer.config import (
+    AugmentConfig,
     Config,
     LayersConfig,
     LinearConfig,
@@ -20,18 +21,19 @@ from mnist_trainer.config import (
     OptimizerConfig,
     ScheduleConfig,
     TrackingConfig,
-    flattened,
+    flattened_config,
 )
+from mnist_trainer.data.augmentation import Augmentation, Augmenter
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
 from mnist_trainer.data_sets import check_data
-from mnist_trainer.errors import ConfigError, problems_under
-from mnist_trainer.hyperparameters import check, construct, problems
+from mnist_trainer.errors import ConfigError, prefixed_problems
+from mnist_trainer.hyperparameters import check, construct_hyperparameters, problems
 from mnist_trainer.kernels.arrays import Shape
-from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
+from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_layer_list
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.stack import Stack
 from mnist_trainer.losses.loss import Loss
@@ -55,7 +57,7 @@ OWN_TAGS = {
 """Tags that are no user's, and the key that is."""
 
 
-def check_config(config: Config) -> None:
+def check_buildable(config: Config) -> None:
     """Import the plugins and check all that can be checked without data; raises one `ConfigError` with all problems.
 
     It is for who makes a configuration: whoever is given one may rely on it.
@@ -74,6 +76,7 @@ def check_config(config: Config) -> None:
         ("loss", lambda: build_loss(config.loss)),
         ("optimizer", lambda: build_optimizer(config.optimizer)),
         ("schedule", lambda: build_schedule(config.schedule)),
+        ("augment", lambda: build_augmentation(config.augment)),
         ("model", lambda: build_layers(config.model, classes=10)),
         ("data", lambda: check_data(config.data)),
         ("trainer", lambda: build_callbacks(config.trainer.callbacks)),
@@ -106,10 +109,10 @@ def build_callbacks(entries: Sequence[object]) -> list[Callback]:
 def _callback(entry: object, path: str) -> Callback:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is no callback: must be a mapping with a kind, as in {{kind: mine}}")
-    with problems_under(f"{path}: "):
+    with prefixed_problems(f"{path}: "):
         cls = registry.callbacks.named(entry["kind"])
-    with problems_under(f"{path} ({entry['kind']}): "):
-        made = construct(cls, {str(name): value for name, value in entry.items() if name != "kind"})
+    with prefixed_problems(f"{path} ({entry['kind']}): "):
+        made = construct_hyperparameters(cls, {str(name): value for name, value in entry.items() if name != "kind"})
         check(made)
         if not isinstance(made, Callback):
             raise ConfigError("must be a Callback, of mnist_trainer.api")
@@ -136,7 +139,7 @@ def own_words_problems(tracking: TrackingConfig) -> Iterator[str]:
         yield f"tracking.experiment={tracking.experiment!r}: an experiment's name, or null for the data set's"
     if tracking.experiment is not None and len(tracking.experiment) > LONGEST_EXPERIMENT:
         yield f"tracking.experiment: {len(tracking.experiment)} characters; MLflow takes {LONGEST_EXPERIMENT}"
-    for key in flattened(tracking.tags):
+    for key in flattened_config(tracking.tags):
         if not re.fullmatch(r"[\w][\w.: /-]{0,249}", key) or ".." in key or "//" in key or key[-1] in "./":
             yield f"tracking.tags.{key}: letters, digits and any of _-.:/ fit, and blanks within"
         elif key in OWN_TAGS or key.startswith("mnist_trainer."):
@@ -147,7 +150,7 @@ def own_words_problems(tracking: TrackingConfig) -> Iterator[str]:
 def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -> Sequential:
     """Build the model with the tail that its loss needs, initialised from the seed's stream."""
     layers = build_layers(config.model, classes)
-    with problems_under("model."):
+    with prefixed_problems("model."):
         check_no_softmax_at_end(layers)
         tail = registry.tail_layers(config.loss.name)
         if (tail or registry.losses[config.loss.name].expects == "logits") and is_softmax(layers[-1]):
@@ -159,7 +162,7 @@ def build_model(config: Config, in_shape: Shape, classes: int, max_batch: int) -
         layers += tail
         rng = random_stream(config.seed, "initialization")
         try:
-            check_memory(layers, in_shape, max_batch, config.dtype)
+            check_built_memory(layers, in_shape, max_batch, config.dtype)
             model = Sequential(layers, in_shape, max_batch, config.dtype, rng)
         except (MemoryError, OverflowError, ValueError) as error:  # the latter two of more than NumPy can count
             raise ConfigError(f"layers need more memory than there is: {error}") from error
@@ -187,7 +190,7 @@ def is_softmax(layer: Layer) -> bool:
     return np.shape(p) == z.shape and np.allclose(p, e / e.sum(axis=1, keepdims=True))
 
 
-def check_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:
+def check_built_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:
     """Raise `ConfigError` if a model takes more than the machine's memory."""
     stack = Stack(layers)
     out_shape = stack.build(in_shape, 1, dtype)  # which tells the shapes, and takes next to nothing
@@ -207,9 +210,9 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
     """Make the model's layers, without the loss's tail."""
     entries: Sequence[object]
     if isinstance(config, LinearConfig):
-        entries = mlp_entries([], "relu", 0.0, classes)
+        entries = mlp_layer_list([], "relu", 0.0, classes)
     elif isinstance(config, MLPConfig):
-        entries = mlp_entries(config.hidden, config.activation, config.dropout, classes)
+        entries = mlp_layer_list(config.hidden, config.activation, config.dropout, classes)
     elif isinstance(config, LayersConfig):
         entries = config.layers
     else:
@@ -221,21 +224,30 @@ def build_layers(config: ModelConfig, classes: int) -> list[Layer]:
 
 def build_loss(config: LossConfig) -> Loss:
     """Make the loss."""
-    return registry.built(registry.losses, config, "loss")
+    return registry.built_from_registry(registry.losses, config, "loss")
 
 
 def build_optimizer(config: OptimizerConfig) -> Optimizer:
     """Make the optimizer; its state comes with the trainer."""
-    return registry.built(registry.optimizers, config, "optimizer")
+    return registry.built_from_registry(registry.optimizers, config, "optimizer")
 
 
 def build_schedule(config: ScheduleConfig) -> Schedule:
     """Make the schedule; its length comes with the trainer."""
-    return registry.built(registry.schedules, config, "schedule")
+    return registry.built_from_registry(registry.schedules, config, "schedule")
+
+
+def build_augmentation(config: AugmentConfig) -> Augmentation | None:
+    """Make what training images are changed by; None if they stay as they are."""
+    values = {name: value for name, value in vars(config).items() if name != "name"}
+    if not values:
+        return None
+    with prefixed_problems("augment."):
+        return construct_hyperparameters(Augmentation, values)
 
 
 def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, Batches]:
-    """Split and scale the data; return the batches to train on, to validate on, and of the test set."""
+    """Split and scale the data; return the batches to train on, augmented, to validate on, and of the test set."""
     size = config.data.validation_size
     size = dataset.default_validation_size if size is None else size
     for key in ("patience", "restore_best"):
@@ -247,8 +259,12 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
     scaling = Scaling.standardised(images, chosen) if config.data.standardize else Scaling.unit()
     large = max(config.batch_size, EVALUATION_BATCH)
     shuffling = random_stream(config.seed, "shuffling")
+    augmentation, augmenter = build_augmentation(config.augment), None
+    if augmentation is not None:
+        drawn = random_stream(config.seed, "augmentation")
+        augmenter = Augmenter(augmentation, dataset.image_shape, min(config.batch_size, len(chosen)), drawn)
     return (
-        Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling),
+        Batches(images, labels, chosen, config.batch_size, dtype, scaling=scaling, rng=shuffling, augmenter=augmenter),
         Batches(images, labels, held_out, large, dtype, scaling=scaling),
         Batches(dataset.test_images, dataset.test_labels, everything, large, dtype, scaling=scaling),
     )
@@ -272,6 +288,7 @@ def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
         clip_norm=settings.clip_norm,
         patience=settings.patience,
         by_loss=settings.monitor == "loss",
+        ema_decay=settings.ema_decay,
         loss_name=config.loss.name,
     )
     return trainer, test

@@ -19,16 +19,16 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_trainer.build import check_config
+from mnist_trainer.build import check_buildable
 from mnist_trainer.complaints.command_line import read
 from mnist_trainer.complaints.composing import UNEXPECTED, explain
 from mnist_trainer.complaints.files import Folders
 from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
-from mnist_trainer.config import SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper
+from mnist_trainer.config import GROUPS_SINCE_0_1, SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper_schemas
 from mnist_trainer.credentials import hide, hide_in
-from mnist_trainer.errors import ConfigError, problems_under
-from mnist_trainer.hyperparameters import construct
+from mnist_trainer.errors import ConfigError, prefixed_problems
+from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.presets import misnamed_choices
 
 TOKEN = secrets.token_hex(3)
@@ -42,7 +42,7 @@ def conf_folder() -> Path:
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
-def key_of(override: str) -> str:
+def override_key(override: str) -> str:
     """Return the key of an override: `seed` of `seed=1` and `++seed=1`."""
     return override.lstrip("+~").partition("=")[0]
 
@@ -79,7 +79,7 @@ def own_hydra() -> Iterator[None]:
         store = ConfigStore.instance()
         their_nodes, store.repo = store.repo, copied(store.repo)
         try:
-            register_sweeper()
+            register_sweeper_schemas()
             with initialize_config_dir(str(conf_folder()), version_base="1.3"):
                 yield
         finally:
@@ -100,10 +100,10 @@ def is_own(running: GlobalHydra) -> bool:
     if not running.is_initialized():
         return False
     places = running.config_loader().get_search_path().get_path()
-    return any(each.provider == "main" and each.path in own_places() for each in places)
+    return any(each.provider == "main" and each.path in own_search_path() for each in places)
 
 
-def own_places() -> tuple[str, str]:
+def own_search_path() -> tuple[str, str]:
     """Return how Hydra's search path may name `conf/`."""
     return str(conf_folder()), f"file://{conf_folder()}"
 
@@ -146,8 +146,9 @@ def _typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
 def restored(values: Mapping[str, Any]) -> Config:
     """Turn a configuration's plain values, `asdict` of it, back into dataclasses; raises `ConfigError`.
 
-    Those of an earlier version get the keys that there were none of (`SINCE_0_1`).
+    Those of an earlier version get the groups and keys that there were none of (`GROUPS_SINCE_0_1`, `SINCE_0_1`).
     """
+    values = {**GROUPS_SINCE_0_1, **values}
     if values.keys() != {field.name for field in fields(Config)}:
         raise ConfigError(f"the keys {', '.join(map(str, values))}: not a configuration of this version")
     names = sorted({path.partition("/")[0] for path in SCHEMAS})
@@ -191,10 +192,10 @@ def _checked(values: Mapping[str, Any]) -> Config:
     groups = {}
     for key, group in values.items():
         if is_dataclass(group):
-            with problems_under(f"{key}."):
-                groups[key] = construct(type(group), vars(group))
-    config = construct(Config, {**values, **groups})
-    check_config(config)
+            with prefixed_problems(f"{key}."):
+                groups[key] = construct_hyperparameters(type(group), vars(group))
+    config = construct_hyperparameters(Config, {**values, **groups})
+    check_buildable(config)
     return config
 
 

@@ -1,7 +1,7 @@
 """The configuration's schemas: every key, its type and the range that fits; the values are in `conf/`.
 
-Those of losses, optimizers and schedules are made from the classes that they configure. They have the types only: the
-classes know which values fit. `register` tells Hydra of all schemas.
+Those of losses, optimizers, schedules and augmentation are made from the classes that they configure. They have the
+types only: the classes know which values fit. `register_schemas` tells Hydra of all schemas.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.losses.mistakes import Clipped
 from mnist_trainer.losses.softmax_loss import SoftmaxLoss
@@ -103,7 +104,11 @@ class ExportConfig(ModelTaskConfig):
 
 @dataclass
 class EvaluateConfig(ModelTaskConfig):
-    """How well a model does on the test images of a data set."""
+    """How well a model does on the test images of a data set, and by several views of each."""
+
+    tta: bool = MISSING
+    tta_shift: float = hyperparameter(MISSING, minimum=0, maximum=1)
+    tta_rotation: float = hyperparameter(MISSING, minimum=0, maximum=180)
 
 
 @dataclass
@@ -239,6 +244,16 @@ class CustomScheduleConfig(ScheduleConfig):
 
 
 @dataclass
+class AugmentConfig:
+    """What becomes of training images on their way to the model: nothing."""
+
+    name: str = MISSING
+
+
+ChangesConfig = schema_of(Augmentation, "ChangesConfig", AugmentConfig)
+
+
+@dataclass
 class TrainerConfig:
     """The loop."""
 
@@ -248,6 +263,7 @@ class TrainerConfig:
     patience: int | None = hyperparameter(MISSING, minimum=1)
     monitor: str = hyperparameter(MISSING, choices=("accuracy", "loss"))
     restore_best: bool = MISSING
+    ema_decay: float | None = hyperparameter(MISSING, above=0, below=1)
     checkpoint_minutes: float | None = hyperparameter(MISSING, above=0)
     progress: bool = MISSING
     callbacks: list[Any] = MISSING
@@ -288,6 +304,7 @@ class Config:
     loss: LossConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     schedule: ScheduleConfig = MISSING
+    augment: AugmentConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     epochs: int = hyperparameter(MISSING, minimum=1)
@@ -322,7 +339,7 @@ SWEEPER_CHOICES = {
 
 
 @dataclass
-class OptunaNode:
+class OptunaConfig:
     """What Hydra composes at `hydra.sweeper`; the values here are the defaults."""
 
     _target_: str = OPTUNA
@@ -370,6 +387,8 @@ SCHEMAS: dict[str, type] = {
     "schedule/cosine": CosineConfig,
     "schedule/one_cycle": OneCycleConfig,
     "schedule/custom": CustomScheduleConfig,
+    "augment/none": AugmentConfig,
+    "augment/changes": ChangesConfig,
     "trainer": TrainerConfig,
     "tracking": TrackingConfig,
 }
@@ -377,25 +396,28 @@ SCHEMAS: dict[str, type] = {
 GROUPS = tuple(dict.fromkeys(path.partition("/")[0] for path in SCHEMAS))
 """The groups that a run's configuration has a choice of each."""
 SINCE_0_1: dict[str, dict[str, Any]] = {
+    "task": {"tta": False, "tta_shift": 0.04, "tta_rotation": 5.0},
     "data": {"test_size": None, "test_seed": 0},
-    "trainer": {"callbacks": []},
+    "trainer": {"callbacks": [], "ema_decay": None},
     "tracking": {"model": True, "register": None, "alias": None, "experiment": None, "tags": {}, "description": None},
 }
 """The keys that groups have got since version 0.1.0, with what they would have been in its runs."""
+GROUPS_SINCE_0_1: dict[str, dict[str, Any]] = {"augment": {"name": "none"}}
+"""The groups that there were none of in version 0.1.0, with the choice that its runs would have had."""
 
 
-def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flattened_config(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Flatten nested mappings to dotted keys; lists become JSON."""
     flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
+            flat |= flattened_config(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return flat
 
 
-def register() -> None:
+def register_schemas() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
     store = ConfigStore.instance()
     store.store(name="schema", node=CommandConfig)
@@ -404,10 +426,10 @@ def register() -> None:
         store.store(group=group, name=name, node=schema)
 
 
-def register_sweeper() -> None:
+def register_sweeper_schemas() -> None:
     """Store what `hydra/sweeper=optuna` stands for, and its samplers and pruners, which take any options."""
     store = ConfigStore.instance()
-    store.store(group="hydra/sweeper", name="optuna", node=OptunaNode)
+    store.store(group="hydra/sweeper", name="optuna", node=OptunaConfig)
     for group, names in SWEEPER_CHOICES.items():
         for name in names:
             node: dict[str, Any] = {"name": name, "seed": None} if group == "sampler" else {"name": name}
@@ -415,4 +437,4 @@ def register_sweeper() -> None:
             store.store(group=f"hydra/sweeper/{group}", name=name, node=takes_more)
 
 
-register()
+register_schemas()

@@ -28,7 +28,7 @@ def check_data(config: DataConfig) -> None:
         if isinstance(config, IdxConfig) and config.root is None and not files:
             raise ConfigError(NO_ROOT)
         if isinstance(config, CustomDataConfig) and config.name in registry.datasets:
-            registry.built(registry.datasets, config, "data")
+            registry.built_from_registry(registry.datasets, config, "data")
 
 
 def build_data(config: DataConfig, given: Dataset | None = None) -> Dataset:
@@ -63,7 +63,7 @@ def _custom(config: CustomDataConfig) -> Dataset:
             f"data.name={config.name!r} is no data set that a plugin registered{there}; one that was given from "
             "Python, train(..., data=...), has to be given again"
         )
-    dataset = registry.built(registry.datasets, config, "data").load()
+    dataset = registry.built_from_registry(registry.datasets, config, "data").load()
     if not isinstance(dataset, Dataset):
         raise ConfigError(f"data.name={config.name!r}: its load() returns {type(dataset).__name__}, not a Dataset")
     return replace(dataset, name=config.name)

@@ -30,7 +30,7 @@ class TrackingError(MnistTrainerError):
     """A journal or a tracking store that can't be used; the message names it and says what would fit."""
 
 
-class DeletedError(TrackingError):
+class DeletedExperimentError(TrackingError):
     """An experiment that was deleted in its store, which whoever deleted it has to decide on."""
 
 
@@ -82,13 +82,13 @@ class DiskError(MnistTrainerError):
     exit_code = 1
 
 
-def in_words(error: Exception) -> str:
+def error_in_words(error: Exception) -> str:
     """Say what went wrong; if with a file, with which."""
     named = isinstance(error, OSError) and error.filename
-    return f"{named}: {reason_of(error)}" if named else reason_of(error)
+    return f"{named}: {error_reason(error)}" if named else error_reason(error)
 
 
-def reason_of(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """Say what went wrong, without the file that it was with."""
     if isinstance(error, FileExistsError) and error.filename and not Path(error.filename).exists():
         return "a link that leads nowhere"
@@ -97,7 +97,7 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def problems_under(prefix: str) -> Iterator[None]:
+def prefixed_problems(prefix: str) -> Iterator[None]:
     """Put a prefix before every problem of a `ConfigError` from within."""
     try:
         yield
@@ -106,7 +106,7 @@ def problems_under(prefix: str) -> Iterator[None]:
 
 
 @contextmanager
-def data_errors_of(path: Path) -> Iterator[None]:
+def as_data_errors(path: Path) -> Iterator[None]:
     """Let what is wrong with a file's content be a `DataError` that names the file."""
     try:
         yield

@@ -1,7 +1,7 @@
 """Hyperparameters as dataclass fields that know the range that fits, checked wherever the dataclass is made.
 
 Layers, losses, optimizers, schedules and the configuration declare theirs with `hyperparameter(...)`; `check` tells
-what is out of range, `construct` builds one from a config's plain mapping and names what doesn't fit.
+what is out of range, `construct_hyperparameters` builds one from a config's plain mapping and names what doesn't fit.
 """
 
 import dataclasses
@@ -102,7 +102,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
-def construct(cls: type[T], values: Mapping[str, Any]) -> T:
+def construct_hyperparameters(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build a hyperparameter dataclass from plain values, or raise `ConfigError` that names what doesn't fit."""
     if not dataclasses.is_dataclass(cls):
         raise ConfigError(f"{cls.__name__} is not a dataclass, so it can't take parameters from a configuration")
@@ -116,20 +116,20 @@ def construct(cls: type[T], values: Mapping[str, Any]) -> T:
                 if values[name] not in choices:
                     found.append(f"{name}={values[name]!r} is unknown{suggestion(values[name], choices)}")
             elif not _fits_type(values[name], hints[name]):
-                found.append(f"{name}={values[name]!r} has the wrong type: must be {words_of_type(hints[name])}")
+                found.append(f"{name}={values[name]!r} has the wrong type: must be {type_in_words(hints[name])}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            found.append(f"{name} is missing: must be {words_of_type(hints[name])}")
+            found.append(f"{name} is missing: must be {type_in_words(hints[name])}")
     if found:
         raise ConfigError(*found)
     return cls(**values)
 
 
-def picked(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build a dataclass from those of the values that it has fields for; raises `ConfigError` as `construct` does."""
+def picked_hyperparameters(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build a dataclass from those of the values that it has fields for; raises `ConfigError`, too."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{values!r:.80} has the wrong type: must be a mapping")
     names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    return construct(cls, {name: value for name, value in values.items() if name in names})
+    return construct_hyperparameters(cls, {name: value for name, value in values.items() if name in names})
 
 
 def _fits_type(value: Any, hint: Any) -> bool:
@@ -152,16 +152,16 @@ def _fits_type(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-def words_of_type(hint: Any) -> str:
+def type_in_words(hint: Any) -> str:
     """Return what a value of this type is called: `a list of whole numbers`, `a word or null`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(words_of_type(argument) for argument in arguments)
+        return " or ".join(type_in_words(argument) for argument in arguments)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, tuple, Sequence):
         plurals = {int: "whole numbers", float: "numbers", str: "words"}
-        return f"a list of {plurals.get(arguments[0], words_of_type(arguments[0]))}" if arguments else "a list"
+        return f"a list of {plurals.get(arguments[0], type_in_words(arguments[0]))}" if arguments else "a list"
     names = {
         int: "a whole number",
         float: "a number",

@@ -5,8 +5,8 @@ from dataclasses import fields
 from typing import Any
 
 from mnist_trainer import registry
-from mnist_trainer.errors import ConfigError, problems_under
-from mnist_trainer.hyperparameters import construct
+from mnist_trainer.errors import ConfigError, prefixed_problems
+from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.reshape import Reshape
@@ -30,9 +30,9 @@ def build_list(entries: Sequence[object], path: str) -> list[Layer]:
     return layers
 
 
-def mlp_entries(hidden: Sequence[int], activation: str, dropout: float, classes: int) -> list[Entry]:
+def mlp_layer_list(hidden: Sequence[int], activation: str, dropout: float, classes: int) -> list[Entry]:
     """List the layers of a multilayer perceptron: flatten, (linear, activation, dropout) …, linear."""
-    with problems_under("model.activation: "):
+    with prefixed_problems("model.activation: "):
         registry.layers.named(activation)
     entries: list[Entry] = [{"kind": "flatten"}]
     for units in hidden:
@@ -47,14 +47,14 @@ def build_layer(entry: object, path: str) -> Layer:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         raise ConfigError(f"{path}: {entry!r} is not a layer: must be a mapping with a kind, as in {{kind: relu}}")
     kind = entry["kind"]
-    with problems_under(f"{path}: "):
+    with prefixed_problems(f"{path}: "):
         cls = registry.layers.named(kind)
     parameters = {str(name): value for name, value in entry.items() if name != "kind"}
     nested = parameters.get("layers")
     if issubclass(cls, Residual) and isinstance(nested, list):
         parameters["layers"] = build_list(nested, f"{path}.layers")
-    with problems_under(f"{path} ({kind}): "):
-        return construct(cls, parameters)
+    with prefixed_problems(f"{path} ({kind}): "):
+        return construct_hyperparameters(cls, parameters)
 
 
 def entry_of(layer: Layer) -> dict[str, Any]:

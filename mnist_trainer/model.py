@@ -2,7 +2,8 @@
 
 import math
 import mmap
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import MISSING, fields
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -53,18 +54,39 @@ class Sequential:
         return self.stack.backward(dy, need_dx=need_dx)
 
     def summary(self) -> str:
-        """Return a table of the layers: index, layer, output shape, parameters."""
-        shapes = [*self.stack.shapes[1:], self.out_shape]
-        rows = [("", f"input {self.in_shape}", "", "")]
-        for index, (layer, shape) in enumerate(zip(self.stack.layers, shapes, strict=True)):
-            count = sum(math.prod(s) for s in layer.parameter_shapes().values())
-            rows.append((str(index), repr(layer), str(shape), f"{count:,}" if count else ""))
+        """Return a table of the layers, those inside others below these: index, layer, output shape, parameters."""
+        rows = [("", f"input {self.in_shape}", "", ""), *_layer_rows(self.stack, self.out_shape)]
         rows.append(("", "total", "", f"{self.parameters.size:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         return "\n".join(
-            f"{index:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}".rstrip()
+            f"{index:<{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}".rstrip()
             for index, layer, shape, count in rows
         )
+
+
+def _layer_rows(stack: Stack, out_shape: Shape, inside: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Return the rows of a stack's layers: where it is, what it is, its output's shape, how many parameters it has."""
+    for index, (layer, shape) in enumerate(zip(stack.layers, [*stack.shapes[1:], out_shape], strict=True)):
+        place = f"{inside}{index}"
+        if isinstance(layer, Stack):
+            yield place, type(layer).__name__, str(shape), ""
+            yield from _layer_rows(layer, shape, f"{place}.")
+        else:
+            count = sum(math.prod(s) for s in layer.parameter_shapes().values())
+            yield place, _layer_in_short(layer), str(shape), f"{count:,}" if count else ""
+
+
+def _layer_in_short(layer: Layer) -> str:
+    """Write the call that makes a layer, without the hyperparameters that are its class's defaults."""
+    if "__dataclass_params__" not in vars(type(layer)):
+        return repr(layer)
+    given = [(each, getattr(layer, each.name)) for each in fields(layer) if each.init and each.repr]
+    told = [
+        repr(value) if each.default is MISSING else f"{each.name}={value!r}"
+        for each, value in given
+        if value != each.default
+    ]
+    return f"{type(layer).__name__}({', '.join(told)})"
 
 
 class Parameters:

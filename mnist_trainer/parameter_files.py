@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.errors import DataError, reason_of
+from mnist_trainer.errors import DataError, error_reason
 from mnist_trainer.files import naming_file, open_file, replacing
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.process import warnings_as
@@ -64,7 +64,7 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray[Any]]:
                 if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
                     raise ValueError(f"{name} is no array of numbers")
     except UNREADABLE as error:
-        raise DataError(f"{path}: not a readable {what}: {reason_of(error)}") from error
+        raise DataError(f"{path}: not a readable {what}: {error_reason(error)}") from error
     return arrays
 
 

@@ -31,13 +31,13 @@ def misnamed_choices(config: Config, choices: Mapping[str, str | None], folder: 
             continue
         own = choice.rpartition("/")[2]
         if name != own and name != (own := read_choice(folder, group, choice).get("name", own)):
-            found.append(f"{group}.name={name}: {group}={choice} is called {own}{_choice_instead(folder, group, name)}")
+            found.append(f"{group}.name={name}: {group}={choice} is called {own}{_preset_instead(folder, group, name)}")
         if isinstance(part, LayersConfig):
             found += _other_layers(part.layers, read_choice(folder, group, choice).get("layers"), choice)
     return found
 
 
-def choices_having(key: str, folder: Path) -> str:
+def presets_having(key: str, folder: Path) -> str:
     """End a sentence on an unknown key: the choices of its group that have it, if there are any."""
     group, _, name = key.partition(".")
     there = [
@@ -60,7 +60,7 @@ def read_choice(folder: Path, group: str, choice: str) -> Mapping[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _choice_instead(folder: Path, group: str, name: str) -> str:
+def _preset_instead(folder: Path, group: str, name: str) -> str:
     choices = [str(path.relative_to(folder / group).with_suffix("")) for path in (folder / group).rglob("*.yaml")]
     if name in choices:
         return f"; say {group}={name}"

@@ -16,7 +16,7 @@ def warnings_as(action: Literal["error", "ignore"], category: type[Warning] = Wa
         yield
 
 
-class Common:
+class ProcessChange:
     """A change that all have in common who are within at once: the first one makes it, the last one takes it back."""
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from mnist_trainer.errors import ConfigError, problems_under, reason_of
-from mnist_trainer.hyperparameters import check, construct, suggestion
+from mnist_trainer.errors import ConfigError, error_reason, prefixed_problems
+from mnist_trainer.hyperparameters import check, construct_hyperparameters, suggestion
 from mnist_trainer.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
@@ -165,18 +165,18 @@ def tail_layers(name: str) -> list[Layer]:
     return [cls() for cls in tails.get(name, default)]
 
 
-def built(classes: Registry[T], config: Any, group: str) -> T:
+def built_from_registry(classes: Registry[T], config: Any, group: str) -> T:
     """Make what a group of a configuration names, with the group's other keys or, if it has them, its `parameters`."""
-    with problems_under(f"{group}.name: "):
+    with prefixed_problems(f"{group}.name: "):
         cls = classes.named(config.name)
     if hasattr(config, "parameters"):
-        with problems_under(f"{group}.parameters."):
-            made = construct(cls, config.parameters)
+        with prefixed_problems(f"{group}.parameters."):
+            made = construct_hyperparameters(cls, config.parameters)
             check(made)  # not every class does so itself
             return made
     own = {name: value for name, value in vars(config).items() if name not in ("name", "lr")}
-    with problems_under(f"{group}."):
-        return construct(cls, own)
+    with prefixed_problems(f"{group}."):
+        return construct_hyperparameters(cls, own)
 
 
 def import_plugins(modules: Sequence[str]) -> None:
@@ -197,4 +197,4 @@ def import_plugins(modules: Sequence[str]) -> None:
                 where = f"{error.filename}:{error.lineno}"
             else:
                 where = f"{place.filename}:{place.lineno}"
-            raise ConfigError(f"plugins: {module!r} fails on import, at {where}: {reason_of(error)}") from error
+            raise ConfigError(f"plugins: {module!r} fails on import, at {where}: {error_reason(error)}") from error

@@ -80,7 +80,7 @@ def in_users_code(error: BaseException) -> SlipError | None:
 
 
 @contextmanager
-def told_in_words() -> Iterator[None]:
+def slips_in_words() -> Iterator[None]:
     """Let what a user's code raises within the block be a `SlipError` that says where."""
     try:
         yield

@@ -28,7 +28,7 @@ def plus_minus(value: tuple[float, float], form: str) -> str:
     return f"{mean:{form}}" + ("" if math.isnan(deviation) else f" ± {deviation:{form}}")
 
 
-def form_for(size: float, least: int) -> str:
+def number_format_for(size: float, least: int) -> str:
     """Return the format that shows two digits of a number of this size, and at least so many decimals."""
     if size == 0 or not math.isfinite(size):
         return f".{least}f"
@@ -62,7 +62,7 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def counted(count: int, what: str = "update") -> str:
+def counted_in_words(count: int, what: str = "update") -> str:
     """Write `1 update`, `4,300 updates`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
@@ -79,12 +79,12 @@ def wrapped(text: str, first: str = "") -> str:
     return lines.replace(GLUE, " ")
 
 
-def glued(text: str) -> str:
+def glued_words(text: str) -> str:
     """Let nothing break a text's line (`wrapped`)."""
     return text.replace(" ", GLUE)
 
 
-def batches_of(size: int, samples: int) -> str:
+def batches_in_words(size: int, samples: int) -> str:
     """Write `batches of 128`; `batches of up to 128` where the last one of so many samples is smaller."""
     return f"batches of {'up to ' if samples % size else ''}{size}"
 
@@ -98,7 +98,7 @@ def command(module: str, *arguments: str) -> str:
     return shlex.join([python, "-m", module, *arguments])
 
 
-def code_block(why: str, words: Sequence[str]) -> str:
+def markdown_code_block(why: str, words: Sequence[str]) -> str:
     """Write a command to be copied, in Markdown, over lines that fit beside what a page has at its right."""
     lines = [""]
     for word in map(shlex.quote, words):

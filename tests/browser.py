@@ -111,7 +111,8 @@ SPINNERS = "[aria-busy=true], [role=progressbar], .ant-spin-spinning, [class*=sp
 @contextmanager
 def browsing(program: str) -> Iterator[Browser]:
     """Start a browser with a profile of its own; it ends with the block."""
-    with tempfile.TemporaryDirectory() as profile, contextlib.ExitStack() as ends:
+    profiles = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # its children die a little later
+    with profiles as profile, contextlib.ExitStack() as ends:
         theirs_in, commands = os.pipe()
         answers, theirs_out = os.pipe()
         # Out of the way of 3 and 4, which are what the browser knows its pipes by

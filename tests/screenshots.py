@@ -1,9 +1,9 @@
-"""Pictures of MLflow's pages with runs of this program in them: `python tests/screenshots.py FOLDER`.
+"""Pictures of MLflow's pages with runs of this program in them, and of task=explain's own page.
 
-It trains on the data that there are (`MNIST_ROOT` names MNIST's folder), in a new folder, serves what came of it by the
-command that is printed, and lets Chromium (`chromium`, `chromium-browser`, `google-chrome`, or the one that
-`--browser` names) look at each page until that shows what it is to show. The pictures go to FOLDER; `--only run sweep`
-takes some of them, and `--outputs` those of runs that there are.
+`python tests/screenshots.py FOLDER` trains on the data that there are (`MNIST_ROOT` names MNIST's folder), in a new
+folder, serves what came of it by the command that is printed, and lets Chromium (`chromium`, `chromium-browser`,
+`google-chrome`, or the one that `--browser` names) look at each page until that shows what it is to show. The pictures
+go to FOLDER; `--only run sweep` takes some of them, and `--outputs` those of runs that there are.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 from matplotlib.image import imread, imsave
 
 from mnist_trainer.shipping.pages import TRAINING, curves_page, run_page, runs_page
-from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.shipper import mlflow_ui_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser import Browser, browsing, installed
@@ -37,7 +37,10 @@ COMMANDS = {
     "sweep": ["--multirun", "epochs=2", "optimizer.lr=0.003,0.03,0.1", "model.hidden=[32],[64]"],
     "comparison": ["task=compare", "task.timing=false", "epochs=2"],
 }
-PICTURES = ("experiment", *COMMANDS, "curves", "model", "dataset")
+EXPLAINED = "page"
+SITUATION = "drawn=1e0u2i0s321e2i231y282n2d34322i3r1e3o&true=3"
+"""What is drawn on it, and its class: what stands behind its address's #."""
+PICTURES = ("experiment", *COMMANDS, "curves", "model", "dataset", EXPLAINED)
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,18 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mnist-trainer-screenshots-") as work:
         outputs = (arguments.outputs or Path(work, "outputs")).absolute()
+        if EXPLAINED in arguments.only:
+            with browsing(arguments.browser) as browser:
+                shoot_explanation(browser, Path(work), folder / f"{EXPLAINED}.png")
+        asked = [name for name in arguments.only if name != EXPLAINED]
+        if not asked:
+            return 0
         if arguments.outputs is None:
             for words in COMMANDS.values():
                 train(words, Path(work))
         with contextlib.chdir(work), served(outputs) as address, browsing(arguments.browser) as browser:
             found = pages(outputs)
-            for name in arguments.only:
+            for name in asked:
                 show(browser, address, found[name])
                 shoot(browser, folder / f"{name}.png", whole=found[name].clicked is not None)
     return 0
@@ -83,13 +92,25 @@ def train(words: list[str], folder: Path) -> None:
         raise SystemExit(done.returncode)
 
 
+def shoot_explanation(browser: Browser, work: Path, path: Path) -> None:
+    """Let a network explain itself, draw on its page, and take a picture of that on a projector's screen."""
+    train(["task=explain", "tracking=off", f"outputs={work / 'explained'}"], work)
+    (page,) = (work / "explained").glob("*/*/explanation.html")
+    size = {"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False}
+    browser.ask("Emulation.setDeviceMetricsOverride", **size)
+    browser.open(f"{page.as_uri()}#{SITUATION}")
+    browser.wait_for("A step of learning", "your drawing")
+    browser.shoot(path)
+    print(path)
+
+
 @contextmanager
 def served(outputs: Path) -> Iterator[str]:
     """Serve the store by the printed command; the UI's address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*shlex.split(ui_command(f"sqlite:///{outputs / 'mlflow.db'}", outputs)), "--port", str(port)]
+    command = [*shlex.split(mlflow_ui_command(f"sqlite:///{outputs / 'mlflow.db'}", outputs)), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer import registry
-from mnist_trainer.build import build_data, build_model, build_trainer, check_config
+from mnist_trainer.build import build_data, build_model, build_trainer, check_buildable
 from mnist_trainer.composition import compose
 from mnist_trainer.config import LayersConfig, MLPConfig
 from mnist_trainer.errors import ConfigError
@@ -119,7 +119,7 @@ def test_one_error_names_the_problems_of_all_groups(config):
     config.schedule = dataclasses.replace(config.schedule, warmup=-1)
     config.model = listed({"kind": "nonsense"})
     with pytest.raises(ConfigError) as error:
-        check_config(config)
+        check_buildable(config)
     starts = {problem.partition("=")[0].partition(":")[0] for problem in error.value.problems}
     assert starts == {"epochs", "optimizer.momentum", "schedule.warmup", "model.layers.0"}
 
@@ -139,5 +139,5 @@ def test_what_can_not_be_a_name_of_one_s_own_in_mlflow_is_told(changes, said):
     for key, value in changes.items():
         setattr(config.tracking, key, value)
     with pytest.raises(ConfigError) as refused:
-        check_config(config)
+        check_buildable(config)
     assert said in str(refused.value)

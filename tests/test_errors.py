@@ -2,13 +2,13 @@
 
 import pytest
 
-from mnist_trainer.errors import ConfigError, in_words, reason_of
+from mnist_trainer.errors import ConfigError, error_in_words, error_reason
 
 
 def of(action):
     with pytest.raises(Exception) as caught:  # noqa: PT011  (whatever it is)
         action()
-    return in_words(caught.value)
+    return error_in_words(caught.value)
 
 
 def test_a_file_s_error_names_the_file_and_no_number(tmp_path):
@@ -21,11 +21,11 @@ def test_a_file_s_error_names_the_file_and_no_number(tmp_path):
 
 
 def test_others_say_what_they_say():
-    assert in_words(OSError(28, "No space left on device")) == "No space left on device"
-    assert in_words(OSError("no number")) == "no number"
-    assert in_words(ConfigError("seed", "epochs")) == "seed\nepochs"
+    assert error_in_words(OSError(28, "No space left on device")) == "No space left on device"
+    assert error_in_words(OSError("no number")) == "no number"
+    assert error_in_words(ConfigError("seed", "epochs")) == "seed\nepochs"
 
 
 def test_the_reason_leaves_the_file_out():
-    assert reason_of(FileNotFoundError(2, "No such file or directory", "here")) == "No such file or directory"
-    assert reason_of(MemoryError()) == "MemoryError"
+    assert error_reason(FileNotFoundError(2, "No such file or directory", "here")) == "No such file or directory"
+    assert error_reason(MemoryError()) == "MemoryError"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.hyperparameters import check, construct, hyperparameter, problems, suggestion
+from mnist_trainer.hyperparameters import check, construct_hyperparameters, hyperparameter, problems, suggestion
 from mnist_trainer.kernels.arrays import buffer
 
 
@@ -32,7 +32,7 @@ class Sample:
 
 def failures(cls, **values):
     with pytest.raises(ConfigError) as caught:
-        construct(cls, values)
+        construct_hyperparameters(cls, values)
     return list(caught.value.problems)
 
 
@@ -56,7 +56,7 @@ def failures(cls, **values):
     ids=str,
 )
 def test_values_that_fit_are_taken_as_they_are(values):
-    made = construct(Sample, {"units": 3, **values})
+    made = construct_hyperparameters(Sample, {"units": 3, **values})
     assert {name: getattr(made, name) for name in values} == values
 
 

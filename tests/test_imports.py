@@ -46,7 +46,7 @@ ROOMS = {
     "journal": {"training"},
     "shipping": {"inference", "journal", "figures", "sealed"},
     "data_sets": {"data", "registry", "config"},
-    "config": {"losses", "optimizers", "schedules"},
+    "config": {"data", "losses", "optimizers", "schedules"},
     "presets": {"config"},
     "complaints": {"config", "presets"},
     "composition": {"config", "build", "presets", "complaints"},

@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_entries
+from mnist_trainer.layer_list import build_list, check_no_softmax_at_end, mlp_layer_list
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
 
@@ -11,7 +11,7 @@ FLAT, DENSE, SOFTMAX = {"kind": "flatten"}, {"kind": "linear", "units": 10}, {"k
 
 
 def mlp(*hidden, activation="tanh", dropout=0.0):
-    return build_list(mlp_entries(hidden, activation, dropout, classes=4), "model.layers")
+    return build_list(mlp_layer_list(hidden, activation, dropout, classes=4), "model.layers")
 
 
 def kinds(layers):

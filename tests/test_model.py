@@ -3,6 +3,7 @@ import pytest
 
 from mnist_trainer.kernels import updates
 from mnist_trainer.layers.activations import GELU, ReLU, Tanh
+from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten
@@ -71,10 +72,38 @@ def test_the_summary_tells_layers_shapes_and_parameters():
     assert rows == [
         ["input (28, 28, 1)"],
         ["0", "Flatten()", "(784,)"],
-        ["1", "Linear(units=100, bias=True, initializer='auto')", "(100,)", "78,500"],
+        ["1", "Linear(100)", "(100,)", "78,500"],
         ["2", "ReLU()", "(100,)"],
-        ["3", "Linear(units=10, bias=True, initializer='auto')", "(10,)", "1,010"],
+        ["3", "Linear(10)", "(10,)", "1,010"],
         ["total", "79,510"],
+    ]
+
+
+def test_the_summary_has_the_layers_inside_others_below_these_and_fits_a_terminal():
+    model = Sequential(
+        [
+            Conv2d(16, kernel=3, stride=2, padding=1, bias=False),
+            Residual([Conv2d(16, kernel=3, padding=1), ReLU(), Residual([Conv2d(16, kernel=1)])]),
+            Flatten(),
+        ],
+        (28, 28, 1),
+        2,
+        np.float32,
+        np.random.default_rng(0),
+    )
+    lines = model.summary().splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+    assert rows == [
+        ["input (28, 28, 1)"],
+        ["0", "Conv2d(16, 3, stride=2, padding=1, bias=False)", "(14, 14, 16)", "144"],
+        ["1", "Residual", "(14, 14, 16)"],
+        ["1.0", "Conv2d(16, 3, padding=1)", "(14, 14, 16)", "2,320"],
+        ["1.1", "ReLU()", "(14, 14, 16)"],
+        ["1.2", "Residual", "(14, 14, 16)"],
+        ["1.2.0", "Conv2d(16, 1)", "(14, 14, 16)", "272"],
+        ["2", "Flatten()", "(3136,)"],
+        ["total", "2,736"],
     ]
 
 

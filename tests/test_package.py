@@ -45,6 +45,13 @@ def test_the_wheel_carries_every_configuration_file_and_the_type_marker(wheel):
     assert expected | {"mnist_trainer/py.typed"} <= inside
 
 
+def test_the_wheel_and_the_sdist_carry_the_files_of_the_page(wheel, sdist):
+    page = below("mnist_trainer/analysis/explanation/page", pattern="*.*")
+    assert len(page) > 10
+    assert page <= set(zipfile.ZipFile(wheel).namelist())
+    assert page <= sdist
+
+
 def test_the_wheel_carries_the_licence_the_readme_and_the_one_version(wheel):
     archive = zipfile.ZipFile(wheel)
     (licence,) = [name for name in archive.namelist() if name.endswith("dist-info/licenses/LICENSE")]

@@ -6,7 +6,7 @@ from mnist_trainer import registry
 from mnist_trainer.api import compose
 from mnist_trainer.composition import conf_folder
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.presets import choices_having
+from mnist_trainer.presets import presets_having
 
 TWO = "model.layers=[{kind: flatten}, {kind: linear, units: 10}]"
 
@@ -85,10 +85,10 @@ def test_linear_is_what_its_name_says():
 
 
 def test_having_names_choices_that_can_be_made():
-    assert choices_having("optimizer.beta1", conf_folder()) == "; optimizer=adam has it"
+    assert presets_having("optimizer.beta1", conf_folder()) == "; optimizer=adam has it"
     assert (
-        choices_having("model.nothing", conf_folder())
-        == choices_having("model", conf_folder())
-        == choices_having("", conf_folder())
+        presets_having("model.nothing", conf_folder())
+        == presets_having("model", conf_folder())
+        == presets_having("", conf_folder())
         == ""
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mnist_trainer.process import Common, warnings_as
+from mnist_trainer.process import ProcessChange, warnings_as
 
 
 def overlap(first, second):
@@ -38,7 +38,7 @@ def test_the_filters_of_warnings_are_given_back():
 
 
 def test_a_change_lasts_as_long_as_somebody_is_within():
-    common, seen = Common(), []
+    common, seen = ProcessChange(), []
 
     @contextmanager
     def change():
@@ -57,7 +57,7 @@ def test_a_change_lasts_as_long_as_somebody_is_within():
 
 
 def test_a_change_that_fails_is_tried_again_by_the_next_one():
-    common, tried = Common(), []
+    common, tried = ProcessChange(), []
 
     @contextmanager
     def change():

@@ -8,12 +8,12 @@ from omegaconf import OmegaConf
 
 from mnist_trainer.words import (
     at_most,
-    batches_of,
-    code_block,
+    batches_in_words,
     command,
     folder_name,
-    form_for,
-    glued,
+    glued_words,
+    markdown_code_block,
+    number_format_for,
     quoted,
     signed,
     wrapped,
@@ -33,7 +33,7 @@ from mnist_trainer.words import given as given_as
     ],
 )
 def test_a_difference_shows_its_sign_and_the_digits_that_its_spread_leaves_it(value, size, shown):
-    assert signed(value, form_for(size, 2)) == shown
+    assert signed(value, number_format_for(size, 2)) == shown
 
 
 @example(3.928e-05, ".1e")
@@ -82,16 +82,16 @@ def test_a_folder_s_name_needs_no_quotes(text):
 
 
 def test_a_smaller_last_batch_is_told():
-    assert batches_of(128, 256) == "batches of 128"
-    assert batches_of(128, 300) == batches_of(128, 60) == "batches of up to 128"
+    assert batches_in_words(128, 256) == "batches of 128"
+    assert batches_in_words(128, 300) == batches_in_words(128, 60) == "batches of up to 128"
 
 
 def test_lines_are_broken_at_eighty_columns_but_not_where_they_are_glued():
     name = "mlp-separate-sgd-b128-s0: test loss 0.0723, accuracy 98.33%"
-    text = wrapped(f"{glued(name)} (360 images of digits), {glued('after 0.5 s of training')}")
+    text = wrapped(f"{glued_words(name)} (360 images of digits), {glued_words('after 0.5 s of training')}")
     assert text.splitlines() == [f"{name} (360 images of", "  digits), after 0.5 s of training"]
     path = "/a folder/" + 90 * "x"
-    assert wrapped(f"data: digits from {glued(path)}: 1.1e-15 of 3", "- ").splitlines() == [
+    assert wrapped(f"data: digits from {glued_words(path)}: 1.1e-15 of 3", "- ").splitlines() == [
         "- data: digits from",
         f"  {path}:",
         "  1.1e-15 of 3",
@@ -100,7 +100,7 @@ def test_lines_are_broken_at_eighty_columns_but_not_where_they_are_glued():
 
 @given(st.lists(NAMES | st.text("ab'\"", min_size=50, max_size=90)))
 def test_a_command_in_a_block_is_the_same_words_on_lines_that_fit(words):
-    why, empty, opened, *lines, closed = code_block("To go on", ["python", *words]).split("\n")
+    why, empty, opened, *lines, closed = markdown_code_block("To go on", ["python", *words]).split("\n")
     assert (why, empty, opened, closed) == ("To go on:", "", "```", "```")
     assert shlex.split("\n".join(lines).replace("\\\n", "")) == ["python", *words]
     one_a_line = all(len(shlex.split(line.removesuffix(" \\"))) <= 1 for line in lines if len(line) > 66)

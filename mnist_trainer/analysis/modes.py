@@ -7,9 +7,9 @@ from mnist_trainer import registry
 from mnist_trainer.build import build_loss
 from mnist_trainer.config import LossConfig
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import gradient_of, value_of
+from mnist_trainer.losses.loss import loss_gradient, loss_value
 from mnist_trainer.model import Sequential
-from mnist_trainer.slips import told_in_words
+from mnist_trainer.slips import slips_in_words
 
 
 class LossMode:
@@ -29,14 +29,14 @@ class LossMode:
 
     def forward(self, logits: Array, targets: Array | Indices) -> float:
         """Return the mean loss; raises `MistakeError` where the nodes can't run."""
-        with told_in_words():
+        with slips_in_words():
             predictions = self._predictions = self.tail.forward(logits, training=True)
-            return value_of(self.loss, predictions, targets)
+            return loss_value(self.loss, predictions, targets)
 
     def backward(self, upstream: float = 1.0) -> Array:
         """Return upstream · dL/dz, through all the mode's nodes; raises `MistakeError` where they can't run."""
-        with told_in_words():
-            gradient = self.tail.backward(gradient_of(self.loss, self._predictions, upstream), need_dx=True)
+        with slips_in_words():
+            gradient = self.tail.backward(loss_gradient(self.loss, self._predictions, upstream), need_dx=True)
             assert gradient is not None
             return gradient
 

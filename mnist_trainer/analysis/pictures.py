@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from mnist_trainer.errors import reason_of
+from mnist_trainer.errors import error_reason
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +14,6 @@ def try_to_draw(path: Path, draw: Callable[[], None]) -> bool:
     try:
         draw()
     except Exception as error:
-        log.warning(f"{path.name} can't be drawn: {reason_of(error)}")
+        log.warning(f"{path.name} can't be drawn: {error_reason(error)}")
         return False
     return True

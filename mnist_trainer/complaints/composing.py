@@ -17,7 +17,7 @@ from mnist_trainer.complaints.faults import fault
 from mnist_trainer.complaints.files import EXPERIMENT, ConfFile, Folders, line_of
 from mnist_trainer.complaints.origin import with_text
 from mnist_trainer.complaints.values import key_in, said
-from mnist_trainer.errors import in_words
+from mnist_trainer.errors import error_in_words
 from mnist_trainer.words import shown
 
 UNEXPECTED = (
@@ -46,7 +46,7 @@ def explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     if parsing := re.match(r"Error parsing override '(.*)'\s*$", message, re.MULTILINE):
         return unreadable(parsing[1])  # of a sweeper's params
     if isinstance(error, OSError):
-        return in_words(error)
+        return error_in_words(error)
     if isinstance(error, RecursionError) and places:
         return f"{shown(places[0].path)}: is composed of itself: look at its defaults, and at those of what it names"
     return _in_other_words(error, overrides, candidates)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mnist_trainer.complaints.files import EXPERIMENT, HEADER, ConfFile, Folders, is_headed
+from mnist_trainer.complaints.files import EXPERIMENT, HEADER, ConfFile, Folders, has_package_line
 from mnist_trainer.config import GROUPS
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.words import shown
@@ -96,7 +96,7 @@ def _of_structure(
     file: ConfFile, folders: Folders, text: str, node: Node | None, message: str
 ) -> Iterator[tuple[int, str]]:
     """Tell what is wrong in how a file says what it says, each with its line."""
-    if file.group == EXPERIMENT and not is_headed(text):
+    if file.group == EXPERIMENT and not has_package_line(text):
         at = next((n for n, line in enumerate(text.splitlines(), 1) if "package" in line and line.startswith("#")), 1)
         yield at, f"an experiment's first line is {HEADER!r}; its keys would be those of a group otherwise"
     keys = [key.value for key, _ in node.value] if isinstance(node, MappingNode) else []
@@ -110,7 +110,7 @@ def _of_structure(
     for key, value in node.value:
         if isinstance(key, ScalarNode) and key.value == "defaults":
             yield from _of_defaults(file, folders, value, message)
-        elif key.value in GROUPS and (not file.group or is_headed(text)) and not isinstance(value, MappingNode):
+        elif key.value in GROUPS and (not file.group or has_package_line(text)) and not isinstance(value, MappingNode):
             said = f"{key.value}: {_kind(value)} where keys of the group belong; a choice of it stands in defaults"
             choice = value.value if isinstance(value, ScalarNode) and value.value else "NAME"
             yield key.start_mark.line + 1, f"{said}: '- override /{key.value}: {choice}'"

@@ -95,7 +95,7 @@ def line_of(file: ConfFile, key: str) -> int | None:
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     parts = key.split(".")
-    if file.group and not is_headed(text):
+    if file.group and not has_package_line(text):
         places = file.group.split("/")
         depth = next((n for n in range(len(places), 0, -1) if parts[:n] == places[:n]), None)
         if depth is None:
@@ -112,7 +112,7 @@ def line_of(file: ConfFile, key: str) -> int | None:
     return None if computed else line
 
 
-def is_headed(text: str) -> bool:
+def has_package_line(text: str) -> bool:
     """Tell whether a file's text begins with the line that makes its keys those of the whole configuration."""
     return _HEADER.match(text) is not None
 

@@ -27,7 +27,7 @@ class Origin:
     def of(cls, hydra: DictConfig | HydraConf) -> "Origin":
         """Read it from what Hydra tells of itself."""
         sources = [f"{each.schema}://{each.path}" for each in hydra.runtime.config_sources if each.path]
-        return cls(overrides_in(hydra), dict(hydra.runtime.choices), str(hydra.job.config_name), sources)
+        return cls(overrides_as_typed(hydra), dict(hydra.runtime.choices), str(hydra.job.config_name), sources)
 
     def files(self) -> Iterator[ConfFile]:
         """Return the files, those first that have the last word."""
@@ -77,7 +77,7 @@ def with_text(text: str, what: str, overrides: Sequence[str], files: Iterator[Co
     return what
 
 
-def overrides_in(hydra: DictConfig | HydraConf, kind: str = "task") -> list[str]:
+def overrides_as_typed(hydra: DictConfig | HydraConf, kind: str = "task") -> list[str]:
     """Return the overrides of a job, or Hydra's own, as they were typed: what they interpolate stays unresolved."""
     found = OmegaConf.to_container(getattr(hydra.overrides, kind), resolve=False)
     assert isinstance(found, list)

@@ -18,8 +18,8 @@ from omegaconf.errors import (
 )
 
 from mnist_trainer.config import SCHEMAS, CommandConfig
-from mnist_trainer.hyperparameters import suggestion, words_of_type
-from mnist_trainer.presets import choices_having
+from mnist_trainer.hyperparameters import suggestion, type_in_words
+from mnist_trainer.presets import presets_having
 
 TAKEN_FOR = {"learning_rate": "lr", "bs": "batch_size", "max_epochs": "epochs", "num_epochs": "epochs"}
 """What other programs call a key."""
@@ -47,7 +47,7 @@ def said(error: OmegaConfBaseException, folder: Path) -> str:
         inside = f"{value}".strip("[]() ")
         is_list = typing.get_origin(hint) is list and isinstance(value, int | float | str)
         example = f", as in {key}=[{inside}]" if is_list else ""
-        return f"{key}={given} has the wrong type: must be {words_of_type(hint)}{example}"
+        return f"{key}={given} has the wrong type: must be {type_in_words(hint)}{example}"
     text = str(error).partition("\n")[0]
     if key and "Cannot merge DictConfig with ListConfig" in text:
         return f"{key}: has the wrong type: must be a list, as in {key}=[...]"
@@ -90,7 +90,7 @@ def instead(key: str, beside: list[str], folder: Path) -> str:
         return f": the keys of {group} stand in its file by themselves, without {group}: above them"
     if (meant := meant_by(key)) and meant != key:
         return f"; say {meant}"
-    return f"{suggestion(key.rpartition('.')[2], beside)}{choices_having(key, folder)}"
+    return f"{suggestion(key.rpartition('.')[2], beside)}{presets_having(key, folder)}"
 
 
 def meant_by(key: str) -> str | None:

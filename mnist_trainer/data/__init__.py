@@ -10,5 +10,6 @@ people have: `survey`, what lies in a folder, by content; `names`, what a file's
 test) and role (images or labels); `pieces`, images and labels as they lie there; `chosen`, those that make one set.
 The forms: `idx`, with its header; `numpy_files`; `tables`, of lines, fields and columns; `pictures`, in a folder a
 class; `content`, a file unpacked; `values` and `arrays`, numbers and labels to bytes, shapes to images. Then for
-training: `split`, the samples held out; `scaling`, from a pixel to an input; `batches`, what an epoch goes over.
+training: `split`, the samples held out; `augmentation`, images changed anew each time; `scaling`, from a pixel to an
+input; `batches`, what an epoch goes over.
 """

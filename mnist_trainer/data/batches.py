@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mnist_trainer.data.augmentation import Augmenter
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels.arrays import empty
@@ -22,8 +23,8 @@ class Batches:
 
     Every iteration goes once over the samples: in order, or, with `rng`, in a new order that depends on the
     generator's state alone (so that restoring that state restores the order). The last batch may be shorter,
-    unless `drop_last`. Both arrays are views of buffers owned here, valid until the next batch; no batch
-    allocates any.
+    unless `drop_last`. With an `augmenter`, the images are changed on their way, anew each time. Both arrays are
+    views of buffers owned here, valid until the next batch; no batch allocates any.
 
     images: (n, h, w, c) bytes; labels: (n,). Raises ConfigError for a batch size below 1, or one that leaves
     no batch.
@@ -40,6 +41,7 @@ class Batches:
         scaling: Scaling,
         rng: np.random.Generator | None = None,
         drop_last: bool = False,
+        augmenter: Augmenter | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size}: at least 1 is needed")
@@ -57,6 +59,7 @@ class Batches:
         self._order = self._indices.copy()
         self.batch_size = batch_size
         self.scaling = scaling
+        self.augmenter = augmenter
         self._rng = rng
         self._drop_last = drop_last
         self._pixels = empty((capacity, *images.shape[1:]), np.uint8)
@@ -84,17 +87,36 @@ class Batches:
 
     def starting_at(self, batch: int) -> Iterator[tuple[Inputs, Targets]]:
         """Go once over the samples, but leave the first `batch` batches out."""
-        if self._rng is not None:
-            np.copyto(self._order, self._indices)
-            self._rng.shuffle(self._order)
+        self._draw_order()
         for start in range(batch * self.batch_size, self.samples, self.batch_size):
             yield self.gather(self._order[start : start + self.batch_size])
 
+    def _draw_order(self) -> None:
+        if self._rng is not None:
+            np.copyto(self._order, self._indices)
+            self._rng.shuffle(self._order)
+
+    def preview(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the images of the next iteration's first batch, as they are and augmented; nothing is drawn for it."""
+        drawing = (self._rng, None if self.augmenter is None else self.augmenter.generator)
+        generators = [each for each in drawing if each is not None]
+        states = [each.bit_generator.state for each in generators]
+        self._draw_order()
+        images = self._images[self._order[: self.batch_size]]
+        augmented = images.copy()
+        if self.augmenter is not None:
+            self.augmenter.apply(augmented)
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
+        return images, augmented
+
     def gather(self, chosen: NDArray[np.intp]) -> tuple[Inputs, Targets]:
-        """Return images[chosen] and their labels, at most `batch_size` of them."""
+        """Return images[chosen], augmented, if they are to be, and their labels, at most `batch_size` of them."""
         count = len(chosen)
         pixels, inputs, targets = self._pixels[:count], self._inputs[:count], self._targets[:count]
         gather(self._images, chosen, out=pixels)
         gather(self._labels, chosen, out=targets)
+        if self.augmenter is not None:
+            self.augmenter.apply(pixels)
         scale_pixels(pixels, self.scaling.scale, self.scaling.shift, out=inputs)
         return inputs, targets

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from mnist_trainer.data.dataset import Part
-from mnist_trainer.data.known_files import expanded_home, read_copy, read_known
+from mnist_trainer.data.known_files import expanded_data_root, read_copy, read_known
 from mnist_trainer.data.sources import KnownFile, KnownSet
 from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError
@@ -23,19 +23,19 @@ def cache_folder(cache: str | Path | None) -> Path:
     in it is taken for what its checksum says, whoever put it there.
     """
     if cache is not None:
-        return expanded_home(cache)
+        return expanded_data_root(cache)
     from platformdirs import user_cache_path
 
     try:
         own = user_cache_path("mnist_trainer")
-        if own.is_absolute() and folder_can_be_made(own):  # some versions leave the ~ of a home that isn't known
+        if own.is_absolute() and cache_can_be_made(own):  # some versions leave the ~ of a home that isn't known
             return own
     except (OSError, RuntimeError):  # others say that it isn't
         pass
     return Path(tempfile.gettempdir(), "mnist_trainer-cache")
 
 
-def folder_can_be_made(folder: Path) -> bool:
+def cache_can_be_made(folder: Path) -> bool:
     """Whether a folder is there, or could be."""
     there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     return there == folder or (there.is_dir() and os.access(there, os.W_OK | os.X_OK))

@@ -76,7 +76,7 @@ def _one_piece(found: Survey, pieces: Sequence[DataPiece], role: Role, what: str
         raise DataError(f"{found.root}: no {what} {role}; {found.listing()}")
     copies: dict[tuple[Path, str], list[DataPiece]] = {}
     for piece in fitting:
-        copies.setdefault((folder_of(piece.path), f"{stem(piece.path.name)}/{piece.name}"), []).append(piece)
+        copies.setdefault((data_folder_of(piece.path), f"{stem(piece.path.name)}/{piece.name}"), []).append(piece)
     firsts = [min(group, key=plainness) for group in copies.values()]
     official = [piece for piece in firsts if stem(piece.path.name) in OFFICIAL_NAMES]
     if len(official) == 1:
@@ -90,7 +90,7 @@ def _one_piece(found: Survey, pieces: Sequence[DataPiece], role: Role, what: str
     return firsts[0]
 
 
-def folder_of(path: Path) -> Path:
+def data_folder_of(path: Path) -> Path:
     """Return the folder of a file; where that has the file's own name, the one around it."""
     return path.parent.parent if stem(path.parent.name) == stem(path.name) else path.parent
 

@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from mnist_trainer.data.sources import KnownFile
-from mnist_trainer.errors import DataError, reason_of
+from mnist_trainer.errors import DataError, error_reason
 from mnist_trainer.files import replacing
 
 TIMEOUT = 10.0  # seconds, to connect and for every read
@@ -49,7 +49,7 @@ def download(file: KnownFile, algorithm: str, mirrors: Sequence[str], folder: Pa
             raise DataError("\n".join((f"{file.packed_name}: no mirror serves it:", *reasons, f"  {_REMEDY}")))
     except OSError as error:
         raise DataError(
-            f"{folder}: can't be written ({reason_of(error)}), and {file.packed_name} is to be "
+            f"{folder}: can't be written ({error_reason(error)}), and {file.packed_name} is to be "
             "downloaded into it; data.cache=FOLDER chooses another"
         ) from error
 

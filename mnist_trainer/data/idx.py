@@ -14,7 +14,7 @@ import numpy as np
 
 from mnist_trainer.data.content import CHUNK, GZIP_MAGIC, opened_unpacked, read_into
 from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes
-from mnist_trainer.errors import DataError, data_errors_of
+from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.files import open_file
 
 Role = Literal["images", "labels"]
@@ -77,7 +77,7 @@ def _read_idx(path: Path, role: Role) -> Bytes:
 def _parse_idx(stream: BinaryIO, path: Path, role: Role) -> Bytes:
     shape, dtype, each = _parse_idx_header(stream, path, role)
     unit = "pixels" if role == "images" else "labels"
-    with data_errors_of(path):
+    with as_data_errors(path):
         check_array_size(shape, unit)
         try:
             array = np.empty(shape, np.uint8)

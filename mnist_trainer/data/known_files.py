@@ -28,7 +28,7 @@ _MOST_TRIED = 12
 _log = logging.getLogger(__name__)
 
 
-def expanded_home(path: str | Path) -> Path:
+def expanded_data_root(path: str | Path) -> Path:
     """Replace a leading ~ or ~user; one that doesn't exist stays, for a later message to name it."""
     try:
         return Path(path).expanduser()

@@ -17,7 +17,7 @@ from mnist_trainer.data.chosen import choose_pieces
 from mnist_trainer.data.content import unpacked_head
 from mnist_trainer.data.dataset import Dataset, Part, completed, joined
 from mnist_trainer.data.file_sets import EMNIST, QMNIST, FileSet
-from mnist_trainer.data.known_files import expanded_home, read_official
+from mnist_trainer.data.known_files import expanded_data_root, read_official
 from mnist_trainer.data.numpy_files import MAGIC, read_numpy_array
 from mnist_trainer.data.sources import DIGIT_NAMES, KNOWN_SETS, KnownSet
 from mnist_trainer.data.survey import survey
@@ -81,7 +81,7 @@ def load_emnist(split: str, *, root: str | Path | None = None, cache: str | Path
 
 def load_file_set(files: FileSet, *, root: str | Path | None, cache: str | Path | None) -> Dataset:
     """Load a set that is read from files alone; raises DataError, which says where they are to be had."""
-    folder = expanded_home(root) if root is not None else cache_folder(cache) / files.name.partition("_")[0]
+    folder = expanded_data_root(root) if root is not None else cache_folder(cache) / files.name.partition("_")[0]
     if root is None and not folder.is_dir():
         raise DataError(f"{files.title} is not here (data.root is not given, and there is no {folder}); {files.where}")
     return files.load(folder)
@@ -102,7 +102,7 @@ def load_files(
     largest label says, at least 2, or as there are folders of pictures. Raises DataError, and ConfigError.
     """
     check_root(root)
-    folder = expanded_home(root) if root is not None else None
+    folder = expanded_data_root(root) if root is not None else None
     names: tuple[str, ...] | None = None
     if any(files):
         parts = _read_named_files(folder, files)
@@ -138,7 +138,7 @@ def _read_named_files(folder: Path | None, files: Sequence[str | Path | None]) -
         )
     parts: list[Part] = []
     for file, role in zip([each for each in files if each], ("images", "labels") * 2, strict=False):
-        path = (folder or Path()) / expanded_home(file)
+        path = (folder or Path()) / expanded_data_root(file)
         parts.append((path, _read_file(path, "labels" if role == "labels" else "images")))
     return parts
 
@@ -156,9 +156,9 @@ def _read_file(path: Path, role: idx.Role) -> Bytes:
 def _named_folder(known: KnownSet, root: str | Path | None) -> tuple[str, Path] | None:
     """Return what names a folder, and the folder; None if neither `root` nor, for MNIST, the environment."""
     if root is not None:
-        return "data.root", expanded_home(root)
+        return "data.root", expanded_data_root(root)
     if known.name == "mnist" and (value := os.environ.get(ROOT_VARIABLE)):
-        return ROOT_VARIABLE, expanded_home(value)
+        return ROOT_VARIABLE, expanded_data_root(value)
     return None
 
 
@@ -170,7 +170,7 @@ def _known_dataset(known: KnownSet, parts: Sequence[Part], folder: Path) -> Data
 def _digits(root: str | Path | None) -> Dataset:
     from mnist_trainer.data.digits import FILE_NAME, digits_path, read_digits
 
-    path = expanded_home(root) if root is not None else digits_path()
+    path = expanded_data_root(root) if root is not None else digits_path()
     if root is not None and not path.is_file():
         path /= FILE_NAME
     parts = [(path, array) for array in read_digits(path)]

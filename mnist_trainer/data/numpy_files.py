@@ -15,7 +15,7 @@ import numpy as np
 from mnist_trainer.data.content import CHUNK, opened_unpacked, read_into
 from mnist_trainer.data.idx import Role
 from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes, with_channels
-from mnist_trainer.errors import DataError, data_errors_of
+from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.files import open_file
 
 MAGIC = b"\x93NUMPY"
@@ -43,7 +43,7 @@ def numpy_headers(path: Path) -> dict[str, NumpyHeader]:
 
     Raises `DataError`.
     """
-    with data_errors_of(path), _numpy_damage():
+    with as_data_errors(path), _numpy_damage():
         if not _is_npz(path):
             with opened_unpacked(path, "an array is") as stream:
                 return {"": _read_npy_header(stream)}
@@ -62,7 +62,7 @@ def numpy_headers(path: Path) -> dict[str, NumpyHeader]:
 
 def read_numpy_array(path: Path, name: str, role: Role) -> Bytes:
     """Read images (n, h, w, c) or labels (n,); raises `DataError`."""
-    with data_errors_of(path), _numpy_damage():
+    with as_data_errors(path), _numpy_damage():
         if not name and not _is_npz(path):
             with opened_unpacked(path, "an array is") as stream:
                 return _read_npy(stream, role)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_trainer.data.values import Bytes, check_array_size
-from mnist_trainer.errors import DataError, data_errors_of
+from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.files import open_file
 from mnist_trainer.process import warnings_as
 
@@ -32,7 +32,7 @@ def read_pictures(classes: Sequence[tuple[Path, Sequence[str]]], labels: Sequenc
     height, width, mode = _picture_size(first_folder / first_names[0])
     count = sum(len(names) for _, names in classes)
     shape = (count, height, width, 1 if mode == "L" else 3)
-    with data_errors_of(first_folder):
+    with as_data_errors(first_folder):
         check_array_size(shape)
     images, targets, at = np.empty(shape, np.uint8), np.empty(count, np.uint8), 0
     for (folder, names), label in zip(classes, labels, strict=True):

@@ -17,7 +17,7 @@ from mnist_trainer.data.numpy_files import MAGIC, numpy_headers
 from mnist_trainer.data.pictures import SUFFIXES
 from mnist_trainer.data.pieces import DataPiece
 from mnist_trainer.data.tables import columns_of
-from mnist_trainer.errors import DataError, reason_of
+from mnist_trainer.errors import DataError, error_reason
 
 DEEPEST = 8
 MOST_FILES = 2_000  # that are looked into
@@ -166,7 +166,7 @@ def _in_file(path: Path, within: Path) -> tuple[list[DataPiece], list[str]]:
     except OSError as error:
         if _is_official(path.name):
             return [DataPiece(path, "idx", part_of_path(within), named_role(path.name) or "images")], []
-        return [], [f"{shown} (can't be read: {reason_of(error)})"]
+        return [], [f"{shown} (can't be read: {error_reason(error)})"]
     if (role := idx.idx_role(head)) or _is_official(path.name):
         return [DataPiece(path, "idx", part_of_path(within), named_role(path.name) or role or "images")], []
     if head.startswith((MAGIC, b"PK\x03\x04")):

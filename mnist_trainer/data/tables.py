@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer.data.content import opened_unpacked
 from mnist_trainer.data.values import MAX_BYTES, MAX_ITEMS, Bytes, square_image_shape, store_as_bytes
-from mnist_trainer.errors import DataError, data_errors_of
+from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.process import warnings_as
 
 LONGEST_LINE = 1 << 16
@@ -63,7 +63,7 @@ def _table_fields(line: bytes) -> list[str]:
 def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
     """Read images (n, h, w, c) and, if the table has them, labels (n,); raises `DataError`."""
     pixels, labels = bytearray(), bytearray()
-    with opened_unpacked(path, "a table of pixels is") as stream, data_errors_of(path):
+    with opened_unpacked(path, "a table of pixels is") as stream, as_data_errors(path):
         first = stream.readline(LONGEST_LINE)
         second = stream.readline(LONGEST_LINE)
         columns = columns_of((first if first.endswith(b"\n") else first + b"\n") + second)

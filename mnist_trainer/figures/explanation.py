@@ -106,7 +106,7 @@ def draw_products(figure: SubFigure, n: ExplanationNumbers) -> None:
         within = f"to within {at_most(difference, '.0e')}" if difference else "to the last bit"
         verdict = f"equal to p − t, in grey, {within}"
         if not equal:
-            verdict = f"≠ p − t, in grey (off by up to {at_most(difference, short_form(difference))})"
+            verdict = f"≠ p − t, in grey (off by up to {at_most(difference, drawn_number_format(difference))})"
         axes.set_title(f"{what}\n{verdict}", color=color)
         axes.set_ylabel("dL/dz")
 
@@ -184,10 +184,10 @@ def heat_cell(value: float, visible: float) -> str:
 
 def short_number(value: float, sign: str = "") -> str:
     """Write a number with two decimals, a small one with its order."""
-    return f"{value:{sign}{short_form(value)}}".replace("-", "−", int(value < 0))
+    return f"{value:{sign}{drawn_number_format(value)}}".replace("-", "−", int(value < 0))
 
 
-def short_form(value: float) -> str:
+def drawn_number_format(value: float) -> str:
     """Return the format of a number of this size."""
     return ".2f" if abs(value) >= 0.01 else ".1e"
 

@@ -21,6 +21,7 @@ def seen_images(
     path: Path | BinaryIO,
     *,
     labels: Sequence[int] | None = None,
+    heading: str = "",
 ) -> None:
     """Draw the first images (height, width) and their probabilities to `path`; with `labels`, the true class in green.
 
@@ -30,8 +31,9 @@ def seen_images(
     columns = min(shown, COLUMNS)
     rows = math.ceil(shown / columns)
     with drawing(path, 4.6 * columns, 2.1 * rows + 0.3) as figure:
-        if shown < len(images):
-            figure.suptitle(f"the first {shown} of {len(images):,}")
+        first = f"the first {shown} of {len(images):,}" if shown < len(images) else ""
+        if heading or first:
+            figure.suptitle(heading or first)
         grid = figure.subplots(rows, 2 * columns, squeeze=False, width_ratios=[1, 1.35] * columns)
         for axes in grid.flat[2 * shown :]:
             axes.set_axis_off()

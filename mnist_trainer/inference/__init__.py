@@ -2,11 +2,12 @@
 
 In goes a `model.npz`, which a run writes at its end, and images; out come classes, probabilities and scores. It needs
 NumPy alone: no configuration, no tracking. In reading order: `model_file` (its description), `loading`, `classifier`,
-`images` (arrays and labels, checked), `scores` (with shares and calibration), `answers`. Of a user's own pictures:
-`chosen`, the files that are meant; `pictures`, read as grey or coloured pixels; `preparation`, made like MNIST's: the
-ink told from the paper, its pieces, dust and strokes, scaled and centred as grey planes; `predictions`, what is said
-of them. For MLflow: `served`, what it loads and asks, and `plugin_api`, what a plugin finds there. For other programs,
-ONNX: `onnx_export`, `onnx_layers`, an operator a layer, and `onnx_graph`.
+`images` (arrays and labels, checked), `scores` (with shares and calibration), `answers`, `views` (of each image
+several, whose answers are averaged). Of a user's own pictures: `chosen`, the files that are meant; `pictures`, read as
+grey or coloured pixels; `preparation`, made like MNIST's: the ink told from the paper, its pieces, dust and strokes,
+scaled and centred as grey planes; `predictions`, what is said of them. For MLflow: `served`, what it loads and asks,
+and `plugin_api`, what a plugin finds there. For other programs, ONNX: `onnx_export`, `onnx_layers`, an operator a
+layer, and `onnx_graph`.
 
     from mnist_trainer import inference
 

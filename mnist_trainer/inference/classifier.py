@@ -112,7 +112,7 @@ def class_probabilities(logits: Array) -> Array:
 def layers_of_model_file(description: Description, origin: Path) -> list[Any]:
     """Make the layers; raises `DataError` that names a plugin that is wanted, or a layer that is none."""
     try:
-        if not layer_kinds(description.layers) <= set(
+        if not classifier_layer_kinds(description.layers) <= set(
             registry.layers
         ):  # else they are registered here: by a notebook, say
             registry.import_plugins(description.plugins)
@@ -123,8 +123,10 @@ def layers_of_model_file(description: Description, origin: Path) -> list[Any]:
         raise DataError(f"{origin}: {error}{where if own else ''}") from error
 
 
-def layer_kinds(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+def classifier_layer_kinds(entries: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the kinds of the layers in a list, and of those inside them."""
     found = {str(entry.get("kind")) for entry in entries}
     lists = [entry["layers"] for entry in entries if isinstance(entry.get("layers"), list)]
-    return found.union(*(layer_kinds([each for each in inner if isinstance(each, Mapping)]) for inner in lists))
+    return found.union(
+        *(classifier_layer_kinds([each for each in inner if isinstance(each, Mapping)]) for inner in lists)
+    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import BEST, CHECKPOINT, LAST
-from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked_hyperparameters
 from mnist_trainer.sealed import read_sealed, write_sealed
 
 FORMAT = 1
@@ -72,7 +72,7 @@ def read_model(path: Path) -> tuple[Description, dict[str, NDArray[Any]], NDArra
     """Return a model file's description, arrays and example; raises `DataError` naming it if it is anything else."""
     arrays, document = read_sealed(path, "model file", version=FORMAT, others=f"{LAST}, {BEST} and {CHECKPOINT}")
     try:
-        description = picked(Description, document)
+        description = picked_hyperparameters(Description, document)
     except ConfigError as error:
         raise DataError(f"{path}: its document doesn't describe a model: {error}") from error
     example = arrays.pop(EXAMPLE, None)

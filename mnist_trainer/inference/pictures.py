@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_trainer.errors import DataError, in_words, reason_of
+from mnist_trainer.errors import DataError, error_in_words, error_reason
 from mnist_trainer.files import open_file
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.preparation import Prepared, as_mnist, as_scaled, as_scikit_digit
@@ -28,7 +28,7 @@ def read_picture(path: Path, description: Description) -> Prepared:
         with open_file(path) as file:
             return prepared_picture(file, str(path), description)
     except (OSError, ValueError) as error:  # the latter of a name with a zero byte
-        what = in_words(error) if isinstance(error, OSError) else f"{path}: {error}"
+        what = error_in_words(error) if isinstance(error, OSError) else f"{path}: {error}"
         raise DataError(f"{what}: no picture can be read from it") from error
 
 
@@ -73,7 +73,7 @@ def picture_pixels(file: BinaryIO, name: str, *, grey: bool) -> tuple[NDArray[np
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: no picture: {', '.join(FORMATS)} can be read") from error
     except Exception as error:  # Pillow's readers raise what they like of damaged files
-        raise DataError(f"{name}: the picture can't be read: {reason_of(error)}") from error
+        raise DataError(f"{name}: the picture can't be read: {error_reason(error)}") from error
 
 
 def _pixels_on_paper(image: "Image", *, grey: bool) -> NDArray[np.float64]:

@@ -57,7 +57,7 @@ def folder_path(uri: str) -> Path | None:
     return Path(unquote(parts.path) if parts.scheme else uri).absolute()
 
 
-def is_allowed() -> bool:
+def file_store_is_allowed() -> bool:
     """Whether MLflow's environment allows stores of files, which MLflow refuses otherwise."""
     return os.environ.get(ALLOW_FILES, "").lower() in ("true", "1")
 
@@ -77,7 +77,7 @@ def check_uri(uri: str) -> None:
     if is_server(uri) or (scheme_of(uri) in DATABASES and "://" in uri) or uri == "databricks":
         return
     files = folder_path(uri) is not None
-    if files and is_allowed():
+    if files and file_store_is_allowed():
         return
     more = f" MLflow writes to a folder of files only with {ALLOW_FILES}=true in the environment." if files else ""
     raise TrackingError(

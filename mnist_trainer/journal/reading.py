@@ -98,7 +98,7 @@ def whole_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 @dataclass
-class History:
+class JournalContent:
     """All that a journal says about its run."""
 
     start: Start | None = None
@@ -111,9 +111,9 @@ class History:
     end: End | None = None
 
 
-def read_history(folder: Path) -> History:
+def read_journal(folder: Path) -> JournalContent:
     """Return the folder's journal, as far as it is written; raises FileNotFoundError if there is none."""
-    history = History()
+    history = JournalContent()
     for event in read_events(folder / JOURNAL)[0]:
         history.last_time = max(history.last_time, event.time)
         match event:

@@ -36,7 +36,7 @@ def masked(x: Array, mask: Mask, factor: float, *, out: Array) -> Array:
 
 
 @contextmanager
-def unbuffered() -> Iterator[None]:
+def unbuffered_ufuncs() -> Iterator[None]:
     """Let NumPy's additions and the like read and write strided arrays in place.
 
     Where runs are shorter than a third of its buffer of 8192 numbers, NumPy copies operands there and results from

@@ -25,7 +25,7 @@ from typing import TypeAlias
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.kernels.elementwise import unbuffered
+from mnist_trainer.kernels.elementwise import unbuffered_ufuncs
 from mnist_trainer.kernels.windows import Pair, positions
 from mnist_trainer.kernels.winograd_room import WinogradRoom
 
@@ -107,7 +107,7 @@ def transform_input(x: Array, padding: Pair, room: WinogradRoom) -> Array:
     room.padded.fill(0)
     for inside, pixels in by_parity(room, x, padding):
         np.copyto(inside, pixels)
-    with unbuffered():
+    with unbuffered_ufuncs():
         for lines, target in ((by_columns(room), room.halfway), (by_rows(room), room.inputs)):
             first, second, third, fourth = lines
             np.subtract(first, third, out=target[0])
@@ -122,7 +122,7 @@ def add_tiles(padding: Pair, room: WinogradRoom, *, out: Array) -> Array:
     # what is no tile's third line, or second one, gets no first value below
     room.halfway[:, 0, 0] = room.halfway[:, 1, -1] = 0
     room.padded[0, :, :, 0] = room.padded[1, :, :, -1] = 0
-    with unbuffered():
+    with unbuffered_ufuncs():
         for m, lines in ((room.inputs, by_rows(room)), (room.halfway, by_columns(room))):
             first, second, third, fourth = lines
             np.add(m[1], m[2], out=third)

@@ -63,7 +63,7 @@ class Dropout(Layer):
             return x
         n, (before, total) = len(x), self.part
         rows = slice(total or n)
-        keep_mask(self._rng, 1 - self.rate, scratch=self._random[rows], out=self._mask[rows])
+        dropout_mask(self._rng, 1 - self.rate, scratch=self._random[rows], out=self._mask[rows])
         self._kept = self._mask[before : before + n]
         return elementwise.masked(x, self._kept, 1 / (1 - self.rate), out=self._output[:n])
 
@@ -74,7 +74,7 @@ class Dropout(Layer):
         return elementwise.masked(dy, self._kept, 1 / (1 - self.rate), out=dy)
 
 
-def keep_mask(rng: "np.random.Generator", keep: float, *, scratch: Array, out: Mask) -> Mask:
+def dropout_mask(rng: "np.random.Generator", keep: float, *, scratch: Array, out: Mask) -> Mask:
     """Draw `out` as True with probability `keep`; `scratch` (the same shape, C order) is overwritten."""
     rng.random(out=scratch, dtype=scratch.dtype)
     return np.less(scratch, keep, out=out)

@@ -61,12 +61,12 @@ class Loss(ABC):
         raise TypeError(f"{type(self).__name__} has no gradient with respect to its targets")
 
 
-def value_of(loss: Loss, predictions: Array, targets: Array | Indices) -> float:
+def loss_value(loss: Loss, predictions: Array, targets: Array | Indices) -> float:
     """Call a loss's forward, anybody's; raises `SlipError` unless it returns a number."""
     return checked_number(loss.forward(predictions, targets), f"{type(loss).__name__}.forward")
 
 
-def gradient_of(loss: Loss, predictions: Array, upstream: float = 1.0) -> Array:
+def loss_gradient(loss: Loss, predictions: Array, upstream: float = 1.0) -> Array:
     """Call its backward; raises `SlipError` unless it returns an array of the predictions' shape."""
     return checked_array(loss.backward(upstream), predictions.shape, f"{type(loss).__name__}.backward")
 

@@ -4,10 +4,10 @@ import copy
 import functools
 from collections.abc import Sequence
 
-from mnist_trainer.composition import compose, key_of
+from mnist_trainer.composition import compose, override_key
 from mnist_trainer.config import Config
 from mnist_trainer.errors import ConfigError
-from mnist_trainer.runs.provenance import flat_config
+from mnist_trainer.runs.provenance import run_params
 
 MEANS = {
     *("outputs", "trainer.threads", "trainer.progress", "trainer.checkpoint_minutes"),
@@ -26,12 +26,12 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[C
     Returns the new one, all overrides, and the values that are others than before, by key. Raises one `ConfigError`
     with all keys whose value differs from the run's, but may not.
     """
-    given = [override for override in given if key_of(override) != "resume"]
+    given = [override for override in given if override_key(override) != "resume"]
     kept = [override for override in own if not belongs_to_another_choice(override, config, own, given)]
-    together = list({key_of(override): override for override in [*kept, *given]}.values())
+    together = list({override_key(override): override for override in [*kept, *given]}.values())
     wanted = compose(together)
-    before, asked = flat_config(compose(own)), flat_config(wanted)
-    now, explicit = flat_config(config), {key_of(override) for override in given}
+    before, asked = run_params(compose(own)), run_params(wanted)
+    now, explicit = run_params(config), {override_key(override) for override in given}
     changes = {
         key: value
         for key, value in asked.items()
@@ -58,8 +58,8 @@ def changed(config: Config, own: Sequence[str], given: Sequence[str]) -> tuple[C
 
 def belongs_to_another_choice(override: str, config: Config, own: Sequence[str], given: Sequence[str]) -> bool:
     """Tell of `model.hidden=[8]` whether `model=cnn` is given for a run that has another model."""
-    group, dot, _ = key_of(override).partition(".")
-    chosen, asked = ([each.partition("=")[2] for each in some if key_of(each) == group] for some in (own, given))
+    group, dot, _ = override_key(override).partition(".")
+    chosen, asked = ([each.partition("=")[2] for each in some if override_key(each) == group] for some in (own, given))
     if not (dot and asked):
         return False
     if chosen:  # `loss=custom`, say, whose name is another

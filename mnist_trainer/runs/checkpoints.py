@@ -8,9 +8,9 @@ from typing import Any
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import DataError, data_errors_of, in_words
+from mnist_trainer.errors import DataError, as_data_errors, error_in_words
 from mnist_trainer.files import CHECKPOINT, PREVIOUS
-from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked_hyperparameters
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord
@@ -49,12 +49,12 @@ class RunCheckpoint:
     def load(cls, path: Path) -> "RunCheckpoint":
         """Read a file; raises `DataError` naming it if it is anything but a run's whole checkpoint."""
         checkpoint = Checkpoint.load(path)
-        with data_errors_of(path):
-            return cls(path, picked(CheckpointedRun, checkpoint.document), State.of(checkpoint))
+        with as_data_errors(path):
+            return cls(path, picked_hyperparameters(CheckpointedRun, checkpoint.document), State.of(checkpoint))
 
     def config(self) -> Config:
         """Return the run's configuration; raises `DataError` naming the file if it is none of this version."""
-        with data_errors_of(self.path):
+        with as_data_errors(self.path):
             return restored(self.about.config)
 
     def save(self) -> None:
@@ -113,7 +113,9 @@ class Checkpoints(Callback):
             RunCheckpoint(self._path, about, snapshot(trainer)).save()
         except OSError as error:
             if not self._failed:
-                log.warning(f"no checkpoint after update {trainer.step:,}: {in_words(error)}; training goes on without")
+                log.warning(
+                    f"no checkpoint after update {trainer.step:,}: {error_in_words(error)}; training goes on without"
+                )
             self._failed = True
         else:
             self._saved, self._failed = (trainer.epoch, trainer.batch), False

@@ -10,7 +10,7 @@ from typing import cast
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.config import TrainerConfig
-from mnist_trainer.errors import ConfigError, NoTeamError, reason_of
+from mnist_trainer.errors import ConfigError, NoTeamError, error_reason
 from mnist_trainer.training.team import can_share
 from mnist_trainer.training.trainer import Trainer
 
@@ -79,7 +79,7 @@ def product_limits(threads: int) -> AbstractContextManager[object]:
     try:
         return cast(AbstractContextManager[object], threadpool_limits(threads, "blas"))
     except Exception as error:  # whatever looking for libraries raises, on a system that its authors didn't know
-        log.warning(f"the threads of matrix products can't be set to {threads}: {reason_of(error)}")
+        log.warning(f"the threads of matrix products can't be set to {threads}: {error_reason(error)}")
         return nullcontext()
 
 
@@ -110,7 +110,7 @@ def own_cpus() -> int:
     return max(1, min(usable_cpus(), int(granted))) if granted.isdecimal() else usable_cpus()
 
 
-def share_cpus(jobs: int) -> None:
+def share_cpus_among_runs(jobs: int) -> None:
     """Grant so many jobs, which will run side by side in processes of their own, equal shares of the CPUs."""
     for name in THREADS:
         os.environ[name] = str(max(1, min(own_cpus(), usable_cpus() // jobs)))

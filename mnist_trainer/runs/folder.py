@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import ConfigError, DataError, data_errors_of
+from mnist_trainer.errors import ConfigError, DataError, as_data_errors
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
@@ -63,14 +63,14 @@ def unfinished_runs(outputs: Path) -> list[Path]:
         try:
             start = read_start(journal.parent)
             over = is_finished(journal.parent) or has_diverged(outcome_of(journal.parent).get("reason"))
-            if start is not None and start.kind == "run" and not over and not runs_now(journal.parent, start):
+            if start is not None and start.kind == "run" and not over and not run_is_live(journal.parent, start):
                 found.append((start.start_time, journal.parent))
         except OSError:  # none that could go on
             continue
     return [folder for _, folder in sorted(found)]
 
 
-def runs_now(folder: Path, start: Start) -> bool:
+def run_is_live(folder: Path, start: Start) -> bool:
     """Whether a process may be at this run: it has written no end, and its writer lives."""
     return is_alive(folder) or (read_end(folder) is None and is_running(folder, start))
 
@@ -117,7 +117,7 @@ def has_diverged(reason: object) -> bool:
     return str(reason).startswith("diverged")
 
 
-def planned_overrides(job_folder: Path) -> list[str]:
+def overrides_of_planned_run(job_folder: Path) -> list[str]:
     """Return the overrides that Hydra wrote down before the job began; none if it did not come to that."""
     try:
         found = yaml.safe_load(read_text(job_folder / OVERRIDES, MOST_YAML))
@@ -126,19 +126,19 @@ def planned_overrides(job_folder: Path) -> list[str]:
     return [str(override) for override in found] if isinstance(found, list) else []
 
 
-def read_config(path: Path) -> Config:
+def read_run_config(path: Path) -> Config:
     """Read a run's resolved configuration; raises `DataError` naming the file."""
     try:
-        values = yaml.load(read_text(path, MOST_YAML), PlainYamlLoader)
+        values = yaml.load(read_text(path, MOST_YAML), RunYamlLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
-    with data_errors_of(path):
+    with as_data_errors(path):
         return restored(values)
 
 
-class PlainYamlLoader(yaml.SafeLoader):
+class RunYamlLoader(yaml.SafeLoader):
     """A safe loader without aliases, by which a few lines can stand for more than the memory holds."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -18,7 +18,7 @@ from mnist_trainer.config import DataConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import MODEL
-from mnist_trainer.hyperparameters import construct
+from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.model_file import Description, Outputs, Preparation, write_model
 from mnist_trainer.journal.events import ModelEvent
@@ -92,7 +92,7 @@ def classifier_of_trainer(trainer: Trainer, dataset: Dataset | None = None) -> C
 def learned_arrays(trainer: Trainer) -> dict[str, NDArray[Any]]:
     """Return the model's parameters and state, without those of a tail that inference has no use for."""
     kept = len(learned_layers(trainer)[0])
-    return {name: array for name, array in trainer.model.arrays.items() if int(name.partition(".")[0]) < kept}
+    return {name: array for name, array in trainer.learned.items() if int(name.partition(".")[0]) < kept}
 
 
 def describe_learned(
@@ -136,7 +136,7 @@ def data_of_learned(description: Description) -> DataConfig:
     if not isinstance(values, Mapping):
         raise DataError("this model doesn't know the data that it was trained on: name some, as in data=mnist")
     try:
-        config: DataConfig = construct(schema_of_keys("data", values), values)
+        config: DataConfig = construct_hyperparameters(schema_of_keys("data", values), values)
         return config
     except ConfigError as error:
         raise DataError(

@@ -17,7 +17,7 @@ def predict_command(folder: Path) -> str:
     return command("mnist_trainer", "task=predict", given("checkpoint", shown(folder)), "images=[mine.png]")
 
 
-def serve_command(uri: str, run_id: str) -> str:
+def next_serve_command(uri: str, run_id: str) -> str:
     """Return the command that serves a run's model; it works without a shell's activation, too."""
     words = ["models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local", "--port", str(PORT)]
     before = [] if os.environ.get("MLFLOW_TRACKING_URI") == uri else [f"MLFLOW_TRACKING_URI={shlex.quote(near(uri))}"]

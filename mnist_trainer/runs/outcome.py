@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, error_in_words
 from mnist_trainer.files import JOURNAL, OUTCOME, write_whole
 from mnist_trainer.journal.events import Status
 from mnist_trainer.runs.folder import PRUNED, outcome_of
@@ -19,7 +19,7 @@ HYDRA_FILES = {".hydra", "mnist_trainer.log"}
 
 
 @dataclass(frozen=True)
-class TaskAnswer:
+class TaskOutcome:
     """What a task came to: the command's exit code, what `outcome.json` says, and a number for Hydra's sweepers."""
 
     exit_code: int
@@ -62,7 +62,7 @@ def write_failure(folder: Path, error: BaseException, overrides: Sequence[str]) 
     try:
         write_outcome(folder, status, reason, overrides, more)
     except OSError as failure:
-        log.error(f"{in_words(failure)}; it would say how the run ended")
+        log.error(f"{error_in_words(failure)}; it would say how the run ended")
 
 
 def status_of_error(error: BaseException) -> tuple[Status, str]:
@@ -79,7 +79,7 @@ def status_of_error(error: BaseException) -> tuple[Status, str]:
         case MnistTrainerError():
             return "FAILED", str(error)
         case OSError():
-            return "FAILED", in_words(error)
+            return "FAILED", error_in_words(error)
         case _:
             return "FAILED", f"{type(error).__name__}: {error}"
 

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from mnist_trainer import __version__
-from mnist_trainer.config import Config, flattened
+from mnist_trainer.config import Config, flattened_config
 from mnist_trainer.runs.cores import usable_cpus
 
 
@@ -65,9 +65,9 @@ def _git(folder: Path, *asked: str) -> str:
     return done.stdout.decode(errors="replace").strip()
 
 
-def flat_config(config: Config) -> dict[str, object]:
+def run_params(config: Config) -> dict[str, object]:
     """Return all values of a configuration by dotted key; lists become JSON."""
-    return flattened(asdict(config))
+    return flattened_config(asdict(config))
 
 
 def machine_facts() -> dict[str, str]:

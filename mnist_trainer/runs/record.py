@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from mnist_trainer import registry
-from mnist_trainer.config import Config, flattened
+from mnist_trainer.config import Config, flattened_config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import DiskError, DivergedError, PrunedError
 from mnist_trainer.files import BEST, CONFIG, LAST, write_whole
@@ -19,10 +19,11 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.changes import MEANS, NOT_COMPARED
 from mnist_trainer.runs.cutting import kept
 from mnist_trainer.runs.outcome import status_of_error
-from mnist_trainer.runs.provenance import flat_config, machine_tags
+from mnist_trainer.runs.provenance import machine_tags, run_params
 from mnist_trainer.runs.resumption import Resumption
+from mnist_trainer.runs.sheet import SHEET, write_sheet
 from mnist_trainer.training.trainer import Trainer
-from mnist_trainer.words import glued, wrapped
+from mnist_trainer.words import glued_words, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def journaled(
     """
     folder.mkdir(exist_ok=True)
     write_whole(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
-    journal = begin_journal(folder, record) if resumption is None else resumption.journal
+    journal = begin_run_journal(folder, record) if resumption is None else resumption.journal
     status: Status = "FINISHED"
     reason: str | None = None
     try:
@@ -78,7 +79,7 @@ def journaled(
             close_journal(journal, status)
 
 
-def begin_journal(folder: Path, record: Start) -> Journal:
+def begin_run_journal(folder: Path, record: Start) -> Journal:
     """Write that a new run begins; raises `TrackingError` if that can't be."""
     journal = Journal(folder)
     try:
@@ -129,7 +130,7 @@ def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, 
     held = trainer.validation.samples
     params = {
         key: value
-        for key, value in flat_config(config).items()
+        for key, value in run_params(config).items()
         if key not in PLUMBING and not key.startswith("tracking.")
     }
     params |= {"data.name": dataset.name, "data.validation_size": held}
@@ -145,13 +146,13 @@ def begin(journal: Journal, config: Config, dataset: Dataset, trainer: Trainer, 
             "data.fallback": str(dataset.fallback).lower(),
             **machine_tags(),
             **tags,
-            **{key: str(value) for key, value in flattened(config.tracking.tags).items()},
+            **{key: str(value) for key, value in flattened_config(config.tracking.tags).items()},
         }
     )
     for event in dataset_events(dataset, trainer, config.seed):
         journal.write(event)
     write_whole(journal.folder / SUMMARY, f"{trainer.model.summary()}\n")
-    for name in (CONFIG, SUMMARY):
+    for name in (CONFIG, SUMMARY, *write_sheet(journal.folder, trainer.train)):
         journal.artifact(name)
 
 
@@ -171,13 +172,13 @@ def dataset_events(dataset: Dataset, trainer: Trainer, seed: int) -> Iterator[Da
                 name=dataset.name,
                 digest=dataset.digest[:DIGEST] + suffix,
                 source=dataset.source,
-                schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
+                schema={"mlflow_tensorspec": run_data_schema(dataset.image_shape)},
                 profile={"num_rows": images, "classes": dataset.classes},
                 context=context,
             )
 
 
-def tensor_schema(image_shape: Sequence[int]) -> dict[str, str]:
+def run_data_schema(image_shape: Sequence[int]) -> dict[str, str]:
     """Tell what images and labels are, as MLflow reads it."""
 
     def spec(dtype: str, *shape: int) -> str:
@@ -197,13 +198,15 @@ def log_setup(config: Config, dataset: Dataset, trainer: Trainer, *, with_model:
         f"loss: {config.loss.name}; optimizer: {config.optimizer.name}, learning rate {config.optimizer.lr:g} "
         f"({config.schedule.name}); batch size {config.batch_size}, seed {config.seed}"
     )
+    if trainer.train.augmenter is not None:
+        log.info(f"augmentation: {config.augment.name}; {SHEET} in the run's folder shows the first batch")
 
 
 def log_data(dataset: Dataset, trainer: Trainer) -> None:
     """Log where the data are from, and how they are split."""
     height, width, _ = dataset.image_shape
     said = (
-        f"data: {dataset.name} from {glued(dataset.source)}: {trainer.train.samples:,} images to train on, "
+        f"data: {dataset.name} from {glued_words(dataset.source)}: {trainer.train.samples:,} images to train on, "
         f"{trainer.validation.samples:,} to validate, {len(dataset.test_labels):,} to test; {height}x{width} pixels, "
         f"{dataset.classes} classes"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
-from mnist_trainer.errors import ConfigError, DataError, data_errors_of
+from mnist_trainer.errors import ConfigError, DataError, as_data_errors
 from mnist_trainer.files import CHECKPOINT, CONFIG, JOURNAL, OUTCOME, PREVIOUS
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.address import resolve_uri
@@ -18,7 +18,7 @@ from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.runs.changes import changed
 from mnist_trainer.runs.checkpoints import RunCheckpoint, read_checkpoint
 from mnist_trainer.runs.cutting import cut_back
-from mnist_trainer.runs.folder import planned_overrides, read_config
+from mnist_trainer.runs.folder import overrides_of_planned_run, read_run_config
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.training.state import State, restore
@@ -57,7 +57,7 @@ class Resumption:
             named = Path(resume)
             checkpoint = read_checkpoint(folder, named if named.is_file() else None)
             if checkpoint is None:
-                config, own = read_config(folder / CONFIG), planned_overrides(folder)
+                config, own = read_run_config(folder / CONFIG), overrides_of_planned_run(folder)
             elif start is None or checkpoint.about.run != start.run:
                 raise DataError(f"{checkpoint.path}: a checkpoint of another run than the journal beside it")
             else:
@@ -97,7 +97,7 @@ class Resumption:
         """Bring the trainer to where the checkpoint was taken; raises `DataError` if they don't fit."""
         if self.checkpoint is None:
             return
-        with data_errors_of(self.checkpoint.path):
+        with as_data_errors(self.checkpoint.path):
             then = self.checkpoint.about.data
             if dataset.digest != then:
                 raise DataError(f"the run was on other data: their digest was {then}, and is {dataset.digest}")

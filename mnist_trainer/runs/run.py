@@ -24,7 +24,7 @@ from mnist_trainer.training.callbacks import ParameterFiles
 from mnist_trainer.training.judgement import judge_run, run_ending
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Callback, Trainer
-from mnist_trainer.words import glued, wrapped
+from mnist_trainer.words import glued_words, wrapped
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -164,8 +164,8 @@ class Run:
 
     def tell(self, result: Result) -> None:
         """Log what it came to, and what is to be said of a run that learned nothing."""
-        figures = glued(f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%}")
-        after = glued(f"after {result.training_seconds:.1f} s of training")
+        figures = glued_words(f"{result.name}: test loss {result.test_loss:.4f}, accuracy {result.test_accuracy:.2%}")
+        after = glued_words(f"after {result.training_seconds:.1f} s of training")
         log.info(wrapped(f"{figures} ({self.test.samples:,} images of {result.data}), {after}"))
         if said := judge_run(run_ending(self.trainer, self.tested, self.dataset.labels)):
             log.warning(said)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO, cast
 
-from mnist_trainer.process import Common
+from mnist_trainer.process import ProcessChange
 
 ERRORS = "mnist_trainer.screen"
-_SHOWN = Common()
+_SHOWN = ProcessChange()
 
 
 def written(error: UnicodeError) -> tuple[bytes, int]:
@@ -37,7 +37,7 @@ class Nowhere(io.TextIOBase):
         return len(text)
 
 
-class Output:
+class TerminalOutput:
     """A standard stream that takes everything; once nobody reads it, what is written goes nowhere."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -92,11 +92,11 @@ def lenient_output() -> Iterator[None]:
 
 def lenient(stream: Any) -> TextIO:
     """Return the stream as one that takes everything; one that was closed when the process began is None."""
-    if isinstance(stream, Output):
+    if isinstance(stream, TerminalOutput):
         return cast(TextIO, stream)
     if stream is None:
         stream = Nowhere()
-    return cast(TextIO, Output(stream))
+    return cast(TextIO, TerminalOutput(stream))
 
 
 class Screen(logging.StreamHandler[TextIO]):
@@ -124,7 +124,7 @@ class Guest(Screen):
             super().emit(record)
 
 
-def shown() -> AbstractContextManager[None]:
+def run_shown() -> AbstractContextManager[None]:
     """Within the block, print what is logged of a run where the caller's logging wouldn't show it: in a notebook, say.
 
     It is left to the caller where the logger `mnist_trainer` was given a level or a handler.

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mnist_trainer.config import TrackingConfig, flattened
+from mnist_trainer.config import TrackingConfig, flattened_config
 from mnist_trainer.credentials import with_password
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.journal.address import check_uri, is_server, resolve_uri
 from mnist_trainer.journal.events import Kind, Mode, Start
 from mnist_trainer.journal.processes import opener_of
-from mnist_trainer.runs.next_steps import serve_command
+from mnist_trainer.runs.next_steps import next_serve_command
 from mnist_trainer.shipping.pages import compared_page, run_page, runs_page
 from mnist_trainer.shipping.place import EXPERIMENT, EXPERIMENT_NAME, RUN, Place, Question
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.shipment import Shipment
-from mnist_trainer.shipping.shipper import Shipper, ask_store, ui_command
+from mnist_trainer.shipping.shipper import Shipper, ask_store, mlflow_ui_command
 from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
@@ -71,12 +71,12 @@ class Tracked:
     @property
     def tags(self) -> dict[str, str]:
         """The user's own tags; those in a mapping have its name before theirs."""
-        return {key: str(value) for key, value in flattened(self.config.tags).items()}
+        return {key: str(value) for key, value in flattened_config(self.config.tags).items()}
 
     @property
     def ui_command(self) -> str:
         """The command, or the address, that opens MLflow's UI."""
-        return ui_command(self.config.uri, self.store_folder)
+        return mlflow_ui_command(self.config.uri, self.store_folder)
 
     def record(self, kind: Kind, *, place: Place, name: str, parent: str | None, apart: str | None = None) -> Start:
         """Return what a new run's journal starts with; `apart` is the run of a job that shares no folder."""
@@ -206,7 +206,7 @@ def log_shipment(shipment: Shipment, tracked: Tracked, folder: Path, kind: Kind)
             log_run_links(tracked, kind, run.experiment_id, run.run_id, children)
             if kind == "run" and run.status == "FINISHED" and tracked.config.model:
                 log.info("to serve its model:")
-                log.info(f"    {serve_command(tracked.uri, run.run_id)}")
+                log.info(f"    {next_serve_command(tracked.uri, run.run_id)}")
     if problem := shipment.problem():
         log.warning(f"MLflow: {problem}")
         log_sync_command(tracked, folder)

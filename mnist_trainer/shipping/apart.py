@@ -28,7 +28,7 @@ from mnist_trainer.files import (
     write_whole,
 )
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.shipping.going_on import ALIVE_TAG, fetch_state, fetch_told, own_number
+from mnist_trainer.shipping.going_on import ALIVE_TAG, checkpoint_number_to_send, fetch_state, fetch_told
 from mnist_trainer.shipping.mlflow_run import JOB_TAG
 from mnist_trainer.shipping.position import SHIPPED, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store, connect
@@ -60,7 +60,7 @@ def take(folder: Path, uri: str, run: str) -> None:
     """
     store = connect(uri)
     found = store.runs_with(f"tags.`{RUN_TAG}` = '{run}'")
-    if found and not is_here(folder):
+    if found and not result_is_brought(folder):
         until = time.monotonic() + DYING_SECONDS
         while store.client.get_run(found[0].info.run_id).info.status == RUNNING and time.monotonic() < until:
             time.sleep(0.5)
@@ -68,17 +68,17 @@ def take(folder: Path, uri: str, run: str) -> None:
         if not (made.info.status == "FINISHED" and fetch_results(folder, store, made)):
             fetch_state(folder, store, made.info.run_id)
             fetch_told(folder, store, made.info.run_id)
-    if own_number(folder) < 0 and not is_here(folder):  # nothing to go on from: it begins anew
+    if checkpoint_number_to_send(folder) < 0 and not result_is_brought(folder):  # nothing to go on from: it begins anew
         for name in (JOURNAL, CHECKPOINT, PREVIOUS, SHIPPED, OUTCOME):
             (folder / name).unlink(missing_ok=True)
 
 
-def is_here(folder: Path) -> bool:
+def result_is_brought(folder: Path) -> bool:
     """Tell whether a folder has a job's result."""
-    return outcome_in(folder).get("status") in ("FINISHED", "PRUNED")
+    return outcome_brought(folder).get("status") in ("FINISHED", "PRUNED")
 
 
-def outcome_in(folder: Path) -> Mapping[str, Any]:
+def outcome_brought(folder: Path) -> Mapping[str, Any]:
     """Return what a job's outcome file says; nothing if there is none."""
     try:
         return read_object(folder / OUTCOME)
@@ -102,7 +102,7 @@ def fetch_results(folder: Path, store: Store, made: Any) -> bool:
         run, experiment = made.data.tags[RUN_TAG], made.info.experiment_id
         size = (folder / JOURNAL).stat().st_size
         Position(run, store.uri, experiment, run_id, size, done=True, status=made.info.status).save(folder)
-    return is_here(folder)
+    return result_is_brought(folder)
 
 
 def bring(folder: Path, uri: str) -> dict[str, str]:
@@ -131,7 +131,7 @@ def bring_job(sweep: Path, store: Store, made: Any) -> None:
     """Bring what one job has left."""
     folder = sweep / Path(made.data.tags[JOB_TAG]).name
     folder.mkdir(exist_ok=True)
-    if is_here(folder) or made.info.status == RUNNING:
+    if result_is_brought(folder) or made.info.status == RUNNING:
         return
     if fetch_results(folder, store, made):
         return

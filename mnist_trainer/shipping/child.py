@@ -121,7 +121,7 @@ def leave(told: str = "", report_to: int = 1, status: int = 0) -> NoReturn:
     os._exit(status)
 
 
-class WithoutPasswords(logging.Formatter):
+class ShipperLogFormatter(logging.Formatter):
     """Hides the passwords in what libraries log, tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -138,7 +138,7 @@ def _redirect_output(path: Path) -> int:
     os.dup2(log, sys.stderr.fileno())
     os.close(log)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(WithoutPasswords("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(ShipperLogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")  # MLflow's and its dependencies': nobody here can act on them

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End
-from mnist_trainer.journal.reading import History, Series
-from mnist_trainer.words import code_block, counted, given, table
+from mnist_trainer.journal.reading import JournalContent, Series
+from mnist_trainer.words import counted_in_words, given, markdown_code_block, table
 
 FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
 WORST_CLASSES = 10
@@ -21,7 +22,7 @@ MOST_CHARACTERS = 600
 OTHER_SEEDS = "seed=0,1,2,3,4"
 
 
-def description_of(folder: Path, history: History, end: End) -> str | None:
+def description_of(folder: Path, history: JournalContent, end: End) -> str | None:
     """Describe the run of a folder that has ended; None if its journal does so, or there is nothing to say."""
     kind, own = history.start.kind if history.start else "run", history.tags.get(DESCRIPTION)
     if kind == "comparison" and own and end.status != "FINISHED":  # what was known by then
@@ -36,11 +37,14 @@ def description_of(folder: Path, history: History, end: End) -> str | None:
     return "\n\n".join(filter(None, parts)) or None
 
 
-def model_description(history: History, model_id: str) -> str:
+def model_description(history: JournalContent, model_id: str, image_shape: Sequence[int]) -> str:
     """Describe a run's model: its result, and how it is asked."""
     code = f'model = mlflow.pyfunc.load_model(\n    "models:/{model_id}"\n)\nmodel.predict(images)'
-    asked = "It takes images, as bytes of the shape that it was trained on, and returns each class's probability:"
-    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```"]))
+    shape = " × ".join(str(size) for size in (image_shape[:2] if image_shape[-1] == 1 else image_shape))
+    asked = f"It takes images of {shape} bytes, one or many, and returns each class's probability:"
+    serve = ["python", "-m", "mlflow", "models", "serve", "-m", f"models:/{model_id}", "--env-manager", "local"]
+    served = markdown_code_block("To serve it, where MLFLOW_TRACKING_URI names this store", serve)
+    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```", served]))
 
 
 def failure(end: End) -> str:
@@ -49,7 +53,7 @@ def failure(end: End) -> str:
     return f"**{FAILED[end.status]}**: {reason}"
 
 
-def result_in_words(history: History) -> str:
+def result_in_words(history: JournalContent) -> str:
     """Say what a run that finished came to."""
     accuracy, loss = (history.metrics.get(f"test/{name}") for name in ("accuracy", "loss"))
     if not accuracy or not loss:
@@ -61,7 +65,7 @@ def result_in_words(history: History) -> str:
     return f"**Test accuracy {accuracy[-1][1]:.2%}, loss {loss[-1][1]:.4f}** ({where}){held}."
 
 
-def figures(history: History) -> list[str]:
+def figures(history: JournalContent) -> list[str]:
     """Tell the losses and accuracies, and the updates after which they were."""
     best = best_validation(history)
     wanted = [("training, last record", "train", None), ("validation, best", "validation", best and best[0])]
@@ -75,70 +79,90 @@ def figures(history: History) -> list[str]:
     return table(["", "updates", "loss", "accuracy"], rows) if rows else []
 
 
-def best_validation(history: History) -> tuple[int, float] | None:
+def best_validation(history: JournalContent) -> tuple[int, float] | None:
     """Return the step and the accuracy of the best validation, ties by its loss."""
     losses = dict(history.metrics.get("validation/loss", ()))
     found: Series = history.metrics.get("validation/accuracy", [])
     return max(found, key=lambda each: (each[1], -losses.get(each[0], 0.0)), default=None)
 
 
-def by_class(history: History) -> list[str]:
+def by_class(history: JournalContent) -> list[str]:
     """Tell precision and recall of the classes; of many, those that are missed most."""
     if history.confusion is None:
         return []
     matrix, names = history.confusion.matrix, history.confusion.class_names
     rows = []
-    for index, name in sorted(enumerate(names), key=lambda each: share(matrix[each[0]][each[0]], sum(matrix[each[0]]))):
+    for index, name in sorted(
+        enumerate(names), key=lambda each: described_share(matrix[each[0]][each[0]], sum(matrix[each[0]]))
+    ):
         predicted, true = sum(row[index] for row in matrix), sum(matrix[index])
         right = matrix[index][index]
-        rows.append([name, f"{true:,}", f"{share(right, predicted):.2%}", f"{share(right, true):.2%}"])
+        rows.append(
+            [name, f"{true:,}", f"{described_share(right, predicted):.2%}", f"{described_share(right, true):.2%}"]
+        )
     kept = rows[:WORST_CLASSES]
-    more = [f"{counted(len(rows) - len(kept), 'class')[:-1]}es more" if len(rows) > len(kept) else ""]
+    more = [f"{counted_in_words(len(rows) - len(kept), 'class')[:-1]}es more" if len(rows) > len(kept) else ""]
     return [*table(["test images of class", "images", "precision", "recall"], kept), *filter(None, ["", *more])]
 
 
-def share(part: int, whole: int) -> float:
+def described_share(part: int, whole: int) -> float:
     """Return a share; of nothing it is 0."""
     return part / whole if whole else 0.0
 
 
-def facts(history: History) -> str:
+def facts(history: JournalContent) -> str:
     """Tell what is constant over a run, or summed over it."""
     said = []
     if (parameters := history.params.get("model.parameters")) is not None:
         said.append(f"{parameters:,} parameters")
     if seconds := history.metrics.get("epoch_seconds"):
-        said.append(f"{counted(len(seconds), 'epoch')} in {sum(value for _, value in seconds):.1f} s")
+        said.append(f"{counted_in_words(len(seconds), 'epoch')} in {sum(value for _, value in seconds):.1f} s")
     if clamped := sum(value for _, value in history.metrics.get("loss/clamped_rows", ())):
-        said.append(f"{counted(int(clamped), 'row')} had the loss capped")
+        said.append(f"{counted_in_words(int(clamped), 'row')} had the loss capped")
     return f"{'; '.join(said)}." if said else ""
 
 
-def command_after_run(folder: Path, history: History, end: End) -> str:
+def command_after_run(folder: Path, history: JournalContent, end: End) -> str:
     """Say which command comes next."""
-    start, command = history.start, without_keys(shlex_split(history.tags.get("command", "")), "resume")
+    start, command = (
+        history.start,
+        described_without_keys(described_command_words(history.tags.get("command", "")), "resume"),
+    )
     diverged = (end.reason or "").startswith("diverged")
-    if start is not None and (start.parent is not None or start.kind != "run"):
-        return ""  # of a job, what comes next is for all of them
+    if start is not None and start.kind != "run":
+        return ""
+    if start is not None and start.parent is not None:  # what comes next is for all jobs of a sweep
+        own = overrides_told(folder)
+        return markdown_code_block("To train it alone", ["python", "-m", "mnist_trainer", *own]) if own else ""
     if end.status != "FINISHED" and not diverged:
-        return code_block("To go on", ["python", "-m", "mnist_trainer", given("resume", folder)])
+        return markdown_code_block("To go on", ["python", "-m", "mnist_trainer", given("resume", folder)])
     if command[:3] != ["python", "-m", "mnist_trainer"]:
         return ""
     if diverged:
         rate = history.params.get("optimizer.lr")
         smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
-        return code_block("To try a smaller learning rate", [*without_keys(command, "optimizer.lr"), *smaller])
-    others = without_keys(command, "seed", "loss")[3:]
+        clipped = described_without_keys(command, "optimizer.lr", "trainer.clip_norm")
+        return markdown_code_block("To try a smaller learning rate, with clipping", [*clipped, *smaller])
+    others = described_without_keys(command, "seed", "loss")[3:]
     both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
-    return code_block("To know whether fused and separate differ by more than chance", both)
+    return markdown_code_block("To know whether fused and separate differ by more than chance", both)
 
 
-def without_keys(words: Sequence[str], *keys: str) -> list[str]:
+def overrides_told(folder: Path) -> list[str]:
+    """Return the overrides that a finished job's outcome tells; none where there is none, or it can't be used."""
+    try:
+        told = read_object(folder / OUTCOME).get("overrides")
+    except (OSError, ValueError):
+        return []
+    return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
+
+
+def described_without_keys(words: Sequence[str], *keys: str) -> list[str]:
     """Leave out what a command says of these keys."""
     return [word for word in words if word.partition("=")[0] not in keys]
 
 
-def shlex_split(command: str) -> list[str]:
+def described_command_words(command: str) -> list[str]:
     """Split a command; one that can't be split has no words."""
     try:
         return shlex.split(command)

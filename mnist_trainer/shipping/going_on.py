@@ -29,7 +29,7 @@ SHARE = 10
 LEAST_SECONDS = 1.0
 
 
-class Keeper:
+class CheckpointSender:
     """Sends the newest checkpoint of a job's folder, now and then, and tells that the job lives."""
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ def send_state(folder: Path, store: "Store", run_id: str) -> None:
     with tempfile.TemporaryDirectory() as place, contextlib.suppress(DataError):  # one that isn't whole stays here
         checkpoint = Path(place, CHECKPOINT)
         checkpoint.write_bytes((folder / CHECKPOINT).read_bytes())
-        size = number_of(checkpoint)
+        size = sent_checkpoint_number(checkpoint)
         packed = Path(place, f"{size:012d}.zip")
         with zipfile.ZipFile(packed, "w") as archive:
             archive.write(checkpoint, CHECKPOINT)
@@ -69,7 +69,7 @@ def send_state(folder: Path, store: "Store", run_id: str) -> None:
         remove(store, run_id, but=packed.name)
 
 
-def number_of(checkpoint: Path) -> int:
+def sent_checkpoint_number(checkpoint: Path) -> int:
     """Return the size of the journal when a checkpoint was taken; raises `DataError` if it isn't whole."""
     _, document = read_sealed(checkpoint, "checkpoint", version=CHECKPOINT_FORMAT, others=f"{LAST} and {BEST}")
     size = document.get("journal")
@@ -78,10 +78,10 @@ def number_of(checkpoint: Path) -> int:
     return size
 
 
-def own_number(folder: Path) -> int:
+def checkpoint_number_to_send(folder: Path) -> int:
     """Return the number of the checkpoint in a folder; −1 if there is none that is whole."""
     try:
-        return number_of(folder / CHECKPOINT)
+        return sent_checkpoint_number(folder / CHECKPOINT)
     except (DataError, OSError):
         return -1
 
@@ -102,7 +102,7 @@ def remove(store: "Store", run_id: str, but: str = "") -> None:
 
 def fetch_state(folder: Path, store: "Store", run_id: str) -> bool:
     """Put the newest state that is whole into a folder, unless what lies there is as new; tell whether it was."""
-    own = own_number(folder)
+    own = checkpoint_number_to_send(folder)
     for path in listed(store, run_id):
         if int(Path(path).stem) <= own:
             return False

@@ -9,11 +9,11 @@ from mnist_trainer.files import JOURNAL, MODEL, OUTCOME, SWEEP, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.processes import Process
-from mnist_trainer.journal.reading import History, read_history, read_start
+from mnist_trainer.journal.reading import JournalContent, read_journal, read_start
 from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
-from mnist_trainer.shipping.pages import run_page
+from mnist_trainer.shipping.pages import run_page, runs_page
 from mnist_trainer.shipping.patience import FilesError
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
@@ -35,7 +35,7 @@ class ParentError(Exception):
 
 def silent_death(folder: Path) -> End:
     """Return the end event that a dead writer owes."""
-    return End("FAILED", SILENT_DEATH, time=read_history(folder).last_time)
+    return End("FAILED", SILENT_DEATH, time=read_journal(folder).last_time)
 
 
 def draw_pictures(folder: Path) -> list[Path]:
@@ -50,20 +50,24 @@ def draw_pictures(folder: Path) -> list[Path]:
         return []
 
 
-def end_run(folder: Path, start: Start, store: Store, run_id: str, end: End) -> str:
+def end_run(folder: Path, start: Start, store: Store, position: Position, end: End) -> str:
     """Send the reason, the status and its time, and the description: before the files, whose store may not answer.
 
     Returns the status that the run has then.
     """
-    client, history = store.client, read_history(folder)
+    run_id, links = position.run_id, [f"[All runs]({runs_page(position.experiment_id)})"]
+    client, history = store.client, read_journal(folder)
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
     if not is_others(start, store, run_id):
         client.set_terminated(run_id, end.status, end.time)
-    if told := description_of(folder, history, end):
-        client.set_tag(run_id, DESCRIPTION, start.described(told)[:TAG_CHARACTERS])
-    if start.kind == "sweep":
-        _link_best(folder, store, run_id, start.described(history.tags.get(DESCRIPTION, "")))
+    told = description_of(folder, history, end) or history.tags.get(DESCRIPTION, "")
+    if start.kind == "sweep" and (best := _best_job(folder, store)) is not None:
+        client.set_tag(run_id, BEST_TAG, best.run_id)
+        links.insert(0, f"[The best job]({run_page(best.experiment_id, best.run_id)})")
+    if told:
+        after = "\n\n" + " · ".join(links)
+        client.set_tag(run_id, DESCRIPTION, start.described(told)[: TAG_CHARACTERS - len(after)] + after)
     return store.status(run_id)
 
 
@@ -80,7 +84,7 @@ def is_others(start: Start, store: Store, run_id: str) -> bool:
 
 def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
     """Send the pictures, the declared files and the journal, and the model; raises `FilesError`."""
-    for path, artifact_folder in _artifacts(folder, read_history(folder), pictures):
+    for path, artifact_folder in _artifacts(folder, read_journal(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
             try:
                 store.client.log_artifact(run_id, str(path), artifact_folder)
@@ -91,16 +95,10 @@ def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) ->
     send_model(folder, store, run_id)
 
 
-def _link_best(folder: Path, store: Store, run_id: str, described: str) -> None:
-    """Tell the id of a sweep's best job, and link to it."""
+def _best_job(folder: Path, store: Store) -> Position | None:
+    """Return where a sweep's best job is, if it tells of one."""
     best = best_folder(folder)
-    position = None if best is None else _position_of(best, store)
-    if position is None:
-        return
-    store.client.set_tag(run_id, BEST_TAG, position.run_id)
-    link = f"\n\n[The best job]({run_page(position.experiment_id, position.run_id)})"
-    if described:
-        store.client.set_tag(run_id, DESCRIPTION, described[: TAG_CHARACTERS - len(link)] + link)
+    return None if best is None else _position_of(best, store)
 
 
 def best_folder(folder: Path) -> Path | None:
@@ -125,7 +123,7 @@ def _position_of(folder: Path, store: Store) -> Position | None:
     return position if position is not None and position.uri == store.uri else None
 
 
-def _artifacts(folder: Path, history: History, pictures: list[Path]) -> list[tuple[Path, str | None]]:
+def _artifacts(folder: Path, history: JournalContent, pictures: list[Path]) -> list[tuple[Path, str | None]]:
     declared: list[tuple[Path, str | None]] = [(folder / each.name, each.folder) for each in history.artifacts]
     apart = history.start is not None and history.start.apart and history.end is not None
     more = [folder / name for name in (MODEL, OUTCOME) if apart and (folder / name).exists()]

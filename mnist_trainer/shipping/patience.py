@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import DeletedError, TrackingError
+from mnist_trainer.errors import DeletedExperimentError, TrackingError
 from mnist_trainer.journal.address import sqlite_path
 
 POLL_SECONDS = 0.3
@@ -80,7 +80,7 @@ def one_line(error: Exception, uri: str) -> str:
 
 def is_final(error: Exception) -> bool:
     """Whether a later try can't come to anything else."""
-    return isinstance(error, TrackingError) and not isinstance(error, DeletedError)
+    return isinstance(error, TrackingError) and not isinstance(error, DeletedExperimentError)
 
 
 def is_outage(error: Exception) -> bool:

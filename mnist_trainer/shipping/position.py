@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import JOURNAL, read_object, write_whole
-from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked_hyperparameters
 from mnist_trainer.journal.address import folder_path, sqlite_path
 from mnist_trainer.journal.reading import read_events
 
@@ -38,7 +38,7 @@ class Position:
     def load(cls, folder: Path) -> "Position | None":
         """Return the folder's position; None if there is none that can be read."""
         try:
-            return picked(cls, read_object(folder / SHIPPED))
+            return picked_hyperparameters(cls, read_object(folder / SHIPPED))
         except (OSError, ValueError, ConfigError):
             return None
 

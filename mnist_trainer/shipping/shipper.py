@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.errors import TrackingError, reason_of
+from mnist_trainer.errors import TrackingError, error_reason
 from mnist_trainer.journal.address import ALLOW_FILES, folder_path, is_server, resolve_uri
 from mnist_trainer.shipping.place import Place, Question
 from mnist_trainer.shipping.position import count_left, served_folders
@@ -45,7 +45,7 @@ class Shipper:
                     errors="replace",
                 )
         except OSError as error:
-            raise TrackingError(f"the shipper ({python}) can't be started: {reason_of(error)}") from error
+            raise TrackingError(f"the shipper ({python}) can't be started: {error_reason(error)}") from error
 
     def finish(self, wait_seconds: float, *, leave: bool = False) -> Shipment | None:
         """Let it send the rest; after `wait_seconds` it is ended, and what is left stays in the journal.
@@ -132,7 +132,7 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
-def ui_command(uri: str | None, store_folder: Path) -> str:
+def mlflow_ui_command(uri: str | None, store_folder: Path) -> str:
     """Return the command that opens MLflow's UI on a store, from this directory; a server's own URL."""
     resolved = resolve_uri(uri, store_folder)
     if is_server(resolved):

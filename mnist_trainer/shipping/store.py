@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from mnist_trainer.credentials import with_password
-from mnist_trainer.errors import DeletedError, TrackingError
+from mnist_trainer.errors import DeletedExperimentError, TrackingError
 from mnist_trainer.journal.address import ARTIFACTS, check_uri, folder_path, is_server, sqlite_path, sqlite_uri
 from mnist_trainer.journal.events import DESCRIPTION
 from mnist_trainer.journal.locks import locked
@@ -94,7 +94,7 @@ def connect(uri: str) -> "Store":
 
 def is_store_s(error: Exception, uri: str) -> bool:
     """Whether a failure is the store's, so that all who send there have it: it doesn't answer to a question, either."""
-    if isinstance(error, DeletedError):  # another experiment's runs can be sent
+    if isinstance(error, DeletedExperimentError):  # another experiment's runs can be sent
         return False
     if isinstance(error, TrackingError) or is_outage(error):
         return True
@@ -129,14 +129,14 @@ def _probe_sqlite_store(path: Path) -> None:
 def described(experiment_id: str) -> str:
     """Write an experiment's description."""
     return (
-        "Networks trained by mnist_trainer; a sweep and a comparison have theirs below. "
+        "Networks trained by mnist_trainer; + shows the runs of a sweep or a comparison. "
         f"[Table]({runs_page(experiment_id)}), [learning curves]({curves_page(experiment_id)}).\n\n"
         "Choose by `validation/accuracy` (`best/validation_accuracy` of a sweep); `test/accuracy` is of images that "
         "nothing was chosen by. The step of every metric is the number of updates done."
     )
 
 
-def _all(search: Callable[..., Any]) -> list[Any]:
+def _all_pages_of_store(search: Callable[..., Any]) -> list[Any]:
     """Return all pages of a search."""
     found, token = [], None
     while True:
@@ -167,7 +167,7 @@ class Store:
         return folder_path(self.uri) is not None
 
     def experiment(self, name: str, store_folder: Path) -> str:
-        """Return the id of the experiment `name`, made if need be; raises `DeletedError` for one that was deleted.
+        """Return the id of the experiment `name`, made if need be; raises `DeletedExperimentError` for a deleted one.
 
         Unless the store has a place for them, its artifacts go to `store_folder/mlartifacts/<name>`: by default
         MLflow would make a folder in the working directory.
@@ -189,10 +189,10 @@ class Store:
         return str(found.experiment_id)
 
     def check_active(self, experiment: "Experiment") -> None:
-        """Raise `DeletedError` for an experiment that was deleted: brought back, it would have all its runs again."""
+        """Raise `DeletedExperimentError` for a deleted one: brought back, it would have all its runs again."""
         if experiment.lifecycle_stage == "deleted":
             back = command("mlflow", "experiments", "restore", "-x", str(experiment.experiment_id))
-            raise DeletedError(
+            raise DeletedExperimentError(
                 f"{sqlite_path(self.uri) or self.uri}: its experiment {experiment.name} was deleted; to have it back, "
                 f"with all its runs: {shlex.join(['env', f'MLFLOW_TRACKING_URI={self.uri}'])} {back}; or name another: "
                 "tracking.experiment=NAME (with task=sync, too, for what is kept)"
@@ -237,8 +237,8 @@ class Store:
 
     def runs_with(self, condition: str) -> "list[Run]":
         """Return the runs, in whatever experiment, that a condition holds for."""
-        experiments = [each.experiment_id for each in _all(self.client.search_experiments)]
-        return _all(functools.partial(self.client.search_runs, experiments, condition, max_results=1000))
+        experiments = [each.experiment_id for each in _all_pages_of_store(self.client.search_experiments)]
+        return _all_pages_of_store(functools.partial(self.client.search_runs, experiments, condition, max_results=1000))
 
     def delete_twins(self, experiment_id: str, run: str, run_id: str) -> None:
         """Delete what a request to make the run came to that was answered too late, beside the run that is kept."""

@@ -10,7 +10,7 @@ from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import is_alive, read_end
 from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
-from mnist_trainer.shipping.going_on import Keeper
+from mnist_trainer.shipping.going_on import CheckpointSender
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience, one_line
 from mnist_trainer.shipping.position import served_folders
 from mnist_trainer.shipping.shipment import Shipment
@@ -35,7 +35,7 @@ class Watch:
         self._late = False
         self._stopped = False
         self._preloaded = False
-        self._keeper = Keeper(folder)
+        self._keeper = CheckpointSender(folder)
 
     def stop(self) -> None:
         """End after the batch that is being sent."""

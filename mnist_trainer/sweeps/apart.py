@@ -15,7 +15,7 @@ from pathlib import Path
 from omegaconf import DictConfig, read_write
 
 from mnist_trainer.errors import ConfigError, TrackingError
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.journal.address import is_server
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
@@ -49,7 +49,7 @@ class HandedDown:
     def read(cls) -> "HandedDown | None":
         """Read it in a job; None in a sweep that shares its folder."""
         told = os.environ.get(HANDED_DOWN)
-        return None if told is None else picked(cls, json.loads(base64.urlsafe_b64decode(told)))
+        return None if told is None else picked_hyperparameters(cls, json.loads(base64.urlsafe_b64decode(told)))
 
     @property
     def override(self) -> str:

@@ -6,8 +6,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 
 from mnist_trainer.complaints.composing import UNEXPECTED, explain
-from mnist_trainer.complaints.origin import Origin, overrides_in
-from mnist_trainer.composition import conf_folder, key_of, typed
+from mnist_trainer.complaints.origin import Origin, overrides_as_typed
+from mnist_trainer.composition import conf_folder, override_key, typed
 from mnist_trainer.errors import ConfigError
 
 SHOWN = 3
@@ -34,12 +34,12 @@ def problems_of(config: DictConfig, job: Sequence[str]) -> Sequence[str]:
         origin = Origin.of(composed.hydra)
         with open_dict(composed):
             del composed["hydra"]
-        if not any(key_of(override) == "resume" for override in job):
+        if not any(override_key(override) == "resume" for override in job):
             typed(composed, origin)
     except ConfigError as error:
         return error.problems
     except UNEXPECTED as error:
-        return [explain(error, [*overrides_in(config.hydra, "hydra"), *job], conf_folder())]
+        return [explain(error, [*overrides_as_typed(config.hydra, "hydra"), *job], conf_folder())]
     return []
 
 

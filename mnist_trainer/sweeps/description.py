@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.names import job_name
 from mnist_trainer.sweeps.pairs import Comparison
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.report import in_percent, reasons, sentences
 from mnist_trainer.sweeps.selection import Selection, merit
-from mnist_trainer.words import code_block, counted, given, table
+from mnist_trainer.words import counted_in_words, given, markdown_code_block, table
 
 MOST_JOBS = 20
 MOST_REASONS = 5
@@ -23,7 +23,7 @@ def sweep_description(
     """Describe a sweep at its end."""
     found = [" ".join(sentences(each).split()) for each in comparisons]
     parts = [
-        best_words(record, selection) or f"{counted(sum(job.finished for job in jobs), 'job')} with a result.",
+        best_words(record, selection) or f"{counted_in_words(sum(job.finished for job in jobs), 'job')} with a result.",
         "\n".join(f"- {each}" for each in found[:MOST_REASONS]),
         "\n".join(jobs_table(record, jobs, selection)),
         "\n".join(f"- {each[:300]}" for each in reasons(jobs)[:MOST_REASONS]),
@@ -64,7 +64,7 @@ def jobs_table(record: SweepRecord, jobs: Sequence[Job], selection: Selection) -
     more = len(jobs) - len(rows)
     return [
         *table(head, rows),
-        *(["", f"{counted(more, 'job')} more in `sweep.md`, among the artifacts."] if more else []),
+        *(["", f"{counted_in_words(more, 'job')} more in `sweep.md`, among the artifacts."] if more else []),
     ]
 
 
@@ -73,8 +73,8 @@ def command_after_sweep(folder: Path, record: SweepRecord, jobs: Sequence[Job], 
     command = ["python", "-m", "mnist_trainer", "--multirun"]
     if record.jobs is not None and any(not job.finished and not job.diverged for job in jobs):
         why, words = "To run what has no result", [*command, given("sweep.resume", folder)]
-    elif selection.best is not None and not any(key_of(each) == "seed" for each in selection.best.overrides):
+    elif selection.best is not None and not any(override_key(each) == "seed" for each in selection.best.overrides):
         why, words = "To see how much the best one owes to its seed", [*command, *selection.best.overrides, SEEDS]
     else:
         return ""
-    return code_block(why, words)
+    return markdown_code_block(why, words)

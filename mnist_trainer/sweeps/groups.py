@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.sweeps.jobs import Figures, Job
 
 
@@ -32,7 +32,7 @@ def varied_overrides(jobs: Sequence[Job]) -> list[list[str]]:
 
 def settings_of_jobs(jobs: Sequence[Job], *but: str) -> list[str]:
     """Tell, for each job, what was varied but these keys: `optimizer.lr=0.1`, or "" if that was all."""
-    return [" ".join(each for each in own if key_of(each) not in but) for own in varied_overrides(jobs)]
+    return [" ".join(each for each in own if override_key(each) not in but) for own in varied_overrides(jobs)]
 
 
 def summarize(jobs: Sequence[Job]) -> list[GroupSummary]:

@@ -13,12 +13,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_trainer.build import build_data
 from mnist_trainer.complaints.composing import explain
-from mnist_trainer.complaints.origin import overrides_in
-from mnist_trainer.composition import conf_folder, key_of
+from mnist_trainer.complaints.origin import overrides_as_typed
+from mnist_trainer.composition import conf_folder, override_key
 from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
-from mnist_trainer.errors import ConfigError, MnistTrainerError, in_words
-from mnist_trainer.hyperparameters import construct
+from mnist_trainer.errors import ConfigError, MnistTrainerError, error_in_words
+from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
@@ -51,7 +51,7 @@ class SweepCallback(Callback):
             on_cluster = is_on_cluster(config)
             if on_cluster:
                 take_over(config)
-            construct(SweepConfig, dict(config.sweep))
+            construct_hyperparameters(SweepConfig, dict(config.sweep))
             if config.task.name != "train" and config.sweep.resume is None:
                 check_jobs(config, jobs_of(config, overrides_of(config)))
                 return
@@ -70,7 +70,9 @@ class SweepCallback(Callback):
         except (MnistTrainerError, HydraException, OmegaConfBaseException, OSError) as error:
             # Hydra turns a callback's exceptions into warnings and goes on
             known = isinstance(error, MnistTrainerError | OSError)
-            message = in_words(error) if known else explain(error, overrides_in(config.hydra), conf_folder())
+            message = (
+                error_in_words(error) if known else explain(error, overrides_as_typed(config.hydra), conf_folder())
+            )
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
 
@@ -90,7 +92,7 @@ def find_everywhere(config: DictConfig, folder: Path) -> None:
 
 def begin_sweep(config: DictConfig) -> Sweep:
     """Begin a sweep, in a new folder."""
-    if any(key_of(override) == "hydra.sweep.subdir" for override in overrides_in(config.hydra, "hydra")):
+    if any(override_key(override) == "hydra.sweep.subdir" for override in overrides_as_typed(config.hydra, "hydra")):
         raise ConfigError("hydra.sweep.subdir: the folders of a sweep's jobs begin with their numbers; leave it out")
     listed = config.hydra.sweeper._target_ == BASIC_SWEEPER
     tuned, overrides = is_tuned(config.hydra), overrides_of(config)
@@ -115,7 +117,7 @@ def begin_sweep(config: DictConfig) -> Sweep:
 
 def go_on_with_sweep(config: DictConfig) -> Sweep:
     """Go on with the sweep that `sweep.resume` names, or say that it is finished and exit with code 0."""
-    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
+    given = [each for each in overrides_as_typed(config.hydra) if not is_the_commands(each)]
     resume, outputs = str(config.sweep.resume), Path(config.outputs)
     listen(resume, outputs, config.tracking.wait_seconds)
     tuned = going_on.is_tuned_sweep(resume, outputs)
@@ -128,7 +130,7 @@ def go_on_with_sweep(config: DictConfig) -> Sweep:
         if not tuned and config.hydra.sweeper._target_ != BASIC_SWEEPER:
             raise ConfigError("sweep.resume knows its jobs already: leave hydra/sweeper out")
         whole = resumption.configuration(config)
-        changes = set(map(key_of, resumption.means))
+        changes = set(map(override_key, resumption.means))
         tracked = Tracked.as_before(tracking_of(whole), whole.outputs, resumption.start, changes)
         jobs = samples(resumption.record.overrides) if tuned else resumption.launched()
         data, place = check_sweep(whole, resumption.record.overrides, tracked, jobs, resumption.start)
@@ -164,7 +166,7 @@ def overrides_of(config: DictConfig) -> list[str]:
     """Return the command line's overrides, behind those of the sweeper's own `params`."""
     knows = config.hydra.sweeper._target_ == BASIC_SWEEPER or is_tuned(config.hydra)
     params = (config.hydra.sweeper.params or {}).items() if knows else ()
-    given = [each for each in overrides_in(config.hydra) if not is_the_commands(each)]
+    given = [each for each in overrides_as_typed(config.hydra) if not is_the_commands(each)]
     return [*(f"{key}={value}" for key, value in params), *given]
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
-from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, hyperparameter, picked_hyperparameters
 from mnist_trainer.journal.reading import is_alive
-from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, planned_overrides
+from mnist_trainer.runs.folder import PRUNED, OutcomeEnding, has_diverged, overrides_of_planned_run
 from mnist_trainer.sweeps.cluster.launched import cluster_endings
 
 UNUSABLE = 2
@@ -82,7 +82,7 @@ class Job:
 
     def value_of(self, key: str) -> str | None:
         """Return what its overrides say for a key, the last one counting; None if they don't."""
-        values = [override.partition("=")[2] for override in self.overrides if key_of(override) == key]
+        values = [override.partition("=")[2] for override in self.overrides if override_key(override) == key]
         return values[-1] if values else None
 
 
@@ -130,14 +130,18 @@ def read_job(number: int, folder: Path) -> Job:
     reason = SILENT
     try:
         outcome = read_object(folder / OUTCOME)
-        ending = picked(OutcomeEnding, outcome)
-        return Job(number, folder, ending, picked(Figures, outcome) if ending.status == "FINISHED" else None)
+        ending = picked_hyperparameters(OutcomeEnding, outcome)
+        return Job(
+            number, folder, ending, picked_hyperparameters(Figures, outcome) if ending.status == "FINISHED" else None
+        )
     except (OSError, ValueError):
         if is_alive(folder):
-            return Job(number, folder, OutcomeEnding("RUNNING", "it is still running", planned_overrides(folder)), None)
+            return Job(
+                number, folder, OutcomeEnding("RUNNING", "it is still running", overrides_of_planned_run(folder)), None
+            )
     except ConfigError as error:
         reason = f"its {OUTCOME} can't be used: {'; '.join(error.problems)}"
-    return Job(number, folder, OutcomeEnding("FAILED", reason, planned_overrides(folder)), None)
+    return Job(number, folder, OutcomeEnding("FAILED", reason, overrides_of_planned_run(folder)), None)
 
 
 def unusable(jobs: Sequence[Job]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.config import Config
 from mnist_trainer.runs.record import JobName
 from mnist_trainer.sweeps.pairs import LOSS_KEYS
@@ -30,7 +30,7 @@ def job_name(record: SweepRecord, overrides: Sequence[str]) -> str:
     short = shortened_keys(keys)
     words = []
     for override in overrides:
-        key, value = key_of(override), override.partition("=")[2]
+        key, value = override_key(override), override.partition("=")[2]
         if key not in keys:
             continue
         if key == "seed":
@@ -69,7 +69,7 @@ def varied_keys(record: SweepRecord) -> list[str]:
     """Return the keys that the command line sweeps over, and those that differ among the jobs it was extended by."""
     listed = record.jobs or []
     common = set.intersection(*map(set, listed)) if listed else set()
-    differ = [key_of(override) for job in listed for override in job if override not in common]
+    differ = [override_key(override) for job in listed for override in job if override not in common]
     return list(dict.fromkeys([*readable_swept_keys(record.overrides), *differ]))
 
 

@@ -42,7 +42,7 @@ def join(config: DictConfig) -> None:
 
     address = OmegaConf.select(config.hydra.launcher, "ray.init.address") or os.environ.get("RAY_ADDRESS")
     if address is not None:
-        check_address(str(address))
+        check_ray_address(str(address))
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.launcher.ray.init.setdefault(STORE, LEAST_STORE if address is None else None)
     settings = OmegaConf.to_container(config.hydra.launcher.ray.init, resolve=True)
@@ -50,18 +50,18 @@ def join(config: DictConfig) -> None:
     try:
         ray.init(**{str(key): value for key, value in settings.items()})
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-        raise TrackingError(f"hydra.launcher.ray.init.address={address}: {first_line(error)}") from None
-    handle_signals(interrupt)
+        raise TrackingError(f"hydra.launcher.ray.init.address={address}: {ray_error_line(error)}") from None
+    handle_signals(interrupt_ray_sweep)
     Plugins.instance().class_name_to_class[RAY] = RayLauncher
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt_ray_sweep(number: int, frame: FrameType | None) -> None:
     """Let a signal end what waits for jobs."""
     RayLauncher.signal = number
     raise Interrupted(number)
 
 
-def check_address(address: str) -> None:
+def check_ray_address(address: str) -> None:
     """Raise `TrackingError` if nobody listens at `HOST:PORT`: Ray would ask for a quarter of an hour."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host or not port.isdecimal():  # auto, or one of Ray's other words
@@ -124,11 +124,11 @@ def ended(job: Any) -> JobReturn:
     try:
         found: JobReturn = ray.get(job)
     except ray.exceptions.RayError as error:
-        log.error(f"Ray gave up a job: {first_line(error)}")
+        log.error(f"Ray gave up a job: {ray_error_line(error)}")
         return JobReturn(status=JobStatus.COMPLETED)
     return found
 
 
-def first_line(error: Exception) -> str:
+def ray_error_line(error: Exception) -> str:
     """Say what an error says, without the traceback and the advice behind it."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -7,7 +7,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.runs.changes import MEANS
 
@@ -54,12 +54,12 @@ def extended_choices(own: Mapping[str, Sequence[str]], given: Choices) -> tuple[
 
 def is_means(key: str) -> bool:
     """Tell whether an override says how a job is done, rather than which it is."""
-    return key_of(key) in {*MEANS, "tracking"}
+    return override_key(key) in {*MEANS, "tracking"}
 
 
 def is_the_commands(override: str) -> bool:
     """Tell whether an override is of the command alone, and of no job."""
-    return key_of(override).startswith("sweep.")
+    return override_key(override).startswith("sweep.")
 
 
 def samples(overrides: Sequence[str]) -> list[list[str]]:

@@ -7,7 +7,7 @@ their difference. Over seeds it scatters much less than the runs do, and shows s
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.sweeps.estimate import Estimate, estimate, estimate_ratio
 from mnist_trainer.sweeps.groups import settings_of_jobs
 from mnist_trainer.sweeps.jobs import Figures, Job
@@ -94,7 +94,7 @@ def as_metrics(comparisons: Sequence[Comparison]) -> dict[str, float]:
 
 
 def _but_the_loss(job: Job) -> tuple[str, ...]:
-    return tuple(override for override in job.overrides if key_of(override) not in LOSS_KEYS)
+    return tuple(override for override in job.overrides if override_key(override) not in LOSS_KEYS)
 
 
 def _compare(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import SWEEP, read_object, write_whole
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.pairs import Comparison
 
@@ -32,7 +32,7 @@ class SweepRecord:
     def read(cls, folder: Path) -> "SweepRecord | None":
         """Read that of a sweep's folder; None if there is none that can be used."""
         try:
-            return picked(cls, read_object(folder / SWEEP))
+            return picked_hyperparameters(cls, read_object(folder / SWEEP))
         except (OSError, ValueError, ConfigError):
             return None
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.hydra import Hydra
 
-from mnist_trainer.composition import conf_folder, own_places
+from mnist_trainer.composition import conf_folder, own_search_path
 
 MAY_ASK_FOR_A_SWEEP = re.compile(r"\bmode\b|searchpath")
 """What a file or an override has that sets `hydra.mode`, or names files elsewhere, which might."""
@@ -32,7 +32,7 @@ def spare_a_composition(arguments: Sequence[str]) -> None:
 
 def may_ask_for_a_sweep(hydra: Hydra, arguments: Sequence[str]) -> bool:
     """Whether the configuration can have a value for `hydra.mode`; if in doubt, it can."""
-    folder, own = conf_folder(), {"pkg://hydra.conf", "structured://", *own_places()}
+    folder, own = conf_folder(), {"pkg://hydra.conf", "structured://", *own_search_path()}
     if any(each.path not in own for each in hydra.config_loader.get_search_path().get_path()):
         return True
     try:

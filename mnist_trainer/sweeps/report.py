@@ -8,7 +8,7 @@ from mnist_trainer.sweeps.groups import summarize, varied_overrides
 from mnist_trainer.sweeps.jobs import Job
 from mnist_trainer.sweeps.pairs import Comparison
 from mnist_trainer.sweeps.selection import select
-from mnist_trainer.words import form_for, number, plus_minus, signed, table
+from mnist_trainer.words import number, number_format_for, plus_minus, signed, table
 
 LEGEND = (
     "Paired differences, of jobs that differ in nothing but the loss: mean ± standard deviation over the pairs, and "
@@ -124,7 +124,7 @@ def cells(value: Estimate, factor: float, least: int) -> tuple[str, str]:
     if all(each == value.null for each in value.values):
         return "equal", ""
     spread = value.deviation and (value.mean * (value.deviation - 1) if value.null else value.deviation)
-    form = form_for(abs(spread or value.mean) * factor, least)
+    form = number_format_for(abs(spread or value.mean) * factor, least)
 
     def shown(each: float) -> str:
         return number(each * factor, form) if value.null else signed(each * factor, form)

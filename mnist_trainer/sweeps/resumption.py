@@ -9,13 +9,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_trainer.complaints.origin import overrides_in
-from mnist_trainer.composition import key_of
+from mnist_trainer.complaints.origin import overrides_as_typed
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError, TrackingError
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.journal.reading import is_alive, read_history, read_start
+from mnist_trainer.journal.reading import is_alive, read_journal, read_start
 from mnist_trainer.runs.folder import LATEST
 from mnist_trainer.sweeps.cluster.launched import strays
 from mnist_trainer.sweeps.jobs import Job, read_jobs
@@ -66,13 +66,13 @@ class SweepResumption:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do, and the sweep has said so."""
-        end = read_history(self.folder).end
+        end = read_journal(self.folder).end
         over = end is not None and end.status == "FINISHED"
         return over and all(job.finished for job in read_jobs(self.folder, self.jobs))
 
     def configuration(self, config: DictConfig) -> DictConfig:
         """Compose, as Hydra does for a sweep, what its own command line asked for; `config` is this one's."""
-        overrides = [*overrides_in(config.hydra, "hydra"), *replaced(self.record.overrides, self.means)]
+        overrides = [*overrides_as_typed(config.hydra, "hydra"), *replaced(self.record.overrides, self.means)]
         loader = GlobalHydra.instance().config_loader()
         return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
 
@@ -145,7 +145,7 @@ def unfinished_sweeps(outputs: Path) -> list[Path]:
         if any(job.still_there for job in jobs):
             continue
         left = any(not (job.finished or job.pruned or job.diverged) for job in jobs)
-        end = read_history(folder).end
+        end = read_journal(folder).end
         if left or end is None or (record.tuning is not None and end.status != "FINISHED"):
             found.append((start.start_time, folder))
     return [folder for _, folder in sorted(found)]
@@ -169,4 +169,4 @@ def check_stopped(folder: Path, listed: Sequence[list[str]]) -> None:
 
 def replaced(overrides: Sequence[str], others: Sequence[str]) -> list[str]:
     """Return the overrides with these others, which replace those of the same key."""
-    return list({key_of(override): override for override in [*overrides, *others]}.values())
+    return list({override_key(override): override for override in [*overrides, *others]}.values())

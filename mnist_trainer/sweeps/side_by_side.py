@@ -14,7 +14,7 @@ from omegaconf import DictConfig, read_write
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
-from mnist_trainer.runs.cores import share_cpus, usable_cpus
+from mnist_trainer.runs.cores import share_cpus_among_runs, usable_cpus
 from mnist_trainer.sweeps.jobs import job_folders
 from mnist_trainer.training.interruption import IMPATIENT, Interrupted, handle_signals
 
@@ -39,7 +39,7 @@ def limit_workers(config: DictConfig) -> None:
         workers = cpus
         with read_write(config.hydra):
             config.hydra.launcher.n_jobs = workers
-    share_cpus(workers)
+    share_cpus_among_runs(workers)
 
 
 def part_gently(folder: Path) -> None:
@@ -49,7 +49,7 @@ def part_gently(folder: Path) -> None:
     """
 
     def part(number: int, frame: FrameType | None) -> None:
-        handle_signals(leave)
+        handle_signals(leave_side_by_side)
         running = [job for job in job_folders(folder).values() if is_alive(job)]
         if number not in FROM_TERMINALS:
             for job in running:
@@ -62,7 +62,7 @@ def part_gently(folder: Path) -> None:
     handle_signals(part)
 
 
-def leave(number: int, frame: FrameType | None) -> None:
+def leave_side_by_side(number: int, frame: FrameType | None) -> None:
     """Answer a second signal: one of somebody who won't wait."""
     if number in IMPATIENT:
         raise Interrupted(number)

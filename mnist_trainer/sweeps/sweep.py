@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from mnist_trainer.errors import DiskError, TrackingError, in_words
+from mnist_trainer.errors import DiskError, TrackingError, error_in_words
 from mnist_trainer.files import CUT, STUDY, SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
 from mnist_trainer.journal.events import DESCRIPTION, Register, Start, Status
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 REPORT = "sweep.md"
 PICTURES = {
+    "jobs.png": "the jobs' curves, the best ones named",
     "loss_modes.png": "the loss modes' curves",
     "paired_differences.png": "their paired differences",
     "study_history.png": "the trials' values one after the other, and their curves",
@@ -97,7 +98,7 @@ class Sweep:
         apart: bool = False,
     ) -> "Sweep":
         """Begin a sweep in a new folder; `jobs` are the overrides of each, None if they aren't known beforehand."""
-        run = new_run(tracked, place, overrides)
+        run = new_sweep_record(tracked, place, overrides)
         return cls(Journal(folder), tracked, run, SweepRecord(run.run, overrides, jobs, apart=apart), data)
 
     @classmethod
@@ -106,7 +107,7 @@ class Sweep:
         journal, start, record = resumption.journal, resumption.start, resumption.record
         cut_back(journal, None, resolve_uri(tracked.config.uri, tracked.store_folder))
         if start is None:
-            run = replace(new_run(tracked, place, record.overrides), run=record.run)
+            run = replace(new_sweep_record(tracked, place, record.overrides), run=record.run)
         else:
             run = tracked.again(start)
         return cls(journal, tracked, run, record, data, resumed=start is not None)
@@ -206,7 +207,7 @@ class Sweep:
             log.info(f"    {command('mnist_trainer', '--multirun', given('sweep.resume', shown(self.folder)))}")
 
 
-def new_run(tracked: Tracked, place: Place, overrides: Sequence[str]) -> Start:
+def new_sweep_record(tracked: Tracked, place: Place, overrides: Sequence[str]) -> Start:
     """Return what a new sweep's journal starts with."""
     return tracked.record("sweep", place=place, name=sweep_name(overrides), parent=None)
 
@@ -219,7 +220,7 @@ def draw_sweep(folder: Path) -> None:
             command, env=child_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
         )
     except OSError as error:  # no process, or no memory, is left for it
-        log.warning(f"the pictures can't be drawn: {in_words(error)}")
+        log.warning(f"the pictures can't be drawn: {error_in_words(error)}")
         return
     if done.returncode:
         _, _, why = done.stderr.strip().rpartition("\n")

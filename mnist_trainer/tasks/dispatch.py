@@ -11,17 +11,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_trainer.complaints.origin import Origin, overrides_in
+from mnist_trainer.complaints.origin import Origin, overrides_as_typed
 from mnist_trainer.composition import typed
 from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
-from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, in_words
+from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, error_in_words
 from mnist_trainer.files import JOURNAL, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs import record
 from mnist_trainer.runs.folder import PRUNED, outcome_of, run_folder
-from mnist_trainer.runs.outcome import TaskAnswer, concluding_outcome, forget_folder, status_of_error, write_outcome
+from mnist_trainer.runs.outcome import TaskOutcome, concluding_outcome, forget_folder, status_of_error, write_outcome
 from mnist_trainer.runs.record import JobName
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.place import Place
@@ -63,17 +63,17 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = error.exit_code
         return None
     if not hydra.job.chdir:
-        go_back(Path(hydra.runtime.cwd))
+        work_where_task_was_typed(Path(hydra.runtime.cwd))
     folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    overrides = overrides_in(hydra)
+    overrides = overrides_as_typed(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
     handed = HandedDown.read() if in_sweep else None
     sweep = handed.record if handed is not None else SweepRecord.read(folder.parent) if in_sweep else None
     parent, named = (None, None) if sweep is None else (sweep.run, job_in_mlflow(sweep, overrides))
     apart = None
     try:
-        hide_passwords(folder)
+        hide_passwords_of_hydra(folder)
         if handed is not None:
             handed.take(folder, job.tracking.wait_seconds)
             job.tracking.uri, job.tracking.experiment = handed.uri, handed.experiment
@@ -109,7 +109,7 @@ def run_job(job: DictConfig) -> float | None:
         exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
-            log.error(in_words(failure))
+            log.error(error_in_words(failure))
     except Exception:
         if not in_sweep:
             raise
@@ -118,7 +118,7 @@ def run_job(job: DictConfig) -> float | None:
     return None
 
 
-def go_back(folder: Path) -> None:
+def work_where_task_was_typed(folder: Path) -> None:
     """Work where the command was typed, as far as this host has that folder: launchers start jobs anywhere."""
     with suppress(OSError):
         if Path.cwd() != folder:
@@ -138,13 +138,15 @@ def tell_failure(folder: Path, job: DictConfig, failure: Exception, *, parent: s
     tracked = Tracked(tracking_of(job), folder)
     name, (status, reason) = folder.name, status_of_error(failure)
     place = Place(tracked.config.experiment or str(job.data.name))
-    journal = record.begin_journal(folder, tracked.record("run", place=place, name=name, parent=parent, apart=apart))
+    journal = record.begin_run_journal(
+        folder, tracked.record("run", place=place, name=name, parent=parent, apart=apart)
+    )
     journal.end(status, reason)
     journal.close()
     send_rest(folder, job)
 
 
-def hide_passwords(folder: Path) -> None:
+def hide_passwords_of_hydra(folder: Path) -> None:
     """Hide those in the files that Hydra has written: one that a file in `conf/` holds, say."""
     for path in (*folder.glob(".hydra/*.yaml"), folder.parent / "multirun.yaml"):
         if path.exists() and (safe := hidden(text := path.read_text(encoding="utf-8"))) != text:
@@ -184,7 +186,7 @@ def run_task(
     alone: bool,
     called: JobName | None,
     apart: str | None,
-) -> TaskAnswer:
+) -> TaskOutcome:
     """Run a task that keeps a folder; tasks but training are imported only when they are asked for."""
     match config.task.name:
         case "train":
@@ -199,11 +201,11 @@ def run_task(
                 judges=judges,
                 apart=apart,
             )
-            return TaskAnswer(0, result.told, result.validation_loss)
+            return TaskOutcome(0, result.told, result.validation_loss)
         case "compare":
             from mnist_trainer.tasks.compare import compare
 
-            return compare(config, folder, alone=alone)
+            return compare(config, folder, alone=alone, overrides=overrides)
         case "gradcheck":
             from mnist_trainer.tasks.gradcheck import gradcheck
 

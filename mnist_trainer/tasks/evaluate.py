@@ -3,28 +3,32 @@
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from mnist_trainer.config import Config, ModelTaskConfig
+from mnist_trainer.config import Config, EvaluateConfig
+from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.figures.calibration import reliability
 from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.predictions import MOST_IMAGES, seen_images
 from mnist_trainer.files import write_whole
 from mnist_trainer.inference.answers import Answers
+from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.scores import Scores
+from mnist_trainer.inference.views import Views
 from mnist_trainer.journal.events import Confusion, DatasetEvent, Evaluated
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.provenance import machine_tags
-from mnist_trainer.runs.record import tensor_schema
+from mnist_trainer.runs.record import run_data_schema
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
-from mnist_trainer.words import shown
+from mnist_trainer.words import glued_words, shown, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +38,13 @@ CSV, WORST, CONFUSION, CALIBRATION = (
 )
 
 
-def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
+def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskOutcome:
     """Evaluate a model on the test images of its own data, or of others, and track that as a run of its own.
 
     Writes the files named above. Raises `ConfigError` and `DataError` before anything is written.
     """
     settings = config.task
-    assert isinstance(settings, ModelTaskConfig)
+    assert isinstance(settings, EvaluateConfig)
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
     classifier = classifier_for(config)
@@ -51,12 +55,14 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
     place = tracked.place(dataset.name)
     answers = Answers.of(classifier, dataset.test_images, dataset.test_labels)
     scores, title = answers.scores, f"{about.name} on {dataset.name}"
+    by_views = EvaluationByViews.of(settings, classifier, dataset) if settings.tta else None
+    metrics = evaluation_metrics(scores) | (by_views.metrics if by_views else {})
     record = tracked.record("evaluation", place=place, name=f"evaluate-{about.name}", parent=None)
     data = DatasetEvent(
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
-        schema={"mlflow_tensorspec": tensor_schema(dataset.image_shape)},
+        schema={"mlflow_tensorspec": run_data_schema(dataset.image_shape)},
         profile={"num_rows": scores.samples, "classes": dataset.classes},
         context="testing",
     )
@@ -65,9 +71,10 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         try:
             journal.start(record)
             journal.params({"checkpoint": settings.checkpoint, "which": settings.which, "data.name": dataset.name})
+            journal.params(by_views.params if by_views else {})
             journal.tags({"model": about.name, "data.name": dataset.name, **machine_tags(), **tracked.tags})
             journal.write(data)
-            journal.metrics(int(about.result.get("updates", 0)), evaluation_metrics(scores))
+            journal.metrics(int(about.result.get("updates", 0)), metrics)
             journal.write(Confusion(scores.confusion.tolist(), list(classifier.class_names)))
             if isinstance(run := about.result.get("run"), str):
                 journal.write(Evaluated(run))
@@ -80,10 +87,45 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
             journal.close()
         print_scores(scores, classifier.class_names)
         log.info(f"{title}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.2%} ({scores.samples:,} images)")
+        if by_views:
+            log.info(wrapped(by_views.words))
         log.info(
             f"in {shown(folder)}: {CSV}, {CONFUSION}, {CALIBRATION}{', ' + WORST if answers.mistakes.size else ''}"
         )
-    return TaskAnswer(0, {"run": record.run, "data": dataset.name, **evaluation_metrics(scores)})
+    return TaskOutcome(0, {"run": record.run, "data": dataset.name, **metrics})
+
+
+@dataclass(frozen=True)
+class EvaluationByViews:
+    """What several views of each image come to, told apart from the plain figures."""
+
+    views: Views
+    scores: Scores
+
+    @classmethod
+    def of(cls, settings: EvaluateConfig, classifier: Classifier, dataset: Dataset) -> "EvaluationByViews":
+        """Ask the model about all views."""
+        views = Views(settings.tta_shift, settings.tta_rotation)
+        log.info(f"looking at {len(views.maps)} views of each image ...")
+        return cls(views, views.scores(classifier, dataset.test_images, dataset.test_labels))
+
+    @property
+    def params(self) -> dict[str, float]:
+        """What the run in MLflow has in its params."""
+        return {"tta_shift": self.views.shift, "tta_rotation": self.views.rotation}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """And in its metrics."""
+        return {"tta/loss": self.scores.loss, "tta/accuracy": self.scores.accuracy}
+
+    @property
+    def words(self) -> str:
+        """A line for the terminal, which nobody takes for the plain result."""
+        return (
+            f"with test-time augmentation, the mean of {len(self.views.maps)} views of each image: "
+            f"{glued_words(f'loss {self.scores.loss:.4f}')}, {glued_words(f'{self.scores.accuracy:.2%} right')}"
+        )
 
 
 def evaluation_metrics(scores: Scores) -> dict[str, float]:
@@ -120,6 +162,8 @@ def write_evaluation(folder: Path, answers: Answers, title: str) -> None:
             [f"{index}: {names[answers.labels[index]]}, not {names[answers.predicted[index]]}" for index in worst],
             folder / WORST,
             labels=answers.labels[worst].tolist(),
+            heading=f"{title}: its worst mistakes\n"
+            "number in the test set: its class (green), not the one that it was taken for (vermillion)",
         )
 
 

@@ -12,10 +12,10 @@ from rich.text import Text
 from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
 from mnist_trainer.build import build_data, build_trainer
-from mnist_trainer.config import Config, GradcheckConfig
+from mnist_trainer.config import AugmentConfig, Config, GradcheckConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.tasks.terminal import terminal_console
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ FILES = ("gradcheck.md", "gradcheck.json")
 STYLES = {"exact": "green", "wrong": "bold red", "can't run": "bold red", "not checked": "yellow", "not judged": "dim"}
 
 
-def gradcheck(config: Config, folder: Path) -> TaskAnswer:
+def gradcheck(config: Config, folder: Path) -> TaskOutcome:
     """Check the model, the loss and the data of a configuration, in float64; exit code 0 if all is exact, 1 if not.
 
     Writes `gradcheck.md` and `gradcheck.json`. Raises `ConfigError` and `DataError`.
@@ -32,7 +32,7 @@ def gradcheck(config: Config, folder: Path) -> TaskAnswer:
     settings = config.task
     assert isinstance(settings, GradcheckConfig)
     dataset = build_data(config.data)
-    config = replace(config, dtype="float64")
+    config = replace(config, dtype="float64", augment=AugmentConfig("none"))
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))
     log.info(f"checking model={config.model.name} with loss={config.loss.name} on {dataset.name}, in float64")
@@ -46,7 +46,7 @@ def gradcheck(config: Config, folder: Path) -> TaskAnswer:
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     print_findings(report)
     log.info(f"report: {folder / FILES[0]}")
-    return TaskAnswer(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
+    return TaskOutcome(0 if report.exact else 1, {key: value for key, value in record.items() if key != "rows"})
 
 
 def print_findings(report: Findings) -> None:

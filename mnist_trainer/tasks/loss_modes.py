@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from mnist_trainer import registry
-from mnist_trainer.build import check_config
+from mnist_trainer.build import check_buildable
 from mnist_trainer.composition import compose, conf_folder
 from mnist_trainer.config import Config, CustomLossConfig, LossConfig
 from mnist_trainer.errors import ConfigError
@@ -24,7 +24,7 @@ def mode_configs(config: Config, modes: Sequence[str]) -> list[Config]:
     problems = []
     for each in found:
         try:
-            check_config(each)
+            check_buildable(each)
         except ConfigError as error:
             problems += [f"task.modes, {each.loss.name}: {problem}" for problem in error.problems]
     if problems:

@@ -19,7 +19,7 @@ from mnist_trainer.inference.chosen import read_chosen
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.predictions import Prediction, predictions_of_pictures
 from mnist_trainer.inference.preparation import Prepared
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
 from mnist_trainer.words import shown
@@ -31,7 +31,7 @@ Read = tuple[str, Prepared, str | None]
 """A picture's name, what the network sees of it, and its true class, if that is known."""
 
 
-def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskAnswer:
+def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> TaskOutcome:
     """Tell what a model takes pictures for.
 
     Writes `predictions.csv`, and `predictions.png`: what the network saw of the first of them, and its probabilities.
@@ -56,7 +56,7 @@ def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Task
         log.info(f"what the network saw: {shown(folder / FILES[1])}\n                      {shown(folder / FILES[0])}")
     else:
         sys.stdout.write(as_csv(found, classifier.class_names) if settings.format == "csv" else as_json(found))
-    return TaskAnswer(0, {"predicted": {each.picture: each.predicted for each in found}})
+    return TaskOutcome(0, {"predicted": {each.picture: each.predicted for each in found}})
 
 
 def pictures_named(given: object, classifier: Classifier, config: Config, overrides: Sequence[str]) -> Iterator[Read]:

@@ -13,7 +13,7 @@ from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
-from mnist_trainer.runs.outcome import TaskAnswer
+from mnist_trainer.runs.outcome import TaskOutcome
 from mnist_trainer.runs.provenance import machine_facts
 from mnist_trainer.tasks.terminal import terminal_console
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 FILES = ("profile.md", "profile.json")
 
 
-def profile(config: Config, folder: Path) -> TaskAnswer:
+def profile(config: Config, folder: Path) -> TaskOutcome:
     """Train for some updates, and tell what their time went to.
 
     Writes `profile.md` and `profile.json`. Raises `ConfigError`, `DataError`, and `DivergedError`.
@@ -43,7 +43,7 @@ def profile(config: Config, folder: Path) -> TaskAnswer:
     write_whole(folder / FILES[1], json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     print_profile(found)
     log.info(f"report: {folder / FILES[0]}")
-    return TaskAnswer(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
+    return TaskOutcome(0, {key: value for key, value in record.items() if key not in ("parts", "kernels")})
 
 
 def print_profile(found: Profile) -> None:

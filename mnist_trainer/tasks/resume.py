@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import CONFIG, CUT, OUTCOME
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.runs.changes import changed
-from mnist_trainer.runs.folder import OutcomeEnding, is_finished, outcome_of, read_config
+from mnist_trainer.runs.folder import OutcomeEnding, is_finished, outcome_of, read_run_config
 from mnist_trainer.runs.outcome import write_failure
 from mnist_trainer.runs.record import JobName
 from mnist_trainer.runs.resumption import Resumption
@@ -45,7 +45,10 @@ def resume(
     outcome = outcome_of(folder)
     if outcome.get("status") == "FINISHED" and is_finished(folder):
         try:
-            own, result = picked(OutcomeEnding, outcome).overrides, replace(picked(Result, outcome), folder=str(folder))
+            own, result = (
+                picked_hyperparameters(OutcomeEnding, outcome).overrides,
+                replace(picked_hyperparameters(Result, outcome), folder=str(folder)),
+            )
         except ConfigError as error:
             raise DataError(f"{folder / OUTCOME}: not that of a finished run: {error}") from error
         check_given_to_finished(folder, own, given)
@@ -53,7 +56,7 @@ def resume(
             f"{shown(folder)}: this run is finished, after {result.epochs} epochs and its test; nothing is left to do"
         )
         return result
-    overrides: Sequence[str] = [override for override in given if key_of(override) != "resume"]
+    overrides: Sequence[str] = [override for override in given if override_key(override) != "resume"]
     resumption = None
     try:
         resumption = Resumption.prepared(named, folder, given)
@@ -84,9 +87,9 @@ def resume(
 
 def check_given_to_finished(folder: Path, own: Sequence[str], given: Sequence[str]) -> None:
     """Raise `ConfigError` for what a finished run's result is no answer to."""
-    if {key_of(override) for override in given} <= {"resume"}:
+    if {override_key(override) for override in given} <= {"resume"}:
         return
-    config = read_config(folder / CONFIG)
+    config = read_run_config(folder / CONFIG)
     _, _, changes = changed(config, own, given)
     if "epochs" in changes:
         raise ConfigError(

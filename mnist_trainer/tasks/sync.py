@@ -6,6 +6,7 @@ from pathlib import Path
 from mnist_trainer.config import Config
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.runs.tracked import Tracked
+from mnist_trainer.shipping.shipper import mlflow_ui_command
 
 log = logging.getLogger(__name__)
 
@@ -28,5 +29,7 @@ def sync(config: Config) -> int:
     if problem := report.problem():
         log.warning(problem)
         return 1
-    log.info(f"to look at them: {tracked.ui_command}")
+    stores = dict.fromkeys(run.uri for run in report.runs if run.run_id is not None)  # each run's own
+    for uri in stores or [wanted.uri]:
+        log.info(f"to look at them: {mlflow_ui_command(uri, tracked.store_folder)}")
     return 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_trainer.build import build_data
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.config import Config, ModelTaskConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.errors import ConfigError, DataError
@@ -16,7 +16,7 @@ from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.shipping.fetched import is_mlflow_s, load_from_mlflow
 
 
-def named_checkpoint(config: Config) -> str:
+def task_checkpoint(config: Config) -> str:
     """Return what `checkpoint` names, a folder in the place of `latest`; raises `ConfigError` or `DataError`."""
     settings = config.task
     assert isinstance(settings, ModelTaskConfig)
@@ -33,7 +33,7 @@ def classifier_for(config: Config) -> Classifier:
     assert isinstance(settings, ModelTaskConfig)
     which = settings.which
     assert which in ("tested", "best", "last")
-    place = named_checkpoint(config)
+    place = task_checkpoint(config)
     if is_mlflow_s(place):
         return load_from_mlflow(place, Tracked(config.tracking, Path(config.outputs).absolute()).uri)
     return load(place, which)  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def data_for(classifier: Classifier, config: Config, overrides: Sequence[str]) -
 
     Raises `DataError` if they have other classes, or images of another shape.
     """
-    named = any(key_of(override).partition(".")[0] == "data" for override in overrides)
+    named = any(override_key(override).partition(".")[0] == "data" for override in overrides)
     dataset = build_data(config.data if named else data_of_learned(classifier.description))
     if dataset.image_shape != classifier.image_shape:
         sizes = ("x".join(map(str, shape)) for shape in (dataset.image_shape, classifier.image_shape))

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from mnist_trainer.bar import Bar
-from mnist_trainer.errors import DiskError, in_words
+from mnist_trainer.errors import DiskError, error_in_words
 from mnist_trainer.files import BEST, LAST
 from mnist_trainer.parameter_files import write_arrays
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
@@ -102,7 +102,7 @@ class ParameterFiles(Callback):
     def check(self) -> None:
         """Raise `DiskError` if in the end a file was not written."""
         if self._failure is not None:
-            raise DiskError(f"{in_words(self._failure)}; what was learned last is not in it")
+            raise DiskError(f"{error_in_words(self._failure)}; what was learned last is not in it")
 
     def _save(self) -> None:
         trainer, before = self._trainer, self._failure
@@ -110,7 +110,7 @@ class ParameterFiles(Callback):
         self._failure = None
         for name in sorted(self._owed):
             try:
-                write_arrays(self._folder / name, trainer.model.arrays if name == LAST else trainer.best_arrays)
+                write_arrays(self._folder / name, trainer.learned if name == LAST else trainer.best_arrays)
             except OSError as error:
                 self._failure = error
             else:
@@ -118,4 +118,4 @@ class ParameterFiles(Callback):
                 if name == LAST:
                     self._saved_step = trainer.step
         if self._failure is not None and before is None:
-            log.warning(f"the parameters after update {trainer.step:,} are not saved: {in_words(self._failure)}")
+            log.warning(f"the parameters after update {trainer.step:,} are not saved: {error_in_words(self._failure)}")

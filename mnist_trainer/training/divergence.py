@@ -66,7 +66,7 @@ def in_forward(model: Sequential, loss: Loss, x: Array, labels: Indices, *, trai
     with watching_layers(model, "forward", look):
         predictions = model.forward(x, training=training)
     if not math.isfinite(loss.forward(predictions, labels)):
-        seen.append(Diverged(loss_name(loss), "all layers' outputs are finite"))
+        seen.append(Diverged(diverging_loss_name(loss), "all layers' outputs are finite"))
     return seen[0] if seen else None
 
 
@@ -82,7 +82,7 @@ def in_backward(model: Sequential, loss: Loss) -> Diverged | None:
 
     dy = loss.backward(1.0)
     if not np.isfinite(dy).all():
-        return Diverged(loss_name(loss), f"the gradient of the {loss_name(loss)} is not finite")
+        return Diverged(diverging_loss_name(loss), f"the gradient of the {diverging_loss_name(loss)} is not finite")
     with watching_layers(model, "backward", look):
         model.backward(dy)
     return seen[0] if seen else None
@@ -115,6 +115,6 @@ def watching_layers(
     return wrapping([Wrapped(place.step, method, partial(watched, place)) for place in model.stack.places()])
 
 
-def loss_name(loss: Loss) -> str:
+def diverging_loss_name(loss: Loss) -> str:
     """Name a loss as a layer is named."""
     return f"loss ({type(loss).__name__})"

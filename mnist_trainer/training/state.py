@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.errors import ConfigError, DataError
-from mnist_trainer.hyperparameters import check, construct, hyperparameter, picked
+from mnist_trainer.hyperparameters import check, construct_hyperparameters, hyperparameter, picked_hyperparameters
 from mnist_trainer.training.checkpoint import Checkpoint
 from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans
 from mnist_trainer.training.streams import check_generator_state, plain_state, state_from_plain
@@ -33,9 +33,9 @@ class State:
     """What a trainer's attributes of the same names are at a moment; generators' states are plain values here."""
 
     arrays: Mapping[str, NDArray[Any]]
-    """The model's, those of its best validation, and the optimizer's: `model/0.weights`."""
+    """The model's, those of its best validation, their averages, and the optimizer's: `model/0.weights`."""
     generators: Mapping[str, Any]
-    """The states of the model's."""
+    """The states of the trainer's."""
     order: Mapping[str, Any] | None
     means: tuple[Any, ...]
     """`Mean.sums`."""
@@ -76,9 +76,9 @@ class State:
                 name: _record(values[name], checkpoint.arrays.get(f"{name}/{CONFUSION}")) for name in RECORDS
             }
             arrays = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(f"/{CONFUSION}")}
-            return picked(cls, {**values, **made, "arrays": arrays})
+            return picked_hyperparameters(cls, {**values, **made, "arrays": arrays})
         except MISFITS as error:
-            raise _misfit_error(error) from error
+            raise _training_state_misfit(error) from error
 
 
 def snapshot(trainer: Trainer) -> State:
@@ -86,7 +86,7 @@ def snapshot(trainer: Trainer) -> State:
     trainer.worker.collect()
     return State(
         arrays=dict(_arrays(trainer)),
-        generators={name: plain_state(state_of(generator)) for name, generator in trainer.model.generators.items()},
+        generators={name: plain_state(state_of(generator)) for name, generator in trainer.generators.items()},
         order=plain_state(trainer.order),
         **{name: getattr(trainer, name).sums for name in SUMS},
         **{name: getattr(trainer, name) for name in (*RECORDS, *NUMBERS)},
@@ -102,18 +102,18 @@ def restore(trainer: Trainer, state: State) -> None:
     _check_place(trainer, state)
     try:
         order = state_from_plain(state.order)
-        states = {name: state_from_plain(state.generators[name]) for name in trainer.model.generators}
-        for name, generator in trainer.model.generators.items():
+        states = {name: state_from_plain(state.generators[name]) for name in trainer.generators}
+        for name, generator in trainer.generators.items():
             check_generator_state(generator, states[name])
         if trainer.train.generator is not None:
             check_generator_state(trainer.train.generator, order)
     except MISFITS as error:
-        raise _misfit_error(error) from error
+        raise _training_state_misfit(error) from error
     for name in (*NUMBERS, *RECORDS):
         setattr(trainer, name, getattr(state, name))
     for name in SUMS:
         setattr(trainer, name, RunningMeans(*getattr(state, name)))
-    for name, generator in trainer.model.generators.items():
+    for name, generator in trainer.generators.items():
         generator.bit_generator.state = states[name]
     trainer.order = order
     if trainer.train.generator is not None:
@@ -122,7 +122,7 @@ def restore(trainer: Trainer, state: State) -> None:
         np.copyto(array, state.arrays[name])
 
 
-def _misfit_error(error: Exception) -> DataError:
+def _training_state_misfit(error: Exception) -> DataError:
     reason = str(error) if isinstance(error, ConfigError) else repr(error)
     return DataError(f"its content doesn't fit this version of mnist_trainer: {reason}")
 
@@ -143,11 +143,13 @@ def _record(values: Any, confusion: NDArray[Any] | None) -> EpochRecord | None:
         if confusion is None or confusion.dtype != np.int64 or confusion.ndim != 2:
             raise ValueError(f"no {CONFUSION} counts of a validation")
         validation = Evaluation(float(loss), float(accuracy), confusion)
-    return construct(EpochRecord, {**values, "validation": validation})
+    return construct_hyperparameters(EpochRecord, {**values, "validation": validation})
 
 
 def _arrays(trainer: Trainer) -> list[tuple[str, NDArray[Any]]]:
     groups = {"model": trainer.model.arrays, "best": trainer.best_arrays, "optimizer": trainer.optimizer.state()}
+    if trainer.average is not None:
+        groups["average"] = trainer.average.arrays
     return [(f"{group}/{name}", array) for group, arrays in groups.items() for name, array in arrays.items()]
 
 

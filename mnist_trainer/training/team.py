@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from mnist_trainer.errors import NoTeamError, TeamError, reason_of
+from mnist_trainer.errors import NoTeamError, TeamError, error_reason
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.losses.loss import Loss
@@ -270,7 +270,7 @@ def granted_by_system(what: str, processes: int) -> Iterator[None]:
     try:
         yield
     except (OSError, MemoryError, ImportError) as error:  # the latter where a system has no semaphores at all
-        raise NoTeamError(f"{processes} processes that train together need {what}: {reason_of(error)}") from error
+        raise NoTeamError(f"{processes} processes that train together need {what}: {error_reason(error)}") from error
 
 
 def acquire_while_alive(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:

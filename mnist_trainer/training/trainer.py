@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,11 +15,12 @@ from mnist_trainer.errors import DivergedError, NoTeamError
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.kernels.subnormals import subnormals_as_zeros
-from mnist_trainer.losses.loss import Loss, value_of
+from mnist_trainer.losses.loss import Loss, loss_value
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.schedules import Schedule
 from mnist_trainer.training import clipping
+from mnist_trainer.training.averaging import WeightAverage
 from mnist_trainer.training.blame import blame_user_code
 from mnist_trainer.training.clipping import ClipNorm
 from mnist_trainer.training.divergence import Batch, Diverged, find_divergence
@@ -27,6 +28,9 @@ from mnist_trainer.training.interruption import Interruption
 from mnist_trainer.training.records import EpochRecord, Evaluation, RunningMeans, Update, UpdateRecord
 from mnist_trainer.training.team import Team
 from mnist_trainer.training.worker import LoneWorker, Worker
+
+AUGMENTATION = "augmentation"
+"""The name of its generator."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ class Trainer:
     clip_norm: ClipNorm = None
     patience: int | None = None
     by_loss: bool = False
+    ema_decay: float | None = None
+    """What is validated and tested is the moving average of the weights, with this decay; None: the weights."""
     loss_name: str = ""
     """As configurations call the loss, for messages; its class's name if it isn't given."""
     callbacks: Sequence[Callback] = ()
@@ -99,8 +105,9 @@ class Trainer:
     """Whether a loss or a gradient was not finite: nothing learned since the last epoch is to be saved then."""
     best: EpochRecord | None = field(default=None, init=False)
     last: EpochRecord | None = field(default=None, init=False)
+    average: WeightAverage | None = field(init=False, repr=False)
     best_arrays: dict[str, Array] = field(init=False, repr=False)
-    """The model's arrays at the best validation; before the first one, the initial ones."""
+    """What was `learned` at the best validation; before the first one, the initial arrays."""
     means: RunningMeans = field(default_factory=RunningMeans, init=False, repr=False)
     """Over the epoch at hand."""
     since_record: RunningMeans = field(default_factory=RunningMeans, init=False, repr=False)
@@ -116,7 +123,8 @@ class Trainer:
         self.loss_name = self.loss_name or type(self.loss).__name__
         self.optimizer.build(parameters.size, self.model.dtype, parameters.decayed)
         self.schedule.build(self.epochs * len(self.train), len(self.train))
-        self.best_arrays = {name: array.copy() for name, array in self.model.arrays.items()}
+        self.average = None if self.ema_decay is None else WeightAverage(self.model, self.ema_decay)
+        self.best_arrays = {name: array.copy() for name, array in self.learned.items()}
         self.order = state_of(self.train.generator)
         self.worker = LoneWorker(self.model, self.loss, self.optimizer)
 
@@ -170,6 +178,17 @@ class Trainer:
                 self.worker = alone
 
     @property
+    def learned(self) -> Mapping[str, Array]:
+        """What is validated, tested and kept: the model's arrays, or their averages, by name."""
+        return self.model.arrays if self.average is None else self.average.arrays
+
+    @property
+    def generators(self) -> Mapping[str, np.random.Generator]:
+        """What draws at random in an update, by name: the layers' generators, and the augmentation's."""
+        augmenter = self.train.augmenter
+        return {**self.model.generators, **({} if augmenter is None else {AUGMENTATION: augmenter.generator})}
+
+    @property
     def ended(self) -> bool:
         """Whether all epochs are done, or patience is at its end."""
         impatient = self.patience is not None and self.best and self.epoch - self.best.epoch >= self.patience
@@ -218,7 +237,7 @@ class Trainer:
         self.last = record
         if record.best:
             self.best = record
-            copy_arrays(self.model.arrays, into=self.best_arrays)
+            copy_arrays(self.learned, into=self.best_arrays)
         self.seconds += seconds
         self.epoch, self.batch, self.means, self.epoch_seconds = epoch, 0, RunningMeans(), 0.0
         self.order = state_of(self.train.generator)
@@ -241,20 +260,26 @@ class Trainer:
         scale = clipping.clip_scale(norm, clipping.clip_limit(self.clip_norm, typical))
         self.worker.step(self.rate(self.step), scale)
         self.step += 1
+        if self.average is not None:
+            self.average.follow(self.step)
         return loss, correct
 
-    @np.errstate(over="ignore", invalid="ignore")
     def evaluate(self, batches: Batches) -> Evaluation:
-        """Return the mean loss, the accuracy and the confusion counts over all batches; nothing is learned.
+        """Return the mean loss, the accuracy and the confusion counts of what was `learned`, over all batches.
 
         Raises `Interrupted` after the batch during which a stop was asked for.
         """
+        with nullcontext() if self.average is None else self.average.in_model():
+            return self._evaluate_model(batches)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _evaluate_model(self, batches: Batches) -> Evaluation:
         mean, classes = RunningMeans(), self.model.out_shape[0]
         confusion = np.zeros(classes * classes, np.int64)
         for x, labels in batches:
             try:
                 predictions = self.model.forward(x, training=False)
-                loss = value_of(self.loss, predictions, labels)
+                loss = loss_value(self.loss, predictions, labels)
             except Exception as error:
                 raise blame_user_code(error, self.model, self.loss, x, labels) from error
             predicted = predictions.argmax(axis=1)
@@ -264,8 +289,9 @@ class Trainer:
         return Evaluation(mean.loss, mean.accuracy, confusion.reshape(classes, classes))
 
     def restore_best(self) -> None:
-        """Give the model what it had learned at the best validation."""
-        copy_arrays(self.best_arrays, into=self.model.arrays)
+        """Give the model what had been `learned` at the best validation, and let that be its average, too."""
+        for arrays in (self.model.arrays, self.learned):
+            copy_arrays(self.best_arrays, into=arrays)
 
     def check_finite(self, what: str, value: float, batches: Iterable[Batch] = (), *, training: bool = False) -> None:
         """Raise `DivergedError` if `what`, which was computed on these `batches`, is not finite.

@@ -7,7 +7,7 @@ import numpy as np
 
 from mnist_trainer.kernels import updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss, gradient_of, value_of
+from mnist_trainer.losses.loss import Loss, loss_gradient, loss_value
 from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 
@@ -47,9 +47,9 @@ class LoneWorker:
     def gradients(self, x: Array, labels: Indices, weight: float = 1.0) -> Measures:
         """Compute the gradients of `weight` times the mean loss."""
         predictions = self.model.forward(x, training=True)
-        loss = value_of(self.loss, predictions, labels)
+        loss = loss_value(self.loss, predictions, labels)
         right = count_right(predictions, labels)
-        self.model.backward(gradient_of(self.loss, predictions, weight))
+        self.model.backward(loss_gradient(self.loss, predictions, weight))
         return Measures(loss, right, self.loss.clamped_rows)
 
     def norm(self) -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mnist_trainer.api import compose
 from mnist_trainer.config import MLPConfig
-from mnist_trainer.layer_list import mlp_entries
+from mnist_trainer.layer_list import mlp_layer_list
 from mnist_trainer.runs.cores import usable_cpus
 
 RECIPES = ("fast98", "fast99")
@@ -31,7 +31,7 @@ def commands(recipe: str, seed: int, outputs: str) -> dict[str, list[str]]:
     overrides = [f"experiment={recipe}", "data=mnist", f"seed={seed}"]
     config = compose(overrides)
     model = config.model
-    layers = mlp_entries(model, classes=10) if isinstance(model, MLPConfig) else model.layers  # type: ignore[attr-defined]
+    layers = mlp_layer_list(model, classes=10) if isinstance(model, MLPConfig) else model.layers  # type: ignore[attr-defined]
     theirs = {
         "layers": layers,
         "optimizer": config.optimizer.name,

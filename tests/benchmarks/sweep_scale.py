@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mnist_trainer.journal.reading import read_history
+from mnist_trainer.journal.reading import read_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("data=digits", "model.hidden=[8]", "epochs=10", "trainer.log_every=5")
@@ -98,7 +98,7 @@ def measure(jobs, uri):
         (folder,) = place.glob("outputs/2*/*")
         report = (folder / "sweep.md").stat().st_mtime
         written = max(path.stat().st_mtime for path in folder.glob("*/outcome.json"))
-        metrics = sum(map(len, read_history(template).metrics.values()))
+        metrics = sum(map(len, read_journal(template).metrics.values()))
     return {
         "until all are submitted and written, s": written - started,
         "from there to the report, s": report - written,

@@ -13,7 +13,7 @@ from hypothesis import event, given
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.journal.reading import read_events, read_history, read_start
+from mnist_trainer.journal.reading import read_events, read_journal, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
 from mnist_trainer.shipping import delivery
@@ -118,7 +118,7 @@ def test_the_readers_skip_what_is_no_event_and_name_what_they_cannot_use(harmles
         put(rng, run / SHIPPED, position_of(rng, outputs))
     with harmless(outputs) as told:
         found = run_folder(str(rng.choice([run, run / JOURNAL, LATEST])), outputs)
-        start, history = read_start(found), read_history(found)
+        start, history = read_start(found), read_journal(found)
         events, offset = read_events(found / JOURNAL, 0, 100)
         assert offset <= (found / JOURNAL).stat().st_size
         assert start is None or isinstance(start, Start)

@@ -13,13 +13,13 @@ from mnist_trainer.errors import TrackingError
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal.events import End, Tags
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.journal.reading import is_alive, read_events, read_history, read_start
+from mnist_trainer.journal.reading import is_alive, read_events, read_journal, read_start
 
 
 def test_a_journal_is_read_back(begin, write):
     journal = begin("a")
     write(journal, steps=3)
-    read = read_history(journal.folder)
+    read = read_journal(journal.folder)
     assert read.metrics["train/loss"] == [(1, 2.3), (2, 2.3 / 2), (3, 2.3 / 3)]
     assert read.params["loss.name"] == "fused"
     assert [(each.name, each.folder) for each in read.artifacts] == [

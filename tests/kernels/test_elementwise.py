@@ -42,6 +42,6 @@ def test_masked_is_factor_times_x_where_the_mask_is_true_even_in_place(
 
 def test_unbuffered_sets_the_buffer_back():
     size = np.getbufsize()
-    with elementwise.unbuffered():
+    with elementwise.unbuffered_ufuncs():
         assert np.getbufsize() < size
     assert np.getbufsize() == size

@@ -3,7 +3,7 @@ import pytest
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.layers.activations import ReLU
-from mnist_trainer.layers.dropout import Dropout, keep_mask
+from mnist_trainer.layers.dropout import Dropout, dropout_mask
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.model import Sequential
 
@@ -30,7 +30,7 @@ def test_every_batch_has_a_mask_of_its_own_and_backward_uses_the_last_one(built)
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 1.0])
 def test_keep_mask_is_true_with_the_probability_into_a_leading_slice(dtype, keep):
     scratch, out = np.empty((600, 200), dtype), np.zeros((600, 200), np.bool_)
-    mask = keep_mask(np.random.default_rng(0), keep, scratch=scratch[:500], out=out[:500])
+    mask = dropout_mask(np.random.default_rng(0), keep, scratch=scratch[:500], out=out[:500])
     assert np.shares_memory(mask, out)
     assert not out[500:].any()
     assert abs(mask.mean() - keep) <= 5 * np.sqrt(keep * (1 - keep) / mask.size)

@@ -142,7 +142,7 @@ def test_a_container_s_quota_counts(machine, quota, usable):
 @pytest.mark.parametrize(("jobs", "own"), [(1, 8), (2, 4), (3, 2), (8, 1), (20, 1)])
 def test_jobs_side_by_side_have_equal_shares(machine, jobs, own, monkeypatch):
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    rule.share_cpus(jobs)
+    rule.share_cpus_among_runs(jobs)
     assert rule.own_cpus() == own
     assert {os.environ[name] for name in rule.THREADS} == {str(own)}
 
@@ -155,7 +155,7 @@ def test_what_the_environment_grants_counts_up_to_what_there_is(machine, monkeyp
 
 def test_a_share_is_no_larger_than_what_the_user_granted(machine, monkeypatch):
     monkeypatch.setattr(os, "environ", {**os.environ, "OMP_NUM_THREADS": "1"})
-    rule.share_cpus(2)
+    rule.share_cpus_among_runs(2)
     assert rule.own_cpus() == 1
 
 

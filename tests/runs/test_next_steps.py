@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_trainer.runs.next_steps import predict_command, serve_command
+from mnist_trainer.runs.next_steps import next_serve_command, predict_command
 from tests.inference.drawing import drawn
 
 
@@ -29,7 +29,7 @@ def test_serving_finds_its_programs_and_the_store(monkeypatch, tmp_path, on_path
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     programs = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join(["/usr/bin", *[programs] * on_path]))
-    line = serve_command(f"sqlite:///{tmp_path}/outputs/mlflow.db", "0123")
+    line = next_serve_command(f"sqlite:///{tmp_path}/outputs/mlflow.db", "0123")
     first, *others = shlex.split(line)
     assert first == "MLFLOW_TRACKING_URI=sqlite:///outputs/mlflow.db"
     assert (others[0] == f"PATH={programs}:$PATH") == (not on_path)
@@ -37,4 +37,4 @@ def test_serving_finds_its_programs_and_the_store(monkeypatch, tmp_path, on_path
         *("models", "serve", "-m", "runs:/0123/model", "--env-manager", "local", "--port", "5001"),
     ]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
-    assert "MLFLOW_TRACKING_URI" not in serve_command("http://tracking:5000", "0123")
+    assert "MLFLOW_TRACKING_URI" not in next_serve_command("http://tracking:5000", "0123")

@@ -12,7 +12,15 @@ from mnist_trainer.journal.events import Metrics
 from mnist_trainer.journal.reading import read_events
 from mnist_trainer.runs.cutting import kept
 from mnist_trainer.shipping import apart
-from mnist_trainer.shipping.going_on import Keeper, fetch_state, fetch_told, listed, own_number, remove, send_state
+from mnist_trainer.shipping.going_on import (
+    CheckpointSender,
+    checkpoint_number_to_send,
+    fetch_state,
+    fetch_told,
+    listed,
+    remove,
+    send_state,
+)
 from mnist_trainer.training.checkpoint import Checkpoint
 
 
@@ -75,7 +83,7 @@ def test_another_host_gets_the_newest_checkpoint_and_the_journal_up_to_there(sto
     other = tmp_path / "other"
     other.mkdir()
     assert fetch_state(other, store, "run")
-    assert (own_number(other), (other / "journal.jsonl").read_bytes()) == (70, b"x" * 70)
+    assert (checkpoint_number_to_send(other), (other / "journal.jsonl").read_bytes()) == (70, b"x" * 70)
     assert len(listed(store, "run")) == 1  # those before are taken away
     remove(store, "run")
     assert listed(store, "run") == []
@@ -85,7 +93,7 @@ def test_a_host_that_has_as_new_a_checkpoint_keeps_its_own(store, at):
     send_state(at("one", 5), store, "run")
     other = at("other", 9)
     assert not fetch_state(other, store, "run")
-    assert own_number(other) == 9
+    assert checkpoint_number_to_send(other) == 9
 
 
 def test_one_that_was_cut_off_while_it_was_sent_is_passed_over_for_the_one_before(store, at, tmp_path):
@@ -95,7 +103,7 @@ def test_one_that_was_cut_off_while_it_was_sent_is_passed_over_for_the_one_befor
     other = tmp_path / "other"
     other.mkdir()
     assert fetch_state(other, store, "run")
-    assert own_number(other) == 5
+    assert checkpoint_number_to_send(other) == 5
 
 
 def test_a_checkpoint_that_is_not_whole_is_not_sent(store, at):
@@ -107,7 +115,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_sent(store, at):
 
 def test_a_checkpoint_is_sent_once_and_the_next_one_at_the_end_at_least(store, at):
     folder = at("one", 5)
-    keeper = Keeper(folder)
+    keeper = CheckpointSender(folder)
     keeper.keep(store, "run")
     keeper.keep(store, "run")
     assert [Path(each).stem for each in listed(store, "run")] == ["000000000005"]
@@ -171,7 +179,7 @@ def test_a_finished_job_comes_back_with_its_model_and_is_not_sent_again(store, t
 )
 def test_a_job_without_a_result_comes_back_with_its_reason(store, tmp_path, status, tags, outcome):
     apart.bring_job(tmp_path, store, made(store, status, **tags))
-    told = apart.outcome_in(tmp_path / "0-mlp")
+    told = apart.outcome_brought(tmp_path / "0-mlp")
     assert (told["status"], told["reason"]) == outcome
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mnist_trainer.shipping.pages import curves_page, run_page, runs_page
 from mnist_trainer.shipping.position import Position
-from mnist_trainer.shipping.shipper import ui_command
+from mnist_trainer.shipping.shipper import mlflow_ui_command
 from mnist_trainer.shipping.sync import send_unsent
 from tests.browser import BROWSERS, browsing, installed
 from tests.fixtures.journals import until
@@ -32,7 +32,7 @@ def served(outputs, begin, start, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*shlex.split(ui_command(None, outputs)), "--port", str(port)]
+    command = [*shlex.split(mlflow_ui_command(None, outputs)), "--port", str(port)]
     with (tmp_path / "ui.log").open("wb") as log:
         start(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
     return f"http://127.0.0.1:{port}"
@@ -80,7 +80,7 @@ def answered(address):
 def test_the_command_for_the_interface(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(ui_command(None, tmp_path / "my outputs"))
+    words = shlex.split(mlflow_ui_command(None, tmp_path / "my outputs"))
     assert words[:2] == ["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
     assert words[3:] == [
         "-m",
@@ -91,7 +91,7 @@ def test_the_command_for_the_interface(tmp_path, monkeypatch):
         "--workers",
         "1",
     ]
-    assert ui_command("http://server:5000", tmp_path) == "http://server:5000"
+    assert mlflow_ui_command("http://server:5000", tmp_path) == "http://server:5000"
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_the_command_for_the_interface(tmp_path, monkeypatch):
 def test_the_python_of_a_command_is_named_from_here_where_it_lies_below(tmp_path, monkeypatch, python, shown):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / python))
-    assert shlex.split(ui_command(None, tmp_path))[2] == shown
+    assert shlex.split(mlflow_ui_command(None, tmp_path))[2] == shown

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.jobs import Figures, Job, read_jobs
 
@@ -46,7 +46,7 @@ def job():
         if accuracy is None:
             return Job(0, folder, OutcomeEnding("FAILED", "diverged", overrides), None)
         result = {**BASE, "loss": loss, "seed": seed, "data": "mnist", "test_accuracy": accuracy, **more}
-        return Job(0, folder, OutcomeEnding("FINISHED", None, overrides), picked(Figures, result))
+        return Job(0, folder, OutcomeEnding("FINISHED", None, overrides), picked_hyperparameters(Figures, result))
 
     return make
 

@@ -12,7 +12,7 @@ import pytest
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.events import TIMED
-from mnist_trainer.sweeps.on_ray import check_address
+from mnist_trainer.sweeps.on_ray import check_ray_address
 from tests.sweeps.ray_cluster import SECOND, free_port, ray_cluster
 
 TINY = ["data=digits", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "plugins=[observed]"]
@@ -46,12 +46,12 @@ Trainer.update = observed
 def test_an_address_where_nobody_listens_is_told_at_once():
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(TrackingError, match=f"ray.init.address={address}: no answer"):
-        check_address(address)
+        check_ray_address(address)
 
 
 @pytest.mark.parametrize("address", ["auto", "local"])
 def test_rays_words_for_an_address_are_left_to_ray(address):
-    check_address(address)
+    check_ray_address(address)
 
 
 def events(folder):

@@ -10,6 +10,7 @@ import pytest
 from mnist_trainer.api import compose
 from mnist_trainer.build import build_data
 from mnist_trainer.inference import load
+from mnist_trainer.inference.views import Views
 
 
 @pytest.fixture
@@ -88,3 +89,26 @@ def test_what_can_t_be_evaluated_is_told(trained, command, arguments, said):
     assert done.code == 2
     assert said in done.output
     assert len(done.folders) == 1
+
+
+def test_test_time_augmentation_is_told_apart_and_changes_nothing_else(trained, command, events_of):
+    folders = []
+    for more in ([], ["task.tta=true", "task.tta_rotation=3"]):
+        done = command("task=evaluate", f"checkpoint={trained}", "tracking=off", *more)
+        assert done.code == 0, done.output
+        folders.append(newest(done))
+    plain, both = (json.loads((folder / "outcome.json").read_text()) for folder in folders)
+    own = {"tta/loss", "tta/accuracy"}
+    assert both.keys() - plain.keys() == own
+    assert {key: both[key] for key in plain if "/" in key} == {key: plain[key] for key in plain if "/" in key}
+    assert (folders[0] / "evaluation.csv").read_bytes() == (folders[1] / "evaluation.csv").read_bytes()
+    (metrics,) = events_of(folders[1], "metrics")
+    data = build_data(compose(["data=digits"]).data)
+    scores = Views(0.04, 3.0).scores(load(trained), data.test_images, data.test_labels)
+    assert {key: metrics["metrics"][key] for key in own} == {"tta/loss": scores.loss, "tta/accuracy": scores.accuracy}
+    said = " ".join(done.output.split())
+    assert f"the mean of 15 views of each image: loss {scores.loss:.4f}, {scores.accuracy:.2%} right" in said
+    assert said.count("accuracy ") == 1
+    assert {"tta_shift": 0.04, "tta_rotation": 3.0}.items() <= {
+        key: value for event in events_of(folders[1], "params") for key, value in event["params"].items()
+    }.items()

@@ -7,7 +7,7 @@ import pytest
 
 from mnist_trainer.tasks import explain
 
-TINY = ("task=explain", "data=digits", "model.hidden=[8]")
+TINY = ("task=explain", "data=digits", "model.hidden=[8]", "tracking=off")
 
 
 def test_it_explains_one_image_and_leaves_a_hand_out(command):
@@ -19,7 +19,12 @@ def test_it_explains_one_image_and_leaves_a_hand_out(command):
     assert "explanation.png" in text
     for name in ("explanation.md", "explanation.html", "explanation.png"):
         assert name in done.output
-    assert "<h1>Where is the derivative of softmax?" in (done.run / "explanation.html").read_text()
+    page = (done.run / "explanation.html").read_text()
+    assert "<h1>Where is the derivative of softmax? Every number, on one image</h1>" in page
+    assert "This page carries the network's 6,370 parameters and 160 of the 360 test images." in page
+    kept = [json.loads(line) for line in (done.run / "journal.jsonl").read_text().splitlines()]
+    names = [event["name"] for event in kept if event["event"] == "artifact"]
+    assert names == ["explanation.md", "explanation.html", "explanation.png"]
     assert not (done.run / "explanation.svg").exists()
     outcome = json.loads((done.run / "outcome.json").read_text())
     assert outcome["status"] == "FINISHED"

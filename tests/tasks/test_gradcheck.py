@@ -179,3 +179,13 @@ def test_the_homeworks_loss_is_right_and_notes_say_where_it_is_not_to_be_relied_
     record = json.loads((done.run / "gradcheck.json").read_text())
     assert record["faults"] == []
     assert len(record["notes"]) == 5
+
+
+def test_gradients_are_checked_on_the_images_as_they_are(command, tmp_path):
+    found = []
+    for choice in ("none", "elastic"):
+        done = command(*CHECK, f"augment={choice}", folder=tmp_path / choice)
+        assert done.code == 0, done.output
+        report = (done.run / "gradcheck.md").read_text()
+        found.append([line for line in report.splitlines() if "seconds" not in line])
+    assert found[0] == found[1]

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import compose
 from mnist_trainer.journal.events import TIMED
-from mnist_trainer.runs.provenance import flattened
+from mnist_trainer.runs.provenance import flattened_config
 
 TINY = ("data=digits", "tracking=off", "model.hidden=[8]", "epochs=2")
 UPDATES = 11  # of an epoch: 1,300 images in batches of 128, the last one of 20
@@ -69,7 +69,7 @@ def test_the_runs_config_file_composes_to_the_same_configuration_again(command):
     done = command(*overrides)
     saved = OmegaConf.load(done.run / "config.yaml")
     groups = ("data", "model", "loss", "optimizer", "schedule", "tracking")
-    values = flattened(OmegaConf.to_container(saved))
+    values = flattened_config(OmegaConf.to_container(saved))
     again = [f"{group}={saved[group].name}" for group in groups]
     again += [f"{key}={'null' if value is None else value}" for key, value in values.items()]
     assert dataclasses.asdict(compose(again)) == dataclasses.asdict(compose(overrides))
@@ -82,7 +82,7 @@ def test_the_journal_tells_what_was_run_on_what_and_how_it_ended(run, configured
     assert kinds[:4] == ["start", "params", "tags", "dataset"]
     assert kinds[-1] == "end"
     params = events_of(folder, "params")[0]["params"]
-    resolved = flattened(dataclasses.asdict(config)) | {"data.validation_size": 137}  # the digits' own default
+    resolved = flattened_config(dataclasses.asdict(config)) | {"data.validation_size": 137}  # the digits' own default
     assert params.pop("model.parameters") == 784 * 8 + 8 + 8 * 10 + 10
     assert params.items() <= resolved.items()
     plumbing = r"name$|task\.|tracking\.|outputs$|journal$|resume$"

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mnist_trainer.data.augmentation import Augmenter
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.layers.activations import ReLU
@@ -31,8 +32,9 @@ def tiny_data(samples=SAMPLES, size=4, seed=0):
     return images, labels
 
 
-def batches(images, labels, batch_size, rng=None, dtype=np.float32):
-    return Batches(images, labels, np.arange(len(images)), batch_size, dtype, scaling=Scaling.unit(), rng=rng)
+def batches(images, labels, batch_size, rng=None, dtype=np.float32, augmenter=None):
+    every = np.arange(len(images))
+    return Batches(images, labels, every, batch_size, dtype, scaling=Scaling.unit(), rng=rng, augmenter=augmenter)
 
 
 def make(
@@ -46,6 +48,7 @@ def make(
     dtype=np.float32,
     validate=True,
     before=(),
+    augmentation=None,
     **fields,
 ):
     images, labels = fields.pop("data", None) or tiny_data()
@@ -53,13 +56,15 @@ def make(
     layers = [*before, Flatten(), Linear(hidden), ReLU(), Dropout(dropout), Linear(CLASSES), *tail]
     model = Sequential(layers, images.shape[1:], max(batch_size, 16), dtype, random_stream(seed, "initialization"))
     held = tiny_data(17 if validate else 0, seed=1)
+    drawn = random_stream(seed, "augmentation")
+    augmenter = augmentation and Augmenter(augmentation, images.shape[1:], batch_size, drawn)
     defaults = {
         "model": model,
         "loss": loss,
         "optimizer": SGD(),
         "schedule": Constant(),
         "learning_rate": 0.1,
-        "train": batches(images, labels, batch_size, random_stream(seed, "shuffling"), dtype),
+        "train": batches(images, labels, batch_size, random_stream(seed, "shuffling"), dtype, augmenter),
         "validation": batches(*held, 16, dtype=dtype),
         "epochs": epochs,
     }

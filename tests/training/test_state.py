@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import CHECKPOINT
 from mnist_trainer.layers.dropout import Dropout
@@ -30,6 +31,7 @@ def with_state():
     return BatchNorm(), Dropout(0.2), Flatten(), Residual([Linear(16), BatchNorm(), Dropout(0.3)])
 
 
+CHANGES = Augmentation(shift=0.3, rotation=20.0, elastic=0.1, erasing=0.3)
 RUNS = {
     "sgd": {"optimizer": lambda: SGD(momentum=0.9, nesterov=True, weight_decay=0.01)},
     "adam": {"optimizer": Adam, "learning_rate": lambda: 0.01},
@@ -42,6 +44,8 @@ RUNS = {
     "patience": {"patience": lambda: 1, "learning_rate": lambda: 1e-9},
     "without validation": {"validate": lambda: False},
     "records of its own": {"log_every": lambda: 2, "batch_size": lambda: 9},
+    "augmented": {"augmentation": lambda: CHANGES},
+    "averaged": {"ema_decay": lambda: 0.9, "before": with_state},
     "more classes": {"hidden": lambda: 33, "batch_size": lambda: 7, "log_every": lambda: 4},
 }
 

@@ -14,6 +14,7 @@ from multiprocessing import synchronize
 import numpy as np
 import pytest
 
+from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.errors import NoTeamError, TeamError
 from mnist_trainer.layers.activations import Tanh
 from mnist_trainer.layers.layer import Layer
@@ -333,3 +334,12 @@ class OwnLoss(SoftmaxLoss):
 def test_only_what_treats_every_sample_alone_is_shared(tiny, fields, shares):
     trainer = tiny.trainer(**fields)
     assert can_share(trainer.model, trainer.loss, trainer.optimizer) is shares
+
+
+def test_its_batches_are_augmented_with_the_bits_of_one_process(tiny):
+    how = Augmentation(shift=0.2, rotation=30.0, elastic=0.1, erasing=0.5)
+    seen = []
+    for processes in (1, 2):
+        trainer = tiny.trainer(processes=processes, batch_size=9, augmentation=how)
+        seen.append([update.x.tobytes() for update in trainer.updates()])
+    assert seen[0] == seen[1]

@@ -110,7 +110,7 @@ class Copies:
         x = x.astype(self._dtype, copy=False)
         loss, first = self._ask(names[0], x, labels)
         logits_norm, parameters = updates.vector_norm(first), self._bodies[names[0]].parameters.gradients
-        parameters_norm = gradient_norm(parameters)
+        parameters_norm = gradient_norm_of_copy(parameters)
         found = {}
         for name in names[1:]:
             other_loss, other = self._ask(name, x, labels)
@@ -147,10 +147,10 @@ def relative_distance(difference: float, size: float) -> float:
 
 def gradient_distance(one: Array, other: Array, scratch: Array) -> float:
     """Return ‖one − other‖ of flat vectors."""
-    return gradient_norm(np.subtract(one, other, out=scratch))
+    return gradient_norm_of_copy(np.subtract(one, other, out=scratch))
 
 
-def gradient_norm(vector: Array) -> float:
+def gradient_norm_of_copy(vector: Array) -> float:
     """Return the Euclidean norm of a flat vector, also where its squares are too small for float32."""
     found = updates.vector_norm(vector)
     return found if found >= EXACT_NORM else updates.vector_norm(vector.astype(np.float64))

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from mnist_trainer.analysis.comparison.copies import Copies, ModeDifference, gradient_distance, gradient_norm
+from mnist_trainer.analysis.comparison.copies import Copies, ModeDifference, gradient_distance, gradient_norm_of_copy
 from mnist_trainer.errors import DivergedError, MistakeError
 from mnist_trainer.training.records import EpochRecord, Update
 from mnist_trainer.training.trainer import Trainer
@@ -129,7 +129,7 @@ class Lockstep(Generic[R]):
         for name, found in self._copies.differences(names, x, labels).items():
             self.differences[name].measured.append(found)
         parameters = self._parameters(self.first)
-        size = gradient_norm(parameters)
+        size = gradient_norm_of_copy(parameters)
         for entrant in self.entrants[1:]:
             if entrant.name in updates:
                 apart = gradient_distance(self._parameters(entrant), parameters, self._scratch)

@@ -9,8 +9,8 @@ from typing import Any
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
 from mnist_trainer.analysis.comparison.summary import FAR, LockstepSummary, ModeOutcome, ModePair
-from mnist_trainer.analysis.comparison.verdict import number
-from mnist_trainer.words import counted, table
+from mnist_trainer.analysis.comparison.verdict import verdict_number
+from mnist_trainer.words import counted_in_words, table
 
 NEVER = "never"
 
@@ -62,7 +62,7 @@ def training_section(comparison: LockstepSummary) -> list[str]:
     if comparison.updates:
         began += (
             ", and got the same batches: both were checked, the images and labels of the batches at every update "
-            f"({counted(comparison.updates)})"
+            f"({counted_in_words(comparison.updates)})"
         )
     lines = [
         f"{began}.",
@@ -78,7 +78,7 @@ def training_section(comparison: LockstepSummary) -> list[str]:
         ]
     for one in comparison.outcomes:
         if one.failure is not None:
-            lines += ["", f"{one.mode} dropped out after {counted(one.updates)}: {one.failure}"]
+            lines += ["", f"{one.mode} dropped out after {counted_in_words(one.updates)}: {one.failure}"]
     if comparison.outcomes[0].failure is not None:
         lines += ["", f"With {comparison.outcomes[0].mode}, what the others are measured against, measuring ended."]
     return lines
@@ -113,7 +113,7 @@ def gradients_section(comparison: LockstepSummary) -> list[str]:
         f"… by more than {FAR:g}": lambda pair: pair.losses_differ_much,
     }
     firsts = [[what, *(update_number(happens(pair)) for pair in pairs)] for what, happens in events.items()]
-    drifts = [["‖Δθ‖ / ‖θ‖ at the end", *(number(pair.drift_end) for pair in pairs)]]
+    drifts = [["‖Δθ‖ / ‖θ‖ at the end", *(verdict_number(pair.drift_end) for pair in pairs)]]
     bounds = ", in float64 ".join(f"{bound.relative:.0e}·‖g‖ + {bound.absolute:.0e}" for bound in BOUNDS.values())
     return [
         f"At every update{when_in_float64(comparison)}, before it, each mode is asked for its loss and gradients at "
@@ -165,7 +165,7 @@ def agreement_row(pair: ModePair, found: Agreement) -> list[str]:
         found.loss_largest,
     )
     within = "all" if found.holds else f"{found.within:,}; outside first at {found.first_outside:,}"
-    return [pair.other, found.dtype, f"{found.updates:,}", within, *(number(size) for size in sizes)]
+    return [pair.other, found.dtype, f"{found.updates:,}", within, *(verdict_number(size) for size in sizes)]
 
 
 def update_number(step: int | None) -> str:
@@ -175,15 +175,15 @@ def update_number(step: int | None) -> str:
 
 def comparison_json(content: Mapping[str, Any]) -> str:
     """Write valid JSON: NaN as null, infinities as the words `inf` and `-inf`."""
-    return json.dumps(jsonable(content), allow_nan=False) + "\n"
+    return json.dumps(comparison_for_json(content), allow_nan=False) + "\n"
 
 
-def jsonable(value: Any) -> Any:
+def comparison_for_json(value: Any) -> Any:
     """Return a value with what JSON has no numbers for replaced."""
     if isinstance(value, Mapping):
-        return {str(key): jsonable(one) for key, one in value.items()}
+        return {str(key): comparison_for_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(one) for one in value]
+        return [comparison_for_json(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

@@ -9,7 +9,7 @@ from mnist_trainer.analysis.comparison.agreement import largest_disagreement
 from mnist_trainer.analysis.comparison.lockstep import Entrant, Lockstep
 from mnist_trainer.bar import Bar
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.words import counted
+from mnist_trainer.words import counted_in_words
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,9 @@ class LockstepProgress:
         for entrant in entrants:
             if entrant.failure is not None and entrant.name not in self._dropped:
                 self._dropped.add(entrant.name)
-                self._print([f"{entrant.name} drops out after {counted(len(entrant.losses))}: {entrant.failure}"])
+                self._print(
+                    [f"{entrant.name} drops out after {counted_in_words(len(entrant.losses))}: {entrant.failure}"]
+                )
 
     def _record(self, name: str, step: int) -> None:
         found = self._lockstep.differences[name]

@@ -5,7 +5,7 @@ import math
 from mnist_trainer.analysis.comparison.agreement import Agreement
 from mnist_trainer.analysis.comparison.copies import BOUNDS
 from mnist_trainer.analysis.comparison.summary import FAR, LockstepSummary, ModeOutcome, ModePair
-from mnist_trainer.words import at_most, counted
+from mnist_trainer.words import at_most, counted_in_words
 
 
 def verdict_sentences(comparison: LockstepSummary) -> list[str]:
@@ -16,12 +16,12 @@ def verdict_sentences(comparison: LockstepSummary) -> list[str]:
         if pair.measured.updates:
             said += [gradients_verdict(pair), training_verdict(pair, outcomes[pair.first], outcomes[pair.other])]
     said += [
-        f"Trained with {one.mode}, {counted(one.clamped_rows, 'row')} of the batches had the loss capped."
+        f"Trained with {one.mode}, {counted_in_words(one.clamped_rows, 'row')} of the batches had the loss capped."
         for one in comparison.outcomes
         if one.clamped_rows
     ]
     return said + [
-        f"{one.mode} dropped out after {counted(one.updates)}: {one.failure}"
+        f"{one.mode} dropped out after {counted_in_words(one.updates)}: {one.failure}"
         for one in comparison.outcomes
         if one.failure is not None
     ]
@@ -45,7 +45,7 @@ def gradients_alike(pair: ModePair) -> str:
     sizes = " and ".join(f"{bounded(one.logits_largest)} in {one.dtype}" for one in differing)
     said = f"{what}: at the same parameters their gradients with respect to the logits "
     said += f"differ by at most {sizes}, relatively" if sizes else "have vanished"
-    gone = " and ".join(f"{counted(one.vanished)} in {one.dtype}" for one in pair.agreements if one.vanished)
+    gone = " and ".join(f"{counted_in_words(one.vanished)} in {one.dtype}" for one in pair.agreements if one.vanished)
     if gone and sizes:
         said += f", but for {gone} at which they had vanished"
     if pair.measured.holds:
@@ -58,7 +58,7 @@ def gradients_differ(pair: ModePair) -> str:
     """Say how far two modes' gradients are from each other, in the precision that shows it at all."""
     measured, shadow = pair.measured, pair.shadow
     found = shadow if measured.holds and shadow is not None else measured
-    outside = f"outside {bound(found)} at {found.updates - found.within:,} of {counted(found.updates)}"
+    outside = f"outside {bound(found)} at {found.updates - found.within:,} of {counted_in_words(found.updates)}"
     if found is shadow:
         within = f"; in {measured.dtype} it kept within {bound(measured)} {throughout(measured, pair)}."
         where = f"in {shadow.dtype}, at the same parameters,"
@@ -84,7 +84,8 @@ def how_far_off(found: Agreement, *, often: bool) -> str:
     if not has_differed(found):
         return f"off by up to {bounded(found.worst)} times the bound, of a gradient that has vanished"
     if often:
-        return f"off by {number(found.logits_median)} of the norm (median; at most {bounded(found.logits_largest)})"
+        median = verdict_number(found.logits_median)
+        return f"off by {median} of the norm (median; at most {bounded(found.logits_largest)})"
     return f"off by up to {bounded(found.logits_largest)} of the norm"
 
 
@@ -95,18 +96,20 @@ def losses_verdict(pair: ModePair) -> str:
         return "Their losses at the same parameters differ, too, and are not always finite."
     said = f"Their losses at the same parameters are up to {bounded(found.loss_largest)} apart"
     capped = [(pair.first, found.clamped_rows_of_first), (pair.other, found.clamped_rows)]
-    reasons = [f"that of {mode} in {counted(rows, 'row')}" for mode, rows in capped if rows]
+    reasons = [f"that of {mode} in {counted_in_words(rows, 'row')}" for mode, rows in capped if rows]
     return f"{said}: a floor under the probabilities caps {' and '.join(reasons)}." if reasons else f"{said}."
 
 
 def broken_bound(found: Agreement) -> str:
     """Say where a bound that rounding should keep was not kept, and what is known of the reason."""
-    rows = f"{counted(found.clamped_rows_outside, 'row')} with the true class at the floor of the probabilities"
+    rows = (
+        f"{counted_in_words(found.clamped_rows_outside, 'row')} with the true class at the floor of the probabilities"
+    )
     reason = rows if found.clamped_rows_outside else "no row at the floor of the probabilities"
     if not found.clamped_rows_outside and math.isfinite(found.worst):
         reason += ", so it is rounding"
     most = f"at most {bounded(found.worst)} times" if math.isfinite(found.worst) else "and not finite"
-    outside = f"{found.updates - found.within:,} of {counted(found.updates)}"
+    outside = f"{found.updates - found.within:,} of {counted_in_words(found.updates)}"
     return (
         f"In {found.dtype} ‖Δ‖ was larger than {bound(found)} at {outside}, first at update {found.first_outside:,}, "
         f"{most}; in these batches there is {reason}."
@@ -123,7 +126,9 @@ def training_verdict(pair: ModePair, first: ModeOutcome, other: ModeOutcome) -> 
             said += f"at most by {bounded(pair.drift_largest)} of their norm"
         else:
             said += f"by more than {FAR:g} of their norm after update {pair.parameters_differ_much:,}, " + (
-                f"by {number(pair.drift_end)} at the end" if math.isfinite(pair.drift_end) else "then without bound"
+                f"by {verdict_number(pair.drift_end)} at the end"
+                if math.isfinite(pair.drift_end)
+                else "then without bound"
             )
     if first.result is None or other.result is None:
         return said + "."
@@ -156,19 +161,19 @@ def bound(found: Agreement) -> str:
 def throughout(found: Agreement, pair: ModePair) -> str:
     """Write `at all 4,300 updates`, `at the one update`; in float64 not all updates are looked at."""
     some = " looked at" if found.updates < pair.measured.updates else ""
-    return f"at the one update{some}" if found.updates == 1 else f"at all {counted(found.updates)}{some}"
+    return f"at the one update{some}" if found.updates == 1 else f"at all {counted_in_words(found.updates)}{some}"
 
 
-def number(value: float) -> str:
+def verdict_number(value: float) -> str:
     """Write `3.3e-06`, `0.858`, `127`."""
-    return f"{value:{form_of(value)}}"
+    return f"{value:{verdict_number_format(value)}}"
 
 
 def bounded(value: float) -> str:
     """Write a number that others are `at most`, rounded up."""
-    return at_most(value, form_of(value))
+    return at_most(value, verdict_number_format(value))
 
 
-def form_of(value: float) -> str:
+def verdict_number_format(value: float) -> str:
     """Return the format of a number of this size."""
     return ".3g" if 1e-3 <= abs(value) < 1e4 else ".1e"

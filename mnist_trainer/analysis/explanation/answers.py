@@ -25,6 +25,10 @@ SOURCE = (
     "The question: “How to apply the gradient of softmax in backprop”, Artificial Intelligence Stack Exchange, "
     "March 2018 (CC BY-SA), by SaldaVonSchwartz; the comment by harveyslash, July 2018."
 )
+CORRECTION = (
+    "Softmax and cross-entropy as two nodes is a fine choice. Each then takes the derivative with respect to its own "
+    "input, and `p - t` appears in neither; it comes out when the two are run one after the other:"
+)
 CORRECTED = """\
 class SoftMax:  # in _back; self.g is dL/dp, (batch, classes)
     x.g += self.data * (self.g - (self.g * self.data).sum(1, keepdims=True))
@@ -42,8 +46,7 @@ def answers_section(e: Explanation) -> list[str]:
     return [
         "What was asked, answered and commented, in its own words, with this image's numbers (✓ right, ✗ wrong):",
         *said,
-        "Softmax and cross-entropy as two nodes is a fine choice. Each then takes the derivative with respect to its "
-        "own input, and `p - t` appears in neither; it comes out when the two are run one after the other:",
+        CORRECTION,
         code_block(CORRECTED),
         f"In float32 raise SoftMax's data to at least {FLOOR} first, as the node `Softmax` of this program does: point "
         "10 shows what becomes of a p that underflows.",

@@ -3,7 +3,7 @@
 import math
 
 from mnist_trainer.analysis.explanation.numbers import Explanation
-from mnist_trainer.analysis.explanation.writing import ROUNDING, claim, equality, formula_block, memory_size
+from mnist_trainer.analysis.explanation.writing import ROUNDING, claim, equality, formula_block, memory_for_readers
 from mnist_trainer.words import table
 
 
@@ -27,7 +27,7 @@ def batch_section(e: Explanation) -> list[str]:
         "\n".join(
             table(
                 ["array", "shape", "float64"],
-                [[what, str(shape), memory_size(8 * math.prod(shape))] for what, shape in rows],
+                [[what, str(shape), memory_for_readers(8 * math.prod(shape))] for what, shape in rows],
             )
         ),
         equality(

@@ -1,6 +1,5 @@
-"""The lecture, which is Markdown, on a terminal and as a page of HTML; and its figure."""
+"""The lecture, which is Markdown, on a terminal and in HTML; and its figure."""
 
-import base64
 import re
 from collections.abc import Sequence
 from html import escape
@@ -16,31 +15,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
 from rich.text import Text
 
-from mnist_trainer.analysis.explanation.lecture import TITLE
 from mnist_trainer.analysis.explanation.numbers import Explanation
 from mnist_trainer.analysis.explanation.writing import VISIBLE, short_names, shown_classes
 
 WIDEST = 80
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 17px/1.5 Georgia, serif; max-width: 46em; margin: 2em auto; padding: 0 1em; color: #111; }}
-h1, h2 {{ font-family: sans-serif; line-height: 1.2; break-after: avoid; }}
-img {{ max-width: 100%; }}
-pre, code {{ font: 0.85em/1.35 "DejaVu Sans Mono", Menlo, Consolas, monospace; background: #f4f4f4; }}
-pre {{ padding: 0.6em; overflow-x: auto; break-inside: avoid; }}
-table {{ border-collapse: collapse; margin: 1em 0; break-inside: avoid; }}
-th, td {{ border-bottom: 1px solid #ccc; padding: 0.15em 0.9em 0.15em 0; text-align: left; }}
-.formula {{ font-size: 1.15em; font-style: italic; text-align: center; white-space: pre-wrap; break-inside: avoid; }}
-@media print {{ body {{ margin: 0; max-width: none; font-size: 10pt; }} }}
-</style>
-{body}
-</html>
-"""
 
 
 class CodeLines(CodeBlock):
@@ -78,11 +56,11 @@ def print_markdown(console: Console, text: str) -> None:
         console.file.write(re.sub(r"[ ]+((\x1b\[[0-9;]*m)*)$", r"\1", line) + "\n")
 
 
-def handout_html(text: str) -> str:
-    """Return a page that needs nothing else, of Markdown whose picture is a `picture_link`."""
+def lecture_html(text: str) -> str:
+    """Return Markdown as a part of a page."""
     markdown = MarkdownIt("commonmark").enable("table")
     markdown.add_render_rule("fence", fenced_html)
-    return PAGE.format(title=TITLE, body=markdown.render(text))
+    return str(markdown.render(text))
 
 
 def fenced_html(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
@@ -92,11 +70,6 @@ def fenced_html(renderer: RendererHTML, tokens: Sequence[Token], index: int, opt
         return f"<pre>{text}</pre>\n"
     text = re.sub(r"_([a-z]+)", r"<sub>\1</sub>", re.sub(r"\^(\w+)", r"<sup>\1</sup>", text))
     return f'<p class="formula">{text}</p>\n'
-
-
-def picture_link(path: Path) -> str:
-    """Return a picture as an address that holds all of it."""
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def draw_explanation(e: Explanation, path: Path) -> None:

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from mnist_trainer.analysis.reference import reference_softmax
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ExplainConfig, SoftmaxCrossEntropyConfig
+from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.errors import ConfigError, DivergedError
+from mnist_trainer.model import Sequential
 from mnist_trainer.training.trainer import Trainer
-from mnist_trainer.words import batches_of, counted
+from mnist_trainer.words import batches_in_words, counted_in_words
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +44,17 @@ class Subject:
     why: str  # this image
 
 
-def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, NDArray[np.intp]]:
-    """Train, choose the image; return it, and the logits (N, C) and labels (N,) of a batch that begins with it.
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """The network that was trained for the lesson, and what it has learned from."""
+
+    model: Sequential
+    scaling: Scaling
+    dataset: Dataset
+
+
+def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Floats, NDArray[np.intp], Taught]:
+    """Train, choose the image; return it, the logits (N, C) and labels (N,) of a batch that begins with it, and more.
 
     Where the updates aren't told, a network that shows nothing is trained on. Raises `ConfigError` if it won't serve.
     """
@@ -89,7 +101,7 @@ def choose_subject(config: Config, settings: ExplainConfig) -> tuple[Subject, Fl
         ),
         why=why,
     )
-    return subject, logits[rows], labels[rows]
+    return subject, logits[rows], labels[rows], Taught(trainer.model, trainer.train.scaling, dataset)
 
 
 def typeable(logits: Floats) -> Floats:
@@ -161,8 +173,8 @@ def describe_network(config: Config, updates: int, samples: int, accuracy: float
     """Say which network speaks, trained on so many samples."""
     text = f"The network is `model={config.model.name}` "
     if updates:
-        text += f"after {counted(updates)} with "
-        text += batches_of(config.batch_size, min(samples, updates * config.batch_size))
+        text += f"after {counted_in_words(updates)} with "
+        text += batches_in_words(config.batch_size, min(samples, updates * config.batch_size))
     else:
         text += "before any training"
     text += f"; it gets {accuracy:.1%} of the test images right."

@@ -62,7 +62,7 @@ def factors_of(result: str, compute: Callable[..., str], *values: float) -> list
     """
     texts = shortest = [number(value) for value in values]
     for digits in range(5, 12):
-        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(read_number, texts)) == result:
+        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(number_for_readers, texts)) == result:
             break
         texts = [f"{value:+.{digits}g}".replace("-", "−", int(value < 0)) for value in values]
     return texts if max(map(len, texts)) <= MOST_CHARACTERS else shortest
@@ -80,7 +80,7 @@ def probability_by_hand(e: Explanation, result: str, compute: Callable[[float], 
     return factors_of(result, compute, float(e.p[e.subject.label]))[0].removeprefix("+")
 
 
-def read_number(text: str) -> float:
+def number_for_readers(text: str) -> float:
     """Return the number that a reader sees."""
     return float(text.replace("−", "-"))
 
@@ -92,7 +92,7 @@ def times(factor: float) -> str:
     return f"{factor:,.1f}" if factor < 10 else f"{factor:,.0f}"
 
 
-def memory_size(size: int) -> str:
+def memory_for_readers(size: int) -> str:
     """Write a number of bytes: 10,240 bytes; 1.3 MB; 13.0 GB."""
     for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
         if size >= scale:

@@ -13,8 +13,8 @@ from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
     check_elsewhere,
     check_layer,
-    images,
-    name_of,
+    checked_images,
+    checked_layer_name,
     nested_layers,
     scatter_parameters,
 )
@@ -25,7 +25,7 @@ from mnist_trainer.build import build_layers, build_loss
 from mnist_trainer.config import Config
 from mnist_trainer.kernels.arrays import Array, Indices, Shape
 from mnist_trainer.layers.layer import Layer
-from mnist_trainer.losses.loss import Loss, gradient_of, value_of
+from mnist_trainer.losses.loss import Loss, loss_gradient, loss_value
 from mnist_trainer.model import Sequential
 
 MOST_IMAGES = 8
@@ -77,7 +77,7 @@ def check_layers(
     found = Findings()
     for (_, shape), those in alike.items():
         layer = those[0][1]
-        node = f"{path}.{', '.join(name for name, _ in those)} {name_of(layer)}"
+        node = f"{path}.{', '.join(name for name, _ in those)} {checked_layer_name(layer)}"
         right = [found.add(check_layer(layer, shape, node, settings, batch=batch)) for batch in sorted({*batches})]
         if all(right):
             found.add(check_elsewhere(layer, shape, node, settings, batch_size))
@@ -91,20 +91,20 @@ def check_stack(model: Sequential, loss: Loss, x: Array, labels: Indices, settin
     """
     rng = settings.stream()
     scatter_parameters(model.parameters, rng)
-    node = f"whole, {images(len(labels))}"
+    node = f"whole, {checked_images(len(labels))}"
     examiner = Examiner(node, settings, model.stack, loss, note="masks held fixed")
     found, held, parameters = examiner.found, examiner.held, model.parameters
     x = x + NOISE * rng.standard_normal(x.shape)
     kept = x.copy()
 
     def value(targets: Array | Indices = labels) -> float:
-        return held.call(lambda: value_of(loss, model.forward(x, training=True), targets))
+        return held.call(lambda: loss_value(loss, model.forward(x, training=True), targets))
 
     def run() -> tuple[float, float, Array | None]:
         predictions = held.call(lambda: model.forward(x, training=True)).copy()
         coarse = coarseness(loss.forward(predictions, labels))
         parameters.gradients.fill(np.nan)
-        dx = model.backward(gradient_of(loss, predictions).copy(), need_dx=True)
+        dx = model.backward(loss_gradient(loss, predictions).copy(), need_dx=True)
         return value(), coarse, None if dx is None else np.array(dx, np.float64)
 
     done = examiner.attempt("backward", run)

@@ -31,7 +31,7 @@ class ForeignPair:
 
     def __init__(self, name: str, forward: Callable[..., Any], backward: Callable[..., Any], count: int) -> None:
         self.name, self._forward, self._backward, self._count = name, forward, backward, count
-        self.names = positional_parameters(forward)
+        self.names = foreign_parameters(forward)
         self._as_list = count > 1 and len(self.names) == 1  # forward(inputs)
         self._inputs: list[Any] = []
 
@@ -42,7 +42,7 @@ class ForeignPair:
 
     def backward(self, upstream: Any) -> list[Any]:
         """Return a gradient for each array, None where there is none."""
-        names, given = positional_parameters(self._backward), list(self._inputs)
+        names, given = foreign_parameters(self._backward), list(self._inputs)
         alone = len(names) == 1 and names[0] not in self.names
         if alone:  # it remembers its input
             given = []
@@ -58,7 +58,7 @@ class ForeignGraph:
 
     def __init__(self, name: str, make: Callable[..., Any], leaf: Callable[[Array], Any]) -> None:
         self.name, self._make, self._leaf = name, make, leaf
-        self.names = positional_parameters(make)
+        self.names = foreign_parameters(make)
         self._arrays: Sequence[Array] = ()
 
     def nodes(self) -> tuple[list[Any], Any]:
@@ -83,7 +83,7 @@ class ForeignGraph:
         if alone or not hasattr(node, "backward"):
             setattr(node, gradient, upstream)
             back = getattr(node, node_attribute(BACK, node))
-            back(*(inputs if takes_any_arguments(back) else inputs[: len(positional_parameters(back))]))
+            back(*(inputs if foreign_takes_any_arguments(back) else inputs[: len(foreign_parameters(back))]))
             factor = 1.0
         else:
             node.backward()  # through all nodes; it begins with a gradient of 1
@@ -166,12 +166,12 @@ def node_inputs(node: Any) -> list[Any]:
     return []
 
 
-def positional_parameters(function: Callable[..., Any]) -> list[str]:
+def foreign_parameters(function: Callable[..., Any]) -> list[str]:
     """List the names of the parameters that may be given by place."""
     found = inspect.signature(function).parameters.values()
     return [one.name for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
 
 
-def takes_any_arguments(function: Callable[..., Any]) -> bool:
+def foreign_takes_any_arguments(function: Callable[..., Any]) -> bool:
     """Tell whether a function takes any number of arguments."""
     return any(one.kind == one.VAR_POSITIONAL for one in inspect.signature(function).parameters.values())

@@ -21,9 +21,9 @@ from mnist_trainer.analysis.gradcheck.layers import (
     BATCH,
     check_elsewhere,
     check_layer,
-    checked_shape,
-    name_of,
+    checked_layer_name,
     nested_layers,
+    shape_to_check,
 )
 from mnist_trainer.analysis.gradcheck.losses import batch_sizes_to_check, check_loss
 from mnist_trainer.analysis.gradcheck.single_precision import INDICES, ROWS
@@ -85,7 +85,7 @@ def check_gradients(
         return check_loss_alone(deepcopy(function), classes, batch_size, settings)
     if in_shape is None:
         raise TypeError("check_gradients of a layer needs in_shape, the input's shape without the batch axis: (784,)")
-    return check_at(function, checked_shape(in_shape), settings, batch_size)
+    return check_at(function, shape_to_check(in_shape), settings, batch_size)
 
 
 def check_foreign_layer(
@@ -120,7 +120,7 @@ def check_at(
     found = Findings()
     for path, layer, shape in nested_layers([whole], in_shape):
         inner = path.removeprefix("0").removeprefix(".")
-        node = f"{inner} {name_of(layer)}".strip()
+        node = f"{inner} {checked_layer_name(layer)}".strip()
         alone = not layer.parameter_shapes() or not isinstance(layer, ForeignLayer)
         first = check_layer(layer, shape, node, settings, batch=batch)
         if found.add(first):

@@ -19,7 +19,7 @@ class HeldGenerators:
     """The random generators in a function, which every call finds in the same state."""
 
     def __init__(self, *holders: object) -> None:
-        found = {id(generator): generator for holder in holders for generator in find_generators(holder)}
+        found = {id(generator): generator for holder in holders for generator in held_generators(holder)}
         self._states = [(generator, generator.bit_generator.state) for generator in found.values()]
 
     def call(self, function: Callable[[], T]) -> T:
@@ -40,7 +40,7 @@ class HeldGenerators:
         return one == two or (math.isnan(one) and math.isnan(two))
 
 
-def find_generators(holder: object) -> Iterator[np.random.Generator]:
+def held_generators(holder: object) -> Iterator[np.random.Generator]:
     """Find the random generators that a layer, a loss, or what they hold, holds."""
     if isinstance(holder, np.random.Generator):
         yield holder
@@ -51,4 +51,4 @@ def find_generators(holder: object) -> Iterator[np.random.Generator]:
         holder = list(holder.values())
     if isinstance(holder, list | tuple):
         for value in holder:
-            yield from find_generators(value)
+            yield from held_generators(value)

@@ -47,7 +47,9 @@ def check_layer(
     layer: Layer, in_shape: Shape, node: str, settings: CheckSettings, *, batch: int = BATCH, scale: int = 1
 ) -> Findings:
     """Check a copy of a layer, newly initialised, in training, on normal inputs of this scale, kept away from 0."""
-    place = "".join([f", {images(batch)}" if batch != BATCH else "", f", inputs ×{scale}" if scale != 1 else ""])
+    place = "".join(
+        [f", {checked_images(batch)}" if batch != BATCH else "", f", inputs ×{scale}" if scale != 1 else ""]
+    )
     rng = settings.stream()
     model = Sequential([deepcopy(layer)], in_shape, batch, np.float64, settings.stream())
     scatter_parameters(model.parameters, rng)
@@ -64,14 +66,20 @@ def check_layer(
         return float(np.vdot(dy, forward()))
 
     def run() -> tuple[Array, Array, Array | None]:
-        y = checked_array(forward(), (batch, *model.out_shape), f"{name_of(layer)}.forward").astype(np.float64)
+        y = checked_array(forward(), (batch, *model.out_shape), f"{checked_layer_name(layer)}.forward").astype(
+            np.float64
+        )
         weights = rng.standard_normal(y.shape)
         return y, weights, back(weights, np.nan)
 
     def back(weights: Array, before: float) -> Array | None:
         model.parameters.gradients.fill(before)  # backward overwrites, it doesn't add
         dx = model.backward(weights.copy(), need_dx=True)
-        return None if dx is None else checked_array(dx, np.shape(dx), f"{name_of(layer)}.backward").astype(np.float64)
+        return (
+            None
+            if dx is None
+            else checked_array(dx, np.shape(dx), f"{checked_layer_name(layer)}.backward").astype(np.float64)
+        )
 
     def added() -> list[str]:
         forward()
@@ -81,7 +89,7 @@ def check_layer(
         unset = [name for name, view in now.items() if np.isnan(gradients[name]).any() and view.any()]
         return found + [name.removeprefix("0.") for name in unset]
 
-    what = f"backward, {images(batch)}"
+    what = f"backward, {checked_images(batch)}"
     done = examiner.attempt(what, run, f"{what}: ")
     if done is None:
         return found
@@ -133,7 +141,7 @@ def check_elsewhere(layer: Layer, in_shape: Shape, node: str, settings: CheckSet
     largest = max(1, min(batch_size, MOST_IMAGES, MOST_NUMBERS // math.prod(in_shape)))
     batches, scales = sorted({1, largest}), " and ".join(f"×{scale}" for scale in SCALES)
     places = {
-        f"all, {' and '.join(map(images, batches))}": [(batch, 1) for batch in batches],
+        f"all, {' and '.join(map(checked_images, batches))}": [(batch, 1) for batch in batches],
         f"all, inputs {scales}": [(BATCH, scale) for scale in SCALES],
     }
     for what, those in places.items():
@@ -154,17 +162,17 @@ def located_check(check: Check) -> Check:
     return check if check.where == TIME else replace(check, where=f"{check.what}: {check.where}")
 
 
-def images(n: int) -> str:
+def checked_images(n: int) -> str:
     """Say how many."""
     return "1 image" if n == 1 else f"{n} images"
 
 
-def name_of(layer: Layer) -> str:
+def checked_layer_name(layer: Layer) -> str:
     """Return the layer's class."""
     return type(layer).__name__
 
 
-def checked_shape(in_shape: Sequence[int]) -> Shape:
+def shape_to_check(in_shape: Sequence[int]) -> Shape:
     """Return a shape of whole positive numbers, or raise `ConfigError`."""
     if any(int(n) != n or n < 1 for n in in_shape):
         raise ConfigError(f"in_shape={tuple(in_shape)}: must be whole numbers above 0, without the batch axis")

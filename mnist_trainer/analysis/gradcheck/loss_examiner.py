@@ -10,7 +10,7 @@ from mnist_trainer.analysis.gradcheck.diagnosis import explain_in_general
 from mnist_trainer.analysis.gradcheck.differences import Measured
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, Examiner, coarseness
 from mnist_trainer.analysis.gradcheck.findings import Check
-from mnist_trainer.analysis.gradcheck.layers import images
+from mnist_trainer.analysis.gradcheck.layers import checked_images
 from mnist_trainer.analysis.gradcheck.loss_diagnosis import LossCase, explain_loss
 from mnist_trainer.analysis.gradcheck.probes import draw_loss_inputs, smoothing_of_loss
 from mnist_trainer.analysis.reference import dense_targets, reference_softmax, reference_softmax_backward
@@ -81,7 +81,7 @@ class LossExaminer(Examiner):
         def run() -> tuple[float, Array]:
             return value(), self.gradient(of, predictions)
 
-        done = self.attempt(what, run, f"{self.methods[of]}, {images(len(predictions))}: ")
+        done = self.attempt(what, run, f"{self.methods[of]}, {checked_images(len(predictions))}: ")
         if done is not None:
             first, analytic = done
             self.derivative(

@@ -9,11 +9,11 @@ from mnist_trainer.analysis.gradcheck.diagnosis import near_enough
 from mnist_trainer.analysis.gradcheck.differences import RELATIVE
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings, attempt_call
 from mnist_trainer.analysis.gradcheck.findings import Check, lenient_check
-from mnist_trainer.analysis.gradcheck.layers import images
+from mnist_trainer.analysis.gradcheck.layers import checked_images
 from mnist_trainer.analysis.gradcheck.loss_examiner import BY_INPUT, LossExaminer
 from mnist_trainer.analysis.gradcheck.probes import UNEQUAL, soft_targets, unequal_targets
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.losses.loss import Loss, value_of
+from mnist_trainer.losses.loss import Loss, loss_value
 
 ODD = 7
 MOST = 1024  # images: more show nothing else
@@ -39,13 +39,13 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Check
         return examiner
     soft = False
     for n in batches:
-        what = f"dL/d predictions, {images(n)}"
+        what = f"dL/d predictions, {checked_images(n)}"
         rng, predictions = examiner.draw(n)
         kinds, why = targets_taken(examiner, predictions, [rng.integers(0, classes, n), soft_targets(n, classes, rng)])
         if not kinds:
             examiner.refuse(what, why, why)
             return examiner
-        if not examiner.held.repeats(partial(value_of, loss, predictions, kinds[0])):
+        if not examiner.held.repeats(partial(loss_value, loss, predictions, kinds[0])):
             why = "is random: random numbers must come from a numpy Generator that the loss holds"
             row = Check(node, "forward", "wrong", where="is not the same twice")
             found.note(row, f"{node}: forward {why}")
@@ -55,7 +55,7 @@ def check_loss(loss: Loss, classes: int, batches: Sequence[int], settings: Check
                 examiner.check("predictions", what, predictions, targets)
         soft = kinds[-1].ndim == 2
         if soft and "targets" in examiner.inputs:
-            examiner.check("targets", f"dL/d targets, {images(n)}", predictions, kinds[-1])
+            examiner.check("targets", f"dL/d targets, {checked_images(n)}", predictions, kinds[-1])
     if "targets" not in examiner.inputs:
         found.note(Check(node, "dL/d targets", "not judged", where="it has no targets_gradient"))
     elif not soft:
@@ -128,7 +128,7 @@ def check_upstream(examiner: LossExaminer, of: str) -> None:
     error = float(np.linalg.norm(many - UPSTREAM * one)) / norm if norm else 0.0
     right = error <= RELATIVE
     why = "the upstream gradient u is not in it" if near_enough(many, one) else f"it differs by {error:.2g} of its norm"
-    row = Check(node, what, "exact" if right else "wrong", error, images(ODD), one.size)
+    row = Check(node, what, "exact" if right else "wrong", error, checked_images(ODD), one.size)
     examiner.found.note(row, None if right else f"{node}: {name}(u) is not u times {name}(1): {why}")
     if right and near_enough(again, 2 * many):
         examiner.found.notes.append(

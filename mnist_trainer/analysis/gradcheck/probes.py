@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
-from mnist_trainer.analysis.gradcheck.layers import images
+from mnist_trainer.analysis.gradcheck.layers import checked_images
 from mnist_trainer.analysis.modes import LossMode
 from mnist_trainer.analysis.reference import reference_cross_entropy, reference_softmax
 from mnist_trainer.kernels.arrays import Array, Indices
@@ -67,11 +67,11 @@ def ordinary_probes(classes: int, batches: Sequence[int], settings: CheckSetting
     for n in batches:
         rng = settings.stream()
         logits = 2 * rng.standard_normal((n, classes))
-        yield Probe(ORDINARY, images(n), logits, rng.integers(0, classes, n))
+        yield Probe(ORDINARY, checked_images(n), logits, rng.integers(0, classes, n))
     rng = settings.stream()
     logits = 2 * rng.standard_normal((classes, classes))
-    yield Probe(ORDINARY, f"{images(classes)}, soft targets", logits, soft_targets(classes, classes, rng))
-    yield Probe(UNEQUAL, images(classes), logits, unequal_targets(classes, classes, rng))
+    yield Probe(ORDINARY, f"{checked_images(classes)}, soft targets", logits, soft_targets(classes, classes, rng))
+    yield Probe(UNEQUAL, checked_images(classes), logits, unequal_targets(classes, classes, rng))
 
 
 def saturated_probes(classes: int, settings: CheckSettings) -> Iterator[Probe]:

@@ -9,6 +9,7 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    averages,
     channels,
     convolution,
     elementwise,
@@ -18,6 +19,7 @@ from mnist_trainer.kernels import (
     pooled_patches,
     pooled_winograd,
     pooling,
+    resampling,
     subnormals,
     sums,
     updates,
@@ -30,6 +32,7 @@ from mnist_trainer.training.trainer import Trainer
 
 KERNELS: tuple[ModuleType, ...] = (
     pixels,
+    resampling,
     affine,
     activations,
     convolution,
@@ -43,6 +46,7 @@ KERNELS: tuple[ModuleType, ...] = (
     channels,
     elementwise,
     updates,
+    averages,
     subnormals,
 )
 
@@ -63,7 +67,7 @@ class StepPart:
         return TimedPart(f"{self.what} {self.does}", self.owner, self.attribute)
 
 
-def place_title(place: LayerPlace) -> str:
+def profiled_part_title(place: LayerPlace) -> str:
     """Say which layers are at a place: `3.0 Tanh`; of those computed as one, `0–2 Conv2d + ReLU + MaxPool2d`."""
     last = f"–{place.path[-1] + len(place.layers) - 1}" if len(place.layers) > 1 else ""
     words = " + ".join(profiled_layer_name(layer, short=bool(last)) for layer in place.layers)
@@ -86,18 +90,22 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
     forward, backward, asked = [], [], False
     for place in trainer.model.stack.places():
         operations = batch * place.step.operations()
-        forward.append(StepPart(place_title(place), "forward", place.step, "forward", operations))
-        backward.append(StepPart(place_title(place), "backward", place.step, "backward", operations * (1 + asked)))
+        forward.append(StepPart(profiled_part_title(place), "forward", place.step, "forward", operations))
+        backward.append(
+            StepPart(profiled_part_title(place), "backward", place.step, "backward", operations * (1 + asked))
+        )
         asked = asked or bool(place.step.parameter_shapes())
-    loss, optimizer = trainer.loss, trainer.optimizer
+    loss, optimizer, augmenter = trainer.loss, trainer.optimizer, trainer.train.augmenter
     return [
         StepPart("batch", "gather", trainer.train, "gather"),
+        *([] if augmenter is None else [StepPart("batch", "augment", augmenter, "apply")]),
         *forward,
         StepPart(type(loss).__name__, "forward", loss, "forward"),
         StepPart("right predictions", "count", worker, "count_right"),
         StepPart(type(loss).__name__, "backward", loss, "backward"),
         *reversed(backward),
         StepPart(type(optimizer).__name__, "update", optimizer, "step"),
+        *([] if trainer.average is None else [StepPart("weights", "average", trainer.average, "follow")]),
     ]
 
 

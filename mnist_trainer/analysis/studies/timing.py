@@ -80,10 +80,11 @@ class Timing:
                 f"from {min(found):.2f} to {max(found):.2f})"
             )
             if self.steps.get(first) and other in self.steps:
+                difference = timed_microseconds(self.steps[other]) - timed_microseconds(self.steps[first])
                 sentence += (
                     f", in the whole training step {self.steps[other] / self.steps[first]:.2f} times "
                     f"({microseconds(self.steps[other])} and {microseconds(self.steps[first])} µs, "
-                    f"a difference of {signed(rounded(self.steps[other]) - rounded(self.steps[first]), ',.0f')} µs; "
+                    f"a difference of {signed(difference, ',.0f')} µs; "
                     f"{self.explained_by_losses(by_size, index)})"
                 )
             told.append(sentence + ".")
@@ -175,11 +176,11 @@ def microseconds(seconds: float) -> str:
     """Write seconds as µs, three digits at least."""
     if math.isnan(seconds):
         return "can't run"
-    value = rounded(seconds)
+    value = timed_microseconds(seconds)
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def rounded(seconds: float) -> float:
+def timed_microseconds(seconds: float) -> float:
     """Return µs, without a fraction from 100 on, so that what is subtracted is what is shown."""
     value = 1e6 * seconds
     return float(round(value)) if value >= 100 else value

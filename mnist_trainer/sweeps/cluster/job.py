@@ -21,21 +21,21 @@ def on_slurm() -> Iterator[None]:
     What asks the job to leave ends the process, without submitit's traceback.
     """
     take_cores()
-    signal.signal(signal.SIGTERM, stay_or_leave)
-    with leaving():
+    signal.signal(signal.SIGTERM, stay_or_leave_cluster_job)
+    with leaving_cluster_job():
         yield
 
 
 @contextmanager
 def on_this_machine() -> Iterator[None]:
     """Within the block, let SIGTERM stop the job, which submitit would ignore."""
-    signal.signal(signal.SIGTERM, leave)
-    with leaving():
+    signal.signal(signal.SIGTERM, leave_cluster_job)
+    with leaving_cluster_job():
         yield
 
 
 @contextmanager
-def leaving() -> Iterator[None]:
+def leaving_cluster_job() -> Iterator[None]:
     """Let a signal that ends the job end the process."""
     try:
         yield
@@ -51,7 +51,7 @@ def take_cores() -> None:
             os.environ[name] = granted
 
 
-def stay_or_leave(number: int, frame: FrameType | None) -> None:
+def stay_or_leave_cluster_job(number: int, frame: FrameType | None) -> None:
     """Answer SIGTERM, when there is a checkpoint: leave if Slurm has done with the job, as after `scancel`.
 
     One that is preempted still runs, as Slurm sees it, and is requeued when its grace is over: if it left by itself, it
@@ -63,6 +63,6 @@ def stay_or_leave(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def leave(number: int, frame: FrameType | None) -> None:
+def leave_cluster_job(number: int, frame: FrameType | None) -> None:
     """Answer SIGTERM, when there is a checkpoint, by leaving."""
     raise Interrupted(number)

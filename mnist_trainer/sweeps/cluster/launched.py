@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import read_object, write_whole
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.cluster import slurm
 
@@ -54,7 +54,7 @@ class Launched:
     def read(cls, folder: Path) -> "Launched | None":
         """Read that of a sweep's folder; None if there is none that can be used."""
         try:
-            return picked(cls, read_object(folder / LAUNCHED))
+            return picked_hyperparameters(cls, read_object(folder / LAUNCHED))
         except (OSError, ValueError, ConfigError):
             return None
 

@@ -30,9 +30,9 @@ from mnist_trainer.sweeps.cluster.last_word import say_it
 from mnist_trainer.sweeps.cluster.launched import OVER, SLURM, SUBMITTED, Launched
 from mnist_trainer.sweeps.cluster.returned import returned, said, slim
 from mnist_trainer.sweeps.jobs import read_jobs
-from mnist_trainer.sweeps.side_by_side import leave
+from mnist_trainer.sweeps.side_by_side import leave_side_by_side
 from mnist_trainer.training.interruption import Interruption, handle_signals
-from mnist_trainer.words import counted, shown
+from mnist_trainer.words import counted_in_words, shown
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +109,11 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
 
     def _stop(self, jobs: Mapping[int, Any], launched: Launched, folder: Path) -> None:
         """Cancel the jobs, and wait for their checkpoints; or leave them, if that is wanted."""
-        handle_signals(leave)
+        handle_signals(leave_side_by_side)
         if self.config.sweep.on_interrupt == LEAVE and self._can_leave(jobs):
             return
         left = {number: job for number, job in jobs.items() if not job.paths.result_pickle.exists()}
-        log.warning(f"cancels {counted(len(left), 'job')}, and waits for their checkpoints")
+        log.warning(f"cancels {counted_in_words(len(left), 'job')}, and waits for their checkpoints")
         self._cancel(left)
         until, gone = time.monotonic() + CANCEL_SECONDS, set[int]()
         while gone < left.keys() and time.monotonic() < until:
@@ -131,7 +131,7 @@ class ClusterLauncher(submitit_launcher.BaseSubmititLauncher):  # type: ignore[m
         return False
 
     def _tell(self, jobs: Mapping[int, Any], folder: Path) -> None:
-        log.info(f"{counted(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
+        log.info(f"{counted_in_words(len(jobs), 'job')}; what they print: {shown(folder / SUBMITTED)}")
 
     @abstractmethod
     def _largest_array(self) -> int:
@@ -157,7 +157,7 @@ class SlurmLauncher(ClusterLauncher):
             return slim(super().__call__(*arguments))
 
     def _largest_array(self) -> int:
-        return slurm.largest_array()
+        return slurm.largest_job_array()
 
     def _executor(self) -> Any:
         if cpus := self.params.get("cpus_per_task"):

@@ -5,8 +5,8 @@ import logging
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, read_write
 
-from mnist_trainer.complaints.origin import overrides_in
-from mnist_trainer.composition import key_of
+from mnist_trainer.complaints.origin import overrides_as_typed
+from mnist_trainer.composition import override_key
 from mnist_trainer.sweeps.cluster import slurm
 
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher."
@@ -40,7 +40,7 @@ def take_over(config: DictConfig) -> None:
 def prepare(config: DictConfig) -> None:
     """Let jobs that run out of time go on, and be told of it before; what the command line says stays."""
     launcher = config.hydra.launcher
-    given = {key_of(override) for override in overrides_in(config.hydra, "hydra")}
+    given = {override_key(override) for override in overrides_as_typed(config.hydra, "hydra")}
     limit, delay = 60 * launcher.timeout_min, launcher.signal_delay_s
     with read_write(config.hydra):
         if "hydra.launcher.max_num_timeout" not in given:

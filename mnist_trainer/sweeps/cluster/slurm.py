@@ -82,7 +82,7 @@ def cancel(ids: Iterable[str]) -> None:
     ask("scancel", *sorted({each.partition("_")[0] for each in ids}))
 
 
-def largest_array() -> int:
+def largest_job_array() -> int:
     """Return how many jobs an array may have."""
     try:
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)

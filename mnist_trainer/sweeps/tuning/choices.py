@@ -25,9 +25,9 @@ def sampler_of(choice: Choice, space: Mapping[str, "BaseDistribution"], asked: i
     from optuna import samplers
 
     options = {name: value for name, value in choice.options.items() if value is not None}
-    if "seed" in options and key_of(choice.name) not in IN_ORDER:
+    if "seed" in options and sampler_key(choice.name) not in IN_ORDER:
         options["seed"] = int(options["seed"]) + 1009 * asked  # a prime: seeds side by side don't meet soon
-    if key_of(choice.name) == "grid":
+    if sampler_key(choice.name) == "grid":
         options = {"search_space": grid(space), **options}
     sampler: BaseSampler = made("sampler", samplers, "Sampler", choice.name, options)
     return sampler
@@ -37,10 +37,10 @@ def pruner_of(choice: Choice, epochs: int) -> "BasePruner":
     """Make the pruner of trials of so many epochs; raises `ConfigError`."""
     from optuna import pruners
 
-    if key_of(choice.name) in (NONE, "nop"):
+    if sampler_key(choice.name) in (NONE, "nop"):
         return pruners.NopPruner()
     options = dict(choice.options)
-    if key_of(choice.name) == "hyperband":
+    if sampler_key(choice.name) == "hyperband":
         options.setdefault("max_resource", epochs)  # Optuna would wait for a first trial that wasn't pruned
     pruner: BasePruner = made("pruner", pruners, "Pruner", choice.name, options)
     return pruner
@@ -48,9 +48,9 @@ def pruner_of(choice: Choice, epochs: int) -> "BasePruner":
 
 def made(key: str, module: Any, kind: str, name: str, options: Mapping[str, Any]) -> Any:
     """Make the class of this name; raises `ConfigError` that names what would fit."""
-    classes = {key_of(each).removesuffix(kind.lower()): each for each in module.__all__ if each.endswith(kind)}
+    classes = {sampler_key(each).removesuffix(kind.lower()): each for each in module.__all__ if each.endswith(kind)}
     classes.pop("base", None)
-    wanted = key_of(name).removesuffix(kind.lower())
+    wanted = sampler_key(name).removesuffix(kind.lower())
     if wanted not in classes:
         raise ConfigError(f"hydra.sweeper.{key}={name} is unknown{suggestion(wanted, classes)}")
     try:
@@ -59,7 +59,7 @@ def made(key: str, module: Any, kind: str, name: str, options: Mapping[str, Any]
         raise ConfigError(f"hydra.sweeper.{key}={name}: {str(error).strip().partition(chr(10))[0]}") from None
 
 
-def key_of(name: str) -> str:
+def sampler_key(name: str) -> str:
     """Return a name's letters, small: `TPESampler`, `tpe_sampler` and `tpesampler` are one."""
     return name.lower().replace("_", "").replace("-", "")
 

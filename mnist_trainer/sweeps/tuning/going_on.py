@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, open_dict, read_write
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.journal.journal import Journal
-from mnist_trainer.journal.reading import read_history, read_start
+from mnist_trainer.journal.reading import read_journal, read_start
 from mnist_trainer.sweeps.overrides import is_means, is_the_commands
 from mnist_trainer.sweeps.record import SweepRecord
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, read_listed, replaced, sweep_folder
@@ -18,7 +18,7 @@ from mnist_trainer.sweeps.sweep import Sweep
 from mnist_trainer.sweeps.tuning.record import COMPLETE, PRUNED, StudyRecord
 from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.storage import require_optuna
-from mnist_trainer.sweeps.tuning.sweeper import rival
+from mnist_trainer.sweeps.tuning.sweeper import rival_sweeper
 from mnist_trainer.words import quoted, shown
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def check(config: DictConfig, overrides: Sequence[str], folder: Path) -> None:
     from mnist_trainer.sweeps.tuning.space import Space
     from mnist_trainer.sweeps.tuning.study import TunedStudy
 
-    if rival():
+    if rival_sweeper():
         log.info("hydra/sweeper=optuna: this package's own sweeper; that of hydra-optuna-sweeper stands back")
     if config.data.validation_size == 0:
         raise ConfigError("data.validation_size=0: trials are chosen by their validation, and have no images for it")
@@ -57,7 +57,9 @@ def begun(sweep: Sweep, config: DictConfig) -> None:
 def sweeper_overrides(config: DictConfig) -> list[str]:
     """Return the command line's overrides of Hydra's sweeper; an experiment may say more."""
     return [
-        each for each in config.hydra.overrides.hydra if key_of(each).startswith(("hydra/sweeper", "hydra.sweeper"))
+        each
+        for each in config.hydra.overrides.hydra
+        if override_key(each).startswith(("hydra/sweeper", "hydra.sweeper"))
     ]
 
 
@@ -97,8 +99,10 @@ def added(own: Sequence[str], given: Sequence[str]) -> list[str]:
     for each in given:
         if is_the_commands(each) or each in own:
             continue
-        if not is_means(key_of(each)):
-            raise ConfigError(f"{each}: the study was begun without; leave {key_of(each)} out, or begin a new sweep")
+        if not is_means(override_key(each)):
+            raise ConfigError(
+                f"{each}: the study was begun without; leave {override_key(each)} out, or begin a new sweep"
+            )
         means.append(each)
     return means
 
@@ -106,14 +110,14 @@ def added(own: Sequence[str], given: Sequence[str]) -> list[str]:
 def changed(own: Sequence[str], given: Sequence[str]) -> list[str]:
     """Return the sweeper's overrides with those given; raises `ConfigError` for what a study can't change."""
     for each in given:
-        if each not in own and key_of(each) not in MAY_CHANGE:
+        if each not in own and override_key(each) not in MAY_CHANGE:
             raise ConfigError(f"{each}: the study was begun with another; leave it out, or begin a new sweep")
     return replaced(own, given)
 
 
 def is_finished(resumption: SweepResumption, settings: Settings) -> bool:
     """Whether the study has all its trials, and the sweep has said so."""
-    end, study = read_history(resumption.folder).end, StudyRecord.read(resumption.folder)
+    end, study = read_journal(resumption.folder).end, StudyRecord.read(resumption.folder)
     if end is None or end.status != "FINISHED" or study is None:
         return False
     done = sum(each.state in (COMPLETE, PRUNED) for each in study.of_trials())

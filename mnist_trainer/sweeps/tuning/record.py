@@ -9,7 +9,7 @@ from typing import Any
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import STUDY, read_object, write_whole
-from mnist_trainer.hyperparameters import picked
+from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.sweeps.tuning.settings import MINIMIZED
 
 COMPLETE, PRUNED, RUNNING, FAILED = "COMPLETE", "PRUNED", "RUNNING", "FAIL"
@@ -52,7 +52,7 @@ class StudyRecord:
     def read(cls, folder: Path) -> "StudyRecord | None":
         """Read that of a sweep's folder; None if there is none that can be used."""
         try:
-            record = picked(cls, read_object(folder / STUDY))
+            record = picked_hyperparameters(cls, read_object(folder / STUDY))
             record.of_trials()
             return record
         except (OSError, ValueError, ConfigError):
@@ -67,7 +67,7 @@ class StudyRecord:
 
         Raises `ConfigError` if one is none.
         """
-        trials = [picked(TrialRecord, each) for each in self.trials]
+        trials = [picked_hyperparameters(TrialRecord, each) for each in self.trials]
         last = {(each.folder, each.job): each.number for each in trials if each.same_as is None}
         return [
             each

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from mnist_trainer.config import AUTO, OPTUNA, OptunaNode
-from mnist_trainer.errors import ConfigError, problems_under
-from mnist_trainer.hyperparameters import check, hyperparameter, picked
+from mnist_trainer.config import AUTO, OPTUNA, OptunaConfig
+from mnist_trainer.errors import ConfigError, prefixed_problems
+from mnist_trainer.hyperparameters import check, hyperparameter, picked_hyperparameters
 
 NONE = "none"
 MINIMIZED, MAXIMIZED = "minimize", "maximize"
@@ -69,9 +69,9 @@ class Settings:
         """Read those of a composed configuration's node `hydra`; raises `ConfigError` naming the key."""
         sweeper = OmegaConf.to_container(hydra.sweeper, resolve=True)
         assert isinstance(sweeper, dict)
-        node = picked(OptunaNode, {str(key): value for key, value in sweeper.items()})
+        node = picked_hyperparameters(OptunaConfig, {str(key): value for key, value in sweeper.items()})
         objectives = named("objective", node.objective)
-        with problems_under("hydra.sweeper."):
+        with prefixed_problems("hydra.sweeper."):
             jobs = hydra.launcher.get("n_jobs") if node.n_jobs is None else node.n_jobs
             settings = cls(
                 n_trials=node.n_trials,

@@ -48,7 +48,7 @@ def open_storage(place: str) -> "BaseStorage":
             backend = JournalFileBackend(place, lock)
             lock.acquire()
             try:
-                cut_unfinished(Path(place))
+                cut_unfinished_study_line(Path(place))
             finally:
                 lock.release()
             return JournalStorage(backend)
@@ -57,7 +57,7 @@ def open_storage(place: str) -> "BaseStorage":
     return open_database(place)
 
 
-def cut_unfinished(path: Path) -> None:
+def cut_unfinished_study_line(path: Path) -> None:
     """Cut off half of a line, which a full disk leaves: the next one would be written behind it, and be none."""
     with path.open("rb+") as file:
         content = file.read()

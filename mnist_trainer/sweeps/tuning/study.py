@@ -10,7 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.overrides import is_means
 from mnist_trainer.sweeps.tuning.choices import pruner_of, sampler_of
@@ -62,7 +62,7 @@ class TunedStudy:
         """Open the study, or create it; raises `ConfigError` if it was begun with other overrides."""
         sampler_of(settings.sampler, space.distributions, 0)
         study = load(settings, folder, epochs)
-        own = sorted([*essential(overrides), f"objective={','.join(settings.objectives)}"])
+        own = sorted([*study_overrides(overrides), f"objective={','.join(settings.objectives)}"])
         begun = study.user_attrs.get(BEGUN)
         if begun is None:
             study.set_user_attr(BEGUN, own)
@@ -119,6 +119,6 @@ def counted(trials: Iterable[FrozenTrial]) -> int:
     return sum(each.state in COUNTED for each in trials)
 
 
-def essential(overrides: Iterable[str]) -> list[str]:
+def study_overrides(overrides: Iterable[str]) -> list[str]:
     """Return the overrides that say what is searched, without those of how a job is done."""
-    return [each for each in overrides if not is_means(key_of(each))]
+    return [each for each in overrides if not is_means(override_key(each))]

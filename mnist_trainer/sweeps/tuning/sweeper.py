@@ -9,7 +9,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mnist_trainer.config import OPTUNA, register_sweeper
+from mnist_trainer.config import OPTUNA, register_sweeper_schemas
 
 
 class OptunaSweeper(Sweeper):
@@ -36,7 +36,7 @@ class OptunaSweeper(Sweeper):
         tune(self.config, self.launcher, self.validate_batch_is_legal, arguments)
 
 
-def register() -> None:
+def register_optuna_sweeper() -> None:
     """Tell Hydra of the sweeper, whether or not Optuna is installed; another plugin's of this name yields.
 
     Hydra's own wants an Optuna of years ago, doesn't prune, and can't go on.
@@ -44,9 +44,10 @@ def register() -> None:
     plugins = Plugins.instance()  # which looks for plugins first, and these store their nodes
     plugins.register(OptunaSweeper)
     plugins.class_name_to_class[OPTUNA] = OptunaSweeper
-    register_sweeper()
+    register_sweeper_schemas()
 
 
-def rival() -> bool:
-    """Whether Hydra's own plugin is installed, too."""
-    return importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is not None
+def rival_sweeper() -> bool:
+    """Whether Hydra's own plugin is installed, too; there may be no plugin of Hydra's at all."""
+    package = importlib.util.find_spec("hydra_plugins")
+    return package is not None and importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is not None

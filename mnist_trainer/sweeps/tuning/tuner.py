@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_trainer.bar import Bar
-from mnist_trainer.composition import key_of
+from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.sweeps.jobs import Job, read_jobs
@@ -25,7 +25,7 @@ from mnist_trainer.sweeps.tuning.settings import Settings
 from mnist_trainer.sweeps.tuning.space import Space
 from mnist_trainer.sweeps.tuning.storage import place_of
 from mnist_trainer.sweeps.tuning.study import FOLDER, JOB, SAME_AS, TunedStudy
-from mnist_trainer.words import counted
+from mnist_trainer.words import counted_in_words
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def tune(config: DictConfig, launcher: Launcher, check: Check, arguments: Sequen
     settings, overrides = Settings.read(config.hydra), sweep.record.overrides
     space = Space.of(overrides)
     study = TunedStudy.opened(settings, space, sweep.folder, config.epochs, overrides)
-    Tuner(sweep, study, launcher, check, [each for each in arguments if is_means(key_of(each))]).run()
+    Tuner(sweep, study, launcher, check, [each for each in arguments if is_means(override_key(each))]).run()
 
 
 class Tuner:
@@ -170,7 +170,7 @@ class Tuner:
         elsewhere = [each for each in self.study.trials if each.state == TrialState.RUNNING]
         folders = {str(each.user_attrs.get(FOLDER)) for each in elsewhere}
         if elsewhere:
-            log.info(f"{counted(len(elsewhere), 'trial')} of other commands still running, or broken off:")
+            log.info(f"{counted_in_words(len(elsewhere), 'trial')} of other commands still running, or broken off:")
             for folder in sorted(folders):
                 log.info(f"    {folder}  (sweep.resume={folder} goes on with it, once it has ended)")
 

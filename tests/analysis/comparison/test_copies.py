@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_trainer.analysis.comparison.copies import BOUNDS, Copies, gradient_norm
+from mnist_trainer.analysis.comparison.copies import BOUNDS, Copies, gradient_norm_of_copy
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import ConfigError
 
@@ -76,4 +76,4 @@ def test_parameters_behind_the_model_are_refused():
 @pytest.mark.parametrize("size", [1e-30, 1e-18, 1.0, 1e25])
 def test_a_float32_norm_is_right_where_its_squares_are_not(size):
     vector = np.full(1000, size, np.float32)
-    assert gradient_norm(vector) == pytest.approx(np.linalg.norm(vector.astype(np.float64)), rel=1e-5)
+    assert gradient_norm_of_copy(vector) == pytest.approx(np.linalg.norm(vector.astype(np.float64)), rel=1e-5)

@@ -71,7 +71,7 @@ def relatives(found, dtype):
 
 
 def said_as(text, value):
-    return text == verdict.number(value) or math.isclose(float(text.replace(",", "")), value, rel_tol=0.06)
+    return text == verdict.verdict_number(value) or math.isclose(float(text.replace(",", "")), value, rel_tol=0.06)
 
 
 @settings(max_examples=250)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_trainer import kernels
-from mnist_trainer.analysis.profile.parts import KERNELS, place_title, step_parts
+from mnist_trainer.analysis.profile.parts import KERNELS, profiled_part_title, step_parts
 from mnist_trainer.analysis.profile.profile import Profile, ProfileRow
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.analysis.profile.subnormal import Tally, tally_update
@@ -47,7 +47,7 @@ def test_every_module_of_kernels_is_timed():
 
 def test_layers_are_named_joined_ones_as_one_and_nested_ones_before_what_holds_them(trainer):
     found = trainer("model=custom", f"model.layers=[{LAYERS}]").model.stack.places()
-    assert [place_title(place) for place in found] == [
+    assert [profiled_part_title(place) for place in found] == [
         "0–2 Conv2d + ReLU + MaxPool2d",
         "3 Conv2d 3",
         "4 Flatten",
@@ -87,7 +87,7 @@ def test_a_profiled_run_learns_what_a_plain_one_does(trainer, overrides):
         if plain.step == profiled.step:
             break
     np.testing.assert_array_equal(profiled.model.parameters.values, plain.model.parameters.values)
-    layers = {place_title(place) for place in plain.model.stack.places()}
+    layers = {profiled_part_title(place) for place in plain.model.stack.places()}
     assert layers <= {row.what for row in found.parts}
     assert all(row.seconds > 0 for row in found.parts if row.does == "forward")
     assert {row.what for row in found.kernels} >= {"affine.affine", "affine.weights_gradient", "SGD.step"}
@@ -171,3 +171,12 @@ def test_the_record_is_json():
     assert record["operations"] == 6e3
     assert record["subnormal"]["activations"] == {"numbers": 4000, "subnormal": 0}
     assert [part["what"] for part in record["parts"]] == ["batch", "0 Linear 10", "nothing"]
+
+
+def test_augmentation_is_a_part_of_its_own(trainer):
+    augmented = trainer("model.hidden=[4]", "augment=elastic")
+    profile = profile_steps(augmented, updates=3)
+    (row,) = (row for row in profile.parts if row.does == "augment")
+    assert 0 < row.seconds < profile.timed_step
+    assert {"resampling.resample", "resampling.interpolate_corners"} <= {row.what for row in profile.kernels}
+    assert not [row for row in profile_steps(trainer("model.hidden=[4]"), updates=3).parts if row.does == "augment"]

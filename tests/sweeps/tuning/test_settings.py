@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_trainer.config import OptunaNode
+from mnist_trainer.config import OptunaConfig
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.sweeps.tuning.settings import Choice, Settings
 
@@ -13,7 +13,7 @@ def settings():
     """Read the settings that these keys come to."""
 
     def read(launcher=None, **keys):
-        node = OmegaConf.structured(OptunaNode(sampler={"name": "tpe", "seed": None}, pruner={"name": "auto"}))
+        node = OmegaConf.structured(OptunaConfig(sampler={"name": "tpe", "seed": None}, pruner={"name": "auto"}))
         hydra = {"sweeper": OmegaConf.merge(node, keys), "launcher": launcher or {}}
         return Settings.read(OmegaConf.create(hydra))
 

@@ -51,6 +51,15 @@ def test_each_trial_is_a_job_and_is_judged_by_its_validation(command, events_of)
     assert "study.json" in [event["name"] for event in events_of(done.run, "artifact")]
 
 
+def test_it_tunes_where_no_plugin_of_hydras_is_installed(command, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("hydra_plugins")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "hydra_plugins", None)
+    done = command(*TUNE, LR, "epochs=1", "hydra.sweeper.n_trials=1", "hydra.sweeper.pruner=none")
+    assert done.code == 0, done.output
+    assert states(done.run) == ["COMPLETE"]
+
+
 def test_a_pruned_trial_keeps_its_curve_says_why_and_is_no_failure(command, events_of, metrics_of):
     pruner = "hydra.sweeper.pruner={name:threshold,upper:0.0001}"
     done = command(*TUNE, LR, "epochs=3", "hydra.sweeper.n_trials=2", pruner)

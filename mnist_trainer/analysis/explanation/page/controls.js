@@ -1,0 +1,114 @@
+"use strict";
+// What a reader can do: each control changes the state.
+
+function setUp() {
+  setUpSwitches();
+  setUpImage();
+  setUpLearning();
+  setUpPoints();
+  setUpTheme();
+  $("restart").addEventListener("click", () => change(initialState(page.first)));
+  $("print").addEventListener("click", () => print());
+  addEventListener("hashchange", () => {
+    state = stateFromText(location.hash.slice(1), page);
+    last = null;
+    show();
+  });
+  $("lecture").open = false;
+  $("page").hidden = false;
+}
+
+/** Take a whole number as it is typed, once it is one that fits. */
+function onWhole(id, most, told) {
+  $(id).addEventListener("input", () => {
+    const value = Number($(id).value);
+    if (Number.isInteger(value) && value >= Number($(id).min) && value <= most()) told(value);
+  });
+  $(id).addEventListener("blur", () => showSwitches());
+}
+
+function setUpSwitches() {
+  const groups = { right: "right", fragile: "fragile", wrong: "wrong" };
+  for (const way of WAYS) {
+    if (groups[way.group]) $("ways").append(element("span", { class: "group" }, groups[way.group]));
+    delete groups[way.group];
+    const made = element("label", { class: `way ${way.group}`, title: way.about },
+      `<input type="radio" name="way" value="${way.name}"><span>${escaped(way.title)}</span>`);
+    made.querySelector("input").addEventListener("change", () => change({ way: way.name }));
+    $("ways").append(made);
+  }
+  onWhole("batch", () => 4096, batch => change({ batch }));
+  document.addEventListener("click", event => {
+    const asked = event.target.closest("[data-batch]");
+    if (asked) change({ batch: Number(asked.dataset.batch) });
+  });
+  onWhole("row", () => state.batch - 1, row => change({ row }));
+  $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
+  $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));
+  $("targets").addEventListener("click", () => change({ targets: !state.targets }));
+}
+
+function setUpImage() {
+  const names = page.classes.map(escaped);
+  $("image").replaceChildren(element("option", { value: "", disabled: true, hidden: true }, "drawn"),
+    ...page.images.map(({ index, label, predicted }, place) => element("option", { value: place },
+      `image ${index}: ${names[label]}${predicted === label ? "" : `, taken for ${names[predicted]}`}`)));
+  $("image").addEventListener("change", () => goTo(Number($("image").value)));
+  $("before").addEventListener("click", () => goTo(state.image - 1));
+  $("after").addEventListener("click", () => goTo(state.image + 1));
+  $("mistaken").addEventListener("click", nextMistake);
+  $("mistaken").disabled = page.images.every(({ label, predicted }) => label === predicted);
+  $("wipe").addEventListener("click", () => goTo(state.image));
+  $("label").replaceChildren(...names.map((name, k) => element("option", { value: k }, name)));
+  $("label").addEventListener("change", () => change({ label: Number($("label").value) }));
+  $("gap").addEventListener("input", () => setGap(Number($("gap").value)));
+  for (const gap of [0, 20, 88, 91, 104]) {
+    const button = element("button", { title: `let the true class lie ${gap} under the largest other logit` }, String(gap));
+    button.addEventListener("click", () => setGap(gap));
+    $("gaps").append(button);
+  }
+  $("reset").addEventListener("click", () => change({ z: null, learned: [] }));
+  if (page.network === null) {
+    $("pad").parentElement.hidden = true;
+    say($("pad-note"), escaped(page.why_not));
+  }
+}
+
+function setUpLearning() {
+  for (const input of document.querySelectorAll('input[name="on"]')) {
+    const weights = input.value === "weights"; // whose inputs are many: a step must be smaller
+    input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) }));
+  }
+  $("rate").addEventListener("input", () => change({ rate: Number((10 ** Number($("rate").value)).toPrecision(2)) }));
+  $("step").addEventListener("click", () => learn(1));
+  $("steps").addEventListener("click", () => learn(10));
+  $("back").addEventListener("click", () => change({ z: null, learned: [] }));
+}
+
+function setUpPoints() {
+  page.points.forEach(({ sign, quote }, k) => {
+    const button = element("button", { title: `${sign} ${quote.replace(/<[^>]*>/g, "")}`, "aria-pressed": false }, String(k + 1));
+    button.addEventListener("click", () => goToPoint(k + 1));
+    $("jumps").append(button);
+    const item = element("li", {}, `<b>${sign}</b> <span class="quote">${quote}</span> <a href="#">show it ▴</a><br><span class="answer"></span>`);
+    item.querySelector("a").addEventListener("click", event => {
+      event.preventDefault();
+      if (state.point !== k + 1) goToPoint(k + 1);
+      scrollTo({ top: 0 });
+    });
+    $("point-list").append(item);
+  });
+  $("to-points").addEventListener("click", event => {
+    event.preventDefault(); // the address is the state's
+    $("points").scrollIntoView();
+  });
+}
+
+/** Dark or light, as the system is, until somebody chooses. */
+function setUpTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+  const follow = () => { root.dataset.theme = dark.matches ? "dark" : "light"; };
+  follow();
+  dark.addEventListener("change", follow);
+  $("theme").addEventListener("click", () => { root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark"; });
+}

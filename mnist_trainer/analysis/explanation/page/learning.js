@@ -1,0 +1,69 @@
+"use strict";
+// Steps of learning: z ← z − rate · dL/dz, or all weights of the network against their gradient; what each way comes to.
+
+const AHEAD = 20; // steps that are looked ahead
+
+/** One way's step from logits z: what z becomes, or null where there is no gradient to apply. */
+function steppedLogits(z, label, way, settings, rate) {
+  const { dz } = attempt(way, z, label, settings);
+  return dz && dz.every(Number.isFinite) ? z.map((x, i) => x - rate * dz[i]) : null;
+}
+
+/** Take the same on the weights of a network, for one input; null where there is no gradient. */
+function steppedNetwork(network, input, z, label, way, settings, rate) {
+  const { dz } = attempt(way, z, label, settings);
+  return dz && dz.every(Number.isFinite) ? network.step(input, dz, rate) : null;
+}
+
+/** The true loss at the start and after each of the steps; it ends where there is no gradient, or nothing finite. */
+function lossesAhead(start, way) {
+  const { label, settings, rate, network, input } = start, own = network?.copy();
+  let z = start.z;
+  const losses = [truth(z, label).loss];
+  for (let k = 0; k < AHEAD; k++) {
+    z = own ? steppedNetwork(own, input, z, label, way, settings, rate) : steppedLogits(z, label, way, settings, rate);
+    if (z === null) break;
+    losses.push(truth(z, label).loss);
+    if (!Number.isFinite(losses.at(-1))) break;
+  }
+  return losses;
+}
+
+/** What became of a way: { from, to, ended } and a sign; `ended` says why, where it did before its time. */
+function courseOf(losses, way, start) {
+  const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
+  const refused = refusal(way, start.z.length, start.settings.batch);
+  const ended = steps === AHEAD ? null : refused ? "can't run" : steps ? `diverges after ${steps}` : "no gradient";
+  const sign = ended ? "✗" : alike(from, to) ? "=" : to < from ? "↓" : "↑";
+  return { from, to, ended, sign };
+}
+
+/** Colours and dashes of the ways' lines; Okabe and Ito's, which the colour-blind tell apart. */
+const LINES = {
+  separate: ["var(--blue)", ""], fused: ["var(--blue)", "7 3"], homework: ["var(--blue)", "2 3"],
+  textbook: ["var(--sky)", ""], clipped: ["var(--sky)", "6 3"],
+  posted_question: ["var(--vermillion)", "2 3"], posted_answer: ["var(--vermillion)", ""],
+  diagonal: ["var(--orange)", ""], double_jacobian: ["var(--purple)", ""], logits_for_p: ["var(--purple)", "2 3"],
+};
+
+/** Draw the courses: loss over steps; the chosen way's line is thick, and on top. */
+function courseChart(courses, chosen) {
+  const width = 300, height = 150, left = 40, bottom = 16, top = 8;
+  const start = courses.get(chosen)[0];
+  const finite = [...courses.values()].flat().filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
+  const most = Math.max(start * 1.05, ...finite, 1e-9);
+  const x = k => left + (k / AHEAD) * (width - left - 6), y = loss => top + (1 - loss / most) * (height - top - bottom);
+  const order = [...courses.keys()].sort((a, b) => (a === chosen) - (b === chosen));
+  const lines = order.map(name => {
+    const [color, dash] = LINES[name];
+    const shown = courses.get(name).map(Number).filter(Number.isFinite);
+    const points = shown.map((loss, k) => `${x(k).toFixed(1)},${y(Math.min(loss, most * 1.02)).toFixed(1)}`).join(" ");
+    const thick = name === chosen ? 3.5 : 1.4;
+    return `<polyline points="${points}" fill="none" stroke="${color}" stroke-width="${thick}" stroke-dasharray="${dash}"/>`;
+  });
+  const ticks = [0, most / 2, most].map(v =>
+    `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${number(v, v < 99 ? 2 : 0)}</text>`);
+  const below = [0, 10, 20].map(k => `<text x="${x(k)}" y="${height - 3}" text-anchor="${k ? (k === 20 ? "end" : "middle") : "start"}">${k}</text>`);
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="true loss over ${AHEAD} steps, each way">
+    ${ticks.join("")}${below.join("")}${lines.join("")}</svg>`;
+}

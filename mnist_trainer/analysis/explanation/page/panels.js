@@ -1,0 +1,146 @@
+"use strict";
+// What stands around the flow: the image, the switches, the words, the points, and the steps of learning.
+
+function showSwitches() {
+  for (const input of document.querySelectorAll("#ways input")) input.checked = input.value === state.way;
+  const set = (id, value) => { if (document.activeElement !== $(id)) $(id).value = value; };
+  set("batch", state.batch);
+  set("row", state.row);
+  $("row").max = state.batch - 1;
+  $("row-label").hidden = state.way !== "posted_question" || state.batch !== situation.classes || state.batch === 1;
+  $("bits").checked = state.bits === 32;
+  $("shifted").checked = !state.unshifted;
+  $("image").value = state.strokes.length ? "" : state.image;
+  $("label").value = situation.label;
+}
+
+function showImage(s) {
+  pad.set(state.strokes);
+  $("pad-hint").hidden = state.strokes.length > 0 || page.network === null;
+  $("wipe").hidden = state.strokes.length === 0;
+  const [height, width, channels] = page.shape, canvas = $("seen");
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const picture = new ImageData(width, height);
+  for (let i = 0; i < height * width; i++) {
+    const at = k => s.bytes[i * channels + (channels === 3 ? k : 0)];
+    picture.data.set(channels === 3 ? [at(0), at(1), at(2), 255] : [255 - at(0), 255 - at(0), 255 - at(0), 255], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  const p = truth(s.own, s.label).p[s.predicted];
+  const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
+  const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
+  const moved = state.z ? "; z is moved" : "";
+  const asked = s.drawn && s.isDigit && state.label === null ? "; which digit is it? Choose the true class" : "";
+  const trained = state.learned.length ? "; the weights were moved" : "";
+  say($("told"), `${what}: ${answer}${moved}${trained}${asked}.`);
+  const least = Number($("gap").min), most = Number($("gap").max);
+  $("gap").value = clamp(s.gap, least, most);
+  $("gap-said").textContent = gapSaid(s);
+  $("reset").disabled = state.z === null && state.learned.length === 0;
+  const left = s.classes - s.shown.length;
+  say($("shown-note"), left ? `Of ${s.classes} classes the true one and the ${s.shown.length - 1} likeliest others have a row; every number, and every sum, is of all.` : "");
+}
+
+function showWords(s) {
+  const point = state.point ? page.points[state.point - 1] : null;
+  $("answer").hidden = point === null;
+  const untouched = stateAsText(state, page) === "";
+  $("intro").hidden = !untouched;
+  $("about").hidden = untouched || point !== null;
+  say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
+  const where = `in float${state.bits}${state.batch > 1 ? `, one of N = ${state.batch} images` : ""}`;
+  say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s) || `= −log p(${s.name(s.label)})`}`);
+  say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
+  say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
+  say($("gallery"), galleryOf(s));
+}
+
+/** What each way gives for ∂L/∂z, beside the truth. */
+function galleryOf(s) {
+  const row = (title, values, sign) => `<tr><th>${title}</th>${s.shown.map(k =>
+    `<td class="${k === s.label ? "true" : ""}">${values ? number(values[k]) : "–"}</td>`).join("")}<td>${sign}</td></tr>`;
+  const head = `<tr><th></th>${s.shown.map(k => `<th class="${k === s.label ? "true" : ""}">${s.name(k)}</th>`).join("")}<th></th></tr>`;
+  return head + row("(p − t)/N", s.truth.dz, "") + WAYS.map(way => {
+    const { dz } = attempt(way, s.z, s.label, s.settings);
+    return row(escaped(way.title), dz, !dz ? "can’t run" : alike(dz, s.truth.dz) ? "✓" : "✗");
+  }).join("");
+}
+
+function showPoints(s) {
+  for (const button of document.querySelectorAll("#jumps button")) {
+    button.setAttribute("aria-pressed", Number(button.textContent) === state.point);
+  }
+  [...$("point-list").children].forEach((item, k) => {
+    item.classList.toggle("now", state.point === k + 1);
+    say(item.querySelector(".answer"), ANSWERS[k](s));
+  });
+}
+
+function showLearning(s) {
+  for (const input of document.querySelectorAll('input[name="on"]')) {
+    input.checked = input.value === state.on;
+    input.disabled = input.value === "weights" && page.network === null;
+  }
+  if (document.activeElement !== $("rate")) $("rate").value = Math.log10(state.rate);
+  $("rate-said").textContent = number(state.rate, 3);
+  const gradient = s.found.dz?.every(Number.isFinite) ?? false;
+  for (const id of ["step", "steps"]) $(id).disabled = !gradient;
+  $("back").disabled = state.z === null && state.learned.length === 0;
+  say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
+  showAhead(s);
+}
+
+function lastStepSaid() {
+  if (last === null) return "";
+  const { from, to, title, times } = last;
+  const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
+  return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+}
+
+/** Look ahead: what the next steps come to, each way, from where we are. On weights that takes a while: in pieces. */
+async function showAhead(s) {
+  const turn = ++lookAhead;
+  const onWeights = state.on === "weights";
+  const start = {
+    z: onWeights ? s.own : s.z, label: s.label, settings: s.settings, rate: state.rate,
+    network: onWeights ? s.network : null, input: s.input,
+  };
+  const courses = new Map();
+  for (const way of WAYS) {
+    if (onWeights) await new Promise(resolve => setTimeout(resolve));
+    if (turn !== lookAhead) return; // the state is another already
+    courses.set(way.name, lossesAhead(start, way));
+  }
+  $("chart").innerHTML = courseChart(courses, state.way);
+  say($("ahead"), `True loss over ${AHEAD} steps from here, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
+  const line = way => {
+    const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
+    const said = ended ?? `${number(from, 3)} → ${number(to, 3)}`;
+    const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
+    return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
+  };
+  $("courses").innerHTML = WAYS.map(line).join("");
+  document.documentElement.dataset.ahead = stateAsText(state, page) || "start";
+}
+
+/** The situation as a program for NumPy, every digit of the logits in it. */
+function programOf(s) {
+  const name = page.classes[s.label].replace(/\s+/g, " ");
+  return `import numpy as np
+
+np.set_printoptions(4, suppress=True, linewidth=76)
+z = np.array([${s.z.map(x => String(x)).join(", ")}])
+t = np.eye(${s.classes})[${s.label}]  # the true class is ${name}
+N = ${s.settings.batch}
+p = np.exp(z - z.max())
+p /= p.sum()  # softmax
+J = np.diag(p) - np.outer(p, p)  # its Jacobian
+g = 0 - t / (N * p)  # dL/dp
+print("L", np.log(np.exp(z - z.max()).sum()) - (z - z.max())[${s.label}])
+print("p", p, sep="\\n")
+print("dL/dp", g, sep="\\n")
+print("J.T @ dL/dp", J.T @ g, sep="\\n")
+print("(p - t) / N", (p - t) / N, sep="\\n")
+print("posted answer", (p - t) / N * p * (1 - p), sep="\\n")
+print("diagonal alone", g * p * (1 - p), sep="\\n")`;
+}

@@ -1,0 +1,72 @@
+"use strict";
+// The ways to write the loss, by the names of the configuration (`loss=...`), as parts of arithmetic.js.
+//
+// `dp` and `jacobian` say what is taken for dL/dp and for the derivative of softmax; null: neither is computed.
+
+const WAYS = [
+  {
+    name: "separate", title: "two nodes", group: "right", floor: true, loss: "floored", dp: "floored", jacobian: "whole",
+    about: "Softmax and cross-entropy as two nodes, each with the derivative by its own input. p is held above a floor.",
+  },
+  {
+    name: "fused", title: "fused", group: "right", loss: "lse", dp: null, jacobian: null,
+    about: "One node, from z to L by log-sum-exp; backward is the product of the two derivatives, multiplied out.",
+  },
+  {
+    name: "homework", title: "homework", group: "fragile", loss: "log", dp: null, jacobian: null,
+    about: "One node, as the homework has it: softmax, then the log of p, which may be log 0; backward is (p − t)/N.",
+  },
+  {
+    name: "textbook", title: "textbook", group: "fragile", loss: "log", dp: "right", jacobian: "whole",
+    about: "Two nodes with the right derivatives, and nothing that keeps p from becoming 0.",
+  },
+  {
+    name: "clipped", title: "clipped", group: "fragile", floor: true, loss: "clipped", dp: "clipped", jacobian: "whole",
+    about: "Two nodes, p clipped to 1e-7 … 1 − 1e-7, in backward, too: outside, the derivative is 0.",
+  },
+  {
+    name: "posted_question", title: "posted question", group: "wrong", loss: "log", dp: "posted", jacobian: "batch",
+    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p).",
+  },
+  {
+    name: "posted_answer", title: "posted answer", group: "wrong", loss: "log", dp: "posted", jacobian: "diagonal",
+    about: "The posted answer: (p − t)/N taken for ∂L/∂p, then multiplied by p(1 − p), the diagonal of J.",
+  },
+  {
+    name: "diagonal", title: "diagonal alone", group: "wrong", loss: "floored", dp: "floored", jacobian: "diagonal",
+    about: "∂L/∂p is right, but of J only the diagonal is used.",
+  },
+  {
+    name: "double_jacobian", title: "Jacobian twice", group: "wrong", floor: true, loss: "log", dp: "posted",
+    jacobian: "whole",
+    about: "(p − t)/N has the derivative of softmax in it already; here it is multiplied by J once more.",
+  },
+  {
+    name: "logits_for_p", title: "x for smax(x)", group: "wrong", loss: "floored", dp: "floored", jacobian: "logits",
+    about: "The question's formula as it stands, with the logits x where the probabilities smax(x) belong.",
+  },
+];
+const wayNamed = name => WAYS.find(way => way.name === name) ?? WAYS[0];
+
+/** The headings' formulas, by the parts of a way. */
+const FORMULAS = {
+  dp: {
+    right: "−t<sub>i</sub> / (N p<sub>i</sub>)",
+    floored: "−t<sub>i</sub> / (N p<sub>i</sub>)",
+    clipped: "−t<sub>i</sub> / (N p<sub>i</sub>), 0 if clipped",
+    posted: "(p<sub>i</sub> − t<sub>i</sub>) / N",
+  },
+  jacobian: {
+    whole: "J<sub>ij</sub> = p<sub>i</sub> (δ<sub>ij</sub> − p<sub>j</sub>)",
+    diagonal: "p<sub>i</sub> (1 − p<sub>i</sub>), the diagonal",
+    batch: "p ⊙ (eye(N) − p), this image's row",
+    logits: "x<sub>i</sub> (δ<sub>ij</sub> − x<sub>j</sub>), x the logits",
+  },
+  dz: {
+    whole: "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> · J<sub>ij</sub>",
+    logits: "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> · J<sub>ij</sub>",
+    diagonal: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
+    batch: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
+    none: "(p<sub>j</sub> − t<sub>j</sub>) / N",
+  },
+};

@@ -1,0 +1,57 @@
+"""The average of what was learned, over the updates: what is tested in the place of the last parameters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from mnist_trainer.kernels import averages, updates
+from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.model import Sequential
+
+
+class WeightAverage:
+    """The exponential moving average of a model's parameters and, alike, of the layers' state.
+
+    After t updates that of update i counts as decay^(t − i), and all together as 1: the initial values, which were
+    learned from nothing, don't count (as in Adam's moments; https://arxiv.org/abs/1412.6980, section 3). Batch
+    normalisation's running statistics are averaged with the parameters that they belong to, as is usual: the last
+    ones would be those of other activations.
+    """
+
+    def __init__(self, model: Sequential, decay: float) -> None:
+        self._model, self._decay = model, decay
+        parameters = model.parameters
+        self._values = parameters.values.copy()
+        self._scratch = np.empty(min(updates.BLOCK, max(1, parameters.size)), model.dtype)
+        self.arrays: dict[str, Array] = {}
+        """The averages, by the names of the model's arrays."""
+        start = 0
+        for name, array in parameters.views.items():
+            self.arrays[name] = self._values[start : start + array.size].reshape(array.shape)
+            start += array.size
+        state = {name: array for name, array in model.arrays.items() if name not in self.arrays}
+        self.arrays |= {name: array.copy() for name, array in state.items()}
+        self._state = [(self.arrays[name], array) for name, array in state.items()]
+
+    def follow(self, step: int) -> None:
+        """Take in what the model has learned after `step` updates, this one counted."""
+        weight = (1 - self._decay) / (1 - self._decay**step)
+        averages.move_average(self._values, self._model.parameters.values, weight, scratch=self._scratch)
+        for average, new in self._state:
+            average += weight * (new - average)
+
+    @contextmanager
+    def in_model(self) -> Iterator[None]:
+        """Let the model have the averages within the block, for a pass that learns nothing."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    def _exchange(self) -> None:
+        for name, array in self._model.arrays.items():
+            kept = array.copy()
+            np.copyto(array, self.arrays[name])
+            np.copyto(self.arrays[name], kept)
