@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.channels import over_rows
 from mnist_trainer.kernels.convolution_room import ConvRoom, wide_kernel
 from mnist_trainer.kernels.updates import blocks
 from mnist_trainer.kernels.windows import by_pixel, interior, pieces, windows
@@ -82,7 +83,7 @@ def convolve(x: Array, weights: Array, bias: Array | None, room: ConvRoom, *, ou
     for part, rows in walk_patches(x, room):
         y = multiply(rows, weights.reshape(-1, filters), out=out[part].reshape(-1, filters))
         if bias is not None:
-            np.add(y, bias, out=y)
+            over_rows(np.add, y, bias, out=y)
     return out
 
 

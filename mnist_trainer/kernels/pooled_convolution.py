@@ -17,6 +17,7 @@ import numpy as np
 
 from mnist_trainer.kernels.activations import relu
 from mnist_trainer.kernels.arrays import Array, Mask
+from mnist_trainer.kernels.channels import over_rows
 
 Chunk: TypeAlias = tuple[slice, Sequence[Array], Sequence[Mask]]
 
@@ -56,7 +57,7 @@ def maximum(planes: Sequence[Array], bias: Array | None, *, wins: Sequence[Mask]
         np.greater(other, first, out=win)
         np.maximum(first, other, out=first)
     if bias is not None:
-        np.add(first, bias, out=first)
+        over_rows(np.add, first, bias, out=first)
     return first
 
 

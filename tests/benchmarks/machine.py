@@ -1,11 +1,9 @@
 """What the figures were measured on: the processor, its caches, the system's load."""
 
 import os
-from pathlib import Path
 
+from mnist_trainer.kernels.cache import CACHES
 from mnist_trainer.runs.provenance import logical_cpus, processor_name
-
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def caches() -> list[str]:
