@@ -16,7 +16,7 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, error_in_words
-from mnist_trainer.files import JOURNAL, write_whole
+from mnist_trainer.files import JOURNAL, at_home, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs import record
@@ -64,7 +64,8 @@ def run_job(job: DictConfig) -> float | None:
         return None
     if not hydra.job.chdir:
         work_where_task_was_typed(Path(hydra.runtime.cwd))
-    folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
+    job.outputs = at_home(str(job.outputs))
+    folder, root = Path(hydra.runtime.output_dir), Path(job.outputs).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = overrides_as_typed(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
