@@ -1,6 +1,7 @@
 """Where a run is sent: the tracking URI, and the SQLite file or the folder behind it if there is one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -103,4 +104,6 @@ def _never_one(uri: str) -> str | None:
     path = sqlite_path(uri)
     if path is not None and path.name == ":memory:":
         return "what is in the memory alone is gone with the process: name a file"
-    return f"{path} is a folder: name a file" if path is not None and path.is_dir() else None
+    with suppress(OSError):  # out of reach: it is tried, and waited for
+        return f"{path} is a folder: name a file" if path is not None and path.is_dir() else None
+    return None

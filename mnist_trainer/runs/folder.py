@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import ConfigError, DataError, as_data_errors
+from mnist_trainer.errors import ConfigError, DataError, as_data_errors, error_reason
 from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, at_home, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
@@ -32,10 +32,10 @@ def run_folder(resume: str, outputs: Path) -> Path:
             raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
         return found[-1]
     path = Path(at_home(resume)).absolute()
-    if not path.exists():
-        raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
-    folder = path.parent if path.is_file() else path
     try:
+        if not path.exists():
+            raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
+        folder = path.parent if path.is_file() else path
         start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
     except OSError as error:
         raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
@@ -136,7 +136,7 @@ def read_run_config(path: Path) -> Config:
     try:
         values = yaml.load(read_text(path, MOST_YAML), RunYamlLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: not a readable configuration: {error}") from error
+        raise DataError(f"{path}: not a readable configuration: {error_reason(error)}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
     with as_data_errors(path):

@@ -107,7 +107,8 @@ def run_job(job: DictConfig) -> float | None:
             return None
         if apart is not None and not (folder / JOURNAL).exists():
             tell_failure(folder, job, failure, parent=parent, apart=apart)
-        exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
+        unusable = isinstance(failure, PermissionError)  # what was named belongs to somebody else
+        exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 2 if unusable else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
             log.error(error_in_words(failure))

@@ -69,3 +69,11 @@ def test_a_home_is_found_in_an_address(monkeypatch):
 )
 def test_what_can_be_a_store_passes(uri):
     check_uri(uri)
+
+
+def test_a_file_out_of_reach_for_now_may_be_one(monkeypatch):
+    def refused(path):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    check_uri("sqlite:////theirs/a.db")

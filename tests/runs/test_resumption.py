@@ -504,7 +504,12 @@ def test_a_checkpoint_of_another_run_is_refused(stopped, command):
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("named", "message"),
-    [("nowhere", "no such file or folder"), (".", "no run in there"), ("latest", "no unfinished run in outputs")],
+    [
+        ("nowhere", "no such file or folder"),
+        (".", "no run in there"),
+        ("latest", "no unfinished run in outputs"),
+        ("a" * 300, "can't be read: File name too long"),
+    ],
 )
 def test_what_is_no_run_is_told_and_leaves_nothing(command, named, message):
     done = command(f"resume={named}")
