@@ -62,8 +62,9 @@ def run_job(job: DictConfig) -> float | None:
         error = ConfigError(f"--config-name {hydra.job.config_name}: {form}")
         exit_code = error.exit_code
         return None
-    if not hydra.job.chdir:
-        work_where_task_was_typed(Path(hydra.runtime.cwd))
+    work_where_task_was_typed(Path(hydra.runtime.cwd))
+    if hydra.job.chdir:
+        log.warning("hydra.job.chdir changes nothing: paths are meant from where the command is typed")
     job.outputs = at_home(str(job.outputs))
     folder, root = Path(hydra.runtime.output_dir), Path(job.outputs).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
