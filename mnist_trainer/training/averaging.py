@@ -23,7 +23,7 @@ class WeightAverage:
         self._model, self._decay = model, decay
         parameters = model.parameters
         self._values = parameters.values.copy()
-        self._scratch = np.empty(min(updates.BLOCK, max(1, parameters.size)), model.dtype)
+        self._scratch = np.empty(min(updates.block_length(model.dtype), max(1, parameters.size)), model.dtype)
         self.arrays: dict[str, Array] = {}
         """The averages, by the names of the model's arrays."""
         start = 0
