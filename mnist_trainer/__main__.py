@@ -68,6 +68,8 @@ def run() -> int:
         elif dispatch.error is not None:
             print_error(dispatch.error)
     except SystemExit as error:
+        if error.__cause__ is not None:
+            raise error.__cause__ from None  # a bug in a callback: Hydra would only warn of it, and go on
         code = 2 if error.code else 0  # Hydra's, of a --package that there isn't
     except MnistTrainerError as error:
         print_error(error)

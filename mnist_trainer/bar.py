@@ -1,9 +1,25 @@
 """The progress bar: on a terminal only, and gone at its end."""
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from tqdm import tqdm
+
+@contextmanager
+def without_variables(prefix: str) -> Iterator[None]:
+    """Hide the environment's variables of this prefix within the block."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+# It reads them when it is loaded: TQDM_NCOLS=abc would end the command there, TQDM_BAR_FORMAT={x} in the first epoch
+with without_variables("TQDM_"):
+    from tqdm import tqdm
 
 
 class Bar(tqdm):  # type: ignore[type-arg]  # generic for type checkers alone

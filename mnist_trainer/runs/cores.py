@@ -53,7 +53,7 @@ def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True, 
         room = min(rows // LEAST_ROWS, int(matrix_operations(trainer, rows) / LEAST_OPERATIONS))
         found = Cores(max(1, min(own_cpus(), MOST, room)) if shares else 1, 1)
     else:
-        wanted = int(settings.threads) if alone else affordable_threads(int(settings.threads))
+        wanted = announced_threads(int(settings.threads)) if alone else affordable_threads(int(settings.threads))
         found = Cores(wanted, 1) if shares and 1 < wanted <= rows else Cores(1, wanted)
     return replace(found, processes=kept) if kept is not None and shares else found
 
@@ -114,6 +114,14 @@ def share_cpus_among_runs(jobs: int) -> None:
     """Grant so many jobs, which will run side by side in processes of their own, equal shares of the CPUs."""
     for name in THREADS:
         os.environ[name] = str(max(1, min(own_cpus(), usable_cpus() // jobs)))
+
+
+def announced_threads(threads: int) -> int:
+    """Return how many threads are wanted; more than there are CPUs are told of, since they wait for each other."""
+    if threads > (cpus := usable_cpus()):
+        has = f"{cpus} CPU{'' if cpus == 1 else 's'} to use"
+        log.warning(f"trainer.threads={threads}: there {'is' if cpus == 1 else 'are'} {has}; more take longer")
+    return threads
 
 
 def affordable_threads(threads: int) -> int:

@@ -1,6 +1,6 @@
 """A sweep's jobs, composed before any of them begins: one that can't be is named, and nothing begins."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
@@ -8,6 +8,8 @@ from omegaconf import DictConfig, open_dict
 from mnist_trainer.complaints.composing import UNEXPECTED, explain
 from mnist_trainer.complaints.origin import Origin, overrides_as_typed
 from mnist_trainer.composition import conf_folder, override_key, typed
+from mnist_trainer.config import Config
+from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError
 
 SHOWN = 3
@@ -35,12 +37,26 @@ def problems_of(config: DictConfig, job: Sequence[str]) -> Sequence[str]:
         with open_dict(composed):
             del composed["hydra"]
         if not any(override_key(override) == "resume" for override in job):
-            typed(composed, origin)
+            return list(map(origin.with_line, apart_from_sweep(config, typed(composed, origin))))
     except ConfigError as error:
         return error.problems
     except UNEXPECTED as error:
         return [explain(error, [*overrides_as_typed(config.hydra, "hydra"), *job], conf_folder())]
     return []
+
+
+def apart_from_sweep(sweep: DictConfig, job: Config) -> Iterator[str]:
+    """Say what a job of a sweep of trainings has that is the sweep's alone: its result would be looked for in vain."""
+    if sweep.task.name != "train":
+        return
+    if job.task.name != "train":
+        yield f"task={job.task.name}: all jobs of a sweep have one task: give that alone, or leave it out for training"
+    if job.outputs != sweep.outputs:
+        yield f"outputs={job.outputs}: all jobs of a sweep lie in its own folder, in {sweep.outputs}: give one value"
+    if job.tracking.name != sweep.tracking.name:
+        yield f"tracking={job.tracking.name}: all jobs of a sweep are sent, or none: give one value"
+    if job.tracking.uri != (sweep.tracking.uri and hide(sweep.tracking.uri)):
+        yield f"tracking.uri={job.tracking.uri}: all jobs of a sweep are sent to one store: give one value"
 
 
 def _told(problem: str, numbers: Sequence[int], jobs: Sequence[Sequence[str]]) -> str:

@@ -75,6 +75,8 @@ class SweepCallback(Callback):
             )
             sys.stderr.write(f"mnist_trainer: {message}\n")
             raise SystemExit(2) from None
+        except Exception as bug:
+            raise SystemExit(1) from bug  # which the command raises again
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """End the sweep; with exit code 2 if its jobs could not even begin."""

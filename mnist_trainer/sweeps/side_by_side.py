@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import time
@@ -25,11 +26,18 @@ FROM_TERMINALS = {signal.SIGINT, signal.SIGQUIT}
 """What reaches all processes by itself; so does SIGHUP, but twice does no harm."""
 
 
+WHOLE_NUMBERS = ("JOBLIB_MULTIPROCESSING", "LOKY_MAX_CPU_COUNT", "LOKY_MAX_DEPTH")
+"""Variables of the environment that joblib reads as such."""
+
+
 def limit_workers(config: DictConfig) -> None:
     """Let no more jobs run side by side than there are CPUs, each with its share of these."""
     wanted = config.hydra.launcher.get("n_jobs")  # joblib's
     if wanted is None:
         return
+    for name in WHOLE_NUMBERS:
+        if (text := os.environ.get(name)) is not None and not re.fullmatch(r"-?\d+", text):
+            raise ConfigError(f"{name}={text}: joblib takes a whole number: unset it, or give it one")
     if wanted == 0:
         raise ConfigError("hydra.launcher.n_jobs=0 runs no job; give 1 or more, or -1 for as many as there are CPUs")
     cpus = usable_cpus()

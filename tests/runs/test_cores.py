@@ -53,6 +53,14 @@ def test_the_rule(dataset, usable, overrides, count, expected):
     assert cores(dataset, *overrides) == expected
 
 
+def test_more_processes_than_processors_are_told_of(dataset, monkeypatch, caplog):
+    monkeypatch.setattr(rule, "usable_cpus", lambda: 2)
+    assert cores(dataset, "trainer.threads=2") == Cores(2, 1)
+    assert not caplog.messages
+    assert cores(dataset, "trainer.threads=3") == Cores(3, 1)
+    assert caplog.messages == ["trainer.threads=3: there are 2 CPUs to use; more take longer"]
+
+
 def test_a_resumed_run_keeps_its_processes_where_the_samples_can_be_parted(dataset):
     config = compose(["data=digits"])
     for loss, expected in (("fused", Cores(3, 1)), ("mistakes/diagonal", Cores(1, 1))):

@@ -114,3 +114,20 @@ def test_a_progress_bar_makes_room_for_every_line(monkeypatch):
     drawn, cleared, line, again, *_ = terminal.getvalue().strip("\r").replace("\n", "").split("\r")
     assert (cleared.strip(), line) == ("", "a line")
     assert all("0/3" in bar for bar in (drawn, again))
+
+
+SETTINGS = {"TQDM_NCOLS": "abc", "TQDM_MININTERVAL": "x", "TQDM_BAR_FORMAT": "{nothing}", "TQDM_FILE": "x"}
+DRAWN = """
+import io, os
+from mnist_trainer.bar import Bar
+terminal = io.StringIO()
+terminal.isatty = lambda: True
+with Bar(3, " images", file=terminal) as bar:
+    bar.update(1)
+assert "0/3" in terminal.getvalue(), terminal.getvalue()
+assert os.environ["TQDM_NCOLS"] == "abc"
+"""
+
+
+def test_settings_of_other_programs_bars_do_not_end_the_command():
+    subprocess.run([sys.executable, "-c", DRAWN], env={**os.environ, **SETTINGS}, check=True)

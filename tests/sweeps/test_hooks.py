@@ -7,6 +7,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
+from mnist_trainer.sweeps import hooks
 from mnist_trainer.tasks import dispatch
 
 TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
@@ -122,6 +123,16 @@ def test_a_bug_in_one_job_lets_the_others_go_on(command, monkeypatch):
     assert "Traceback" in done.output  # a bug's place is told
 
 
+def test_a_bug_before_the_first_job_ends_the_command_with_its_traceback(command, monkeypatch, capfd):
+    def buggy(config):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(hooks, "begin_sweep", buggy)
+    with pytest.raises(ZeroDivisionError):  # as out of the command: Hydra would warn, and run the jobs
+        command(*TINY, "seed=0,1")
+    assert "raised" not in capfd.readouterr().err
+
+
 def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
     done = command(*TINY, "data=mnist", "data.root=nowhere", "seed=0,1")
     assert done.code == 2
@@ -149,6 +160,14 @@ def test_data_that_cannot_be_had_end_the_sweep_before_its_first_job(command):
         ),
         ("task=gradcheck loss=fused,fusd", "job 1 (loss=fusd): loss=fusd is unknown"),
         ("name='${model.name}-a',b/c", "job 1 (name=b/c): name='b/c': letters"),
+        ("outputs=outputs,elsewhere", "job 1 (outputs=elsewhere): outputs=elsewhere: all jobs of a sweep lie in its"),
+        (
+            "seed=0,1 outputs=s-${seed}",
+            "job 1 (seed=1): outputs=s-1: all jobs of a sweep lie in its own",
+        ),
+        ("task=train,gradcheck", "job 1 (task=gradcheck): task=gradcheck: all jobs of a sweep have one task"),
+        ("tracking=off,mlflow", "job 1 (tracking=mlflow): tracking=mlflow: all jobs of a sweep are sent, or none"),
+        ("tracking.uri=null,http://a", "tracking.uri=http://a: all jobs of a sweep are sent to one store"),
         ("hydra/sweeper=optuna model=mlp,linear optimizer.lr=interval(0.1,1)", "model=linear"),
         ("hydra/sweeper=optuna optimizer.lr=interval(-1,1)", "optimizer.lr=-1.0 is out of range"),
     ],

@@ -144,6 +144,14 @@ def test_no_processes_at_all_are_refused(command):
     assert list(done.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["JOBLIB_MULTIPROCESSING", "LOKY_MAX_CPU_COUNT", "LOKY_MAX_DEPTH"])
+def test_a_variable_that_joblib_cannot_read_is_told_by_its_name(command, monkeypatch, name):
+    monkeypatch.setenv(name, "many")
+    done = command("--multirun", "data=digits", "hydra/launcher=joblib", "seed=0,1")
+    assert (done.code, f"{name}=many: joblib takes a whole number" in done.output) == (2, True)
+    assert list(done.folder.iterdir()) == []
+
+
 def test_after_sigterm_each_job_has_a_checkpoint_of_its_last_update(spawn, wait_for, tmp_path):
     (tmp_path / "observed.py").write_text(OBSERVED)
     arguments = ("tracking=off", "epochs=100000", "seed=0,1,2", "hydra.launcher.n_jobs=2")

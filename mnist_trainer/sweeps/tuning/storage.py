@@ -1,12 +1,13 @@
 """Where a study is kept: a journal file in the sweep's folder, or a database by its URI."""
 
+import errno
 import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_trainer.credentials import hidden, with_password
-from mnist_trainer.errors import ConfigError, TrackingError
+from mnist_trainer.errors import ConfigError, TrackingError, error_reason
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -44,6 +45,8 @@ def open_storage(place: str) -> "BaseStorage":
 
         try:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
+            if Path(place).exists() and not Path(place).is_file():  # a pipe would be waited for
+                raise OSError(errno.EINVAL, "not a file")
             lock = JournalFileSymlinkLock(place)
             backend = JournalFileBackend(place, lock)
             lock.acquire()
@@ -52,17 +55,21 @@ def open_storage(place: str) -> "BaseStorage":
             finally:
                 lock.release()
             return JournalStorage(backend)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"hydra.sweeper.storage={place}: no file for a study: {error}") from None
+        except Exception as error:  # of what is no study, Optuna raises whatever its code comes to
+            raise ConfigError(f"hydra.sweeper.storage={place}: no file for a study: {error_reason(error)}") from None
     return open_database(place)
 
 
 def cut_unfinished_study_line(path: Path) -> None:
-    """Cut off half of a line, which a full disk leaves: the next one would be written behind it, and be none."""
+    """Cut off half of a line, which a full disk leaves: the next one would be written behind it, and be none.
+
+    Raises `ValueError` for somebody's file that is no study's: Optuna would write into it.
+    """
     with path.open("rb+") as file:
-        content = file.read()
-        if content.startswith(b'{"op_code"'):  # else it is somebody's file, and no study's
-            file.truncate(content.rfind(b"\n") + 1)
+        content, begins = file.read(), b'{"op_code"'
+        if content[: len(begins)] != begins[: len(content)]:
+            raise ValueError("it holds something else")
+        file.truncate(content.rfind(b"\n") + 1)
 
 
 def open_database(place: str) -> "BaseStorage":

@@ -1,6 +1,7 @@
 """Which trial is next, where commands were killed in the midst of asking, or others ask at the same time."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -143,8 +144,17 @@ def test_a_study_whose_last_line_a_full_disk_cut_goes_on(opened, tmp_path):
     assert run(opened("cut"), []) == trials
 
 
-def test_a_file_that_is_no_study_is_refused_and_left_as_it_is(opened, tmp_path):
-    (tmp_path / "notes.log").write_text("one line\nand half a")
+@pytest.mark.parametrize(
+    "content", ["one line\nand half a", "one line\n", "[]\n", '{"op_code": 99, "worker_id": ""}\n']
+)
+def test_a_file_that_is_no_study_is_refused_and_left_as_it_is(opened, tmp_path, content):
+    (tmp_path / "notes.log").write_text(content)
     with pytest.raises(ConfigError, match="no file for a study"):
         opened("notes")
-    assert (tmp_path / "notes.log").read_text() == "one line\nand half a"
+    assert (tmp_path / "notes.log").read_text() == content
+
+
+def test_a_pipe_in_a_study_s_place_is_not_waited_for(opened, tmp_path):
+    os.mkfifo(tmp_path / "pipe.log")
+    with pytest.raises(ConfigError, match="not a file"):
+        opened("pipe")
