@@ -33,22 +33,29 @@ class WeightAverage:
         state = {name: array for name, array in model.arrays.items() if name not in self.arrays}
         self.arrays |= {name: array.copy() for name, array in state.items()}
         self._state = [(self.arrays[name], array) for name, array in state.items()]
+        self.apart = True
+        """Whether model and average each have their own arrays' values, whole."""
 
     def follow(self, step: int) -> None:
         """Take in what the model has learned after `step` updates, this one counted."""
         weight = (1 - self._decay) / (1 - self._decay**step)
         averages.move_average(self._values, self._model.parameters.values, weight, scratch=self._scratch)
         for average, new in self._state:
-            average += weight * (new - average)
+            if np.issubdtype(average.dtype, np.inexact):
+                average += weight * (new - average)
+            else:  # a count, say
+                np.copyto(average, new)
 
     @contextmanager
     def in_model(self) -> Iterator[None]:
         """Let the model have the averages within the block, for a pass that learns nothing."""
+        self.apart = False
         self._exchange()
         try:
             yield
         finally:
             self._exchange()
+            self.apart = True
 
     def _exchange(self) -> None:
         for name, array in self._model.arrays.items():

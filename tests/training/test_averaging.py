@@ -1,6 +1,7 @@
 """The moving average of the weights: what it is, and that it is what is validated, tested, kept and exported."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mnist_trainer.kernels.subnormals import count_subnormals
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.model import Sequential
 from mnist_trainer.training.averaging import WeightAverage
+from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.trainer import Callback
 
 
@@ -133,3 +135,38 @@ def test_a_decay_that_averages_nothing_or_never_forgets_is_refused(command, deca
     done = command("data=digits", f"trainer.ema_decay={decay}")
     assert done.code == 2
     assert "trainer.ema_decay" in done.output
+
+
+def test_nothing_is_at_rest_while_averages_are_exchanged(tiny, monkeypatch):
+    trainer = tiny.trainer(ema_decay=0.7)
+    seen = []
+    exchange = WeightAverage._exchange
+
+    def watched(self):
+        seen.append((trainer.at_rest, self.apart))
+        exchange(self)
+
+    monkeypatch.setattr(WeightAverage, "_exchange", watched)
+    trainer.at_rest = True
+    trainer.evaluate(trainer.validation)
+    assert seen == [(False, False)] * 2
+    assert trainer.at_rest
+
+    def broken(self):
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(WeightAverage, "_exchange", broken)
+    with pytest.raises(Interrupted):
+        trainer.evaluate(trainer.validation)
+    assert not trainer.at_rest
+
+
+def test_a_count_among_the_layers_state_is_not_averaged(tiny):
+    trainer = tiny.trainer(ema_decay=0.7)
+    count = np.array([1])
+    trainer.model.arrays["0.batches"] = count
+    average = WeightAverage(trainer.model, 0.7)
+    count += 6
+    average.follow(1)
+    average.follow(2)
+    assert average.arrays["0.batches"] == [7]
