@@ -20,17 +20,39 @@ from mnist_trainer.training.trainer import Callback
 
 @given(
     values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=12),
-    decay=st.floats(0.01, 0.9999),
+    weights=st.lists(st.floats(0, 1), min_size=12, max_size=12),
     block=st.integers(1, 5),
 )
-def test_it_is_the_mean_of_all_that_came_weighted_by_how_long_ago(values, decay, block):
-    average, scratch = np.full(3, 99.0), np.empty(block)
-    for step, value in enumerate(values, start=1):
-        weight = (1 - decay) / (1 - decay**step)
-        move_average(average, np.array([value, -value, 0.0]), weight, scratch=scratch)
-    weights = decay ** np.arange(len(values))[::-1]
-    expected = float(np.average(values, weights=weights))
-    np.testing.assert_allclose(average, [expected, -expected, 0], rtol=0, atol=1e-9 * (1 + max(map(abs, values))))
+def test_the_average_goes_so_much_of_the_way_to_what_comes(values, weights, block):
+    average, scratch, expected = np.full(3, 99.0), np.empty(block), 99.0
+    for value, weight in zip(values, weights, strict=False):
+        assert move_average(average, np.array([value, -value, 99.0]), weight, scratch=scratch) is average
+        expected = (1 - weight) * expected + weight * value
+    np.testing.assert_allclose(average[[0, 2]], [expected, 99], rtol=0, atol=1e-9 * (1 + max(map(abs, values))))
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.99])
+def test_updates_count_the_less_the_longer_ago_and_never_much_more_than_the_last_tenth(tiny, decay):
+    model = tiny.trainer(dtype=np.float64).model
+    values, average = model.parameters.values, WeightAverage(model, decay)
+    values.fill(0)
+    for step in range(100):  # each update leaves its mark at a place of its own
+        values[step - 1], values[step] = 0, 1
+        average.follow(step + 1)
+    found = np.concatenate([array.reshape(-1) for array in average.arrays.values()])
+    shares = found[:100]
+    np.testing.assert_allclose(shares, shares_of_updates(100, decay), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(shares.sum(), 1)
+    assert (np.diff(shares) >= 0).all()
+    assert shares[:60].sum() < 0.01
+    assert (found[100:] == 0).all()
+
+
+def shares_of_updates(updates, decay):
+    """How much each update counts in the average after the last of them."""
+    weights = np.maximum(1 - decay, 10 / (np.arange(1, updates + 1) + 9))
+    kept = np.append(np.cumprod((1 - weights)[::-1])[::-1][1:], 1)
+    return weights * kept
 
 
 class Path(Callback):
@@ -44,8 +66,8 @@ class Path(Callback):
 
 
 def averaged(arrays, decay):
-    weights = decay ** np.arange(len(arrays))[::-1]
-    return {name: np.average([each[name] for each in arrays], axis=0, weights=weights) for name in arrays[0]}
+    shares = shares_of_updates(len(arrays), decay)
+    return {name: np.average([each[name] for each in arrays], axis=0, weights=shares) for name in arrays[0]}
 
 
 @pytest.mark.parametrize("processes", [1, 2])
