@@ -39,12 +39,12 @@ The plan of the storeys; each room's own `__init__` is its sign. Imports only po
 
 How a run goes. `__main__` lets Hydra compose `conf/` and calls `tasks.dispatch.run_job`, which turns the configuration
 into dataclasses and runs `tasks.train`. Everything that can be wrong with the input is found before the run's folder
-has a journal. Then `runs.run` goes through `Trainer.fit`: a batch of bytes becomes float32 in place, the model goes
-forward, the loss forward and backward, the model backward, the optimizer steps; no array of a layer's size is
-allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper, which the kernel wakes when the
-training process dies, reads it and tells MLflow. A sweep's jobs write journals of their own, and one shipper serves
-them all. Whatever a store does, training doesn't see it: the shipper looks what the store has and tries again, where
-waiting may mend it (`shipping.patience`).
+has a journal. Then `runs.run` goes through `Trainer.fit`: a batch of bytes is augmented, where that is asked for, and
+becomes float32 in place, the model goes forward, the loss forward and backward, the model backward, the optimizer
+steps; no array of a layer's size is allocated on the way. Callbacks append the figures to `journal.jsonl`; the shipper,
+which the kernel wakes when the training process dies, reads it and tells MLflow. A sweep's jobs write journals of their
+own, and one shipper serves them all. Whatever a store does, training doesn't see it: the shipper looks what the store
+has and tries again, where waiting may mend it (`shipping.patience`).
 
 How a run goes on. `runs.checkpoints` writes the `training.state` of a trainer that is at rest into an npz file with a
 checksum. `resume=` makes the run's own folder Hydra's (a resolver in `runs.folder`), composes the command line against
@@ -73,7 +73,8 @@ Where this departs from what one might expect, and why:
   rounding: what lies between them is the largest array there is, and never leaves the cache. Kernels of 3×3 over
   many channels are then computed by Winograd's algorithm (`kernels.winograd`), with fewer multiplications.
 - What is learned without being trained, batch normalisation's running statistics, is the layers' `state`. The model's
-  `arrays` are parameters and state: they are saved, and kept for the best epoch.
+  `arrays` are parameters and state. These, or their moving averages (`training.averaging`), are what is `learned`:
+  tested, saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.
 - Hydra looks up `hydra.mode` only where a file or the command line may set it (`sweeps.replaced`): it would compose
   everything twice otherwise, before every run.

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, blank
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.stack import Stack
 
@@ -101,7 +101,7 @@ class Parameters:
         self.size = sum(math.prod(shape) for shape in shapes.values())
         self.decayed = sum(math.prod(shapes[name]) for name in order if name in decayed)
         self.values: Array = shared_zeros(self.size, dtype)
-        self.gradients: Array = np.zeros(self.size, dtype)
+        self.gradients: Array = blank(self.size, dtype)
         self.views: dict[str, Array] = {}
         self.gradient_views: dict[str, Array] = {}
         start = 0

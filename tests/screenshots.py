@@ -1,9 +1,9 @@
-"""Pictures of MLflow's pages with runs of this program in them: `python tests/screenshots.py FOLDER`.
+"""Pictures of MLflow's pages with runs of this program in them, and of task=explain's own page.
 
-It trains on the data that there are (`MNIST_ROOT` names MNIST's folder), in a new folder, serves what came of it by the
-command that is printed, and lets Chromium (`chromium`, `chromium-browser`, `google-chrome`, or the one that
-`--browser` names) look at each page until that shows what it is to show. The pictures go to FOLDER; `--only run sweep`
-takes some of them, and `--outputs` those of runs that there are.
+`python tests/screenshots.py FOLDER` trains on the data that there are (`MNIST_ROOT` names MNIST's folder), in a new
+folder, serves what came of it by the command that is printed, and lets Chromium (`chromium`, `chromium-browser`,
+`google-chrome`, or the one that `--browser` names) look at each page until that shows what it is to show. The pictures
+go to FOLDER; `--only run sweep` takes some of them, and `--outputs` those of runs that there are.
 """
 
 import argparse
@@ -37,7 +37,10 @@ COMMANDS = {
     "sweep": ["--multirun", "epochs=2", "optimizer.lr=0.003,0.03,0.1", "model.hidden=[32],[64]"],
     "comparison": ["task=compare", "task.timing=false", "epochs=2"],
 }
-PICTURES = ("experiment", *COMMANDS, "curves", "model", "dataset")
+EXPLAINED = "page"
+SITUATION = "drawn=1e0u2i0s321e2i231y282n2d34322i3r1e3o&true=3"
+"""What is drawn on it, and its class: what stands behind its address's #."""
+PICTURES = ("experiment", *COMMANDS, "curves", "model", "dataset", EXPLAINED)
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,18 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mnist-trainer-screenshots-") as work:
         outputs = (arguments.outputs or Path(work, "outputs")).absolute()
+        if EXPLAINED in arguments.only:
+            with browsing(arguments.browser) as browser:
+                shoot_explanation(browser, Path(work), folder / f"{EXPLAINED}.png")
+        asked = [name for name in arguments.only if name != EXPLAINED]
+        if not asked:
+            return 0
         if arguments.outputs is None:
             for words in COMMANDS.values():
                 train(words, Path(work))
         with contextlib.chdir(work), served(outputs) as address, browsing(arguments.browser) as browser:
             found = pages(outputs)
-            for name in arguments.only:
+            for name in asked:
                 show(browser, address, found[name])
                 shoot(browser, folder / f"{name}.png", whole=found[name].clicked is not None)
     return 0
@@ -81,6 +90,18 @@ def train(words: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(done.returncode)
+
+
+def shoot_explanation(browser: Browser, work: Path, path: Path) -> None:
+    """Let a network explain itself, draw on its page, and take a picture of that on a projector's screen."""
+    train(["task=explain", "tracking=off", f"outputs={work / 'explained'}"], work)
+    (page,) = (work / "explained").glob("*/*/explanation.html")
+    size = {"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False}
+    browser.ask("Emulation.setDeviceMetricsOverride", **size)
+    browser.open(f"{page.as_uri()}#{SITUATION}")
+    browser.wait_for("A step of learning", "your drawing")
+    browser.shoot(path)
+    print(path)
 
 
 @contextmanager

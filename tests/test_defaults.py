@@ -6,9 +6,12 @@ from mnist_trainer.api import build_data, build_trainer, compose
 
 CHOICES = {
     "linear": (["model=linear"], 0.95),
-    **{name: ([f"model={name}"], 0.955) for name in ("lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp")},
+    **{
+        name: ([f"model={name}"], 0.955)
+        for name in ("lenet5", "cnn", "cnn_small", "cnn_deep", "resnet_mini", "residual_mlp")
+    },
     **{name: ([f"optimizer={name}"], 0.955) for name in ("rmsprop", "adam", "adamw")},
-    **{name: ([f"experiment={name}"], 0.955) for name in ("fast98", "fast99", "regularized")},
+    **{name: ([f"experiment={name}"], 0.955) for name in ("fast98", "fast99", "best", "regularized")},
     "tiny": (["experiment=tiny"], 0.9),
     "float64": (["dtype=float64"], 0.955),
 }

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from mnist_trainer.data.augmentation import Augmenter
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.kernels.arrays import empty
 from mnist_trainer.kernels.pixels import gather, scale_pixels
 
 Inputs = NDArray[Any]
@@ -61,9 +62,9 @@ class Batches:
         self.augmenter = augmenter
         self._rng = rng
         self._drop_last = drop_last
-        self._pixels = np.empty((capacity, *images.shape[1:]), np.uint8)
-        self._inputs = np.empty(self._pixels.shape, dtype)
-        self._targets = np.empty(capacity, np.intp)
+        self._pixels = empty((capacity, *images.shape[1:]), np.uint8)
+        self._inputs = empty(self._pixels.shape, dtype)
+        self._targets = empty(capacity, np.intp)
 
     def __len__(self) -> int:
         """Return the number of batches in an iteration."""

@@ -47,7 +47,8 @@ def _curves(axes: Axes, metrics: Mapping[str, Series], name: str, form: str) -> 
     if train:
         steps, values = drawable_series(train)
         label = "training (mean since the last record)"
-        axes.plot(steps, values, color=BLUE, alpha=0.55, linewidth=1.0, label=label)
+        alone = "o" if np.isfinite(values).sum() == 1 else None  # a line needs two
+        axes.plot(steps, values, color=BLUE, alpha=0.55, linewidth=1.0, marker=alone, markersize=4, label=label)
         broken = [step for step, value in train if not np.isfinite(value)]
         if broken:
             label = f"training not finite from update {broken[0]:,}"

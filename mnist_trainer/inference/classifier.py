@@ -13,7 +13,7 @@ from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.inference.images import as_class_numbers, images_as_batch
 from mnist_trainer.inference.model_file import Description
 from mnist_trainer.inference.scores import Scores, scores_of
-from mnist_trainer.kernels.arrays import Array, Indices, Shape
+from mnist_trainer.kernels.arrays import Array, Indices, Shape, empty
 from mnist_trainer.kernels.pixels import scale_pixels
 from mnist_trainer.layer_list import build_list
 from mnist_trainer.model import Sequential
@@ -42,7 +42,7 @@ class Classifier:
         if self._model.out_shape != (description.classes,):
             raise DataError(f"{origin}: its layers end in {self._model.out_shape}, for {description.classes} classes")
         fill_parameters(arrays, self._model.arrays, origin)
-        self._inputs: Array = np.empty((BATCH, *self.image_shape), description.dtype)
+        self._inputs: Array = empty((BATCH, *self.image_shape), description.dtype)
         self._turn = threading.Lock()  # the layers' buffers are one caller's at a time
 
     def __repr__(self) -> str:

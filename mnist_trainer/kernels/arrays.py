@@ -1,6 +1,8 @@
 """The array types that the rooms speak of, arrays that their owner makes later, and constant ones."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -15,6 +17,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 CONSTANTS = 64  # of each kind that are kept
+LINE_BYTES = 64  # of the cache
 
 
 def probability_floor(dtype: DTypeLike) -> float:
@@ -28,6 +31,27 @@ def probability_floor(dtype: DTypeLike) -> float:
 def buffer() -> Any:
     """Declare an array that its owner makes later: state of a layer, loss or optimizer, not a hyperparameter."""
     return dataclasses.field(default=None, init=False, repr=False)
+
+
+def empty(shape: int | Shape, dtype: DTypeLike) -> Any:
+    """Make an array without values that begins where a line of the cache does.
+
+    NumPy's own begin at any multiple of 16 bytes, and vectors of 32 or 64 that lie across two lines take longer to load
+    and store: passes over one array a fifth. A step of `resnet_mini` takes 5 % more with them, one of `lenet5` 2 %.
+    """
+    return _aligned(shape, dtype, np.empty)
+
+
+def blank(shape: int | Shape, dtype: DTypeLike) -> Any:
+    """Make an array of zeros that begins where a line of the cache does, as `empty` does."""
+    return _aligned(shape, dtype, np.zeros)
+
+
+def _aligned(shape: int | Shape, dtype: DTypeLike, make: Callable[..., NDArray[np.uint8]]) -> NDArray[Any]:
+    size = math.prod((shape,) if isinstance(shape, int) else shape) * np.dtype(dtype).itemsize
+    memory = make(size + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 @lru_cache(CONSTANTS)

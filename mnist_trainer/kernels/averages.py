@@ -4,7 +4,7 @@ from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.updates import in_blocks
 
 
-def follow(average: Array, values: Array, weight: float, *, scratch: Array) -> Array:
+def move_average(average: Array, values: Array, weight: float, *, scratch: Array) -> Array:
     """Set average ← average + weight · (values − average) in place; vectors (P,), `scratch` (B,) sets the block."""
     for mean, new, difference in in_blocks(average, values, scratch=scratch):
         difference[...] = new

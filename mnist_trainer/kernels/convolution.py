@@ -4,14 +4,16 @@ Shapes: x (N, H, W, C), weights (KH, KW, C, F), bias (F,), y and dy (N, OH, OW, 
 K = KH·KW·C numbers, so that y = patches · weights.reshape(K, F) + b.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.channels import over_rows
 from mnist_trainer.kernels.convolution_room import ConvRoom, wide_kernel
 from mnist_trainer.kernels.updates import blocks
-from mnist_trainer.kernels.windows import by_pixel, interior, windows
+from mnist_trainer.kernels.windows import by_pixel, interior, pieces, windows
 
 SMALL_PRODUCT = 1_000_000
 FEW_COLUMNS = 64
@@ -81,7 +83,7 @@ def convolve(x: Array, weights: Array, bias: Array | None, room: ConvRoom, *, ou
     for part, rows in walk_patches(x, room):
         y = multiply(rows, weights.reshape(-1, filters), out=out[part].reshape(-1, filters))
         if bias is not None:
-            np.add(y, bias, out=y)
+            over_rows(np.add, y, bias, out=y)
     return out
 
 
@@ -112,13 +114,39 @@ def kernel_reach(count: int, size: int, kernel: int, stride: int, padding: int) 
 
 
 def input_gradient(dy: Array, weights: Array, room: ConvRoom, *, out: Array) -> Array:
-    """Write dL/dx, dy convolved with the flipped weights, to `out`."""
+    """Write dL/dx to `out`: dy convolved with the flipped weights, or what each position gives to its window."""
+    if room.strided:
+        return give_to_windows(dy, weights, room, out=out)
     flip_kernel(weights, out=room.flipped)
     source, target = kernel_reach(dy.shape[2], out.shape[2], room.kernel[1], room.stride[1], room.padding[1])
     inside, dy = room.spread[:, :, target], dy[:, :, source]
     for part in blocks(len(dy), len(room.spread)):
         np.copyto(inside[: part.stop - part.start], dy[part])
         add_rows(room, out=out[part])
+    return out
+
+
+def give_to_windows(dy: Array, weights: Array, room: ConvRoom, *, out: Array) -> Array:
+    """Write dL/dx, the sum of the gradients of all patches, dy · wᵀ, where they lie, to `out`.
+
+    As many columns of a window as the stride is wide are computed at a time: those of neighbours lie side by side. With
+    a stride of 2, dy convolved would be between zeros: a step of two layers of 5×5 takes 6 % more that way.
+    """
+    (kh, kw), across, channels, filters = room.kernel, room.stride[1], out.shape[3], dy.shape[3]
+    matrices = room.flipped.reshape(kh, filters, kw * channels)
+    np.copyto(matrices.reshape(kh, filters, kw, channels), weights.transpose(0, 3, 1, 2))
+    for part in blocks(len(dy), len(room.products)):
+        rows = dy[part].reshape(-1, filters)
+        images = room.products[: part.stop - part.start]
+        images.fill(0)
+        for k, left in itertools.product(range(kh), range(0, kw, across)):
+            width = min(across, kw - left)
+            matrix = matrices[k, :, left * channels : (left + width) * channels]
+            given = room.patches[: len(rows) * width * channels].reshape(len(rows), -1)
+            multiply(rows, matrix, out=given)
+            target = pieces(images[:, k:, left:], dy.shape[1:3], room.stride, width)
+            np.add(target, given.reshape(target.shape), out=target)
+        np.copyto(out[part], interior(images, room.padding))
     return out
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mnist_trainer.kernels.arrays import Array, Shape
+from mnist_trainer.kernels.arrays import Array, Shape, blank, empty
 from mnist_trainer.kernels.windows import Pair, positions
 
 PATCH_BYTES = 1_500_000
@@ -28,10 +28,15 @@ class ConvRoom:
     padded: Array  # (chunk, H + 2 PH, W + 2 PW, C), zero on its border, unused without padding
     patches: Array  # flat, with room for a chunk's patches
     scratch: Array  # (columns of a patch, F)
-    spread: Array  # (chunk, OH, W + KW − 1, F), zero where dy doesn't lie
+    spread: Array  # (chunk, OH, W + KW − 1, F), zero where dy doesn't lie; without images where strides are above 1
     spread_patches: Array  # flat, as large as its windows of one row
-    products: Array  # (chunk, OH, W, C)
+    products: Array  # (chunk, OH, W, C); where strides are above 1, padded images
     flipped: Array  # (KH, KW, F, C)
+
+    @property
+    def strided(self) -> bool:
+        """Whether windows are more than a pixel apart."""
+        return self.stride != (1, 1)
 
     @classmethod
     def make(
@@ -52,6 +57,9 @@ class ConvRoom:
         values, spread_values = down * across * kh * kw * channels, down * width * kw * filters
         chunk = images_a_chunk(values, item, max_batch)
         spread_chunk = chunk if pool != (1, 1) else images_a_chunk(spread_values, item, max_batch)
+        products = (spread_chunk, down, width, channels)
+        if stride != (1, 1):
+            spread_chunk, products = 0, (chunk, height + 2 * padding[0], width + 2 * padding[1], channels)
         columns, patches = kh * kw * channels, chunk * down * across
         if channels == 1:
             columns, patches = math.prod(wide_kernel(kernel, stride, pool)), patches // math.prod(pool)
@@ -60,13 +68,13 @@ class ConvRoom:
             stride,
             padding,
             pool,
-            padded=np.zeros((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype),
-            patches=np.empty(patches * columns, dtype),
-            scratch=np.empty((columns, filters), dtype),
-            spread=np.zeros((spread_chunk, down, width + kw - 1, filters), dtype),
-            spread_patches=np.empty(spread_chunk * spread_values, dtype),
-            products=np.empty((spread_chunk, down, width, channels), dtype),
-            flipped=np.empty((kh, kw, filters, channels), dtype),
+            padded=blank((chunk, height + 2 * padding[0], width + 2 * padding[1], channels), dtype),
+            patches=empty(patches * columns, dtype),
+            scratch=empty((columns, filters), dtype),
+            spread=blank((spread_chunk, down, width + kw - 1, filters), dtype),
+            spread_patches=empty(spread_chunk * spread_values, dtype),
+            products=empty(products, dtype),
+            flipped=empty((kh, kw, filters, channels), dtype),
         )
 
 

@@ -10,14 +10,15 @@ and is taken from them. So values that are all the same leave zeros.
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
+from mnist_trainer.kernels.channels import over_rows
 from mnist_trainer.kernels.sums import average, row_average, sum_rows
 
 
 def batch_statistics(x: Array, *, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
     """Write each channel's mean and variance over the rows, and x − mean to `centred`."""
-    np.subtract(x, average(x, out=mean), out=centred)
+    over_rows(np.subtract, x, average(x, out=mean), out=centred)
     rest = average(centred, out=variance)
-    np.subtract(centred, rest, out=centred)
+    over_rows(np.subtract, centred, rest, out=centred)
     np.add(mean, rest, out=mean)
     np.multiply(centred, centred, out=scratch)
     average(scratch, out=variance)
@@ -39,8 +40,8 @@ def move_towards(running: Array, new: Array, momentum: float, *, factor: float =
 
 def scale_and_shift(centred: Array, gain: Array, shift: Array, *, out: Array) -> Array:
     """Write centred · gain + shift to `out`."""
-    np.multiply(centred, gain, out=out)
-    return np.add(out, shift, out=out)
+    over_rows(np.multiply, centred, gain, out=out)
+    return over_rows(np.add, out, shift, out=out)
 
 
 def batch_norm_gradients(
@@ -60,11 +61,11 @@ def batch_norm_input_gradient(
     share = 1 / len(dy)
     np.multiply(d_scale, inverse, out=channel)
     np.multiply(channel, share, out=channel)
-    np.multiply(centred, channel, out=centred)
+    over_rows(np.multiply, centred, channel, out=centred)
     np.subtract(dy, centred, out=dy)
     np.multiply(d_shift, share, out=channel)
-    np.subtract(dy, channel, out=dy)
-    return np.multiply(dy, gain, out=dy)
+    over_rows(np.subtract, dy, channel, out=dy)
+    return over_rows(np.multiply, dy, gain, out=dy)
 
 
 def normalise_rows(x: Array, epsilon: float, *, row: Array, inverse: Array, scratch: Array, out: Array) -> Array:

@@ -15,7 +15,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from mnist_trainer.kernels.activations import relu
 from mnist_trainer.kernels.arrays import Array, Mask
+from mnist_trainer.kernels.channels import over_rows
 
 Chunk: TypeAlias = tuple[slice, Sequence[Array], Sequence[Mask]]
 
@@ -29,6 +31,7 @@ class PooledRoom(Protocol):
     def gradients(self, x: Array, weights: Array, *, d_weights: Array, dx: Array | None) -> Iterator[Chunk]:
         """Yield some images' slice, planes for the gradient of x ∗ w, which are to be written, and the wins.
 
+        Once after `outputs` of the same images: what these left is used up.
         In the end dL/dw is in `d_weights` and, where it is wanted, dL/dx in `dx`.
         """
 
@@ -36,7 +39,7 @@ class PooledRoom(Protocol):
 def forward(x: Array, weights: Array, bias: Array | None, room: PooledRoom, *, out: Array) -> Array:
     """Write max(0, max over each window of (x ∗ w) + b) to `out`."""
     for part, planes, wins in room.outputs(x, weights):
-        np.maximum(maximum(planes, bias, wins=wins), 0, out=out[part])
+        relu(maximum(planes, bias, wins=wins), out=out[part])
     return out
 
 
@@ -54,7 +57,7 @@ def maximum(planes: Sequence[Array], bias: Array | None, *, wins: Sequence[Mask]
         np.greater(other, first, out=win)
         np.maximum(first, other, out=first)
     if bias is not None:
-        np.add(first, bias, out=first)
+        over_rows(np.add, first, bias, out=first)
     return first
 
 

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels import convolution
-from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, empty
 from mnist_trainer.kernels.convolution_room import ConvRoom, wide_kernel
 from mnist_trainer.kernels.pooled_convolution import Chunk
 from mnist_trainer.kernels.windows import Pair, positions
@@ -42,9 +42,9 @@ class PooledPatchRoom:
         shape = (*positions(positions((height, width), kernel, (1, 1), padding), pool, pool, (0, 0)), filters)
         return cls(
             room,
-            planes=np.empty((pixels, chunk, *shape), dtype),
-            shifted=np.empty((pixels, *room.scratch.shape), dtype) if channels == 1 else None,
-            wins=np.empty((pixels - 1, max_batch, *shape), np.bool_),
+            planes=empty((pixels, chunk, *shape), dtype),
+            shifted=empty((pixels, *room.scratch.shape), dtype) if channels == 1 else None,
+            wins=empty((pixels - 1, max_batch, *shape), np.bool_),
         )
 
     def outputs(self, x: Array, weights: Array) -> Iterator[Chunk]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels import winograd
-from mnist_trainer.kernels.arrays import Array, Mask, Shape
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, empty
 from mnist_trainer.kernels.pooled_convolution import Chunk
 from mnist_trainer.kernels.windows import Pair, positions
 from mnist_trainer.kernels.winograd_room import WinogradRoom
@@ -38,7 +38,7 @@ class PooledWinogradRoom:
         height, width, channels = in_shape
         tiles = positions(positions((height, width), kernel, (1, 1), padding), pool, pool, (0, 0))
         room = WinogradRoom.make(tiles, channels, filters, max_batch, dtype)
-        return cls(room, padding, np.empty((3, max_batch, *tiles, filters), np.bool_))
+        return cls(room, padding, empty((3, max_batch, *tiles, filters), np.bool_))
 
     def outputs(self, x: Array, weights: Array) -> Iterator[Chunk]:
         """Yield the planes of x ∗ w."""
@@ -53,7 +53,7 @@ class PooledWinogradRoom:
         self.room.d_weights.fill(0)
         for part, chunk in self.room.chunks(x):
             yield part, by_image(winograd.corners(chunk)), self._wins(part)
-            winograd.add_gradients(x[part], self.padding, chunk, dx=None if dx is None else dx[part])
+            winograd.add_gradients(self.padding, chunk, dx=None if dx is None else dx[part])
         winograd.weights_gradient(self.room, out=d_weights)
 
     def _wins(self, part: slice) -> Sequence[Mask]:

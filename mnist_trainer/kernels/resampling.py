@@ -74,7 +74,7 @@ def resample(pixels: Bytes, coefficients: Array, fields: Array, room: Resampling
         points = count * height * width
         even, odd = room.even[:points], room.odd[:points]
         down, across = fixed.view(np.uint32).reshape(2, points, 1)
-        interpolate(even, odd, down, across)
+        interpolate_corners(even, odd, down, across)
         np.copyto(out[part].reshape(points, channels), even, casting="unsafe")
     return out
 
@@ -113,7 +113,7 @@ def look_up_corners(pixels: Bytes, fixed: NDArray[np.int32], room: ResamplingRoo
     fixed &= ONE - 1
 
 
-def interpolate(even: Words, odd: Words, down: Words, across: Words) -> None:
+def interpolate_corners(even: Words, odd: Words, down: Words, across: Words) -> None:
     """Write to `even` the pixel between the four corners that `odd` has, `down` and `across` being in 1/256.
 
     Two pixels lie in the halves of a word, and are worked on at once: a · (256 − t) + b · t has 16 bits at most, and

@@ -28,6 +28,13 @@ def windows(x: Array, kernel: Pair, stride: Pair) -> Array:
     return as_strided(x, (n, down, across, *kernel, channels), strides, writeable=False)
 
 
+def pieces(x: Array, count: Pair, stride: Pair, width: int) -> Array:
+    """Return the view (N, OH, OW, width, C) of the first pixels of windows of x, which don't overlap: to be written."""
+    images, rows, columns, values = x.strides
+    strides = (images, rows * stride[0], columns * stride[1], columns, values)
+    return as_strided(x, (len(x), *count, width, x.shape[3]), strides)
+
+
 def by_pixel(views: Array, pool: Pair) -> Array:
     """Return the view (DOWN, ACROSS, N, OH / DOWN, OW / ACROSS, …) of windows (N, OH, OW, …), in windows of their own.
 

@@ -86,9 +86,12 @@ def corners(room: WinogradRoom) -> list[Array]:
     return [plane for row in room.outputs[::3, ::3] for plane in row]
 
 
-def add_gradients(x: Array, padding: Pair, room: WinogradRoom, *, dx: Array | None) -> None:
-    """Add Dᵀ V to dL/dU in the room, given x and dy's planes in V's corners; write dL/dx to `dx` where it is wanted."""
-    d, v = transform_input(x, padding, room), transform_matrices(room.outputs)
+def add_gradients(padding: Pair, room: WinogradRoom, *, dx: Array | None) -> None:
+    """Add Dᵀ V to dL/dU in the room, given D of forward, and dy's planes in V's corners; overwrites D.
+
+    Write dL/dx to `dx` where it is wanted.
+    """
+    d, v = transform_matrices(room.inputs), transform_matrices(room.outputs)
     for line in (room.outputs[::3].swapaxes(0, 1), room.outputs):
         np.add(line[0], line[3], out=line[1])
         np.subtract(line[0], line[3], out=line[2])

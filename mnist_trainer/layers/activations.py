@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import activations
-from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer, empty
 from mnist_trainer.layers.layer import Initializer, Layer
 
 
@@ -28,9 +28,9 @@ class Activation(Layer):
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make only the buffers that this activation uses."""
         shape = (max_batch, *in_shape)
-        self._output = np.empty((0,) if self.overwrites_input else shape, dtype)
-        self._scratch = np.empty(shape if self.uses_scratch else (0,), dtype)
-        self._mask = np.empty(shape if self.uses_mask else (0,), np.bool_)
+        self._output = empty((0,) if self.overwrites_input else shape, dtype)
+        self._scratch = empty(shape if self.uses_scratch else (0,), dtype)
+        self._mask = empty(shape if self.uses_mask else (0,), np.bool_)
         return in_shape
 
     def _storage(self, x: Array) -> Array:
@@ -122,7 +122,7 @@ class GELU(Activation):
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; backward needs the input, which therefore is never overwritten."""
         self.overwrites_input = False
-        self._inner = np.empty((max_batch, *in_shape), dtype)
+        self._inner = empty((max_batch, *in_shape), dtype)
         return super().build(in_shape, max_batch, dtype)
 
     def forward(self, x: Array, *, training: bool) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import affine, convolution
-from mnist_trainer.kernels.arrays import Array, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Shape, buffer, empty
 from mnist_trainer.kernels.convolution_room import ConvRoom
 from mnist_trainer.kernels.windows import Pair
 from mnist_trainer.layers.initializers import initialise
@@ -59,8 +59,8 @@ class Conv2d(Layer):
         shape = (*window_positions(in_shape, self._kernel, self._stride, self._padding), self.filters)
         self._channels = in_shape[2]
         self._room = ConvRoom.make(in_shape, self._kernel, self._stride, self._padding, self.filters, max_batch, dtype)
-        self._y = np.empty((max_batch, *shape), dtype)
-        self._dx = np.empty((max_batch, *in_shape), dtype)
+        self._y = empty((max_batch, *shape), dtype)
+        self._dx = empty((max_batch, *in_shape), dtype)
         return shape
 
     def parameter_shapes(self) -> Mapping[str, Shape]:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import elementwise
-from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer, empty
 from mnist_trainer.layers.layer import Layer
 
 MASKS = "masks"
@@ -40,9 +40,9 @@ class Dropout(Layer):
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers."""
         shape = (max_batch, *in_shape)
-        self._random = np.empty(shape, dtype)
-        self._output = np.empty(shape, dtype)
-        self._mask = np.empty(shape, np.bool_)
+        self._random = empty(shape, dtype)
+        self._output = empty(shape, dtype)
+        self._mask = empty(shape, np.bool_)
         return in_shape
 
     def bind(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], rng: "np.random.Generator") -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels import activations, affine, pooled_convolution, winograd
-from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer, empty
 from mnist_trainer.kernels.pooled_patches import PooledPatchRoom
 from mnist_trainer.kernels.pooled_winograd import PooledWinogradRoom
 from mnist_trainer.layers.activations import ReLU
@@ -51,9 +51,9 @@ class ConvReLUPool(Layer):
         quick = pool == (2, 2) and winograd.winograd_fits(in_shape, kernel, (1, 1), padding, filters)
         make = PooledWinogradRoom.make if quick else PooledPatchRoom.make
         self.room = make(in_shape, kernel, padding, pool, filters, max_batch, dtype)
-        self._y = np.empty((max_batch, *shape), dtype)
-        self._mask = np.empty((max_batch, *shape), np.bool_)
-        self._dx = np.empty((max_batch, *in_shape), dtype)
+        self._y = empty((max_batch, *shape), dtype)
+        self._mask = empty((max_batch, *shape), np.bool_)
+        self._dx = empty((max_batch, *in_shape), dtype)
         return shape
 
     def parameter_shapes(self) -> Mapping[str, Shape]:

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import affine
-from mnist_trainer.kernels.arrays import Array, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Shape, buffer, empty
 from mnist_trainer.layers.initializers import initialise
 from mnist_trainer.layers.layer import Initializer, Layer
 
@@ -42,8 +42,8 @@ class Linear(Layer):
         if len(in_shape) != 1:
             raise ConfigError(f"expects a flat input, and gets one of shape {in_shape}: put a `flatten` before it")
         (self._inputs,) = in_shape
-        self._y = np.empty((max_batch, self.units), dtype)
-        self._dx = np.empty((max_batch, self._inputs), dtype)
+        self._y = empty((max_batch, self.units), dtype)
+        self._dx = empty((max_batch, self._inputs), dtype)
         return (self.units,)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import affine, elementwise, normalization
-from mnist_trainer.kernels.arrays import Array, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Shape, buffer, empty
 from mnist_trainer.layers.layer import Layer
 
 
@@ -62,8 +62,8 @@ class BatchNorm(Normalization):
         """Make the buffers; the running mean starts at 0, the running variance at 1."""
         self._channels = in_shape[-1]
         shape = (max_batch, *in_shape)
-        self._y, self._scratch, self._centred = (np.empty(shape, dtype) for _ in range(3))
-        self._mean, self._variance, self._inverse, self._gain = np.empty((4, self._channels), dtype)
+        self._y, self._scratch, self._centred = (empty(shape, dtype) for _ in range(3))
+        self._mean, self._variance, self._inverse, self._gain = empty((4, self._channels), dtype)
         self._running_mean = np.zeros(self._channels, dtype)
         self._running_variance = np.ones(self._channels, dtype)
         return in_shape
@@ -144,9 +144,9 @@ class LayerNorm(Normalization):
         """Make the buffers."""
         self._channels = in_shape[-1]
         shape = (max_batch, *in_shape)
-        self._y, self._scratch, self._normalised = (np.empty(shape, dtype) for _ in range(3))
+        self._y, self._scratch, self._normalised = (empty(shape, dtype) for _ in range(3))
         rows = self._y.size // self._channels
-        self._row, self._inverse = np.empty((2, rows, 1), dtype)
+        self._row, self._inverse = empty((2, rows, 1), dtype)
         return in_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.kernels import elementwise, pooling
-from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Mask, Shape, buffer, empty
 from mnist_trainer.kernels.windows import Pair, interior
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.windows import as_pair, check_pairs, window_positions
@@ -52,8 +52,8 @@ class Pool2d(Layer):
         height, width, channels = in_shape
         shape = (max_batch, height + 2 * self._padding[0], width + 2 * self._padding[1], channels)
         self._padded = np.full(shape if any(self._padding) else (0,), self.border, dtype)
-        self._dx = np.empty(shape, dtype)
-        self._y = np.empty((max_batch, down, across, channels), dtype)
+        self._dx = empty(shape, dtype)
+        self._y = empty((max_batch, down, across, channels), dtype)
         return (down, across, channels)
 
     def _with_border(self, x: Array) -> Array:
@@ -81,8 +81,8 @@ class MaxPool2d(Pool2d):
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers."""
         out_shape = super().build(in_shape, max_batch, dtype)
-        self._scratch = np.empty((max_batch, *out_shape), dtype)
-        self._mask = np.empty((max_batch, *out_shape), np.bool_)
+        self._scratch = empty((max_batch, *out_shape), dtype)
+        self._mask = empty((max_batch, *out_shape), np.bool_)
         return out_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:
@@ -136,8 +136,8 @@ class GlobalAvgPool(Layer):
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the input must be images."""
         window_positions(in_shape, (1, 1), (1, 1), (0, 0))
-        self._y = np.empty((max_batch, in_shape[2]), dtype)
-        self._dx = np.empty((max_batch, *in_shape), dtype)
+        self._y = empty((max_batch, in_shape[2]), dtype)
+        self._dx = empty((max_batch, *in_shape), dtype)
         return in_shape[2:]
 
     def forward(self, x: Array, *, training: bool) -> Array:

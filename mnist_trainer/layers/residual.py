@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.kernels import elementwise
-from mnist_trainer.kernels.arrays import Array, Shape, buffer
+from mnist_trainer.kernels.arrays import Array, Shape, buffer, empty
 from mnist_trainer.layers.layer import Initializer
 from mnist_trainer.layers.stack import Stack
 
@@ -38,8 +37,8 @@ class Residual(Stack):
         out_shape = super().build(in_shape, max_batch, dtype)
         if out_shape != in_shape:
             raise ConfigError(f"its layers turn shape {in_shape} into {out_shape}: x + f(x) needs the same shape")
-        self._y = np.empty((max_batch, *in_shape), dtype)
-        self._dx = np.empty((max_batch, *in_shape), dtype)
+        self._y = empty((max_batch, *in_shape), dtype)
+        self._dx = empty((max_batch, *in_shape), dtype)
         return in_shape
 
     def forward(self, x: Array, *, training: bool) -> Array:

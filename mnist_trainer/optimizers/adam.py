@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
-from mnist_trainer.kernels.arrays import Array, Counts, buffer
+from mnist_trainer.kernels.arrays import Array, Counts, blank, buffer
 from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 
@@ -35,7 +35,7 @@ class AdamBase(Optimizer):
         """Start from moments of 0."""
         super().build(size, dtype, decayed)
         self._steps = np.zeros(1, np.int64)
-        self._first, self._second = np.zeros(size, dtype), np.zeros(size, dtype)
+        self._first, self._second = blank(size, dtype), blank(size, dtype)
 
     def state(self) -> Mapping[str, Array | Counts]:
         """Give the moments, and the number of steps."""

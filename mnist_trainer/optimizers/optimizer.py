@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import check
 from mnist_trainer.kernels import updates
-from mnist_trainer.kernels.arrays import Array, Counts, buffer
+from mnist_trainer.kernels.arrays import Array, Counts, buffer, empty
 
 
 @dataclass(eq=False)
@@ -39,7 +38,7 @@ class Optimizer(ABC):
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Make the state for `size` parameters, of which weight decay applies to the first `decayed` (None: all)."""
         self.decayed = size if decayed is None else decayed
-        self._scratch = np.empty(min(size, updates.BLOCK), dtype)
+        self._scratch = empty(min(size, updates.block_length(dtype)), dtype)
 
     def state(self) -> Mapping[str, Array | Counts]:
         """Give the arrays that one step leaves to the next, known after `build`; restored in place by a resume."""

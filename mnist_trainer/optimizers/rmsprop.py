@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
-from mnist_trainer.kernels.arrays import Array, buffer
+from mnist_trainer.kernels.arrays import Array, blank, buffer
 from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 
@@ -31,7 +31,7 @@ class RMSprop(Optimizer):
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Start from s = 0."""
         super().build(size, dtype, decayed)
-        self._squares = np.zeros(size, dtype)
+        self._squares = blank(size, dtype)
 
     def state(self) -> Mapping[str, Array]:
         """Give s."""

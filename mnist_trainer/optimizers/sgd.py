@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
-from mnist_trainer.kernels.arrays import Array, buffer
+from mnist_trainer.kernels.arrays import Array, blank, buffer
 from mnist_trainer.kernels.updates import add_scaled, in_blocks
 from mnist_trainer.optimizers.optimizer import Optimizer
 
@@ -33,7 +33,7 @@ class SGD(Optimizer):
     def build(self, size: int, dtype: DTypeLike, decayed: int | None = None) -> None:
         """Start from v = 0."""
         super().build(size, dtype, decayed)
-        self._velocity = np.zeros(size, dtype)
+        self._velocity = blank(size, dtype)
 
     def state(self) -> Mapping[str, Array]:
         """Give v."""

@@ -31,11 +31,11 @@ def write_sheet(folder: Path, batches: Batches) -> Sequence[str]:
         return []
     path = folder / SHEET
     with naming_file(path), replacing(path) as file:
-        file.write(as_png(sheet_of(*batches.preview())))
+        file.write(sheet_as_png(augmented_sheet(*batches.preview())))
     return [SHEET]
 
 
-def sheet_of(images: Bytes, augmented: Bytes) -> Bytes:
+def augmented_sheet(images: Bytes, augmented: Bytes) -> Bytes:
     """Lay out images (n, height, width, channels), as many as fit, in lines: the images above, augmented below."""
     n = min(len(images), COLUMNS * MOST_ROWS)
     rows, columns = -(-n // COLUMNS), min(n, COLUMNS)
@@ -50,7 +50,7 @@ def sheet_of(images: Bytes, augmented: Bytes) -> Bytes:
     return sheet
 
 
-def as_png(image: Bytes) -> bytes:
+def sheet_as_png(image: Bytes) -> bytes:
     """Encode an image (height, width, channels): three channels as colours, of any other number the first as grey."""
     height, width, channels = image.shape
     colours = channels == 3
@@ -59,9 +59,9 @@ def as_png(image: Bytes) -> bytes:
     lines[:, 1:] = pixels.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if colours else 0, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(sheet_png_chunk(kind, data) for kind, data in parts)
 
 
-def png_chunk(kind: bytes, data: bytes) -> bytes:
+def sheet_png_chunk(kind: bytes, data: bytes) -> bytes:
     """Return a PNG's chunk: its length, kind, data and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

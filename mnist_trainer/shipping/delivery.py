@@ -139,7 +139,7 @@ class Delivery:
         store, run_id = connect(self.position.uri), self.position.run_id
         if (self.folder / CHECKPOINT).exists():
             send_state(self.folder, store, run_id)
-        end_run(self.folder, self.start, store, run_id, silent_death(self.folder))
+        end_run(self.folder, self.start, store, self.position, silent_death(self.folder))
 
     def left(self) -> int:
         """How many events were not sent."""
@@ -181,7 +181,7 @@ class Delivery:
                 self._pictures = draw_pictures(self.folder)
             if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
                 send_state(self.folder, outbox.store, outbox.run_id)
-            status = end_run(self.folder, self.start, outbox.store, outbox.run_id, end)
+            status = end_run(self.folder, self.start, outbox.store, position, end)
             self._ended = True
             self._keep(replace(position, status=status))
             send_files(self.folder, outbox.store, outbox.run_id, self._pictures)

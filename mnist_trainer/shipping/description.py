@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_trainer.files import OUTCOME, read_object
 from mnist_trainer.journal.events import DESCRIPTION, End
 from mnist_trainer.journal.reading import JournalContent, Series
 from mnist_trainer.words import counted_in_words, given, markdown_code_block, table
@@ -36,11 +37,14 @@ def description_of(folder: Path, history: JournalContent, end: End) -> str | Non
     return "\n\n".join(filter(None, parts)) or None
 
 
-def model_description(history: JournalContent, model_id: str) -> str:
+def model_description(history: JournalContent, model_id: str, image_shape: Sequence[int]) -> str:
     """Describe a run's model: its result, and how it is asked."""
     code = f'model = mlflow.pyfunc.load_model(\n    "models:/{model_id}"\n)\nmodel.predict(images)'
-    asked = "It takes images, as bytes of the shape that it was trained on, and returns each class's probability:"
-    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```"]))
+    shape = " × ".join(str(size) for size in (image_shape[:2] if image_shape[-1] == 1 else image_shape))
+    asked = f"It takes images of {shape} bytes, one or many, and returns each class's probability:"
+    serve = ["python", "-m", "mlflow", "models", "serve", "-m", f"models:/{model_id}", "--env-manager", "local"]
+    served = markdown_code_block("To serve it, where MLFLOW_TRACKING_URI names this store", serve)
+    return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```", served]))
 
 
 def failure(end: End) -> str:
@@ -125,8 +129,11 @@ def command_after_run(folder: Path, history: JournalContent, end: End) -> str:
         described_without_keys(described_command_words(history.tags.get("command", "")), "resume"),
     )
     diverged = (end.reason or "").startswith("diverged")
-    if start is not None and (start.parent is not None or start.kind != "run"):
-        return ""  # of a job, what comes next is for all of them
+    if start is not None and start.kind != "run":
+        return ""
+    if start is not None and start.parent is not None:  # what comes next is for all jobs of a sweep
+        own = overrides_told(folder)
+        return markdown_code_block("To train it alone", ["python", "-m", "mnist_trainer", *own]) if own else ""
     if end.status != "FINISHED" and not diverged:
         return markdown_code_block("To go on", ["python", "-m", "mnist_trainer", given("resume", folder)])
     if command[:3] != ["python", "-m", "mnist_trainer"]:
@@ -134,12 +141,20 @@ def command_after_run(folder: Path, history: JournalContent, end: End) -> str:
     if diverged:
         rate = history.params.get("optimizer.lr")
         smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
-        return markdown_code_block(
-            "To try a smaller learning rate", [*described_without_keys(command, "optimizer.lr"), *smaller]
-        )
+        clipped = described_without_keys(command, "optimizer.lr", "trainer.clip_norm")
+        return markdown_code_block("To try a smaller learning rate, with clipping", [*clipped, *smaller])
     others = described_without_keys(command, "seed", "loss")[3:]
     both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
     return markdown_code_block("To know whether fused and separate differ by more than chance", both)
+
+
+def overrides_told(folder: Path) -> list[str]:
+    """Return the overrides that a finished job's outcome tells; none where there is none, or it can't be used."""
+    try:
+        told = read_object(folder / OUTCOME).get("overrides")
+    except (OSError, ValueError):
+        return []
+    return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
 
 
 def described_without_keys(words: Sequence[str], *keys: str) -> list[str]:

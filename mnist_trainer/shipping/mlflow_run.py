@@ -13,7 +13,7 @@ from mnist_trainer.journal.reading import JournalContent, read_journal, read_sta
 from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
-from mnist_trainer.shipping.pages import run_page
+from mnist_trainer.shipping.pages import run_page, runs_page
 from mnist_trainer.shipping.patience import FilesError
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
@@ -50,20 +50,24 @@ def draw_pictures(folder: Path) -> list[Path]:
         return []
 
 
-def end_run(folder: Path, start: Start, store: Store, run_id: str, end: End) -> str:
+def end_run(folder: Path, start: Start, store: Store, position: Position, end: End) -> str:
     """Send the reason, the status and its time, and the description: before the files, whose store may not answer.
 
     Returns the status that the run has then.
     """
+    run_id, links = position.run_id, [f"[All runs]({runs_page(position.experiment_id)})"]
     client, history = store.client, read_journal(folder)
     if end.reason:
         client.set_tag(run_id, FAILURE_TAG, end.reason[:TAG_CHARACTERS])
     if not is_others(start, store, run_id):
         client.set_terminated(run_id, end.status, end.time)
-    if told := description_of(folder, history, end):
-        client.set_tag(run_id, DESCRIPTION, start.described(told)[:TAG_CHARACTERS])
-    if start.kind == "sweep":
-        _link_best(folder, store, run_id, start.described(history.tags.get(DESCRIPTION, "")))
+    told = description_of(folder, history, end) or history.tags.get(DESCRIPTION, "")
+    if start.kind == "sweep" and (best := _best_job(folder, store)) is not None:
+        client.set_tag(run_id, BEST_TAG, best.run_id)
+        links.insert(0, f"[The best job]({run_page(best.experiment_id, best.run_id)})")
+    if told:
+        after = "\n\n" + " · ".join(links)
+        client.set_tag(run_id, DESCRIPTION, start.described(told)[: TAG_CHARACTERS - len(after)] + after)
     return store.status(run_id)
 
 
@@ -91,16 +95,10 @@ def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) ->
     send_model(folder, store, run_id)
 
 
-def _link_best(folder: Path, store: Store, run_id: str, described: str) -> None:
-    """Tell the id of a sweep's best job, and link to it."""
+def _best_job(folder: Path, store: Store) -> Position | None:
+    """Return where a sweep's best job is, if it tells of one."""
     best = best_folder(folder)
-    position = None if best is None else _position_of(best, store)
-    if position is None:
-        return
-    store.client.set_tag(run_id, BEST_TAG, position.run_id)
-    link = f"\n\n[The best job]({run_page(position.experiment_id, position.run_id)})"
-    if described:
-        store.client.set_tag(run_id, DESCRIPTION, described[: TAG_CHARACTERS - len(link)] + link)
+    return None if best is None else _position_of(best, store)
 
 
 def best_folder(folder: Path) -> Path | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mnist_trainer.errors import DataError
 from mnist_trainer.files import JOURNAL
+from mnist_trainer.inference.model_file import read_model
 from mnist_trainer.journal.events import (
     DESCRIPTION,
     DatasetEvent,
@@ -101,7 +102,8 @@ def send(folder: Path, store: Store, run_id: str, event: ModelEvent, events: Seq
                 path, _ = pack(folder / event.name, Path(temporary), event.plugins, run_id, model.model_id)
                 store.client.log_model_artifacts(model.model_id, str(path))
             link(store, run_id, model.model_id, Tested.of(events))
-            told = model_description(read_journal(folder), model.model_id)
+            shape = read_model(folder / event.name)[0].image_shape
+            told = model_description(read_journal(folder), model.model_id, shape)
             store.client.set_logged_model_tags(model.model_id, {DESCRIPTION: told})
             store.client.finalize_logged_model(model.model_id, "READY")
     register_those(registrations_by_sweep(folder, run), store)

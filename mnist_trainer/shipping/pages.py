@@ -13,9 +13,9 @@ VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 TRAINING = "workflowType=machine_learning"
 """A new browser is greeted in the UI's GenAI mode otherwise, without curves."""
 COLUMNS = (
+    "metrics.`validation/accuracy`",
     "metrics.`test/accuracy`",
     "metrics.`test/loss`",
-    "metrics.`validation/accuracy`",
     "metrics.`best/validation_accuracy`",
     "tags.`loss.mode`",
     "params.`seed`",

@@ -4,12 +4,15 @@ import io
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mnist_trainer.figures.confusion import confusion_matrix
 from mnist_trainer.figures.curves import learning_curves
 from mnist_trainer.figures.study import StudyLines, TrialLine, study_history, study_parameters
+from mnist_trainer.figures.sweep_jobs import job_curves
 from mnist_trainer.figures.sweep_modes import mode_curves
 from mnist_trainer.figures.sweep_pairs import paired_differences
 from mnist_trainer.files import STUDY, SWEEP, read_object
@@ -18,8 +21,11 @@ from mnist_trainer.shipping.position import served_folders
 
 CURVES = "learning_curves.png"
 CONFUSION = "confusion_matrix.png"
+JOBS = "jobs.png"
 COMPARISON = "loss_modes.png"
 PAIRED = "paired_differences.png"
+FOLLOWS = {"model.parameters", "name"}
+"""Parameters that follow from others."""
 HISTORY = "study_history.png"
 PARAMETERS = "study_parameters.png"
 
@@ -37,13 +43,7 @@ def draw_folder(folder: Path) -> list[Path]:
         study_parameters(study, folder / PARAMETERS)
         return [folder / HISTORY, folder / PARAMETERS]
     if kind == "sweep":
-        modes = by_mode([read_journal(child) for child in served_folders(folder)[1:]])
-        if modes:
-            mode_curves(modes, folder / COMPARISON)
-        pairs = pairs_of(folder)
-        if pairs:
-            paired_differences(pairs, folder / PAIRED)
-        return [folder / COMPARISON] * bool(modes) + [folder / PAIRED] * bool(pairs)
+        return draw_sweep_folder(folder)
     if kind == "comparison":
         return []
     pictures: list[Path] = []
@@ -57,6 +57,32 @@ def draw_folder(folder: Path) -> list[Path]:
         confusion_matrix(history.confusion.matrix, history.confusion.class_names, folder / CONFUSION, title)
         pictures.append(folder / CONFUSION)
     return pictures
+
+
+def draw_sweep_folder(folder: Path) -> list[Path]:
+    """Draw the jobs' curves where they differ in more than loss and seed, the modes' where there are several, pairs."""
+    jobs = [read_journal(child) for child in served_folders(folder)[1:]]
+    modes, varied, pairs = by_mode(jobs), what_varies(jobs), pairs_of(folder)
+    pictures: list[Path] = []
+    if varied - {"loss.name", "seed"}:
+        job_curves([(job.start.name if job.start else "", job.metrics) for job in jobs if job.metrics], folder / JOBS)
+        pictures.append(folder / JOBS)
+    if len(modes) > 1 or (modes and not pictures):
+        mode_curves(modes, folder / COMPARISON)
+        pictures.append(folder / COMPARISON)
+    if pairs:
+        paired_differences(pairs, folder / PAIRED)
+        pictures.append(folder / PAIRED)
+    return pictures
+
+
+def what_varies(jobs: Sequence[JournalContent]) -> set[str]:
+    """Return the parameters, by key, that some jobs which have them have another value of."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for job in jobs:
+        for key, value in job.params.items() if job.metrics else ():
+            values[key].add(json.dumps(value))
+    return {key for key, found in values.items() if len(found) > 1} - FOLLOWS
 
 
 def pairs_of(folder: Path) -> list[dict[str, Any]]:
@@ -124,7 +150,8 @@ def main(arguments: list[str]) -> int:
     for argument in arguments:
         for folder in served_folders(Path(argument)):
             for path in draw_folder(folder):
-                print(path)  # noqa: T201
+                with suppress(BrokenPipeError):  # the pictures are what was asked for, not the list of them
+                    print(path, flush=True)  # noqa: T201
     return 0
 
 

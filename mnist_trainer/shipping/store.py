@@ -129,7 +129,7 @@ def _probe_sqlite_store(path: Path) -> None:
 def described(experiment_id: str) -> str:
     """Write an experiment's description."""
     return (
-        "Networks trained by mnist_trainer; a sweep and a comparison have theirs below. "
+        "Networks trained by mnist_trainer; + shows the runs of a sweep or a comparison. "
         f"[Table]({runs_page(experiment_id)}), [learning curves]({curves_page(experiment_id)}).\n\n"
         "Choose by `validation/accuracy` (`best/validation_accuracy` of a sweep); `test/accuracy` is of images that "
         "nothing was chosen by. The step of every metric is the number of updates done."

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 REPORT = "sweep.md"
 PICTURES = {
+    "jobs.png": "the jobs' curves, the best ones named",
     "loss_modes.png": "the loss modes' curves",
     "paired_differences.png": "their paired differences",
     "study_history.png": "the trials' values one after the other, and their curves",

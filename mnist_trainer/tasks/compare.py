@@ -26,8 +26,8 @@ from mnist_trainer.words import shown, wrapped
 log = logging.getLogger(__name__)
 
 
-def compare(config: Config, folder: Path, *, alone: bool) -> TaskOutcome:
-    """Compare the modes of `task.modes` into a command's folder that exists.
+def compare(config: Config, folder: Path, *, alone: bool, overrides: Sequence[str] = ()) -> TaskOutcome:
+    """Compare the modes of `task.modes` into a command's folder that exists; `overrides` made its configuration.
 
     `alone` is false when other jobs share the terminal: then there is no table. Raises `ConfigError` and `DataError`
     before anything is written, `DivergedError` if no mode gets to the end, and `Interrupted` after a signal.
@@ -61,7 +61,7 @@ def compare(config: Config, folder: Path, *, alone: bool) -> TaskOutcome:
         try:
             with Interruption() as interruption:
                 train_all(lockstep, journal, interruption, table=alone, bar=config.trainer.progress)
-                files = conclude_comparison(lockstep, runs, journal)
+                files = conclude_comparison(lockstep, runs, journal, overrides)
                 interruption.check()  # one that came after the last batch
             verdict = files.study(timed=task.timing)
         except KeyboardInterrupt:
@@ -88,12 +88,14 @@ def train_all(lockstep: Lockstep[Result], journal: Journal, stop: Interruption, 
             progress.update(step)
 
 
-def conclude_comparison(lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal) -> ComparisonFiles:
+def conclude_comparison(
+    lockstep: Lockstep[Result], runs: Sequence[Run], journal: Journal, overrides: Sequence[str]
+) -> ComparisonFiles:
     """Tell the runs' results, and write down at once what the training came to."""
     for run, entrant in zip(runs, lockstep.entrants, strict=True):
         if entrant.result is not None:
             run.tell(entrant.result)
     comparison = sum_up_lockstep(lockstep)
-    files = ComparisonFiles(runs, comparison, journal)
+    files = ComparisonFiles(runs, comparison, journal, overrides)
     files.write()
     return files

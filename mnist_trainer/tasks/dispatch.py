@@ -208,7 +208,7 @@ def run_task(
         case "compare":
             from mnist_trainer.tasks.compare import compare
 
-            return compare(config, folder, alone=alone)
+            return compare(config, folder, alone=alone, overrides=overrides)
         case "gradcheck":
             from mnist_trainer.tasks.gradcheck import gradcheck
 

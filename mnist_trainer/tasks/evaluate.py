@@ -57,7 +57,7 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
     place = tracked.place(dataset.name)
     answers = Answers.of(classifier, dataset.test_images, dataset.test_labels)
     scores, title = answers.scores, f"{about.name} on {dataset.name}"
-    by_views = ByViews.of(settings, classifier, dataset) if settings.tta else None
+    by_views = EvaluationByViews.of(settings, classifier, dataset) if settings.tta else None
     metrics = evaluation_metrics(scores) | (by_views.metrics if by_views else {})
     record = tracked.record("evaluation", place=place, name=f"evaluate-{about.name}", parent=None)
     data = DatasetEvent(
@@ -97,14 +97,14 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
 
 
 @dataclass(frozen=True)
-class ByViews:
+class EvaluationByViews:
     """What several views of each image come to, told apart from the plain figures."""
 
     views: Views
     scores: Scores
 
     @classmethod
-    def of(cls, settings: EvaluateConfig, classifier: Classifier, dataset: Dataset) -> "ByViews":
+    def of(cls, settings: EvaluateConfig, classifier: Classifier, dataset: Dataset) -> "EvaluationByViews":
         """Ask the model about all views."""
         views = Views(settings.tta_shift, settings.tta_rotation)
         log.info(f"looking at {len(views.maps)} views of each image ...")

@@ -23,7 +23,7 @@ class WeightAverage:
         self._model, self._decay = model, decay
         parameters = model.parameters
         self._values = parameters.values.copy()
-        self._scratch = np.empty(min(updates.BLOCK, max(1, parameters.size)), model.dtype)
+        self._scratch = np.empty(min(updates.block_length(model.dtype), max(1, parameters.size)), model.dtype)
         self.arrays: dict[str, Array] = {}
         """The averages, by the names of the model's arrays."""
         start = 0
@@ -37,7 +37,7 @@ class WeightAverage:
     def follow(self, step: int) -> None:
         """Take in what the model has learned after `step` updates, this one counted."""
         weight = (1 - self._decay) / (1 - self._decay**step)
-        averages.follow(self._values, self._model.parameters.values, weight, scratch=self._scratch)
+        averages.move_average(self._values, self._model.parameters.values, weight, scratch=self._scratch)
         for average, new in self._state:
             average += weight * (new - average)
 

@@ -1,200 +1,184 @@
-"""Times training steps against PyTorch, JAX and scikit-learn: `python tests/benchmarks/peers.py`.
+"""Times training steps and answers against other libraries: `python tests/benchmarks/peers.py`.
 
-A step gathers a batch of bytes and makes floats of them, and does forward, loss, backward and update, on the same
-network with the same optimizer, in float32; it reads the loss and counts the right predictions, as training does.
-(scikit-learn is given floats, and counts nothing.) PyTorch comes eager, channels-last too where there are
-convolutions, and compiled, always with its optimizers of a single kernel; JAX as one jitted function.
+A step gathers a batch of MNIST's bytes and makes floats of them, and does forward, loss, backward and update, on the
+same network with the same optimizer, in float32; it reads the loss and counts the right predictions, as training does.
+(scikit-learn is given floats, and counts nothing.) PyTorch comes eager, channels-last too where there are convolutions,
+and compiled, if there is a C++ compiler, always with its optimizers of a single kernel; JAX as one jitted function. Two
+cases are measured again when their loss on 1,024 images has gone to 0, after 8,000 steps. An answer is the classes of
+some images, from their bytes; onnxruntime has this project's export.
 
-Each library works in a process of its own, which is started with the environment that sets its number of threads. The
-processes sleep but for the one whose turn it is: in every round each contender does the same number of steps. A ratio
-is the median over the rounds of the contender's time by this project's (loss=fused) in the same round: above 1, this
-project is faster. "Of the peak" is the arithmetic of a step's matrix products by the step's time, as a share of what a
-product of two 1024 × 1024 matrices reaches with as many threads, measured in turn with the rest. What isn't installed
-is left out. Other work on the machine disturbs the times: look at the load that is printed. With one
+Each library works in a process of its own, which is started with the environment that sets its number of threads. In
+every round each contender does the same number of steps, from the same weights, on the same batches; the fitted ones go
+on. A ratio is the median over the rounds of the contender's time by this project's (loss=fused) in the same round:
+above 1, this project is faster. "Of the peak" is the arithmetic of a step's matrix products by the step's time, as a
+share of what a product of two 1024 × 1024 matrices reaches with as many threads, measured in turn with the rest. What
+isn't installed is left out. Other work on the machine disturbs the times: look at the load that is printed. With one
 thread, --processor-time counts processor time instead, which suffers less from it.
 """
 
 import argparse
-import importlib
-import importlib.util
-import multiprocessing
 import os
+import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-LIBRARIES = {"with_numpy": "numpy", "with_pytorch": "torch", "with_jax": "jax", "with_sklearn": "sklearn"}
+import machine
+from contenders.cases import ANSWERING, FITTED, FITTED_STEPS, TRAINING, Answering, Training
+from contenders.serving import Library, started
+
 TURN_SECONDS = 0.15
 PAUSE_SECONDS = 0.15  # after which the threads of the contender before have stopped looking for work
 WARM_ROUNDS = 2
+OTHERS = {"PyTorch": "PyTorch", "compiled": "torch.compile", "JAX": "JAX jit", "scikit-learn": "scikit-learn"}
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Return the variables that set the libraries' threads; XLA's pool has as many as `NPROC` says."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
-    flags = "" if threads > 1 else "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    return {**dict.fromkeys(names, str(threads)), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+@dataclass(frozen=True)
+class Measured:
+    """A case's contenders' seconds a step, a round each, and the share of the peak that its products come to."""
+
+    case: Training | Answering
+    seconds: Mapping[str, Sequence[float]]
+    share: float | None = None
+
+    @property
+    def median(self) -> float:
+        """This project's, in seconds."""
+        return statistics.median(self.seconds["fused"])
+
+    def times(self, beginning: str) -> tuple[float, str] | None:
+        """Return how many times as long the best variant of a contender takes, and which; None if there is none."""
+        names = [name for name in self.seconds if name.startswith(beginning)]
+        if not names:
+            return None
+        name = min(names, key=lambda name: statistics.median(self.seconds[name]))
+        pairs = zip(self.seconds[name], self.seconds["fused"], strict=True)
+        return statistics.median(theirs / own for theirs, own in pairs), name.removeprefix(beginning).strip(
+            " ,"
+        ).removeprefix("eager")
+
+    def cells(self, columns: Sequence[str]) -> list[str]:
+        """Write this project's time, the ratios of the `columns`, the share of the peak."""
+        found = [self.times(OTHERS.get(column, column)) for column in columns]
+        ratios = ["" if one is None else f"{one[0]:.2f}" + (f" ({one[1]})" if one[1] else "") for one in found]
+        share = [] if self.share is None else [f"{self.share:.0%}"]
+        return [*str(self.case).split(), f"{self.median * 1e6:,.0f}", *ratios, *share]
 
 
-def serve(pipe: Connection, module: str, threads: int) -> None:
-    """Work off what the pipe asks for: a case's contenders, or a number of steps of one of them."""
-    library = importlib.import_module(f"contenders.{module}")
-    library.set_threads(threads)
-    runs = {}
-    pipe.send(library.VERSION)
-    while True:
-        match pipe.recv():
-            case "end":
-                return
-            case "call", name, *arguments:
-                pipe.send(getattr(library, name)(*arguments))
-            case "build", case, options:
-                runs.clear()
-                runs = library.contenders(case, **options)
-                pipe.send(list(runs))
-            case "run", name, steps, processor:
-                clock = time.process_time if processor else time.perf_counter
-                started = clock()
-                runs[name](steps)
-                pipe.send((clock() - started) / steps)
+@dataclass(frozen=True)
+class Settings:
+    """How to measure."""
+
+    rounds: int
+    compiled: bool
+    processor_time: bool
+    only: str = ""
 
 
-class Library:
-    """A library's process and the pipe to it."""
-
-    def __init__(self, module: str, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, module, threads), daemon=True)
-        before = {name: os.environ.get(name) for name in environment(threads)}
-        os.environ.update(environment(threads))
-        self._process.start()
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-        theirs.close()
-        self.version = self._pipe.recv()
-
-    def ask(self, *request: object) -> object:
-        """Send a request; return the answer."""
-        self._pipe.send(request)
-        return self._pipe.recv()
-
-    def end(self) -> None:
-        """Let it go."""
-        self._pipe.send("end")
-        self._process.join()
-
-
-@contextmanager
-def started(threads: int) -> Iterator[dict[str, Library]]:
-    """Start the processes of what is installed."""
-    libraries = {}
-    for module, package in LIBRARIES.items():
-        if importlib.util.find_spec(package) is None:
-            print(f"{package} is not installed: left out")
-        else:
-            libraries[module] = Library(module, threads)
-    try:
-        yield libraries
-    finally:
-        for library in libraries.values():
-            library.end()
-
-
-def times(
-    libraries: Mapping[str, Library], case: object, rounds: int, compiled: bool, processor: bool
-) -> dict[str, list[float]]:
-    """Time a case's contenders in turns; return each one's seconds a step, a round each."""
-    options = {"with_pytorch": {"compiled": compiled}}
+def measured(libraries: Mapping[str, Library], case: Training | Answering, threads: int, how: Settings) -> Measured:
+    """Time a case's contenders in turns."""
+    processor = how.processor_time and threads == 1
+    fitted = isinstance(case, Training) and case.fitted
     names = {
         name: module
         for module, library in libraries.items()
-        for name in library.ask("build", case, options.get(module, {}))  # type: ignore[attr-defined]
+        for name in library.ask("build", case, {"compiled": how.compiled} if module == "with_pytorch" else {})
     }
-    for name, module in [*names.items()]:
+    for name, module in names.items():
         try:
-            libraries[module].ask("run", name, 3, processor)  # compiles
+            libraries[module].ask("restart", name)
+            libraries[module].ask("run", name, FITTED_STEPS if fitted and name != "peak" else 3, processor)  # compiles
         except EOFError:
             raise SystemExit(f"{case}: {name} broke down") from None
-    ours = statistics.median(libraries["with_numpy"].ask("run", "fused", 3, processor) for _ in range(5))  # type: ignore[type-var]
+    ours = statistics.median(libraries["with_numpy"].ask("run", "fused", 3, processor) for _ in range(5))
     found: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds + WARM_ROUNDS):
+    for _ in range(how.rounds + WARM_ROUNDS):
         for name, module in names.items():
+            if not fitted:
+                libraries[module].ask("restart", name)
             time.sleep(PAUSE_SECONDS)
             steps = 3 if name == "peak" else max(2, round(TURN_SECONDS / ours))
-            found[name].append(libraries[module].ask("run", name, steps, processor))  # type: ignore[arg-type]
-    return {name: seconds[WARM_ROUNDS:] for name, seconds in found.items()}
+            found[name].append(libraries[module].ask("run", name, steps, processor))
+    seconds = {name: each[WARM_ROUNDS:] for name, each in found.items()}
+    if isinstance(case, Answering):
+        return Measured(case, seconds)
+    own = libraries["with_numpy"]
+    operations, large = own.ask("call", "operations", case), own.ask("call", "peak_operations")
+    pairs = zip(seconds["fused"], seconds["peak"], strict=True)
+    return Measured(case, seconds, statistics.median(operations / mine / (large / peak) for mine, peak in pairs))
 
 
-def row(case: object, found: Mapping[str, list[float]], operations: float, large: float) -> list[str]:
-    """Write a case's row: samples/s, the ratios to the best of each kind, the share of the peak."""
-    ours = found["fused"]
+def compiler() -> bool:
+    """Whether torch.compile finds a C++ compiler; says so if not."""
+    found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++")))
+    if not found:
+        print("there is no C++ compiler: torch.compile is left out")
+    return found
 
-    def best(beginning: str) -> str:
-        names = [name for name in found if name.startswith(beginning)]
-        if not names:
-            return ""
-        name = min(names, key=lambda name: statistics.median(found[name]))
-        ratio = statistics.median(theirs / own for theirs, own in zip(found[name], ours, strict=True))
-        variant = name.removeprefix(beginning).strip(" ,")
-        return f"{ratio:.2f}" + (f" ({variant})" if variant else "")
 
-    share = statistics.median(operations / own / (large / peak) for own, peak in zip(ours, found["peak"], strict=True))
-    return [
-        *str(case).split(),
-        f"{statistics.median(ours) * 1e6:,.0f}",
-        f"{case.batch / statistics.median(ours):,.0f}",  # type: ignore[attr-defined]
-        *map(best, ("PyTorch", "torch.compile", "JAX jit", "scikit-learn", "separate")),
-        f"{share:.0%}",
-    ]
+def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
+    """Print a table, a row as soon as it is there."""
+    print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|", flush=True)
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+    print()
+
+
+def tables(threads: int, how: Settings) -> list[Measured]:
+    """Print the tables for a number of threads; return what was measured."""
+    found: list[Measured] = []
+
+    def rows(cases: Sequence[Training | Answering], columns: Sequence[str]) -> Iterator[Sequence[str]]:
+        for case in cases:
+            if how.only in str(case):
+                found.append(measured(libraries, case, threads, how))
+                yield found[-1].cells(columns)
+
+    with started(threads) as libraries:
+        versions = ", ".join(library.version for library in libraries.values())
+        clock = ", of processor time" if how.processor_time and threads == 1 else ""
+        print(f"{versions}; {threads} thread{'s' * (threads > 1)}, medians of {how.rounds} rounds{clock}\n")
+        columns = ("PyTorch", *(["compiled"] if how.compiled else []), "JAX", "scikit-learn", "separate")
+        times = [f"{column}, times" for column in columns]
+        head = ["network", "batch", "optimizer", "this project, µs", *times, "of the peak"]
+        print("A training step, from the first one on:\n")
+        table(head, rows(TRAINING, columns))
+        print("After the loss has gone to zero:\n")
+        table(head, rows(FITTED, columns))
+        columns = (*columns[:-1], "onnxruntime")
+        columns = tuple(column for column in columns if column != "JAX")
+        times = [f"{column}, times" for column in columns]
+        print("Answers, from bytes to classes:\n")
+        answers = ([*row[:3], f"{answers_a_second(row):,.0f}", *row[3:]] for row in rows(ANSWERING, columns))
+        table(["network", "images", "this project, µs", "images a second", *times], answers)
+    print(machine.load() + "\n")
+    return found
+
+
+def answers_a_second(row: Sequence[str]) -> float:
+    """Return the images a second of a row: of images, and microseconds."""
+    return int(row[1]) / (float(row[2].replace(",", "")) / 1e6)
 
 
 def main() -> None:
-    """Print a table for each number of threads."""
+    """Print the tables for each number of threads."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", default="", help="the cases whose name has this in it, such as cnn")
     parser.add_argument("--processor-time", action="store_true", help="count processor time, with one thread")
     parser.add_argument("--without-compile", action="store_true", help="leave torch.compile out, which takes minutes")
     arguments = parser.parse_args()
-    from contenders.cases import CASES
-
-    head = [
-        "network",
-        "batch",
-        "optimizer",
-        "µs",
-        "samples/s",
-        "PyTorch",
-        "compiled",
-        "JAX",
-        "scikit-learn",
-        "separate",
-    ]
+    print(f"{machine.described()}\n")
     for threads in arguments.threads:
-        with started(threads) as libraries:
-            versions = ", ".join(library.version for library in libraries.values())
-            clock = ", of processor time" if arguments.processor_time and threads == 1 else ""
-            many = f"{threads} thread{'s' * (threads > 1)}"
-            print(f"\n{versions}; {many}, medians of {arguments.rounds} rounds{clock}\n")
-            print("| " + " | ".join([*head, "of the peak"]) + " |\n" + "|---" * (len(head) + 1) + "|", flush=True)
-            for case in CASES:
-                if arguments.only in str(case):
-                    compiled, processor = not arguments.without_compile, arguments.processor_time and threads == 1
-                    found = times(libraries, case, arguments.rounds, compiled, processor)
-                    operations, large = (
-                        libraries["with_numpy"].ask("call", *call)
-                        for call in (("operations", case), ("peak_operations",))
-                    )
-                    print("| " + " | ".join(row(case, found, operations, large)) + " |", flush=True)  # type: ignore[arg-type]
-        print("\nload of the last 1, 5, 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))
+        compiled = not arguments.without_compile and compiler()
+        how = Settings(arguments.rounds, compiled, arguments.processor_time, arguments.only)
+        tables(threads, how)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Shows where a training step's time goes, by layer and by kernel: `python tests/benchmarks/step.py`.
 
-For the networks that `peers.py` compares with other libraries, on random images and on one thread, with all that is
+For the networks that `peers.py` compares with other libraries, on MNIST and on one thread, with all that is
 `task=profile`, which does the same for any configuration. --rounds is the number of updates of each kind: as they are,
 with their layers timed, with their kernels timed.
 """
@@ -21,12 +21,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--only", default="", help="the cases whose name has this in it, such as cnn")
     arguments = parser.parse_args()
-    from contenders.cases import CASES
+    from contenders.cases import TRAINING
     from contenders.with_numpy import trainer
 
     from mnist_trainer.analysis.profile.steps import profile_steps
 
-    for case in CASES:
+    for case in TRAINING:
         if arguments.only in str(case):
             found = profile_steps(trainer(case, "fused"), arguments.rounds)
             print(

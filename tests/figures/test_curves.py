@@ -53,3 +53,11 @@ def test_little_or_nothing_can_be_drawn(tmp_path):
         learning_curves(metrics, tmp_path / "curves.png", "")
         assert (tmp_path / "curves.png").stat().st_size > 1000
         (tmp_path / "curves.png").unlink()
+
+
+def test_a_training_of_one_record_is_a_point_since_a_line_needs_two(tmp_path, drawn):
+    alone = {"train/loss": [(5, 1.2e32), (10, math.nan)], "train/accuracy": [(5, 0.08)]}
+    learning_curves(alone, tmp_path / "alone.png", "diverged")
+    assert [axes.get_lines()[0].get_marker() for axes in drawn[0].axes] == ["o", "o"]
+    learning_curves(METRICS, tmp_path / "many.png", "a run")
+    assert [axes.get_lines()[0].get_marker() for axes in drawn[1].axes] == ["None", "None"]

@@ -87,7 +87,7 @@ CHOICES = {
     "augment": ["none", "affine", "elastic", "mixup"],
     "trainer": ["default", "fast"],
     "tracking": ["mlflow", "off", "on", "wandb"],
-    "experiment": ["tiny", "fast98", "fast99", "regularized", "huge", "null"],
+    "experiment": ["tiny", "fast98", "fast99", "best", "regularized", "huge", "null"],
 }
 VALUES = [
     "0",

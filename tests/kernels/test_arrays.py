@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnist_trainer.kernels import arrays
 from mnist_trainer.kernels.arrays import probability_floor
@@ -22,3 +24,14 @@ def test_constants_are_made_once_and_nobody_can_change_them(dtype, constant, val
     np.testing.assert_array_equal(made, np.full(shape, value, dtype), strict=True)
     with pytest.raises(ValueError, match="read-only"):
         made[0] = 5
+
+
+@given(shape=st.lists(st.integers(1, 40), max_size=3).map(tuple), kind=st.sampled_from([np.float32, np.float64, bool]))
+def test_arrays_begin_where_lines_of_the_cache_do(shape, kind):
+    made, zeros = arrays.empty(shape, kind), arrays.blank(shape, kind)
+    assert made.shape == zeros.shape == shape
+    assert made.dtype == zeros.dtype == kind
+    assert made.ctypes.data % 64 == zeros.ctypes.data % 64 == 0
+    assert made.flags.c_contiguous
+    assert not zeros.any()
+    assert arrays.empty(7, kind).shape == (7,)

@@ -77,11 +77,11 @@ def test_every_registered_optimizer_has_a_reference():
 
 @pytest.mark.parametrize(("make", "formula"), CASES, ids=IDS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-14), (np.float32, 1e-5)])
-@pytest.mark.parametrize("block", [1, 4, 10, 11, updates.BLOCK])
+@pytest.mark.parametrize("block", [1, 4, 10, 11, updates.block_length("float64")])
 def test_twenty_steps_follow_the_formula_with_decay_on_the_first_entries_only(
     monkeypatch, make, formula, dtype, tolerance, block
 ):
-    monkeypatch.setattr(updates, "BLOCK", block)
+    monkeypatch.setattr(updates, "block_length", lambda dtype: block)
     rng, optimizer = np.random.default_rng(0), make()
     w = rng.standard_normal(SIZE).astype(dtype)
     w64 = w.astype(np.float64)

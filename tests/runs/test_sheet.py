@@ -9,13 +9,13 @@ from PIL import Image
 
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import AugmentConfig
-from mnist_trainer.runs.sheet import COLUMNS, GAP, LARGE, SEPARATOR, as_png, sheet_of
+from mnist_trainer.runs.sheet import COLUMNS, GAP, LARGE, SEPARATOR, augmented_sheet, sheet_as_png
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 1), (4, 2, 3), (1, 1, 1), (2, 3, 4)])
 def test_any_picture_program_reads_the_pixels_back(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    with Image.open(io.BytesIO(as_png(image))) as read:
+    with Image.open(io.BytesIO(sheet_as_png(image))) as read:
         pixels = np.asarray(read)
     np.testing.assert_array_equal(pixels, image if shape[2] == 3 else image[..., 0])
 
@@ -23,7 +23,7 @@ def test_any_picture_program_reads_the_pixels_back(shape):
 @pytest.mark.parametrize(("n", "shown"), [(1, 1), (5, 5), (16, 16), (20, 20), (300, 128)])
 def test_each_augmented_image_lies_under_what_it_was(n, shown):
     images, augmented = np.random.default_rng(1).integers(0, 256, (2, n, 6, 4, 1), np.uint8)
-    sheet = sheet_of(images, augmented)[::LARGE, ::LARGE]
+    sheet = augmented_sheet(images, augmented)[::LARGE, ::LARGE]
     rows, columns = -(-shown // COLUMNS), min(shown, COLUMNS)
     assert sheet.shape == (rows * (12 + GAP) - GAP, columns * (4 + GAP) - GAP, 1)
     for index, (row, column) in enumerate(itertools.product(range(rows), range(columns))):

@@ -1,5 +1,6 @@
 """What a run's page begins with."""
 
+import json
 import shlex
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_divergence_is_told_with_its_reason_and_a_smaller_learning_rate(descri
         "FAILED",
         "diverged at step 12: the loss is nan",
         more=lambda journal: journal.metrics(11, {"train/loss": 1.7e29, "train/accuracy": 0.1}),
-        command="python -m mnist_trainer optimizer.lr=0.1",
+        command="python -m mnist_trainer optimizer.lr=0.1 trainer.clip_norm=null",
     )
     assert "1.70e+29" in text
     assert text.startswith("**Failed**: diverged at step 12: the loss is nan")
@@ -91,7 +92,21 @@ def test_a_model_s_page_begins_with_its_result_and_tells_how_it_is_asked(begin):
     journal = begin("a")
     journal.params({"loss.name": "fused", "data.name": "mnist"})
     trained(journal)
-    text = model_description(read_journal(journal.folder), "m-0123")
+    text = model_description(read_journal(journal.folder), "m-0123", (28, 28, 1))
     assert text.startswith("**Test accuracy 75.00%, loss 0.0459** (fused on mnist)")
     compile(text.split("```")[1], "code", "exec")
     assert '"models:/m-0123"' in text
+    assert "images of 28 × 28 bytes" in text
+    served = shlex.split(text.split("```")[3].replace("\\\n", ""))
+    assert served[1:] == ["-m", "mlflow", "models", "serve", "-m", "models:/m-0123", "--env-manager", "local"]
+
+
+def test_a_job_that_finished_tells_the_command_that_trains_it_alone(described, tmp_path):
+    overrides = ["model.hidden=[8, 8]", "optimizer.lr=0.1"]
+
+    def with_outcome(journal):
+        trained(journal)
+        (journal.folder / "outcome.json").write_text(json.dumps({"overrides": overrides}))
+
+    text = described(more=with_outcome, parent="b1", command="python -m mnist_trainer --multirun optimizer.lr=0.1,1")
+    assert command_in(text) == ["python", "-m", "mnist_trainer", *overrides]

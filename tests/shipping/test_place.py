@@ -144,7 +144,8 @@ def test_as_the_parent_it_has_a_sweep_s_jobs_below_it(outputs, begin, client, op
     parent, job = send_unsent([], store_folder=outputs).runs
     assert parent.run_id == run_id
     assert client.get_run(job.run_id).data.tags["mlflow.parentRunId"] == run_id
-    assert client.get_run(run_id).data.tags[DESCRIPTION] == "Mine.\n\n**Best by validation: lr=0.1**"
+    described = client.get_run(run_id).data.tags[DESCRIPTION]
+    assert described.startswith("Mine.\n\n**Best by validation: lr=0.1**\n\n[All runs](#/experiments/")
 
 
 def test_in_another_store_than_theirs_it_is_a_run_of_its_own(outputs, begin, write, client):

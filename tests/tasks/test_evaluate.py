@@ -91,6 +91,7 @@ def test_what_can_t_be_evaluated_is_told(trained, command, arguments, said):
     assert len(done.folders) == 1
 
 
+@pytest.mark.long
 def test_test_time_augmentation_is_told_apart_and_changes_nothing_else(trained, command, events_of):
     folders = []
     for more in ([], ["task.tta=true", "task.tta_rotation=3"]):

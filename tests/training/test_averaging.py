@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.inference.loading import load
-from mnist_trainer.kernels.averages import follow
+from mnist_trainer.kernels.averages import move_average
 from mnist_trainer.kernels.subnormals import count_subnormals
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.model import Sequential
@@ -25,7 +25,7 @@ def test_it_is_the_mean_of_all_that_came_weighted_by_how_long_ago(values, decay,
     average, scratch = np.full(3, 99.0), np.empty(block)
     for step, value in enumerate(values, start=1):
         weight = (1 - decay) / (1 - decay**step)
-        follow(average, np.array([value, -value, 0.0]), weight, scratch=scratch)
+        move_average(average, np.array([value, -value, 0.0]), weight, scratch=scratch)
     weights = decay ** np.arange(len(values))[::-1]
     expected = float(np.average(values, weights=weights))
     np.testing.assert_allclose(average, [expected, -expected, 0], rtol=0, atol=1e-9 * (1 + max(map(abs, values))))

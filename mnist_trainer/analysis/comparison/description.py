@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from mnist_trainer.analysis.comparison.summary import LockstepSummary, ModeOutcome, ModePair
 from mnist_trainer.analysis.comparison.verdict import verdict_number
-from mnist_trainer.words import signed, table
+from mnist_trainer.composition import override_key
+from mnist_trainer.words import markdown_code_block, signed, table
 
 MOST_CHARACTERS = 6000
 """Of the verdict: MLflow takes 8,000 in all."""
-AGAIN = "python -m mnist_trainer --multirun loss=fused,separate seed=0,1,2,3,4"
+SEEDS = "seed=0,1,2,3,4"
+OWN_KEYS = ("task.", "seed.")
+"""What it says itself, and what is the comparison's."""
 
 
-def comparison_description(comparison: LockstepSummary, verdict: Sequence[str]) -> str:
-    """Describe a comparison as far as it is measured; `verdict` has its sentences."""
+def comparison_description(comparison: LockstepSummary, verdict: Sequence[str], again: Sequence[str]) -> str:
+    """Describe a comparison as far as it is measured; `verdict` has its sentences, `again` the next command's words."""
     outcomes = {outcome.mode: outcome for outcome in comparison.outcomes}
     tests = [told for pair in comparison.pairs if (told := test_compared(outcomes[pair.first], outcomes[pair.other]))]
     said = "\n".join(f"- {sentence}" for sentence in verdict)
@@ -21,9 +24,17 @@ def comparison_description(comparison: LockstepSummary, verdict: Sequence[str]) 
         "\n".join(compared_modes_table(comparison)),
         said[:MOST_CHARACTERS],
         "\n".join(gradients_table(comparison.pairs)),
-        f"One seed can't tell a difference from chance; several can:\n\n```\n{AGAIN}\n```",
+        markdown_code_block("One seed can't tell a difference from chance; several can", again),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def command_with_seeds(overrides: Sequence[str], modes: Sequence[str]) -> list[str]:
+    """Return the command that trains the modes of a comparison, made by these overrides, with several seeds."""
+    others = [
+        each for each in overrides if not f"{override_key(each)}.".startswith(OWN_KEYS) and override_key(each) != "loss"
+    ]
+    return ["python", "-m", "mnist_trainer", "--multirun", *others, f"loss={','.join(modes)}", SEEDS]
 
 
 def test_compared(first: ModeOutcome, other: ModeOutcome) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_trainer.analysis.comparison import verdict
-from mnist_trainer.analysis.comparison.description import comparison_description
+from mnist_trainer.analysis.comparison.description import command_with_seeds, comparison_description
 from mnist_trainer.analysis.comparison.markdown import ReportPicture, comparison_json, comparison_markdown
 from mnist_trainer.analysis.comparison.summary import LockstepSummary
 from mnist_trainer.analysis.pictures import try_to_draw
@@ -44,10 +44,13 @@ class ComparisonFiles:
     journal, is whole.
     """
 
-    def __init__(self, runs: Sequence[Run], comparison: LockstepSummary, journal: Journal) -> None:
+    def __init__(
+        self, runs: Sequence[Run], comparison: LockstepSummary, journal: Journal, overrides: Sequence[str] = ()
+    ) -> None:
         self._runs, self._comparison, self._journal = runs, comparison, journal
         self._losses = [run.config.loss for run in runs]
         assert isinstance(runs[0].config.task, CompareConfig)
+        self._again = command_with_seeds(overrides, runs[0].config.task.modes)
         self._kinds = [f".{kind}" for kind in runs[0].config.task.figures if kind != "png"]
         self._studies: dict[str, Saturation | Timing] = {}
         self._drawn: list[str] = []
@@ -93,7 +96,7 @@ class ComparisonFiles:
         content |= {name: asdict(study) for name, study in self._studies.items()}
         for name, whole in ((REPORT, text), (NUMBERS, comparison_json(content))):
             write_whole(self._journal.folder / name, whole)
-        self._journal.tags({DESCRIPTION: comparison_description(self._comparison, said)})
+        self._journal.tags({DESCRIPTION: comparison_description(self._comparison, said, self._again)})
         for name in (REPORT, NUMBERS, *self._drawn):
             if name not in self._declared:
                 self._journal.artifact(name)

@@ -27,7 +27,7 @@ def explanation_page(e: Explanation, carried: Carried) -> str:
     quoted = [{"sign": sign.rstrip(":"), "quote": inline(quote)} for sign, quote, _ in points(e)]
     parts = {
         "title": escape(TITLE),
-        "style": page_file("style.css"),
+        "style": page_file("style.css") + page_file("forms.css"),
         "source": lecture_html("\n\n".join([CORRECTION, code_block(CORRECTED), SOURCE])),
         "lecture": lecture_html(lecture(e)),
         "image": escape(f"test image {e.subject.index} of {e.subject.data}"),

@@ -86,7 +86,7 @@ def why_no_network(layers: Sequence[Layer], arrays: dict[str, Array]) -> str | N
     """Say why a browser gets the images' logits only, or None if it gets the network."""
     for layer in layers:
         if type(layer) not in (Linear, *WITHOUT_NUMBERS, *ACTIVATIONS):
-            return f"it is not fully connected, and what a {type(layer).__name__} computes is not in this page"
+            return f"its layer {type(layer).__name__} is none that the page computes: those of fully connected stacks"
     size = sum(4 * -(-4 * array.size // 3) for array in arrays.values())  # of float32 as base64
     if size > MOST_WEIGHTS:
         return f"its weights would take {size / 1e6:.1f} MB, more than the {MOST_WEIGHTS / 1e6:.0f} MB that fit"

@@ -9,6 +9,8 @@ from mnist_trainer.analysis.profile.meter import TimedPart
 from mnist_trainer.kernels import (
     activations,
     affine,
+    averages,
+    channels,
     convolution,
     elementwise,
     normalization,
@@ -41,11 +43,11 @@ KERNELS: tuple[ModuleType, ...] = (
     pooling,
     normalization,
     sums,
+    channels,
     elementwise,
     updates,
-    resampling,
+    averages,
     subnormals,
-    sums,
 )
 
 

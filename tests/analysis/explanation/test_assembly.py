@@ -81,7 +81,7 @@ def test_the_page_is_whole_and_needs_nothing_else():
 
 def test_every_script_is_put_in_and_has_what_it_needs_before_it():
     folder = {path.name for path in (Path(carried.__file__).parent / "page").iterdir()}
-    assert folder == {"page.html", "style.css", *(f"{name}.js" for name in SCRIPTS)}
+    assert folder == {"page.html", "style.css", "forms.css", *(f"{name}.js" for name in SCRIPTS)}
     for name in SCRIPTS:
         assert page_file(f"{name}.js").startswith('"use strict";\n//')
 
@@ -107,7 +107,7 @@ def test_what_it_carries_computes_what_the_network_does():
 @pytest.mark.parametrize(
     ("entries", "most", "why"),
     [
-        (CONVOLUTIONAL, carried.MOST_WEIGHTS, "what a Conv2d computes is not in this page"),
+        (CONVOLUTIONAL, carried.MOST_WEIGHTS, "its layer Conv2d is none that the page computes"),
         (None, 100, "its weights would take 0.0 MB, more than the 0 MB that fit"),
     ],
 )

@@ -14,7 +14,9 @@ from mnist_trainer.data.digits import digits_path, read_digits
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.layer_list import build_list, mlp_layer_list
 from mnist_trainer.model import Sequential
+from tests.fixtures.journals import until
 
+SEVEN = [(30, 40), (110, 38), (80, 90), (62, 140)]  # a line, on a pad of 160
 SMALL = {"hidden": [16, 12], "activation": "relu", "dropout": 0.0}
 
 
@@ -45,6 +47,11 @@ def write_page(network, folder, index=3):
     return path
 
 
+def resize(browser, width, height, mobile=False):
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+    browser.ask("Emulation.setDeviceMetricsOverride", **size)
+
+
 class Visit:
     """A page that is open, and what a reader does on it."""
 
@@ -54,7 +61,7 @@ class Visit:
 
     def open(self, state=""):
         self.browser.open(f"file://{self.path}{state and '#'}{state}")
-        self.browser.wait("document.readyState === 'complete' && typeof situation === 'object' && situation !== null")
+        until(lambda: self.browser.value("document.readyState === 'complete' && typeof situation === 'object'"))
 
     def read(self, script):
         """What JavaScript comes to, inf and nan in it, too."""
@@ -100,6 +107,15 @@ class Visit:
             for part in np.linspace(0.1, 1, 10):
                 self.mouse("mouseMoved", x0 + part * (x1 - x0), y0 + part * (y1 - y0))
         self.mouse("mouseReleased", *places[-1])
+
+    def stroke(self, selector, points):
+        """The same with a finger."""
+        left, top, width, height = self.box(selector)
+        for number, (x, y) in enumerate(points):
+            touch = [{"x": left + x / 160 * width, "y": top + y / 160 * height}]
+            kind = "touchMove" if number else "touchStart"
+            self.browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=touch)
+        self.browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def key(self, key, text=""):
         code = {"ArrowRight": 39, "ArrowDown": 40, " ": 32}.get(key, 0)

@@ -1,12 +1,11 @@
 """JAX's training steps: one jitted function that gathers, computes gradients and updates, its state donated."""
 
-import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from contenders.cases import MOMENTUM, SAMPLES, Case, images_and_labels
+from contenders.cases import MOMENTUM, Answering, Contender, Training
 from jax import lax
 
 VERSION = f"JAX {jax.__version__}"
@@ -18,8 +17,10 @@ def set_threads(threads: int) -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def contenders(case: Case) -> dict[str, Callable[[int], object]]:
-    """Return what does a number of steps; with convolutions, for two ways to write max-pooling."""
+def contenders(case: Training | Answering) -> dict[str, Contender]:
+    """Return what does a number of steps, with convolutions for two ways to write max-pooling; it doesn't answer."""
+    if isinstance(case, Answering):
+        return {}
     if case.hidden is not None:
         return {"JAX jit": steps(case, by_window)}
     return {"JAX jit, reduce_window": steps(case, by_window), "JAX jit, reshape": steps(case, by_reshape)}
@@ -37,29 +38,12 @@ def by_reshape(x: jax.Array, kernel: int) -> jax.Array:
     return x.reshape(n, height // kernel, kernel, width // kernel, kernel, channels).max((2, 4))
 
 
-def initial(case: Case) -> list[tuple[jax.Array, jax.Array]]:
-    """Draw the weights, and biases of 0."""
-    rng = np.random.default_rng(0)
-    parameters, shape = [], (28, 28, 1)
-    for entry in case.layers:
-        match entry:
-            case {"kind": "conv2d", "filters": int(filters), "kernel": int(kernel)}:
-                weights = (kernel, kernel, shape[-1], filters)
-                size = shape[0] + 2 * entry.get("padding", 0) - kernel + 1
-                shape = (size, size, filters)
-            case {"kind": "max_pool2d", "kernel": int(kernel)}:
-                shape = (shape[0] // kernel, shape[1] // kernel, shape[2])
-                continue
-            case {"kind": "linear", "units": int(units)}:
-                weights, shape = (math.prod(shape), units), (units,)
-            case _:
-                continue
-        values = rng.standard_normal(weights) * math.sqrt(2 / math.prod(weights[:-1]))
-        parameters.append((jnp.asarray(values, jnp.float32), jnp.zeros(weights[-1], jnp.float32)))
-    return parameters
+def initial(case: Training) -> list[tuple[jax.Array, jax.Array]]:
+    """Return the case's weights, and biases of 0."""
+    return [(jnp.array(weights), jnp.zeros(weights.shape[-1], jnp.float32)) for weights in case.weights()]
 
 
-def forward(case: Case, pool: Callable, parameters: list, x: jax.Array) -> jax.Array:
+def forward(case: Training, pool: Callable, parameters: list, x: jax.Array) -> jax.Array:
     """Compute the logits."""
     left = iter(parameters)
     for entry in case.layers:
@@ -83,7 +67,7 @@ def forward(case: Case, pool: Callable, parameters: list, x: jax.Array) -> jax.A
     return x
 
 
-def updated(case: Case, state: tuple, gradients: list) -> tuple:
+def updated(case: Training, state: tuple, gradients: list) -> tuple:
     """Do SGD with momentum, or Adam."""
     parameters, first, second, t = state
     each = jax.tree_util.tree_map
@@ -98,9 +82,9 @@ def updated(case: Case, state: tuple, gradients: list) -> tuple:
     return moved, first, second, t
 
 
-def steps(case: Case, pool: Callable) -> Callable[[int], None]:
-    """Return a function that does a number of steps."""
-    images, labels = (jax.device_put(array) for array in images_and_labels())
+def steps(case: Training, pool: Callable) -> Contender:
+    """Return what does a number of steps."""
+    images, labels = (jax.device_put(array) for array in case.images_and_labels())
 
     def loss(parameters: list, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
         logits = forward(case, pool, parameters, x)
@@ -114,23 +98,19 @@ def steps(case: Case, pool: Callable) -> Callable[[int], None]:
         return updated(case, state, gradients), value, correct
 
     jitted = jax.jit(step, donate_argnums=0)
-    zeros = [jax.tree_util.tree_map(jnp.zeros_like, initial(case)) for _ in range(2)]
-    state = (initial(case), *zeros, jnp.zeros(()))
-    rng = np.random.default_rng(0)
+    state, orders = None, None
 
-    def batches():
-        while True:
-            order = rng.permutation(SAMPLES).astype(np.int32)
-            for start in range(0, SAMPLES, case.batch):
-                yield order[start : start + case.batch]
-
-    source = batches()
+    def restart() -> None:
+        nonlocal state, orders
+        zeros = [jax.tree_util.tree_map(jnp.zeros_like, initial(case)) for _ in range(2)]
+        state, orders = (initial(case), *zeros, jnp.zeros(())), case.orders()
 
     def run(count: int) -> None:
         nonlocal state
         for _ in range(count):
-            state, value, correct = jitted(state, images, labels, next(source))
+            state, value, correct = jitted(state, images, labels, next(orders).astype(np.int32))
             float(value)
             int(correct)
 
-    return run
+    restart()
+    return Contender(run, restart)

@@ -1,9 +1,10 @@
-"""This project's training steps, with both loss modes, and the machine's peak."""
+"""This project's training steps, with both loss modes, its answers, and the machine's peak."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
-from contenders.cases import SAMPLES, Case, images_and_labels
+from contenders.cases import CLASSES, Answering, Contender, Training
 from threadpoolctl import threadpool_limits
 
 from mnist_trainer.analysis.profile.meter import SIDE, PeakRate
@@ -11,6 +12,8 @@ from mnist_trainer.analysis.profile.parts import step_parts
 from mnist_trainer.config import TrainerConfig
 from mnist_trainer.data.batches import Batches
 from mnist_trainer.data.scaling import Scaling
+from mnist_trainer.inference.classifier import Classifier
+from mnist_trainer.inference.model_file import Description
 from mnist_trainer.layer_list import build_list
 from mnist_trainer.layers.softmax import Softmax
 from mnist_trainer.losses.cross_entropy import CrossEntropy
@@ -27,12 +30,16 @@ VERSION = f"NumPy {np.__version__}"
 cores = 1
 
 
-def contenders(case: Case) -> dict[str, Callable[[int], object]]:
-    """Return what does a number of steps, with each loss; and a number of large products."""
+def contenders(case: Training | Answering) -> dict[str, Contender]:
+    """Return what does a number of steps, with each loss, and of large products; or what answers."""
+    if isinstance(case, Answering):
+        one, images = classifier(case), case.images()
+        return {"fused": Contender(with_threads(cores, lambda times: [one.predict(images) for _ in range(times)]))}
     peak = PeakRate(np.float32)
     return {
-        **{mode: with_threads(1, steps_of(trainer(case, mode))) for mode in ("fused", "separate")},
-        "peak": with_threads(cores, lambda steps: [peak.sample() for _ in range(steps)]),
+        "fused": Steps(case, "fused").contender(),
+        "separate": Steps(case, "separate").contender(),
+        "peak": Contender(with_threads(cores, lambda times: [peak.sample() for _ in range(times)])),
     }
 
 
@@ -46,18 +53,13 @@ def with_threads(threads: int, run: Callable[[int], object]) -> Callable[[int], 
     return limited
 
 
-def trainer(case: Case, mode: str) -> Trainer:
+def trainer(case: Training, mode: str) -> Trainer:
     """Build all that trains."""
-    images, labels = images_and_labels()
+    images, labels = case.images_and_labels()
     layers = build_list(case.layers, "layers") + ([Softmax()] if mode == "separate" else [])
+    everything, shuffling = np.arange(len(labels)), random_stream(0, "shuffling")
     batches = Batches(
-        images,
-        labels,
-        np.arange(SAMPLES),
-        case.batch,
-        np.float32,
-        scaling=Scaling.unit(),
-        rng=random_stream(0, "shuffling"),
+        images, labels, everything, case.batch, np.float32, scaling=Scaling.unit(), rng=shuffling, drop_last=True
     )
     return Trainer(
         model=Sequential(layers, (28, 28, 1), case.batch, np.float32, random_stream(0, "initialization")),
@@ -71,31 +73,59 @@ def trainer(case: Case, mode: str) -> Trainer:
     )
 
 
-def steps_of(trainer: Trainer) -> Callable[[int], None]:
-    """Return a function that does a number of a trainer's steps, with as many processes as `auto` gives it."""
-    rule = TrainerConfig(threads="auto")
-    trainer.processes = min(cores, cores_for(rule, trainer).processes)
+class Steps:
+    """A trainer's steps, with as many processes as `auto` gives it."""
 
-    def stepping() -> Iterator[None]:
-        with trainer.together():
-            while True:
-                for batch in trainer.train:
-                    trainer.update(*batch)
-                    yield
+    def __init__(self, case: Training, mode: str) -> None:
+        self._case, self._trainer = case, trainer(case, mode)
+        self._trainer.processes = min(cores, cores_for(TrainerConfig(threads="auto"), self._trainer).processes)
+        self._steps = self._stepping()
 
-    steps = stepping()
+    def contender(self) -> Contender:
+        """Return what does steps and starts again."""
+        return Contender(with_threads(1, self.run), self.restart)
 
-    def run(count: int) -> None:
+    def run(self, count: int) -> None:
+        """Do a number of steps."""
         for _ in range(count):
-            next(steps)
+            next(self._steps)
 
-    return run
+    def restart(self) -> None:
+        """Begin with the case's weights, an empty state, and the first batch."""
+        self._steps.close()
+        put_weights(self._case, self._trainer.model)
+        for array in self._trainer.optimizer.state().values():
+            array.fill(0)
+        self._steps = self._stepping()
+
+    def _stepping(self) -> Iterator[None]:
+        with self._trainer.together():
+            for order in self._case.orders():
+                self._trainer.update(*self._trainer.train.gather(order))
+                yield
 
 
-def operations(case: Case) -> float:
+def put_weights(case: Training | Answering, model: Sequential) -> None:
+    """Give a model the case's weights."""
+    model.parameters.values.fill(0)
+    places = [view for name, view in model.parameters.views.items() if name.endswith("weights")]
+    for place, weights in zip(places, case.weights(), strict=True):
+        place[...] = weights
+
+
+def classifier(case: Answering) -> Classifier:
+    """Build a model that answers, with the case's weights."""
+    names = [str(name) for name in range(CLASSES)]
+    about = Description(case.layers, "logits", "float32", [28, 28, 1], 1 / 255, 0.0, class_names=names)
+    rng = np.random.default_rng(0)
+    model = Sequential(build_list(case.layers, "layers"), (28, 28, 1), 1, np.float32, rng)
+    put_weights(case, model)
+    return Classifier(about, model.arrays, Path("weights"))
+
+
+def operations(case: Training) -> float:
     """Count the multiplications and additions of a step's matrix products."""
-    one = trainer(case, "fused")
-    return float(sum(part.operations for part in step_parts(one, case.batch)))
+    return float(sum(part.operations for part in step_parts(trainer(case, "fused"), case.batch)))
 
 
 def peak_operations() -> float:

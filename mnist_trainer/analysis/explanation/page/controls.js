@@ -7,6 +7,7 @@ function setUp() {
   setUpLearning();
   setUpPoints();
   setUpTheme();
+  $("restart").addEventListener("click", () => change(initialState(page.first)));
   $("print").addEventListener("click", () => print());
   addEventListener("hashchange", () => {
     state = stateFromText(location.hash.slice(1), page);
@@ -36,8 +37,11 @@ function setUpSwitches() {
     made.querySelector("input").addEventListener("change", () => change({ way: way.name }));
     $("ways").append(made);
   }
-  $("batches").replaceChildren(...[1, page.classes.length, 128].map(n => element("option", { value: n })));
   onWhole("batch", () => 4096, batch => change({ batch }));
+  document.addEventListener("click", event => {
+    const asked = event.target.closest("[data-batch]");
+    if (asked) change({ batch: Number(asked.dataset.batch) });
+  });
   onWhole("row", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
   $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));

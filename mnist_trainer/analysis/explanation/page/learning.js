@@ -29,13 +29,13 @@ function lossesAhead(start, way) {
   return losses;
 }
 
-/** What became of a way: { from, to, ended } and a sign. */
+/** What became of a way: { from, to, ended } and a sign; `ended` says why, where it did before its time. */
 function courseOf(losses, way, start) {
   const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
-  const reason = refusal(way, start.z.length, start.settings.batch) ? "can't run" : "nan";
-  const ended = steps < AHEAD ? reason : null;
+  const refused = refusal(way, start.z.length, start.settings.batch);
+  const ended = steps === AHEAD ? null : refused ? "can't run" : steps ? `diverges after ${steps}` : "no gradient";
   const sign = ended ? "✗" : alike(from, to) ? "=" : to < from ? "↓" : "↑";
-  return { from, to, steps, ended, sign };
+  return { from, to, ended, sign };
 }
 
 /** Colours and dashes of the ways' lines; Okabe and Ito's, which the colour-blind tell apart. */
@@ -48,7 +48,7 @@ const LINES = {
 
 /** Draw the courses: loss over steps; the chosen way's line is thick, and on top. */
 function courseChart(courses, chosen) {
-  const width = 300, height = 150, left = 34, bottom = 16, top = 8;
+  const width = 300, height = 150, left = 40, bottom = 16, top = 8;
   const start = courses.get(chosen)[0];
   const finite = [...courses.values()].flat().filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
   const most = Math.max(start * 1.05, ...finite, 1e-9);
@@ -62,7 +62,7 @@ function courseChart(courses, chosen) {
     return `<polyline points="${points}" fill="none" stroke="${color}" stroke-width="${thick}" stroke-dasharray="${dash}"/>`;
   });
   const ticks = [0, most / 2, most].map(v =>
-    `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${number(v, 2)}</text>`);
+    `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${number(v, v < 99 ? 2 : 0)}</text>`);
   const below = [0, 10, 20].map(k => `<text x="${x(k)}" y="${height - 3}" text-anchor="${k ? (k === 20 ? "end" : "middle") : "start"}">${k}</text>`);
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="true loss over ${AHEAD} steps, each way">
     ${ticks.join("")}${below.join("")}${lines.join("")}</svg>`;

@@ -6,7 +6,7 @@ const learner = new Learner(page);
 let state = stateFromText(location.hash.slice(1), page);
 let situation = null;
 let last = null; // what the last step of learning did to the loss: { from, to, way, times }
-let waiting = 0; // the timer of the look ahead
+let lookAhead = 0; // how many times the steps ahead were asked for
 
 /** Change the state, show it, and put it behind the address. */
 function change(patch) {
@@ -23,7 +23,7 @@ const flow = new FlowView({
   logit(k, value) {
     const z = (state.z ?? situation.own.map(x => Number(x.toFixed(3)))).slice();
     z[k] = Number(value.toFixed(3));
-    change({ z });
+    move(z);
   },
 });
 
@@ -54,7 +54,12 @@ function goToPoint(number) {
 function setGap(gap) {
   const base = state.z ?? situation.own.map(x => Number(x.toFixed(3)));
   const most = Math.max(...base.filter((_, i) => i !== situation.label));
-  change({ z: base.map((x, i) => (i === situation.label ? Number((most - gap).toFixed(3)) : x)) });
+  move(base.map((x, i) => (i === situation.label ? Number((most - gap).toFixed(3)) : x)));
+}
+
+/** Let the logits be others than the network's: a step is taken on them, then. */
+function move(z) {
+  change({ z, ...(state.on === "weights" ? { on: "logits", rate: 1 } : {}) });
 }
 
 /** Take steps of learning, the chosen way. */
@@ -66,10 +71,17 @@ function learn(times) {
     change({ z, taken: true });
   } else {
     const step = { way: state.way, rate: state.rate, label: s.label, ...s.settings, times };
-    change({ z: null, learned: [...state.learned, step], taken: true });
+    change({ z: null, learned: withStep(state.learned, step), taken: true });
   }
   last = { from, to: situation.truth.loss, title: s.way.title, times };
   showLearning(situation);
+}
+
+/** Add steps to those that were taken; like ones are counted together. */
+function withStep(steps, { times, ...step }) {
+  const { times: before, ...latest } = steps.at(-1) ?? {};
+  if (JSON.stringify(latest) !== JSON.stringify(step)) return [...steps, { ...step, times }];
+  return [...steps.slice(0, -1), { ...step, times: before + times }];
 }
 
 function show() {

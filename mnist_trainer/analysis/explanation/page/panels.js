@@ -30,14 +30,15 @@ function showImage(s) {
   const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
   const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
   const moved = state.z ? "; z is moved" : "";
-  const trained = state.learned.length ? "; its weights were moved" : "";
-  say($("told"), `${what}: ${answer}${moved}${trained}.`);
+  const asked = s.drawn && s.isDigit && state.label === null ? "; which digit is it? Choose the true class" : "";
+  const trained = state.learned.length ? "; the weights were moved" : "";
+  say($("told"), `${what}: ${answer}${moved}${trained}${asked}.`);
   const least = Number($("gap").min), most = Number($("gap").max);
   $("gap").value = clamp(s.gap, least, most);
-  $("gap-said").textContent = number(s.gap, 1);
+  $("gap-said").textContent = gapSaid(s);
   $("reset").disabled = state.z === null && state.learned.length === 0;
   const left = s.classes - s.shown.length;
-  say($("shown-note"), left ? `${s.classes} classes: the ${s.shown.length} likeliest have a row (the true one always); every number, and every sum, is of all.` : "");
+  say($("shown-note"), left ? `Of ${s.classes} classes the true one and the ${s.shown.length - 1} likeliest others have a row; every number, and every sum, is of all.` : "");
 }
 
 function showWords(s) {
@@ -45,10 +46,10 @@ function showWords(s) {
   $("answer").hidden = point === null;
   const untouched = stateAsText(state, page) === "";
   $("intro").hidden = !untouched;
-  $("about").hidden = untouched;
+  $("about").hidden = untouched || point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
-  const beside = lossSaid(s);
-  say($("loss"), `L = <b>${number(s.found.loss)}</b>${beside ? `, ${beside}` : ` = −log p(${s.name(s.label)})`}`);
+  const where = `in float${state.bits}${state.batch > 1 ? `, one of N = ${state.batch} images` : ""}`;
+  say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s) || `= −log p(${s.name(s.label)})`}`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
   say($("gallery"), galleryOf(s));
@@ -85,32 +86,36 @@ function showLearning(s) {
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
-  say($("taken"), gradient ? lastStepSaid() : "no finite gradient: nothing that one could apply");
-  clearTimeout(waiting);
-  if (state.on === "logits") showAhead(s);
-  else waiting = setTimeout(() => showAhead(s), 120);
+  say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
+  showAhead(s);
 }
 
 function lastStepSaid() {
   if (last === null) return "";
   const { from, to, title, times } = last;
-  const went = alike(from, to) ? "stays, to the digits shown" : to < from ? "falls" : "rises";
-  return `${counted(times, "step")} of “${escaped(title)}”: ${number(from)} → ${number(to)}, the loss ${went}`;
+  const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
+  return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
 }
 
-/** Look ahead: what the next steps come to, each way, from where we are. */
-function showAhead(s) {
+/** Look ahead: what the next steps come to, each way, from where we are. On weights that takes a while: in pieces. */
+async function showAhead(s) {
+  const turn = ++lookAhead;
   const onWeights = state.on === "weights";
   const start = {
     z: onWeights ? s.own : s.z, label: s.label, settings: s.settings, rate: state.rate,
     network: onWeights ? s.network : null, input: s.input,
   };
-  const courses = new Map(WAYS.map(way => [way.name, lossesAhead(start, way)]));
+  const courses = new Map();
+  for (const way of WAYS) {
+    if (onWeights) await new Promise(resolve => setTimeout(resolve));
+    if (turn !== lookAhead) return; // the state is another already
+    courses.set(way.name, lossesAhead(start, way));
+  }
   $("chart").innerHTML = courseChart(courses, state.way);
   say($("ahead"), `True loss over ${AHEAD} steps from here, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {
-    const { from, to, sign, ended, steps } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
-    const said = ended ? `${ended}${steps ? ` after ${steps}` : ""}` : `${number(from, 3)} → ${number(to, 3)}`;
+    const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
+    const said = ended ?? `${number(from, 3)} → ${number(to, 3)}`;
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };

@@ -9,7 +9,7 @@ function logitsWithGap(z, label, gap) {
   return z.map((x, i) => (i === label ? -gap : Math.max(x - most, -20)));
 }
 
-const PLAIN = { z: null, way: "separate", batch: 1, row: 0, bits: 64, unshifted: false, targets: false };
+const PLAIN = { z: null, way: "separate", batch: 1, row: 0, bits: 64, unshifted: false, targets: false, on: "logits", rate: 1 };
 
 /** What each point changes of the state, given the network's logits and the true class. */
 const SITUATIONS = [
@@ -49,7 +49,7 @@ const perBatch = s => (s.settings.batch === 1 ? "" : ` (N = ${s.settings.batch})
 /** What is answered; each returns HTML whose every number is computed. */
 const ANSWERS = [
   s => `It is multiplied in: ∂L/∂p(${s.name(s.label)}) · J(${s.name(s.label)}, ${s.name(s.rival)}) = ${byHand(s, s.rival)}, and
-    (p − t)/N at ${s.name(s.rival)} is ${number(s.truth.dz[s.rival])}${perBatch(s)}. (The first finding of that answer, that separate
+    (p − t)/N at ${s.called(s.rival)} is ${number(s.truth.dz[s.rival])}${perBatch(s)}. (The first finding of that answer, that separate
     nodes are valid too, is right.)`,
   s => `You get it: backward asks for the product of ∂L/∂p with J, ${s.classes}×${s.classes} for each image, not for J. That is
     ${s.classes} numbers for each of ${counted(s.settings.batch, "image")}: (${s.settings.batch}, ${s.classes}), the size of the input.
@@ -58,18 +58,19 @@ const ANSWERS = [
     <em>classes</em>, ${code(`np.eye(${s.classes})`)} for each image. ${identitySaid(s)}`,
   s => `Each x must be smax(x), a probability. ${worstOfLogits(s)}`,
   s => `That one, (p − t)/N, is with respect to the logits. With respect to p it is −t/(N p): ${number(s.truth.dp[s.label])} at
-    ${s.name(s.label)} and 0 at ${s.name(s.rival)}, not ${number(s.truth.dz[s.label])} and ${number(s.truth.dz[s.rival])}${perBatch(s)}.`,
+    ${s.called(s.label)} and 0 at ${s.called(s.rival)}, not ${number(s.truth.dz[s.label])} and ${number(s.truth.dz[s.rival])}${perBatch(s)}.`,
   s => `The targets are an input, too, and −log p / N is the derivative with respect to them: ${number(s.truth.dt[s.label])} at
-    ${s.name(s.label)}, ${number(s.truth.dt[s.rival])} at ${s.name(s.rival)}${perBatch(s)}.`,
+    ${s.called(s.label)}, ${number(s.truth.dt[s.rival])} at ${s.called(s.rival)}${perBatch(s)}.`,
   s => `The diagonal of J only. Each p depends on every z: J(${s.name(s.rival)}, ${s.name(s.label)}) is
     ${number(s.truth.jacobian[s.rival][s.label])}, and stands beside it. With the diagonal alone every class but
     ${s.name(s.label)} gets 0 from the right ∂L/∂p.`,
-  s => `Right, if each is weighted by ∂L/∂p<sub>i</sub>: the sum at ${s.name(s.label)} is then ${number(s.truth.dz[s.label])}${perBatch(s)}.
-    Without weights every column of J sums to 0, as under the matrix, where whole.`,
+  s => `Right, if each is weighted by ∂L/∂p<sub>i</sub>: the sum at ${s.called(s.label)} is then ${number(s.truth.dz[s.label])}${perBatch(s)}.
+    The comment leaves the weights out; without them every column of J sums to 0${s.way.jacobian === "whole" ? " (the first line under it)" : ""}.`,
   s => `Subtracting the maximum, ${number(Math.max(...s.z), 3)} here, changes neither p nor the gradient, since the rows of J sum to 0.
     It keeps e<sup>z</sup> finite: ${unshiftedSaid(s)}`,
-  s => `With the logit of ${s.name(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}. In float32: ${listed(fates(s, ["fused", "separate",
-    "homework", "textbook"]))}.`,
+  s => `In float32 1/(N p) overflows from a gap of about 88.7 + log N on, and p is 0 from about 104 on. With the logit of
+    ${s.called(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}; in float32
+    ${fates(s, ["fused", "separate", "homework", "textbook"]).join(", ")}.`,
   s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written: at this gap, ${number(s.gap, 1)},
     two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; log-sum-exp in one node says
     ${number(inFloat32(s, "fused").loss)}.`,
@@ -80,7 +81,7 @@ const inFloat32 = (s, name) => attempt(wayNamed(name), s.z, s.label, { ...s.sett
 /** What ways make of the situation in float32. */
 const fates = (s, names) => names.map(name => {
   const { loss, dz } = inFloat32(s, name);
-  return `${wayNamed(name).title}: L ${number(loss)}, ∂L/∂z(${s.name(s.label)}) ${number(dz[s.label])}`;
+  return `<br>${wayNamed(name).title}: L ${number(loss)}, ∂L/∂z(${s.name(s.label)}) ${number(dz[s.label])}`;
 });
 
 function gapSaid({ gap }) {
@@ -90,10 +91,10 @@ function gapSaid({ gap }) {
 
 function identitySaid(s) {
   const { batch } = s.settings, way = wayNamed("posted_question"), refused = refusal(way, s.classes, batch);
-  if (refused) return `${code(refused.replaceAll("'", "’"))}, so it can't run; with N = ${s.classes} it does, and is wrong.`;
+  if (refused) return `${code(refused.replaceAll("'", "’"))}, so it can't run.`;
   const { dz } = attempt(way, s.z, s.label, s.settings);
   const off = number(largestDifference(dz, s.truth.dz));
-  if (batch === 1) return `With one image, the identity is a single 1, and becomes 1 − p everywhere: ∂L/∂z is off by up to ${off}.`;
+  if (batch === 1) return `With one image, the identity is a single 1, and becomes 1 − p everywhere, the posted answer: ∂L/∂z is off by up to ${off}.`;
   return `With N = ${batch}, as many images as classes, it runs: ∂L/∂z of image ${s.settings.row} is off by up to ${off}.`;
 }
 

@@ -14,30 +14,30 @@ function unpacked(data) {
   };
 }
 
-/** The network after the steps that were taken on its weights, as far as it is known; the last one is kept. */
+/** The network after the steps that were taken on its weights; what was computed last is gone on with. */
 class Learner {
   constructor(page) {
     this.page = page;
-    this.key = "";
     this.network = page.network;
+    this.done = [];
+    this.input = null;
   }
 
   after(steps, input) {
-    const key = JSON.stringify([steps, steps.length ? [...input] : []]);
-    if (key === this.key) return this.network;
-    this.key = key;
-    this.network = this.page.network;
-    if (steps.length) {
-      this.network = this.network.copy();
-      for (const { way, rate, label, times, ...settings } of steps) {
-        for (let k = 0; k < times; k++) {
-          steppedNetwork(this.network, input, this.network.logits(input), label, wayNamed(way), settings, rate);
-        }
-      }
+    const single = steps.flatMap(({ times, ...step }) => Array(times).fill(JSON.stringify(step)));
+    const goesOn = this.done.every((step, k) => step === single[k]) && (!this.done.length || same(this.input, input));
+    if (!goesOn) [this.network, this.done] = [this.page.network, []];
+    if (single.length > this.done.length && !this.done.length) this.network = this.page.network.copy();
+    for (const text of single.slice(this.done.length)) {
+      const { way, rate, label, ...settings } = JSON.parse(text);
+      steppedNetwork(this.network, input, this.network.logits(input), label, wayNamed(way), settings, rate);
     }
+    [this.done, this.input] = [single, input];
     return this.network;
   }
 }
+
+const same = (one, other) => one.length === other.length && one.every((x, i) => x === other[i]);
 
 /** Put together all that is shown of a state. */
 function situationOf(state, page, learner) {
@@ -61,6 +61,7 @@ function situationOf(state, page, learner) {
     truth: truth(z, label, state.batch),
     found: attempt(way, z, label, settings),
     name: k => escaped(names[k]),
+    called: k => (/^\d+$/.test(names[k]) ? `class ${names[k]}` : escaped(names[k])), // in a sentence
     fullName: k => escaped(page.classes[k]),
     shown: shownClasses(own, label),
   };

@@ -20,7 +20,9 @@ const initialState = first => ({
 });
 
 const sixDecimals = value => String(Number(value.toFixed(6)));
-const orderedFields = ["way", "rate", "batch", "row", "bits", "unshifted", "label", "times"];
+const MOST_STEPS = 10000;
+const stepAsText = ({ way, rate, batch, row, bits, unshifted, label, times }) =>
+  [way, rate, batch, row, bits, Number(unshifted), label, times].join("*");
 
 /** Each key of the address, as [field, to text, from text]; a text that makes no sense gives undefined. */
 function stateFields(data) {
@@ -51,8 +53,7 @@ function stateFields(data) {
     dt: ["targets", ...flag],
     rate: ["rate", value => String(Number(value.toPrecision(3))), positive],
     on: ["on", String, text => (["logits", "weights"].includes(text) ? text : undefined)],
-    learned: ["learned", steps => steps.map(step => orderedFields.map(key => Number(step[key]) === step[key] || typeof step[key] === "string" ? step[key] : Number(step[key])).join("*")).join("~"),
-      text => learnedFromText(text, way, classes)],
+    learned: ["learned", steps => steps.map(stepAsText).join("~"), text => learnedFromText(text, way, classes)],
     point: ["point", String, whole(0, 11)],
   };
 }
@@ -61,11 +62,12 @@ function stateFields(data) {
 function learnedFromText(text, way, classes) {
   const steps = text.split("~").map(each => {
     const [name, ...numbers] = each.split("*"), [rate, batch, row, bits, unshifted, label, times] = numbers.map(Number);
-    const sound = way(name) && numbers.length === 7 && rate > 0 && batch >= 1 && row >= 0 && [32, 64].includes(bits) &&
-      label >= 0 && label < classes && times >= 1 && times <= 1000;
-    return sound ? { way: name, rate, batch, row, bits, unshifted: unshifted === 1, label, times } : undefined;
+    const sound = way(name) && numbers.length === 7 && rate > 0 && [batch, row, label, times].every(Number.isInteger) &&
+      batch >= 1 && row >= 0 && [32, 64].includes(bits) && label >= 0 && label < classes && times >= 1;
+    return sound ? { way: name, rate, label, batch, row, bits, unshifted: unshifted === 1, times } : undefined;
   });
-  return steps.every(Boolean) ? steps : undefined;
+  const all = steps.reduce((sum, step) => sum + (step?.times ?? NaN), 0);
+  return all <= MOST_STEPS ? steps : undefined;
 }
 
 /** Write what differs from the start. */

@@ -17,17 +17,25 @@ const BOTH = "∂L/∂z and (p − t)/N";
 /** The sentences about the gradient, first the verdict. */
 function verdictOf(s) {
   const { found, truth: right, settings } = s, { dz } = found;
-  if (!dz) return [`✗ It can't run on a batch of ${settings.batch}: ${found.refused}. With N = ${s.classes} or N = 1 it does.`];
+  if (!dz) return [`✗ It can't run on a batch of ${settings.batch}: ${found.refused}.`, otherSizes(s)];
   const bad = dz.map((x, i) => i).filter(i => !Number.isFinite(dz[i]));
   if (bad.length) return [`✗ ∂L/∂z is ${[...new Set(bad.map(i => number(dz[i])))].join(" or ")} at
-    ${bad.length > 4 ? `${bad.length} of ${s.classes} classes` : listed(bad.map(s.name))}: ${whyNotFinite(s)}`];
+    ${bad.length > 4 ? `${bad.length} of ${s.classes} classes` : listed(bad.map(s.called))}: ${whyNotFinite(s)}`];
   const differing = dz.map((_, i) => i).filter(i => !alike(dz[i], right.dz[i]));
   const off = largestDifference(dz, right.dz), worst = indexOfLargest(dz.map((x, i) => Math.abs(x - right.dz[i])));
   const said = differing.length === 0
     ? [`✓ ${BOTH} are equal in all ${s.classes} rows, to the digits shown (largest difference ${off ? power(off) : 0}).`]
-    : [`✗ ${BOTH} differ in ${differing.length} of ${s.classes} rows, most at ${s.name(worst)}: ${number(dz[worst])} instead
+    : [`✗ ${BOTH} differ in ${differing.length} of ${s.classes} rows, most at ${s.called(worst)}: ${number(dz[worst])} instead
       of ${number(right.dz[worst])}.`];
-  return [...said, sumSaid(dz, settings.bits), ...(differing.length ? directionSaid(dz, right.dz) : [])];
+  const direction = differing.length ? directionSaid(dz, right.dz) : [];
+  return [...said, sumSaid(dz, settings.bits), ...direction, ...(s.way.jacobian === "batch" ? [otherSizes(s)] : [])];
+}
+
+/** The posted question depends on the batch's size: buttons for those where it is another thing. */
+function otherSizes({ classes, settings }) {
+  const sizes = [1, classes, 128].filter(n => n !== settings.batch);
+  const here = settings.batch === 1 ? "np.eye(1) is a single 1: this is the posted answer. " : "";
+  return `${here}With another batch size: ${sizes.map(n => `<button data-batch="${n}">N = ${n}</button>`).join(" ")}`;
 }
 
 function whyNotFinite({ found, settings, label, name, z }) {
@@ -43,9 +51,9 @@ function whyNotFinite({ found, settings, label, name, z }) {
 function sumSaid(dz, bits) {
   const sum = dz.reduce((a, b) => a + b, 0), size = Math.max(...dz.map(Math.abs));
   const rounding = dz.length * size * (bits === 32 ? 2 ** -23 : 2 ** -52);
-  if (sum === 0) return size ? "It sums to 0." : "It is 0 everywhere: nothing is learned.";
-  return Math.abs(sum) <= rounding ? `It sums to 0, but for rounding (${power(Math.abs(sum))}).`
-    : `It sums to ${number(sum)}, not to 0, as any right one does.`;
+  if (sum === 0) return size ? "∂L/∂z sums to 0." : "∂L/∂z is 0 everywhere: nothing is learned.";
+  return Math.abs(sum) <= rounding ? `∂L/∂z sums to 0, but for rounding (${power(Math.abs(sum))}).`
+    : `∂L/∂z sums to ${number(sum)}, not to 0, as any right one does.`;
 }
 
 /** Why it trains all the same, or not. */
@@ -54,9 +62,9 @@ function directionSaid(dz, right) {
   if (size(dz) < 1e-30 || size(right) < 1e-30) return [];
   const cosine = along / (size(dz) * size(right)), ratio = size(dz) / size(right);
   const length = `${ratio < 100 ? number(ratio, 2) : Math.round(ratio).toLocaleString("en")} times as long`;
-  if (along > 0) return [`It still points downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a step that is small
-    enough lets the loss fall.`];
-  return [`It does not point downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a small step lets the loss ${
+  if (along > 0) return [`It still points downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a step on z that is
+    small enough lets the loss fall.`];
+  return [`It does not point downhill (cosine to the right one ${number(cosine, 2)}, ${length}): a small step on z lets the loss ${
     along < 0 ? "rise" : "be"}.`];
 }
 
@@ -64,7 +72,7 @@ function directionSaid(dz, right) {
 function lossSaid({ found, truth: right, way, settings }) {
   if (alike(found.loss, right.loss)) return "";
   const capped = way.loss === "clipped" || way.loss === "floored";
-  const why = Number.isNaN(found.loss) ? "0 · log 0 is nan, or p is" : found.loss === Infinity ? "log 0" : capped ? "p is held"
+  const why = Number.isNaN(found.loss) ? (found.p.some(Number.isNaN) ? "p is nan" : "0 · log 0 is nan") : found.loss === Infinity ? "log 0" : capped ? "p is held"
     : `rounding in float${settings.bits}`;
-  return `the true one is ${number(right.loss)} (${why})`;
+  return `(${why}), but truly ${number(right.loss)}`;
 }

@@ -46,8 +46,9 @@ class FlowView {
     const classes = (k, more = "") => `cell ${more} ${k === s.label ? "true" : ""}`;
     for (const id of ["block-names", "block-z", "block-p", "block-dp", "block-dz", "block-right"]) {
       const rows = document.querySelector(`#${id} .rows`);
+      rows.setAttribute("role", "list");
       rows.replaceChildren(element("div", { class: "cell head" }),
-        ...s.shown.map(k => element("div", { class: classes(k), "data-class": k, "data-name": s.name(k) },
+        ...s.shown.map(k => element("div", { class: classes(k), role: "listitem", "data-class": k, "data-name": s.name(k) },
           id === "block-names" || id === "block-z" ? "" : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
         element("div", { class: "cell foot" }), element("div", { class: "cell foot" }));
     }
@@ -112,6 +113,7 @@ class FlowView {
     for (const row of rows) {
       const k = Number(row.dataset.class), value = values ? values[k] : null, bar = row.querySelector(".bar");
       row.querySelector(".value").textContent = value === null ? "" : write(value);
+      row.setAttribute("aria-label", `${page.classes[k]}: ${value === null ? "not computed" : write(value)}`);
       row.classList.toggle("off", value !== null && off(k));
       row.classList.toggle("missing", value === null);
       const end = Number.isNaN(value) ? 0 : (100 * (clamp(value ?? 0, low, high) - low)) / (high - low || 1);
@@ -137,7 +139,7 @@ class FlowView {
 
   showByP(s) {
     const { targets } = s.state, values = targets ? s.truth.dt : s.found.dp, right = targets ? s.truth.dt : s.truth.dp;
-    $("targets").innerHTML = targets ? "∂L/∂t" : "∂L/∂p";
+    $("targets").innerHTML = targets ? "∂L/∂t<small>⇄</small>" : "∂L/∂p<small>⇄</small>";
     $("targets").setAttribute("aria-pressed", targets);
     const skipped = values === null;
     $("block-dp").classList.toggle("skipped", skipped);
@@ -160,7 +162,7 @@ class FlowView {
       each.textContent = value === null ? "" : cell(value);
       each.classList.toggle("missing", value === null);
       const strength = value === null || !Number.isFinite(value) ? 0 : 0.75 * Math.sqrt(Math.abs(value) / most);
-      each.style.backgroundColor = strength ? `rgba(var(${value > 0 ? "--up" : "--down"}), ${strength.toFixed(3)})` : "";
+      each.style.backgroundColor = strength ? `rgba(var(${value > 0 ? "--hot" : "--cold"}), ${strength.toFixed(3)})` : "";
       each.title = value === null ? "left out" : `∂p(${s.name(i)})/∂z(${s.name(j)}): ${number(value)}; right: ${number(right[i][j])}`;
     }
     this.mark("block-j", marksOf(s).jacobian);
@@ -185,7 +187,7 @@ class FlowView {
     this.showVector("block-right", s, right, scale);
     const good = marksOf(s).dz;
     this.mark("block-dz", good);
-    $("sign").textContent = good ? "=" : "≠";
+    $("sign").textContent = dz === null ? "" : good ? "=" : "≠";
     $("sign").className = good ? "" : "bad";
     const sum = values => {
       const total = values.reduce((a, b) => a + b, 0), size = Math.max(...values.map(Math.abs));

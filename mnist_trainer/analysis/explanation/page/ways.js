@@ -13,8 +13,8 @@ const WAYS = [
     about: "One node, from z to L by log-sum-exp; backward is the product of the two derivatives, multiplied out.",
   },
   {
-    name: "homework", title: "homework", group: "right", loss: "log", dp: null, jacobian: null,
-    about: "One node, as the homework has it: softmax, then the log of p; backward is (p − t)/N.",
+    name: "homework", title: "homework", group: "fragile", loss: "log", dp: null, jacobian: null,
+    about: "One node, as the homework has it: softmax, then the log of p, which may be log 0; backward is (p − t)/N.",
   },
   {
     name: "textbook", title: "textbook", group: "fragile", loss: "log", dp: "right", jacobian: "whole",
@@ -26,15 +26,15 @@ const WAYS = [
   },
   {
     name: "posted_question", title: "posted question", group: "wrong", loss: "log", dp: "posted", jacobian: "batch",
-    about: "The question's two nodes: (p − t)/N taken for dL/dp, then multiplied by p ⊙ (np.eye(N) − p).",
+    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p).",
   },
   {
     name: "posted_answer", title: "posted answer", group: "wrong", loss: "log", dp: "posted", jacobian: "diagonal",
-    about: "The posted answer: (p − t)/N taken for dL/dp, then multiplied by p(1 − p), the diagonal of J.",
+    about: "The posted answer: (p − t)/N taken for ∂L/∂p, then multiplied by p(1 − p), the diagonal of J.",
   },
   {
     name: "diagonal", title: "diagonal alone", group: "wrong", loss: "floored", dp: "floored", jacobian: "diagonal",
-    about: "dL/dp is right, but of J only the diagonal is used.",
+    about: "∂L/∂p is right, but of J only the diagonal is used.",
   },
   {
     name: "double_jacobian", title: "Jacobian twice", group: "wrong", floor: true, loss: "log", dp: "posted",
@@ -67,6 +67,6 @@ const FORMULAS = {
     logits: "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> · J<sub>ij</sub>",
     diagonal: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
     batch: "∂L/∂p<sub>j</sub> · J<sub>jj</sub>",
-    none: "(p<sub>j</sub> − t<sub>j</sub>) / N, at once",
+    none: "(p<sub>j</sub> − t<sub>j</sub>) / N",
   },
 };

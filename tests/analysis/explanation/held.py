@@ -1,0 +1,131 @@
+"""What a page's numbers are held against: NumPy, and this program's own nodes, on the same weights."""
+
+import re
+
+import numpy as np
+
+from mnist_trainer.analysis.explanation.numbers import mode_to_explain
+from mnist_trainer.analysis.explanation.writing import plain
+from mnist_trainer.analysis.reference import reference_cross_entropy
+from mnist_trainer.analysis.studies.saturation_curves import OneHotMode
+from mnist_trainer.config import LossConfig
+from mnist_trainer.errors import MistakeError
+from mnist_trainer.layer_list import build_list, entry_of
+from mnist_trainer.model import Sequential
+
+NODES = ("separate", "fused", "homework", "clipped", "posted_question", "posted_answer", "diagonal", "double_jacobian")
+
+
+def logits_by_numpy(network, pixels):
+    """What the network's float32 parameters make of bytes in float64; all of its parameters, so that one can step."""
+    x = pixels.reshape(1, -1) * network.scaling.scale + network.scaling.shift
+    return network_by_numpy(network).forward(x.reshape(1, *network.dataset.image_shape), training=False)[0].copy()
+
+
+def network_by_numpy(network):
+    layers = build_list([entry_of(layer) for layer in network.model.stack.layers], "layers")
+    model = Sequential(layers, network.dataset.image_shape, 1, "float64", np.random.default_rng(0))
+    for key, view in model.arrays.items():
+        view[...] = network.model.arrays[key]
+    return model
+
+
+def node(name, classes, batch, dtype):
+    if name == "homework" or name.startswith("posted") or name == "double_jacobian":
+        return OneHotMode(LossConfig(name), classes, batch, dtype)  # whose log is of whole rows
+    return mode_to_explain(name, classes, batch, dtype)
+
+
+def close(found, right, bits=64):
+    bound = {"rtol": 1e-9, "atol": 1e-12} if bits == 64 else {"rtol": 2e-5, "atol": 2e-6}
+    np.testing.assert_allclose(found, right, **bound, equal_nan=True)
+
+
+def check_numbers(visit, network):
+    """Hold all that the page computes of its situation against NumPy and this program's own nodes."""
+    state = visit.read(
+        "(({way, batch, row, bits, label, unshifted}) => ({way, batch, row, bits, label, unshifted}))(state)"
+    )
+    z, label, found, truth = (
+        visit.array("situation.z"),
+        visit.read("situation.label"),
+        *map(visit.read, ("situation.found", "situation.truth")),
+    )
+    classes, n = len(z), state["batch"]
+    right = reference_cross_entropy(z[np.newaxis], np.array([label]))
+    close(truth["loss"], right.losses[0])
+    close(truth["dz"], right.logits[0] / n)
+    close(truth["dt"], right.targets[0] / n)
+    p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+    close(truth["p"], p)
+    close(truth["jacobian"], np.diag(p) - np.outer(p, p))
+    if state["way"] in NODES and not state["unshifted"]:
+        dtype = np.float32 if state["bits"] == 32 else np.float64
+        mode = node(state["way"], classes, n, dtype)
+        with np.errstate(all="ignore"):
+            loss = mode.forward(np.tile(z, (n, 1)).astype(dtype), np.full(n, label))
+            close(found["loss"], loss, state["bits"])
+            try:
+                close(found["dz"], mode.backward()[state["row"]], state["bits"])
+            except MistakeError:
+                assert found["dz"] is None
+                assert found["refused"]
+    for block, values in (("block-p", found["p"]), ("block-dz", found["dz"]), ("block-right", truth["dz"])):
+        texts, rows = visit.shown(block), visit.read("situation.shown")
+        for text, k in zip(texts, rows, strict=True):
+            assert text == "" if values is None else written(text, values[k])
+    equal = found["dz"] is not None and all(alike(a, b) for a, b in zip(found["dz"], truth["dz"], strict=True))
+    said = visit.read("document.querySelector('#verdict').innerText")
+    assert ("are equal in all" in said) == equal
+    assert visit.read("document.querySelector('#sign').textContent") == (
+        "=" if equal else "≠" if found["dz"] is not None else ""
+    )
+
+
+def written(text, value):
+    """Whether a text is the rounded number."""
+    if not np.isfinite(value):
+        return text.replace("−", "-") == str(value)
+    read = float(text.replace("−", "-"))
+    digits = text.partition("e")[0].partition(".")[2]
+    exponent = int(text.partition("e")[2].replace("−", "-") or 0)
+    return abs(read - value) <= 0.5000001 * 10.0 ** (exponent - len(digits))
+
+
+def alike(one, other):
+    """Whether two numbers are written alike: as the lecture writes them."""
+    one, other = (plain(value) if np.isfinite(value) else str(value) for value in (one, other))
+    return one == other
+
+
+def check_words(visit):
+    """Hold what is said of a situation against its numbers."""
+    found, truth, bits = map(visit.read, ("situation.found", "situation.truth", "state.bits"))
+    said = visit.read("[...document.querySelectorAll('#verdict li')].map(line => line.innerText)")
+    loss = visit.read("document.querySelector('#loss').innerText")
+    assert (" = −log p(" in loss) == alike(found["loss"], truth["loss"])
+    if found["dz"] is None:
+        assert said[0].startswith("✗ It can't run")
+        return
+    dz, right = np.array(found["dz"]), np.array(truth["dz"])
+    if not np.isfinite(dz).all():
+        assert re.match(r"✗ ∂L/∂z is (−?inf|nan)", said[0])
+        return
+    differing = [k for k in range(len(dz)) if not alike(dz[k], right[k])]
+    equal, differ = (
+        re.search(form, said[0]) for form in (r"equal in all (\d+) rows", r"differ in (\d+) of (\d+) rows")
+    )
+    assert bool(equal) != bool(differ)
+    assert int(equal[1]) == len(dz) if equal else [int(n) for n in differ.groups()] == [len(differing), len(dz)]
+    assert bool(equal) == (not differing)
+    rounding = len(dz) * np.abs(dz).max() * (2.0**-23 if bits == 32 else 2.0**-52)
+    if "not to 0" in said[1]:
+        assert abs(dz.sum()) > 0.9 * rounding
+        assert written(re.search(r"sums to (\S+),", said[1])[1], dz.sum())
+    else:
+        assert abs(dz.sum()) <= 1.1 * rounding
+    if differing and np.linalg.norm(dz) > 1e-29 and np.linalg.norm(right) > 1e-29:
+        along = dz @ right
+        assert ("lets the loss fall" in said[2]) == (along > 0)
+        cosine = along / np.linalg.norm(dz) / np.linalg.norm(right)
+        assert abs(float(re.search(r"one (−?[\d.e−]+),", said[2])[1].replace("−", "-")) - cosine) <= 0.00501
