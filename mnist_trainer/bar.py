@@ -1,6 +1,7 @@
 """The progress bar: on a terminal only, and gone at its end."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,5 +34,13 @@ class Bar(tqdm):  # type: ignore[type-arg]  # generic for type checkers alone
     monitor_interval = 0
 
     def __init__(self, total: int | None, unit: str, *, wanted: bool = True, **more: Any) -> None:
-        hidden = None if wanted else True  # None: unless standard error is a terminal
-        super().__init__(total=total, unit=unit, disable=hidden, leave=False, dynamic_ncols=True, **more)
+        shown = wanted and is_terminal(more.get("file", sys.stderr))
+        super().__init__(total=total, unit=unit, disable=not shown, leave=False, dynamic_ncols=True, **more)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Tell whether somebody watches a stream; a program without a console has None, others closed theirs."""
+    try:
+        return stream is not None and bool(stream.isatty())
+    except ValueError:
+        return False

@@ -149,6 +149,11 @@ def unreadable(override: str) -> str:
         return f"{override}: did you mean {near}(...)?"
     if called and called[1] in _SWEEPS:
         return f"{override}: {called[1]}(...) can't be read: as in range(1,10), choice(a,b), interval(0,1), glob(*)"
+    keys = re.sub(r"""(?<=[{,])(\s*)(['"])([\w. -]+)\2\s*:""", r"\1\3:", value)
+    if keys != value and can_be_read(f"{key}={keys}"):
+        return f"{override}: the keys within braces stand without quotes: say {typed(f'{key}={keys}')}"
+    if value[:1] == "{":
+        return f"{override} can't be read: a mapping is {{key: value, other: 'a b'}}, its values alone in quotes"
     say = f"\"{key}=['a b', 'c']\"" if value[:1] == "[" else typed(given_as(key, value))
     return f"{override} can't be read: what is not letters, digits and -./:%_ alone stands in quotes: say {say}"
 

@@ -65,6 +65,10 @@ def encoded_labels(*labels: NDArray[Any]) -> tuple[list[Bytes], tuple[str, ...]]
 
 
 def _dataset_array(given: Any, name: str) -> NDArray[Any]:
+    if np.ma.is_masked(given):
+        raise DataError(
+            f"{name}: {int(np.ma.getmaskarray(given).sum()):,} of its values are masked: fill them, or leave them out"
+        )
     try:
         return np.asarray(given)
     except Exception as error:  # lists of unequal length, another library's arrays on a GPU, ...

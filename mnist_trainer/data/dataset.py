@@ -62,6 +62,8 @@ class Dataset:
         Raises `DataError`, or `ConfigError` for a test size that leaves nothing to train on.
         """
         given = [("x", x), ("y", y), ("x_test", x_test), ("y_test", y_test)]
+        if x is None or y is None:
+            raise DataError("x and y: images and their labels, both are needed")
         if (x_test is None) != (y_test is None):
             raise DataError("x_test and y_test: both, or none")
         given = [each for each in given if each[1] is not None]

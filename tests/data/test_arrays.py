@@ -97,6 +97,9 @@ def test_without_a_test_part_one_is_split_off_by_its_seed(size, seed):
         ((X, Y + 254), "labels: holds values from 254 to 257"),
         ((X, Y + 0.5), "labels: holds fractions"),
         ((X.astype(str), Y), "x: holds <U3 elements"),
+        ((None, None), "x and y: images and their labels, both are needed"),
+        ((np.ma.masked_less(X, 9), Y), "x: "),
+        ((X, np.ma.masked_equal(Y, 3)), "y: 15 of its values are masked: fill them"),
     ],
 )
 def test_what_does_not_fit_is_named_with_what_would(arguments, problem):

@@ -131,3 +131,11 @@ assert os.environ["TQDM_NCOLS"] == "abc"
 
 def test_settings_of_other_programs_bars_do_not_end_the_command():
     subprocess.run([sys.executable, "-c", DRAWN], env={**os.environ, **SETTINGS}, check=True)
+
+
+@pytest.mark.parametrize("stream", [None, closed()])
+def test_where_there_is_no_standard_error_there_is_no_bar(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Bar(3, "trial") as bar:
+        bar.update(1)
+    assert bar.disable
