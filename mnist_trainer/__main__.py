@@ -15,6 +15,8 @@ from mnist_trainer.training.interruption import Interrupted, exit_on_second_sign
 
 gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
 
+COMMAND = "mnist-trainer"
+"""The console script, whose words a shell completes after `eval "$(mnist-trainer --shell-completion install=bash)"`."""
 LOST_WORKER = "the sweep was broken off: a process that ran jobs was killed, or out of memory"
 
 
@@ -32,6 +34,11 @@ def run() -> int:
         return 0
     if find_spec("fcntl") is None:
         print_error(UNFIT)
+        return 2
+    try:
+        os.getcwd()  # noqa: PTH109  (Path.cwd is this)
+    except OSError as error:
+        print_error(f"the working directory: {error.strerror}: change to one that is there")
         return 2
     exit_on_signals()
     # A third of a second, in which a signal would end in the midst of somebody's import
@@ -58,7 +65,7 @@ def run() -> int:
         given = options_and_overrides(arguments)
         readable = dict(zip(given, read(given, Folders([conf_folder()])), strict=True))
         overrides = list(readable.values())
-        sys.argv = ["mnist_trainer", *(readable.get(each, each) for each in arguments)]
+        sys.argv = [COMMAND, *(readable.get(each, each) for each in arguments)]
         spare_a_composition(sys.argv[1:])
         register_optuna_sweeper()
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
@@ -79,8 +86,9 @@ def run() -> int:
             raise
         print_error(explain(error, overrides, conf_folder()))
         code = 2
-    except OSError as error:  # Hydra's, of the folder that it makes for the run
-        print_error(error if error.filename else f"the run's folder can't be written to: {error.strerror}")
+    except OSError as error:  # Hydra's, of a file that holds no keys, or of the folder that it makes for the run
+        of_disk = error if error.filename else f"the run's folder can't be written to: {error.strerror}"
+        print_error(of_disk if error.errno else explain(error, overrides, conf_folder()))
         code = 2
     except BrokenExecutor:  # joblib's
         finish_sweep("FAILED", LOST_WORKER)

@@ -25,7 +25,7 @@ from mnist_trainer.analysis.gradcheck.gradients import check_gradients
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.composition import check_texts, compose, override_key
 from mnist_trainer.credentials import hide_in
-from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.dataset import Dataset, check_is_dataset
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.hyperparameters import hyperparameter
 from mnist_trainer.inference.classifier import Classifier
@@ -141,6 +141,7 @@ def load(
 
 def _named_as(data: Dataset, overrides: Sequence[str]) -> list[str]:
     """Return the overrides that say what the data are called; raises `ConfigError` for others on what they are."""
+    check_is_dataset(data)
     said = [each for each in overrides if override_key(each) in ("data", "data.name", "data.root")]
     if said:
         raise ConfigError(f"{' '.join(said)}: the data are given already, by data=...; leave {' and '.join(said)} out")

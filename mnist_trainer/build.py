@@ -25,7 +25,7 @@ from mnist_trainer.config import (
 )
 from mnist_trainer.data.augmentation import Augmentation, Augmenter
 from mnist_trainer.data.batches import Batches
-from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.dataset import Dataset, check_is_dataset
 from mnist_trainer.data.scaling import Scaling
 from mnist_trainer.data.split import stratified_split
 from mnist_trainer.data_sets import build_data as build_data
@@ -271,7 +271,11 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
 
 
 def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
-    """Build the model and all that trains it; return the trainer and the test set's batches."""
+    """Build the model and all that trains it; return the trainer and the test set's batches.
+
+    Raises `ConfigError` for what can't be built, `DataError` for data that are no `Dataset`.
+    """
+    check_is_dataset(dataset)
     train, validation, test = build_batches(config, dataset)
     settings = config.trainer
     max_batch = min(test.batch_size, max(train.samples, validation.samples, test.samples))

@@ -23,11 +23,13 @@ from mnist_trainer.build import check_buildable
 from mnist_trainer.complaints.command_line import read
 from mnist_trainer.complaints.composing import UNEXPECTED, explain
 from mnist_trainer.complaints.files import Folders
+from mnist_trainer.complaints.misread import misread
 from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
 from mnist_trainer.config import GROUPS_SINCE_0_1, SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper_schemas
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError, prefixed_problems
+from mnist_trainer.files import at_home
 from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.presets import misnamed_choices
 
@@ -115,6 +117,8 @@ def typed(composed: DictConfig, origin: Origin) -> Config:
     a choice that is made something else than its name says, and for `sweep.resume`, which is no job's; each problem
     with the line of the file that it is in, if it is in one.
     """
+    if found := [problem for file in origin.files() for problem in misread(file)]:
+        raise ConfigError(*found)
     try:
         return _typed(composed, origin.choices)
     except OmegaConfBaseException as error:
@@ -139,6 +143,7 @@ def _typed(composed: DictConfig, choices: Mapping[str, str | None]) -> Config:
         if getattr(command, key) and not hasattr(command.task, key):
             more = "; resume=... goes on with a run" if key == "checkpoint" else ""
             raise ConfigError(f"{key}={getattr(command, key)}: task={command.task.name} takes none{more}")
+    command.outputs, command.journal = at_home(command.outputs), command.journal and at_home(command.journal)
     command.tracking.uri = command.tracking.uri and hide(command.tracking.uri)
     return _checked({field.name: getattr(command, field.name) for field in fields(Config)})
 
@@ -223,7 +228,10 @@ def check_texts(overrides: object) -> None:
 def _folder(path: str | None) -> str:
     if not path or not str(path).strip():
         raise ConfigError("outputs is empty: name a folder")
-    return str(path)
+    path = at_home(str(path))
+    if "${" in str(Path(path).absolute()):
+        raise ConfigError(f"{Path(path).absolute()}: ${{ is Hydra's, for interpolations: take a folder without")
+    return path
 
 
 OmegaConf.register_new_resolver("mnist_trainer.unique", lambda: TOKEN, replace=True)

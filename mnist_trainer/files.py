@@ -28,6 +28,11 @@ MOST_BYTES = 1 << 24  # of a file that is read as a whole
 MOST_YAML = 1 << 18  # which takes two seconds to parse
 
 
+def at_home(path: str) -> str:
+    """Write out the `~` that a path begins with, which a shell does not within quotes, nor anything in a file."""
+    return os.path.expanduser(path)  # noqa: PTH111  (a user may have no home: then it is ~ itself)
+
+
 def open_file(path: Path) -> BinaryIO:
     """Open a file to read; raises `OSError`, too, for a pipe, which would wait, and a device, which might never end."""
     return cast(BinaryIO, open(path, "rb", opener=_opener))  # Path.open takes no opener

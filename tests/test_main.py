@@ -1,6 +1,8 @@
 """The command as a process: what it loads, how it answers signals, and that it works without MLflow."""
 
+import errno
 import json
+import os
 import signal
 
 import pytest
@@ -275,6 +277,15 @@ def test_the_version_that_is_told_is_this_programs(spawn):
 
 
 @pytest.mark.long
+def test_what_the_user_may_not_read_is_unusable_input(command, monkeypatch):
+    def refused(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("mnist_trainer.inference.loading.model_beside", refused)
+    done = command("task=predict", "checkpoint=theirs", "images=[0]")
+    assert (done.code, done.output) == (2, "mnist_trainer: theirs: Permission denied\n")
+
+
 def test_a_bug_is_told_with_its_traceback_and_exit_code_1(command, tmp_path, monkeypatch):
     from mnist_trainer.tasks import dispatch
 

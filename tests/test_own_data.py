@@ -210,3 +210,12 @@ def test_a_notebooks_cell_registers_data_and_may_run_twice():
         exec(PLUGIN, {"__name__": "notebook"})
         result = api.train(*SMALL, "data=custom", "data.name=stripes")
     assert result.data == "stripes"
+
+
+@pytest.mark.parametrize("data", [(np.zeros((9, 4, 4)), np.arange(9)), "digits", np.zeros((9, 4, 4))])
+def test_arrays_that_are_no_data_set_yet_are_answered_with_what_makes_one(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    for use in (lambda: api.train("epochs=1", data=data), lambda: api.build_trainer(api.compose([]), data)):
+        with pytest.raises(DataError, match=r"a Dataset is wanted: Dataset\.from_arrays\(x, y\)"):
+            use()
+    assert list(tmp_path.iterdir()) == []

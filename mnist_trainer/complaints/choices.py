@@ -97,7 +97,7 @@ def several(override: str) -> str:
         more = f'; for a list, say "{key}=[{value}]"'
     elif hint in (str, str | None):
         more = f"; for one word, say {typed(given(key, value))}"
-    elif re.fullmatch(r"\d+,\d+", value):
+    elif re.fullmatch(r"\d+,\d+" if hint is float else r"[1-9]\d{0,2}(,\d{3})+", value):  # 0,1 or 60,000
         more = f"; for one number, say {key}={value.replace(',', '.' if hint is float else '')}"
     return f"{override}: several values: for a sweep over them, add --multirun{more}"
 

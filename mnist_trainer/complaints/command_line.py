@@ -36,6 +36,9 @@ def options_and_overrides(arguments: Sequence[str]) -> list[str]:
     parser.error = fail  # type: ignore[method-assign,assignment]
     options = sorted(option for action in parser._actions for option in action.option_strings if option[:2] == "--")
     found, unknown = parser.parse_known_args(list(arguments))
+    if found.experimental_rerun is not None:
+        instead = "resume=FOLDER goes on with it, and FOLDER/.hydra/overrides.yaml has its overrides for a new one"
+        raise ConfigError(f"--experimental-rerun: a run's folder holds that run already: {instead}")
     for each in unknown:
         name, _, value = each.lstrip("-").partition("=")
         key = _key_meant(name.replace("-", "_"))

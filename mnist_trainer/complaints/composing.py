@@ -123,6 +123,8 @@ def _in_other_words(error: Exception, overrides: Sequence[str], candidates: Sequ
     if "--" in said:
         return said  # of options that don't go together
     if said.startswith("Unable to configure"):
+        if isinstance(error.__cause__, OSError) and error.__cause__.filename:
+            return f"{error_in_words(error.__cause__)}: a log is to be written there"
         return f"hydra.job_logging: {said}: {error.__cause__}"
     if found := re.search(r"No config source registered for schema (\w+)", said):
         return f"hydra.searchpath: {found[1]}://: files are looked for in folders, file://..., and modules, pkg://..."
@@ -130,4 +132,5 @@ def _in_other_words(error: Exception, overrides: Sequence[str], candidates: Sequ
     at = next((each["override"] for each in merging if hasattr(each.get("override"), "input_line")), None)
     if at is not None:
         return f"{at.input_line}: can't be composed: {said}"
-    return said if isinstance(error, HydraException) else f"{' '.join(overrides)}: can't be composed: {said}"
+    named = f"{' '.join(overrides)}: " if overrides else ""
+    return said if isinstance(error, HydraException) else f"{named}can't be composed: {said}"

@@ -36,7 +36,7 @@ def said(error: OmegaConfBaseException, folder: Path) -> str:
     if isinstance(error, GrammarParseError):
         return f"{value}: can't be read: an interpolation is ${{KEY}}; quote what is none with a backslash: \\${{"
     if isinstance(error, InterpolationResolutionError) and not isinstance(error, ValidationError):
-        return interpolation(error)
+        return interpolation(error, key)
     if isinstance(error, ConfigIndexError):
         parent = error.parent_node
         last = len(parent) - 1 if isinstance(parent, ListConfig) else 0
@@ -120,9 +120,13 @@ def type_at(key: str) -> object:
     return all_keys().get(key.lstrip("+"))
 
 
-def interpolation(error: InterpolationResolutionError) -> str:
-    """Say what an interpolation, `${...}`, does not find."""
+def interpolation(error: InterpolationResolutionError, key: str) -> str:
+    """Say what an interpolation, `${...}`, does not find, or that it is the value of a key by way of itself."""
     text = str(error).partition("\n")[0]
+    if text.startswith("Recursive interpolation"):
+        root = None if error.parent_node is None else error.parent_node._get_root()
+        circle = None if root is None else _circle(key, OmegaConf.to_container(root, resolve=False))
+        return f"{circle or f'{key} is computed from itself'}: give it a value"
     if found := re.search(r"Interpolation key '([^']+)' not found", text):
         return f"${{{found[1]}}}: there is no key {found[1]}"
     if found := re.search(r"Unsupported interpolation type (\S+)", text):
@@ -132,3 +136,14 @@ def interpolation(error: InterpolationResolutionError) -> str:
     if found := re.search(r"ConfigError raised while resolving interpolation: (.*)", text):
         return found[1]
     return text
+
+
+def _circle(key: str, values: object, way: tuple[str, ...] = ()) -> str | None:
+    """Say which key a circle of interpolations comes back to, on a way from this one; None if there is none."""
+    value = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if key in way:
+        return f"{value}: {key} is computed from itself"
+    named = re.findall(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else []
+    return next(filter(None, (_circle(each, values, (*way, key)) for each in named)), None)

@@ -11,7 +11,7 @@ from mnist_trainer.data.dataset import Part
 from mnist_trainer.data.known_files import expanded_data_root, read_copy, read_known
 from mnist_trainer.data.sources import KnownFile, KnownSet
 from mnist_trainer.data.values import Bytes
-from mnist_trainer.errors import DataError
+from mnist_trainer.errors import DataError, error_in_words
 
 _log = logging.getLogger(__name__)
 
@@ -75,5 +75,5 @@ def _read_sound(known: KnownSet, file: KnownFile, folder: Path) -> Bytes | None:
             return array
         return read_known(known, file, path, folder)
     except (DataError, OSError) as error:  # OSError: a folder that can't be entered
-        _log.warning("%s: it will be replaced", error)
+        _log.warning("%s: it will be replaced", error_in_words(error))
         return None

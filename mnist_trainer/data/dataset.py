@@ -142,3 +142,10 @@ def completed(
         parts = [(path, images[trained]), (labels_path, labels[trained]), (path, images[tested])]
         parts.append((labels_path, labels[tested]))
     return joined(name, source, parts, class_names, min(5_000, len(parts[0][1]) // 12))
+
+
+def check_is_dataset(data: object) -> None:
+    """Raise `DataError` for what is no data set: arrays, say, or a name."""
+    if not isinstance(data, Dataset):
+        arrays = "Dataset.from_arrays(x, y), or (x, y, x_test, y_test), makes one of arrays"
+        raise DataError(f"the data are of type {type(data).__name__}, and a Dataset is wanted: {arrays}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnist_trainer.data.split import apportion
 from mnist_trainer.data.values import Bytes
-from mnist_trainer.errors import DataError
+from mnist_trainer.errors import DataError, error_reason
 
 FILE_NAME = "digits.csv.gz"
 TEST_SIZE = 360
@@ -80,7 +80,7 @@ def _read_scans(path: Path) -> Bytes:
             numbers = file.read(_MAX_BYTES).replace(b"\n", b",").strip(b",").split(b",")
         table = np.array(list(map(int, numbers)), np.uint8).reshape(-1, _SIDE**2 + 1)
     except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: scikit-learn's digits can't be read from it: {error}") from error
+        raise DataError(f"{path}: scikit-learn's digits can't be read from it: {error_reason(error)}") from error
     if table[:, :-1].max() > _LEVELS or table[:, -1].max() > 9 or len(table) <= TEST_SIZE:
         raise DataError(f"{path}: not scikit-learn's digits (1,797 lines of 64 pixels 0..16 and a digit are wanted)")
     return table

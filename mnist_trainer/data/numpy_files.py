@@ -15,7 +15,7 @@ import numpy as np
 from mnist_trainer.data.content import CHUNK, opened_unpacked, read_into
 from mnist_trainer.data.idx import Role
 from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes, with_channels
-from mnist_trainer.errors import DataError, as_data_errors
+from mnist_trainer.errors import DataError, as_data_errors, error_reason
 from mnist_trainer.files import open_file
 
 MAGIC = b"\x93NUMPY"
@@ -84,7 +84,7 @@ def _numpy_damage() -> Iterator[None]:
     except DataError:
         raise
     except (zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DataError(f"can't be read: {error}") from error
+        raise DataError(f"can't be read: {error_reason(error)}") from error
     except Exception as error:  # zipfile's own, whose module is slow to load
         if type(error).__module__ != "zipfile":
             raise

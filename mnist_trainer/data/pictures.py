@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_trainer.data.values import Bytes, check_array_size
-from mnist_trainer.errors import DataError, as_data_errors
+from mnist_trainer.errors import DataError, as_data_errors, error_reason
 from mnist_trainer.files import open_file
 from mnist_trainer.process import warnings_as
 
@@ -77,4 +77,4 @@ def _decoding_picture(path: Path) -> Iterator[None]:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except Exception as error:  # decoders raise many kinds
-        raise DataError(f"{path}: no picture that can be read: {error}") from error
+        raise DataError(f"{path}: no picture that can be read: {error_reason(error)}") from error

@@ -14,9 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 
 from mnist_trainer.files import replacing
+from mnist_trainer.process import warnings_as
 
 # Okabe & Ito, "Color universal design" (2008).
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
@@ -66,15 +68,26 @@ def drawing(path: Path | BinaryIO, width: float, height: float) -> Iterator[Figu
         )
         canvas = FigureCanvasAgg(figure)
         yield figure
+        with warnings_as("ignore", UserWarning):  # of signs that the font lacks, which are drawn as boxes
+            draw_words(canvas)
         if isinstance(path, Path) and path.suffix in (".svg", ".pdf"):
-            with whole_picture(path) as target:
+            with whole_picture(path) as target, warnings_as("ignore", UserWarning):
                 figure.savefig(target, format=path.suffix[1:])
             return
         # `savefig` would lay it out and draw it twice: 0.5 s a picture instead of 0.25 s.
-        canvas.draw()  # type: ignore[no-untyped-call]
         pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
         with whole_picture(path) as target:
             imsave(target, np.asarray(pixels), format="png", dpi=DOTS_PER_INCH)
+
+
+def draw_words(canvas: FigureCanvasAgg) -> None:
+    """Draw a figure; without formulas where a name in it is taken for one, by its dollar signs, and is none."""
+    try:
+        canvas.draw()  # type: ignore[no-untyped-call]
+    except ValueError:
+        for text in canvas.figure.findobj(Text):
+            text.set_parse_math(False)
+        canvas.draw()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

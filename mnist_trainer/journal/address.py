@@ -1,11 +1,13 @@
 """Where a run is sent: the tracking URI, and the SQLite file or the folder behind it if there is one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import TrackingError
+from mnist_trainer.files import at_home
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -39,22 +41,25 @@ def resolve_uri(uri: str | None, store_folder: Path) -> str:
 
 def scheme_of(uri: str) -> str:
     """`postgresql` of `postgresql+psycopg2://...`; empty if `uri` is a bare path."""
-    return urlsplit(uri).scheme.partition("+")[0] if "://" in uri else uri.partition(":")[0] * (":" in uri)
+    return uri.partition(":")[0].partition("+")[0].lower() * (":" in uri)
 
 
 def sqlite_path(uri: str) -> Path | None:
     """Return the absolute path of a SQLite URI's file; None for other stores."""
     if scheme_of(uri) != "sqlite":
         return None
-    return Path(unquote(uri.partition("://")[2].partition("?")[0].removeprefix("/"))).absolute()
+    return Path(at_home(unquote(uri.partition("://")[2].partition("?")[0].removeprefix("/")))).absolute()
 
 
 def folder_path(uri: str) -> Path | None:
     """Return the absolute path of a store of files, `file:...` or a bare path; None for other stores."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # a host's bracket that is not closed
+        return None
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or uri == "databricks":
         return None
-    return Path(unquote(parts.path) if parts.scheme else uri).absolute()
+    return Path(at_home(unquote(parts.path) if parts.scheme else uri)).absolute()
 
 
 def file_store_is_allowed() -> bool:
@@ -74,6 +79,8 @@ def is_server(uri: str) -> bool:
 
 def check_uri(uri: str) -> None:
     """Raise TrackingError, saying what would fit, if no MLflow store can be at `uri`."""
+    if why := _never_one(uri):
+        raise TrackingError(f"tracking.uri={hidden(uri)}: {why}")
     if is_server(uri) or (scheme_of(uri) in DATABASES and "://" in uri) or uri == "databricks":
         return
     files = folder_path(uri) is not None
@@ -84,3 +91,19 @@ def check_uri(uri: str) -> None:
         f"tracking.uri={hidden(uri)}: not a store that MLflow can write to; use sqlite:///<file>,"
         f" http(s)://<server>, or another database's URI. Give none for mlflow.db in the outputs folder.{more}"
     )
+
+
+def _never_one(uri: str) -> str | None:
+    """Say why nothing can be at an address of a server or a SQLite file, however long it is waited for."""
+    if scheme_of(uri) in ("http", "https"):
+        try:
+            host, _ = urlsplit(uri).hostname, urlsplit(uri).port
+        except ValueError as error:
+            return f"no address: {error}"
+        return None if host else "it names no host"
+    path = sqlite_path(uri)
+    if path is not None and path.name == ":memory:":
+        return "what is in the memory alone is gone with the process: name a file"
+    with suppress(OSError):  # out of reach: it is tried, and waited for
+        return f"{path} is a folder: name a file" if path is not None and path.is_dir() else None
+    return None

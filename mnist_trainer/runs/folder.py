@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.composition import restored
 from mnist_trainer.config import Config
-from mnist_trainer.errors import ConfigError, DataError, as_data_errors
-from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, read_object, read_text
+from mnist_trainer.errors import ConfigError, DataError, as_data_errors, error_reason
+from mnist_trainer.files import CONFIG, JOURNAL, MOST_YAML, OUTCOME, OVERRIDES, at_home, read_object, read_text
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.reading import is_alive, is_running, read_end, read_start
 from mnist_trainer.words import folder_name, given, shown
@@ -31,11 +31,11 @@ def run_folder(resume: str, outputs: Path) -> Path:
         if not found:
             raise ConfigError(f"resume=latest: no unfinished run in {shown(outputs)}: name a run's folder")
         return found[-1]
-    path = Path(resume).absolute()
-    if not path.exists():
-        raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
-    folder = path.parent if path.is_file() else path
+    path = Path(at_home(resume)).absolute()
     try:
+        if not path.exists():
+            raise ConfigError(f"resume={resume}: no such file or folder; name a run's folder, or a checkpoint in it")
+        folder = path.parent if path.is_file() else path
         start, above = (read_start(each) if (each / JOURNAL).exists() else None for each in (folder, folder.parent))
     except OSError as error:
         raise ConfigError(f"resume={resume}: {error.filename}: can't be read: {error.strerror}") from error
@@ -49,6 +49,11 @@ def run_folder(resume: str, outputs: Path) -> Path:
         raise ConfigError(f"resume={resume}: part of a comparison, whose runs can't go on alone; start it again")
     if start is None and not (folder / CONFIG).exists():
         raise ConfigError(f"resume={resume}: no run in there; name a run's folder (with a {JOURNAL}), or a checkpoint")
+    if start is None:  # before anything is written into a folder that may be somebody else's
+        try:
+            read_run_config(folder / CONFIG)
+        except DataError as error:
+            raise ConfigError(f"resume={resume}: no run in there: {error}") from error
     return folder
 
 
@@ -131,7 +136,7 @@ def read_run_config(path: Path) -> Config:
     try:
         values = yaml.load(read_text(path, MOST_YAML), RunYamlLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: not a readable configuration: {error}") from error
+        raise DataError(f"{path}: not a readable configuration: {error_reason(error)}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path}: not a configuration")
     with as_data_errors(path):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mnist_trainer
-from mnist_trainer.errors import DataError
+from mnist_trainer.errors import DataError, error_reason
 
 PACKAGE = Path(mnist_trainer.__file__).parent
 LOADER = "mnist_trainer.inference.served"
@@ -85,7 +85,7 @@ def check_plugin(plugin: Path, known: set[str], beside: set[str]) -> None:
         try:
             names = set(imported_modules(file))
         except (OSError, ValueError, SyntaxError) as error:
-            raise DataError(f"the plugin {file} can't be read: {error}") from error
+            raise DataError(f"the plugin {file} can't be read: {error_reason(error)}") from error
         for name in names:
             top = name.partition(".")[0]
             if name not in known and top not in {"numpy", *sys.stdlib_module_names, *beside}:

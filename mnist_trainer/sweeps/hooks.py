@@ -18,6 +18,7 @@ from mnist_trainer.composition import conf_folder, override_key
 from mnist_trainer.config import DataConfig, SweepConfig, TrackingConfig
 from mnist_trainer.credentials import hide
 from mnist_trainer.errors import ConfigError, MnistTrainerError, error_in_words
+from mnist_trainer.files import at_home
 from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.journal.events import Start
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
@@ -48,6 +49,7 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
         try:
+            config.outputs = at_home(config.outputs)
             on_cluster = is_on_cluster(config)
             if on_cluster:
                 take_over(config)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from mnist_trainer.complaints.origin import overrides_as_typed
 from mnist_trainer.composition import override_key
 from mnist_trainer.errors import ConfigError, TrackingError
-from mnist_trainer.files import JOURNAL
+from mnist_trainer.files import JOURNAL, at_home
 from mnist_trainer.journal.events import Start
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import is_alive, read_journal, read_start
@@ -114,7 +114,7 @@ def sweep_folder(resume: str, outputs: Path) -> Path:
         if not found:
             raise ConfigError(f"sweep.resume=latest: no unfinished sweep in {shown(outputs)}: name a sweep's folder")
         return found[-1]
-    folder = Path(resume).absolute()
+    folder = Path(at_home(resume)).absolute()
     if not folder.is_dir():
         raise ConfigError(f"sweep.resume={resume}: no such folder; name a sweep's folder, or latest")
     return folder

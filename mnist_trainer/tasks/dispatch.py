@@ -16,7 +16,7 @@ from mnist_trainer.composition import typed
 from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, error_in_words
-from mnist_trainer.files import JOURNAL, write_whole
+from mnist_trainer.files import JOURNAL, at_home, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
 from mnist_trainer.runs import record
@@ -62,9 +62,11 @@ def run_job(job: DictConfig) -> float | None:
         error = ConfigError(f"--config-name {hydra.job.config_name}: {form}")
         exit_code = error.exit_code
         return None
-    if not hydra.job.chdir:
-        work_where_task_was_typed(Path(hydra.runtime.cwd))
-    folder, root = Path(hydra.runtime.output_dir), Path(str(job.outputs)).absolute()
+    work_where_task_was_typed(Path(hydra.runtime.cwd))
+    if hydra.job.chdir:
+        log.warning("hydra.job.chdir changes nothing: paths are meant from where the command is typed")
+    job.outputs = at_home(str(job.outputs))
+    folder, root = Path(hydra.runtime.output_dir), Path(job.outputs).absolute()
     in_sweep = hydra.mode == RunMode.MULTIRUN
     overrides = overrides_as_typed(hydra)
     alone = not in_sweep or (hydra.launcher._target_ == BASIC_LAUNCHER and not is_tuned(hydra))
@@ -106,7 +108,8 @@ def run_job(job: DictConfig) -> float | None:
             return None
         if apart is not None and not (folder / JOURNAL).exists():
             tell_failure(folder, job, failure, parent=parent, apart=apart)
-        exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 1
+        unusable = isinstance(failure, PermissionError)  # what was named belongs to somebody else
+        exit_code = failure.exit_code if isinstance(failure, MnistTrainerError) else 2 if unusable else 1
         error = failure  # raised here, Hydra would put a line of its own before it
         if in_sweep:
             log.error(error_in_words(failure))

@@ -4,12 +4,14 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.config import Config, EvaluateConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.figures.calibration import reliability
@@ -89,9 +91,8 @@ def evaluate(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Tas
         log.info(f"{title}: loss {scores.loss:.4f}, accuracy {scores.accuracy:.2%} ({scores.samples:,} images)")
         if by_views:
             log.info(wrapped(by_views.words))
-        log.info(
-            f"in {shown(folder)}: {CSV}, {CONFUSION}, {CALIBRATION}{', ' + WORST if answers.mistakes.size else ''}"
-        )
+        written = (name for name in (CSV, CONFUSION, CALIBRATION, WORST) if (folder / name).exists())
+        log.info(f"in {shown(folder)}: {', '.join(written)}")
     return TaskOutcome(0, {"run": record.run, "data": dataset.name, **metrics})
 
 
@@ -142,29 +143,29 @@ def write_evaluation(folder: Path, answers: Answers, title: str) -> None:
     """Write the table of answers, and draw the pictures."""
     scores, names = answers.scores, answers.classifier.class_names
     write_whole(folder / CSV, answers.as_csv())
-    confusion_matrix(scores.confusion.tolist(), names, folder / CONFUSION, title)
+    matrix, curve, mistakes = (folder / name for name in (CONFUSION, CALIBRATION, WORST))
+    try_to_draw(matrix, partial(confusion_matrix, scores.confusion.tolist(), names, matrix, title))
     calibration = scores.calibration
     told = f"{title}\nexpected calibration error {calibration.error:.2%}"
-    reliability(
-        calibration.counts.tolist(),
-        calibration.confidence.tolist(),
-        calibration.accuracy.tolist(),
-        folder / CALIBRATION,
-        told,
+    counts, confidence, accuracy = calibration.counts, calibration.confidence, calibration.accuracy
+    try_to_draw(curve, partial(reliability, counts.tolist(), confidence.tolist(), accuracy.tolist(), curve, told))
+    if answers.mistakes.size:
+        try_to_draw(mistakes, partial(draw_worst_mistakes, mistakes, answers, title))
+
+
+def draw_worst_mistakes(path: Path, answers: Answers, title: str) -> None:
+    """Draw the images that the model was surest of and wrong."""
+    worst, names = answers.mistakes[:MOST_IMAGES], answers.classifier.class_names
+    seen_images(
+        [image[..., 0] if image.shape[-1] == 1 else image for image in answers.images[worst]],
+        answers.probabilities[worst].tolist(),
+        names,
+        [f"{index}: {names[answers.labels[index]]}, not {names[answers.predicted[index]]}" for index in worst],
+        path,
+        labels=answers.labels[worst].tolist(),
+        heading=f"{title}: its worst mistakes\n"
+        "number in the test set: its class (green), not the one that it was taken for (vermillion)",
     )
-    worst = answers.mistakes[:MOST_IMAGES]
-    if worst.size:
-        images = answers.images[worst]
-        seen_images(
-            [image[..., 0] if image.shape[-1] == 1 else image for image in images],
-            answers.probabilities[worst].tolist(),
-            names,
-            [f"{index}: {names[answers.labels[index]]}, not {names[answers.predicted[index]]}" for index in worst],
-            folder / WORST,
-            labels=answers.labels[worst].tolist(),
-            heading=f"{title}: its worst mistakes\n"
-            "number in the test set: its class (green), not the one that it was taken for (vermillion)",
-        )
 
 
 def print_scores(scores: Scores, class_names: Sequence[str]) -> None:

@@ -6,12 +6,14 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from mnist_trainer.analysis.pictures import try_to_draw
 from mnist_trainer.config import Config, PredictConfig
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.files import write_whole
@@ -50,10 +52,11 @@ def predict(config: Config, folder: Path, overrides: Sequence[str] = ()) -> Task
         [label for _, _, label in read],
     )
     write_whole(folder / FILES[0], as_csv(found, classifier.class_names))
-    draw_seen_pictures(folder / FILES[1], images, found, classifier)
+    table, picture = (folder / name for name in FILES)
+    drawn = try_to_draw(picture, partial(draw_seen_pictures, picture, images, found, classifier))
     if settings.format is None:
         print_predictions(found)
-        log.info(f"what the network saw: {shown(folder / FILES[1])}\n                      {shown(folder / FILES[0])}")
+        log.info(f"what the network saw: {shown(picture)}\n{'':22}{shown(table)}" if drawn else shown(table))
     else:
         sys.stdout.write(as_csv(found, classifier.class_names) if settings.format == "csv" else as_json(found))
     return TaskOutcome(0, {"predicted": {each.picture: each.predicted for each in found}})

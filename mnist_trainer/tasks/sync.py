@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from mnist_trainer.config import Config
-from mnist_trainer.errors import TrackingError
+from mnist_trainer.errors import TrackingError, error_reason
 from mnist_trainer.runs.tracked import Tracked
 from mnist_trainer.shipping.shipper import mlflow_ui_command
 
@@ -22,7 +22,8 @@ def sync(config: Config) -> int:
         try:
             path.stat()
         except OSError as error:
-            raise TrackingError(f"journal={path}: no such file or folder ({error.strerror})") from error
+            where = "name a journal, or a run's or sweep's folder"
+            raise TrackingError(f"journal={path}: {error_reason(error)}: {where}") from error
     wanted = config.tracking
     report = send(paths, store_folder=tracked.store_folder, uri=wanted.uri, experiment=wanted.experiment)
     log.info(report.summary())

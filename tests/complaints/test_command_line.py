@@ -2,12 +2,16 @@
 
 import re
 import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_trainer.__main__ import COMMAND
 from mnist_trainer.complaints.command_line import given_as, read, typed, unreadable
 from mnist_trainer.complaints.files import Folders
 from mnist_trainer.complaints.values import meant_by
@@ -72,6 +76,8 @@ TYPED = {
     "~seed": "every run has its seed",
     "~optimizer": "every run has its optimizer",
     "~nothing": "there is no nothing",
+    "name=${name}": "name is computed from itself",
+    "seed=${epochs} epochs=${seed}": "seed is computed from itself",
     "seed=${nothing}": "seed=${nothing}: ${nothing}: there is no key nothing",
     "model=cnn model.layers.99.units=3": "model.layers.99: there is none; the last one is model.layers.",
     "model=cnn model.layers.x=3": "model.layers.x=3: can't be composed",
@@ -99,6 +105,10 @@ def test_what_was_typed_is_answered_with_what_to_type(line, wanted):
         "--data.root a=b": "say data.root=...",
         "--mulitrun seed=0,1": "did you mean --multirun?",
         "--cfg": "--cfg",
+        "--experimental-rerun x": "resume=FOLDER goes on with it",
+        "--shell-completion install=csh": "install=csh: can't be composed",
+        "--shell-completion": "mnist_trainer: can't be composed",
+        "outputs='${outputs}'": "outputs is computed from itself",
         "--cfg jobs": "invalid choice",
         "--cfg job --package optimizr": "optimizr",
         "--resolve": "--cfg",
@@ -171,3 +181,29 @@ def test_a_shell_gives_back_what_is_typed(text):
 def test_every_key_means_itself_or_nothing():
     for key in ("seed", "optimizer.lr", "model.hidden"):
         assert meant_by(key) in (None, key)
+
+
+def test_a_shell_completes_the_words_of_the_console_script(command, monkeypatch):
+    (script,) = entry_points(group="console_scripts", name=COMMAND)
+    assert script.value == "mnist_trainer.__main__:main"
+    for shell in ("bash", "zsh", "fish"):
+        done = command("--shell-completion", f"install={shell}")
+        assert (done.code, COMMAND in done.output, "mnist_trainer" in done.output) == (0, True, False)
+    monkeypatch.setenv("COMP_LINE", f"{COMMAND} loss=fu")
+    assert command("--shell-completion", "query=bash").output.split() == ["loss=fused"]
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path):
+    (tmp_path / "gone").mkdir()
+    code = "import os, sys; os.chdir('gone'); os.rmdir('../gone'); from mnist_trainer.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr == "mnist_trainer: the working directory: No such file or directory: change to one that is there\n"
+    )
+
+
+def test_a_directory_whose_name_hydra_would_compute_is_told(command, tmp_path):
+    done = command("data=digits", folder=tmp_path / "a${seed}b")
+    assert (done.code, "take a folder without" in done.output) == (2, True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a${seed}b"]

@@ -60,6 +60,12 @@ EXPERIMENTS = {
     "two documents": ("seed: 1\n---\nseed: 2\n", 3, ["a second document"]),
     "no anchor": ("epochs: *b\n", 2, ["*b names no &anchor"]),
     "code": ("seed: !!python/object/apply:os.system ['true']\n", 2, ["without tags"]),
+    "octal number": ("seed: 010\n", 2, ["seed: 010 without quotes is the octal number 8 in YAML: write 10"]),
+    "octal number of a group": ("model:\n  hidden: [8, -017]\n", 3, ["model.hidden: -017", "-15", "write -17"]),
+    "number to the base of 60": ("seed: 12:30\n", 2, ["seed: 12:30 without quotes is a number to the base of 60"]),
+    "boolean for a word": ("name: no\n", 2, ["name: no without quotes is true or false in YAML: write 'no'"]),
+    "computed from itself": ("seed: ${seed}\n", 2, ["seed is computed from itself"]),
+    "computed in a circle": ("epochs: 1\nbatch_size: ${seed}\nseed: ${batch_size}\n", 3, ["computed from itself"]),
     "number for a key": ("1: 2\n", 2, ["1: a key is a word"]),
     "nothing for a key": ("~: 2\n", 2, ["~: a key is a word"]),
 }
@@ -206,3 +212,33 @@ def test_what_was_typed_is_not_blamed_on_a_file(conf):
     (conf / "experiment" / "mine.yaml").write_text(f"{GLOBAL}batch_size: 0\n")
     assert told(["experiment=mine", "batch_size=-1"]).startswith("batch_size=-1 is out of range")
     assert told(["batch_size=0", "optimizer={name: adam}"]).startswith("optimizer.name=adam: optimizer=sgd")
+
+
+def test_numbers_and_words_that_are_what_they_look_like_are_left_alone(conf):
+    values = "seed: 10\nepochs: '010'\nname: 'no'\noptimizer:\n  lr: 0.05\ntrainer:\n  progress: no\n  clip_norm: 1.0\n"
+    (conf / "experiment" / "mine.yaml").write_text(GLOBAL + values + "# at 12:30, 010: no\n")
+    config = compose(["experiment=mine"])
+    assert (config.seed, config.epochs, config.name, config.trainer.progress) == (10, 10, "no", False)
+
+
+def test_a_home_is_found_in_a_file_too(conf, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    (conf / "experiment" / "mine.yaml").write_text(f"{GLOBAL}outputs: ~/runs\njournal: ~/runs/old\n")
+    config = compose(["experiment=mine"])
+    assert (config.outputs, config.journal) == ("/home/me/runs", "/home/me/runs/old")
+
+
+def test_a_command_and_a_sweep_are_in_the_home_that_a_file_names(conf, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    (conf / "experiment" / "mine.yaml").write_text(f"{GLOBAL}outputs: ~/runs\nepochs: 1\n")
+    given = ("experiment=mine", "data=digits", "tracking=off", "model.hidden=[4]")
+    for more in ((), ("--multirun", "seed=0")):
+        assert command(*given, *more).code == 0
+    assert len(list(tmp_path.glob("me/runs/*/*/**/outcome.json"))) == 2
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_file_that_holds_no_keys_at_all_is_told_by_the_command(conf, command):
+    (conf / "experiment" / "mine.yaml").write_text("42\n")
+    done = command("experiment=mine")
+    assert (done.code, "'42' where keys with values belong" in done.output) == (2, True)

@@ -31,3 +31,15 @@ def test_a_picture_comes_whole_or_not_at_all(tmp_path, monkeypatch, error):
     assert list(tmp_path.iterdir()) == [path]
     if isinstance(error, OSError):
         assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("name", ["picture.png", "picture.svg"])
+@pytest.mark.parametrize("words", ["$\\q$", "a$b{$.png", "日本", "\x1b[31m"])
+def test_a_name_is_drawn_whatever_signs_it_has(tmp_path, name, words):
+    path = tmp_path / name
+    with drawing(path, 2, 2) as figure:
+        axes = figure.subplots()
+        axes.set_title(words)
+        axes.set_xticks([0], [words])
+        axes.set_yscale("log")
+    assert path.stat().st_size > 1000

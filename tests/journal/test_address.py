@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,39 @@ def test_what_can_not_be_a_store_is_told(uri):
         check_uri(uri)
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///a.db", "http://a", "databricks", "postgresql+psycopg2://u:p@h/d"])
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("http://", "names no host"),
+        ("https:///path", "names no host"),
+        ("http://a:99999", "Port out of range"),
+        ("http://a:b", "Port could not be"),
+        ("http://[::1", "Invalid IPv6"),
+        ("sqlite://", "is a folder: name a file"),
+        ("sqlite:////", "is a folder: name a file"),
+        ("sqlite:///:memory:", "in the memory alone"),
+    ],
+)
+def test_an_address_where_nothing_can_ever_be_is_told(uri, why, tmp_path):
+    with pytest.raises(TrackingError, match=re.escape(why)):
+        check_uri(resolve_uri(uri, tmp_path))
+
+
+def test_a_home_is_found_in_an_address(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert resolve_uri("sqlite:///~/runs.db", Path("x")) == "sqlite:////home/me/runs.db"
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///a.db", "http://a", "http://[::1]:5000/path", "databricks", "postgresql+psycopg2://u:p@h/d"]
+)
 def test_what_can_be_a_store_passes(uri):
     check_uri(uri)
+
+
+def test_a_file_out_of_reach_for_now_may_be_one(monkeypatch):
+    def refused(path):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    check_uri("sqlite:////theirs/a.db")

@@ -84,3 +84,12 @@ def test_the_list_of_what_is_unsent_holds_names_as_they_are_on_the_disk(tmp_path
     (folder / "journal.jsonl").touch()
     unsent.enter(tmp_path, "a run", folder)
     assert unsent.listed(tmp_path) == {"a run": folder}
+
+
+def test_where_hydra_would_change_the_directory_outputs_stay_where_they_are_meant(command, tmp_path):
+    done = command(*TINY, "tracking=off", "hydra.job.chdir=true")
+    assert done.code == 0, done.output
+    assert "hydra.job.chdir changes nothing" in done.output
+    shown = done.run.relative_to(tmp_path)
+    assert f"checkpoint={shown}" in done.output
+    assert not (done.run / "outputs").exists()

@@ -513,7 +513,12 @@ def test_a_checkpoint_of_another_run_is_refused(stopped, command):
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("named", "message"),
-    [("nowhere", "no such file or folder"), (".", "no run in there"), ("latest", "no unfinished run in outputs")],
+    [
+        ("nowhere", "no such file or folder"),
+        (".", "no run in there"),
+        ("latest", "no unfinished run in outputs"),
+        ("a" * 300, "can't be read: File name too long"),
+    ],
 )
 def test_what_is_no_run_is_told_and_leaves_nothing(command, named, message):
     done = command(f"resume={named}")
@@ -633,3 +638,12 @@ def test_two_at_once_do_not_share_a_run(stopped, start, tmp_path):
     codes = sorted(process.returncode for process in both)
     assert codes in ([0, 2], [0, 0]), errors  # the second one may come when the first has finished
     assert json.loads((first.run / "outcome.json").read_text())["status"] == "FINISHED"
+
+
+def test_a_folder_of_somebody_else_s_with_a_configuration_is_no_run_and_stays_as_it_is(command, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("theirs: 1\n")
+    done = command(f"resume={folder}")
+    assert (done.code, f"resume={folder}: no run in there" in done.output) == (2, True)
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]

@@ -91,6 +91,7 @@ def test_what_can_t_be_evaluated_is_told(trained, command, arguments, said):
     assert len(done.folders) == 1
 
 
+@pytest.mark.long
 def test_test_time_augmentation_is_told_apart_and_changes_nothing_else(trained, command, events_of):
     folders = []
     for more in ([], ["task.tta=true", "task.tta_rotation=3"]):
@@ -112,3 +113,15 @@ def test_test_time_augmentation_is_told_apart_and_changes_nothing_else(trained, 
     assert {"tta_shift": 0.04, "tta_rotation": 3.0}.items() <= {
         key: value for event in events_of(folders[1], "params") for key, value in event["params"].items()
     }.items()
+
+
+@pytest.mark.long
+def test_a_picture_that_can_not_be_drawn_is_told_and_no_failure(trained, command, events_of, monkeypatch):
+    def no_memory(*args):
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr("mnist_trainer.tasks.evaluate.reliability", no_memory)
+    done = command("task=evaluate", f"checkpoint={trained}", "tracking=off")
+    assert (done.code, "calibration.png can't be drawn: no memory left" in done.output) == (0, True)
+    assert "evaluation.csv, confusion_matrix.png, worst_mistakes.png" in done.output
+    assert events_of(newest(done), "end")[0]["status"] == "FINISHED"

@@ -1,8 +1,10 @@
 """task=predict: from a user's pictures to classes, on the terminal, in files, and as CSV or JSON."""
 
 import csv
+import errno
 import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -117,3 +119,14 @@ def test_words_of_predict_mean_nothing_to_training(command, override):
     done = command("data=digits", override)
     assert done.code == 2
     assert "task=train takes none" in done.output
+
+
+def test_predictions_are_told_where_no_picture_of_them_can_be_drawn(command, trained, monkeypatch):
+    def no_space(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("mnist_trainer.tasks.predict.draw_seen_pictures", no_space)
+    done = command("task=predict", f"checkpoint={trained}", "images=[0]")
+    assert (done.code, "predictions.png can't be drawn: No space left on device" in done.output) == (0, True)
+    assert "digits 0" in done.output
+    assert "what the network saw" not in done.output

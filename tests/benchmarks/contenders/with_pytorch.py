@@ -16,6 +16,7 @@ def set_threads(threads: int) -> None:
 
 def contenders(case: Training | Answering, compiled: bool = True) -> dict[str, Contender]:
     """Return what does a number of steps, or answers, in each variant."""
+    torch.compiler.reset()  # it compiles a function eight times at most, and goes on without after that
     made = Steps if isinstance(case, Training) else Answers
     found = {"PyTorch eager": made(case, channels_last=False, compiled=False)}
     if case.hidden is None:
