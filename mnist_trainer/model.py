@@ -3,7 +3,8 @@
 import math
 import mmap
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -80,13 +81,18 @@ def _layer_in_short(layer: Layer) -> str:
     """Write the call that makes a layer, without the hyperparameters that are its class's defaults."""
     if "__dataclass_params__" not in vars(type(layer)):
         return repr(layer)
-    given = [(each, getattr(layer, each.name)) for each in fields(layer) if each.init and each.repr]
-    told = [
-        repr(value) if each.default is MISSING else f"{each.name}={value!r}"
-        for each, value in given
-        if value != each.default
-    ]
+    told: list[str] = []
+    for each in fields(layer):
+        value = repr(getattr(layer, each.name))
+        if not (each.init and each.repr) or value == repr(_default(each)):
+            continue
+        told.append(value if each.default is each.default_factory is MISSING else f"{each.name}={value}")
     return f"{type(layer).__name__}({', '.join(told)})"
+
+
+def _default(hyperparameter: "Field[Any]") -> object:
+    made = hyperparameter.default_factory
+    return hyperparameter.default if made is MISSING else made()
 
 
 class Parameters:

@@ -46,6 +46,9 @@ def presets_having(key: str, folder: Path) -> str:
         if path.startswith(f"{group}/") and name in {field.name for field in fields(schema)}
     ]
     there = [choice for choice in there if (folder / f"{choice.replace('=', '/')}.yaml").exists()]
+    if not there and name:  # their schema is not called as they are
+        choices = sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        there = [f"{group}={choice}" for choice in choices if name in read_choice(folder, group, choice)]
     if key == "model.layers":
         there = ["model=custom"]
     return f"; {', '.join(there)} {'has' if len(there) == 1 else 'have'} it" if there and name else ""

@@ -1,3 +1,6 @@
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -5,6 +8,7 @@ from mnist_trainer.kernels import updates
 from mnist_trainer.layers.activations import GELU, ReLU, Tanh
 from mnist_trainer.layers.convolution import Conv2d
 from mnist_trainer.layers.dropout import Dropout
+from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Flatten
 from mnist_trainer.layers.residual import Residual
@@ -186,3 +190,25 @@ def test_views_are_the_flat_vectors_own_storage(parameters):
 def test_no_parameters_make_empty_vectors():
     parameters = Parameters({}, set(), np.float32)
     assert (parameters.size, parameters.decayed, parameters.values.size) == (0, 0, 0)
+
+
+@dataclass(eq=False)
+class Counting(Layer):
+    """A layer of a user's own with hyperparameters that no `==` compares."""
+
+    size: int
+    scales: Any = field(default_factory=lambda: np.ones(2))
+    places: list[int] = field(default_factory=list)
+
+    def forward(self, x, *, training):
+        return x
+
+    def backward(self, dy, *, need_dx=True):
+        return dy
+
+
+def test_the_summary_writes_whatever_hyperparameters_a_layer_has():
+    layers = [Counting(4), Counting(4, places=[1]), Counting(5, np.zeros(2))]
+    model = Sequential(layers, (3,), 2, np.float32, np.random.default_rng(0))
+    rows = [line.split("  ")[1] for line in model.summary().splitlines()[1:4]]
+    assert rows == ["Counting(4)", "Counting(4, places=[1])", "Counting(5, scales=array([0., 0.]))"]

@@ -1,4 +1,4 @@
-"""Sums, differences, products, copies and masks."""
+"""Sums, products, copies and masks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,6 @@ from mnist_trainer.kernels.arrays import Array, Mask
 def add(a: Array, b: Array, *, out: Array) -> Array:
     """Write a + b to `out`."""
     return np.add(a, b, out=out)
-
-
-def subtract(a: Array, b: Array, *, out: Array) -> Array:
-    """Write a − b to `out`."""
-    return np.subtract(a, b, out=out)
 
 
 def multiply(a: Array, b: Array, *, out: Array) -> Array:

@@ -51,7 +51,7 @@ def subnormals_as_zeros() -> Iterator[None]:
     try:
         yield
     finally:
-        _blocks.entered -= 1
+        _blocks.entered = max(_blocks.entered - 1, 0)  # a generator may be closed by another thread
         _set_mode()
 
 
@@ -67,5 +67,6 @@ def _set_mode() -> None:
 def count_subnormals(array: NDArray[Any]) -> int:
     """Count the subnormal numbers by their bits, which no such mode changes: an exponent of 0, and a fraction."""
     bits = array.view(np.dtype(f"u{array.itemsize}"))
-    smallest = np.array(np.finfo(array.dtype).tiny).view(bits.dtype)  # the least exponent above 0, a fraction of 0
+    fraction = {2: 10, 4: 23, 8: 52}[array.itemsize]
+    smallest = bits.dtype.type(1 << fraction)  # of normal numbers: the least exponent above 0, a fraction of 0
     return int(np.count_nonzero((bits << 1) - 1 < (smallest << 1) - 1))

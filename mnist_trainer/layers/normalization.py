@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.hyperparameters import hyperparameter
-from mnist_trainer.kernels import affine, elementwise, normalization
+from mnist_trainer.kernels import affine, channels, elementwise, normalization
 from mnist_trainer.kernels.arrays import Array, Shape, buffer, empty
 from mnist_trainer.layers.layer import Layer
 
@@ -84,7 +84,7 @@ class BatchNorm(Normalization):
             self._follow(rows)
             variance = self._variance
         else:
-            elementwise.subtract(x.reshape(rows, -1), self._running_mean, out=centred)
+            channels.over_rows(np.subtract, x.reshape(rows, -1), self._running_mean, out=centred)
             variance = self._running_variance
         normalization.inverse_deviation(variance, self.epsilon, out=self._inverse)
         elementwise.multiply(self.parameters["scale"], self._inverse, out=self._gain)

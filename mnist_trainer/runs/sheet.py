@@ -17,6 +17,8 @@ from mnist_trainer.files import naming_file, replacing
 SHEET = "augmented.png"
 COLUMNS = 16
 MOST_ROWS = 8
+MOST_PIXELS = 1_000_000
+"""Of the images above."""
 GAP = 2  # pixels
 SEPARATOR = 96  # grey
 LARGE = 2  # times an image's size, unless it is large itself
@@ -37,9 +39,9 @@ def write_sheet(folder: Path, batches: Batches) -> Sequence[str]:
 
 def augmented_sheet(images: Bytes, augmented: Bytes) -> Bytes:
     """Lay out images (n, height, width, channels), as many as fit, in lines: the images above, augmented below."""
-    n = min(len(images), COLUMNS * MOST_ROWS)
-    rows, columns = -(-n // COLUMNS), min(n, COLUMNS)
     _, height, width, channels = images.shape
+    n = min(len(images), COLUMNS * MOST_ROWS, max(1, MOST_PIXELS // (height * width)))
+    rows, columns = -(-n // COLUMNS), min(n, COLUMNS)
     pairs = np.full((rows * columns, 2 * height + GAP, width + GAP, channels), SEPARATOR, np.uint8)
     pairs[:n, :height, :width] = images[:n]
     pairs[:n, height : 2 * height, :width] = augmented[:n]

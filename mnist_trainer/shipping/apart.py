@@ -28,7 +28,7 @@ from mnist_trainer.files import (
     write_whole,
 )
 from mnist_trainer.journal.reading import read_start
-from mnist_trainer.shipping.going_on import ALIVE_TAG, checkpoint_number_to_send, fetch_state, fetch_told
+from mnist_trainer.shipping.going_on import ALIVE_TAG, fetch_state, fetch_told, own_checkpoint_number
 from mnist_trainer.shipping.mlflow_run import JOB_TAG
 from mnist_trainer.shipping.position import SHIPPED, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store, connect
@@ -68,7 +68,7 @@ def take(folder: Path, uri: str, run: str) -> None:
         if not (made.info.status == "FINISHED" and fetch_results(folder, store, made)):
             fetch_state(folder, store, made.info.run_id)
             fetch_told(folder, store, made.info.run_id)
-    if checkpoint_number_to_send(folder) < 0 and not result_is_brought(folder):  # nothing to go on from: it begins anew
+    if own_checkpoint_number(folder) < 0 and not result_is_brought(folder):  # nothing to go on from: it begins anew
         for name in (JOURNAL, CHECKPOINT, PREVIOUS, SHIPPED, OUTCOME):
             (folder / name).unlink(missing_ok=True)
 

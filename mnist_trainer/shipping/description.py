@@ -15,6 +15,8 @@ from mnist_trainer.words import counted_in_words, given, markdown_code_block, ta
 FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
 WORST_CLASSES = 10
 """How many classes have a line of their own."""
+SERVING_PORT = "5001"
+"""The UI that this is read in may have MLflow's own, 5000."""
 LARGE = 1e4
 """From here on a loss, of a run that diverged, is written with an exponent."""
 MOST_CHARACTERS = 600
@@ -41,8 +43,9 @@ def model_description(history: JournalContent, model_id: str, image_shape: Seque
     """Describe a run's model: its result, and how it is asked."""
     code = f'model = mlflow.pyfunc.load_model(\n    "models:/{model_id}"\n)\nmodel.predict(images)'
     shape = " × ".join(str(size) for size in (image_shape[:2] if image_shape[-1] == 1 else image_shape))
-    asked = f"It takes images of {shape} bytes, one or many, and returns each class's probability:"
+    asked = f"It takes N images, an array of N × {shape} bytes, and returns each class's probability:"
     serve = ["python", "-m", "mlflow", "models", "serve", "-m", f"models:/{model_id}", "--env-manager", "local"]
+    serve += ["--port", SERVING_PORT]
     served = markdown_code_block("To serve it, where MLFLOW_TRACKING_URI names this store", serve)
     return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```", served]))
 
@@ -132,7 +135,7 @@ def command_after_run(folder: Path, history: JournalContent, end: End) -> str:
     if start is not None and start.kind != "run":
         return ""
     if start is not None and start.parent is not None:  # what comes next is for all jobs of a sweep
-        own = overrides_told(folder)
+        own = overrides_told(folder) if end.status == "FINISHED" else []
         return markdown_code_block("To train it alone", ["python", "-m", "mnist_trainer", *own]) if own else ""
     if end.status != "FINISHED" and not diverged:
         return markdown_code_block("To go on", ["python", "-m", "mnist_trainer", given("resume", folder)])
@@ -142,7 +145,9 @@ def command_after_run(folder: Path, history: JournalContent, end: End) -> str:
         rate = history.params.get("optimizer.lr")
         smaller = [f"optimizer.lr={rate / 10:g}"] if isinstance(rate, float | int) else []
         clipped = described_without_keys(command, "optimizer.lr", "trainer.clip_norm")
-        return markdown_code_block("To try a smaller learning rate, with clipping", [*clipped, *smaller])
+        return markdown_code_block(
+            "To try a smaller learning rate, with clipping", [*clipped, *smaller, "trainer.clip_norm=auto"]
+        )
     others = described_without_keys(command, "seed", "loss")[3:]
     both = ["python", "-m", "mnist_trainer", "--multirun", *others, "loss=fused,separate", OTHER_SEEDS]
     return markdown_code_block("To know whether fused and separate differ by more than chance", both)
@@ -159,7 +164,7 @@ def overrides_told(folder: Path) -> list[str]:
 
 def described_without_keys(words: Sequence[str], *keys: str) -> list[str]:
     """Leave out what a command says of these keys."""
-    return [word for word in words if word.partition("=")[0] not in keys]
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in keys]
 
 
 def described_command_words(command: str) -> list[str]:

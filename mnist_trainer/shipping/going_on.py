@@ -78,7 +78,7 @@ def sent_checkpoint_number(checkpoint: Path) -> int:
     return size
 
 
-def checkpoint_number_to_send(folder: Path) -> int:
+def own_checkpoint_number(folder: Path) -> int:
     """Return the number of the checkpoint in a folder; −1 if there is none that is whole."""
     try:
         return sent_checkpoint_number(folder / CHECKPOINT)
@@ -102,7 +102,7 @@ def remove(store: "Store", run_id: str, but: str = "") -> None:
 
 def fetch_state(folder: Path, store: "Store", run_id: str) -> bool:
     """Put the newest state that is whole into a folder, unless what lies there is as new; tell whether it was."""
-    own = checkpoint_number_to_send(folder)
+    own = own_checkpoint_number(folder)
     for path in listed(store, run_id):
         if int(Path(path).stem) <= own:
             return False

@@ -30,7 +30,7 @@ from mnist_trainer.runs.record import run_data_schema
 from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.tasks.terminal import terminal_console
 from mnist_trainer.tasks.trained import classifier_for, data_for
-from mnist_trainer.words import glued_words, shown, wrapped
+from mnist_trainer.words import counted_in_words, glued_words, shown, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class EvaluationByViews:
     def of(cls, settings: EvaluateConfig, classifier: Classifier, dataset: Dataset) -> "EvaluationByViews":
         """Ask the model about all views."""
         views = Views(settings.tta_shift, settings.tta_rotation)
-        log.info(f"looking at {len(views.maps)} views of each image ...")
+        log.info(f"looking at {counted_in_words(len(views.maps), 'view')} of each image ...")
         return cls(views, views.scores(classifier, dataset.test_images, dataset.test_labels))
 
     @property
@@ -124,7 +124,7 @@ class EvaluationByViews:
     def words(self) -> str:
         """A line for the terminal, which nobody takes for the plain result."""
         return (
-            f"with test-time augmentation, the mean of {len(self.views.maps)} views of each image: "
+            f"with test-time augmentation, the mean of {counted_in_words(len(self.views.maps), 'view')} of each image: "
             f"{glued_words(f'loss {self.scores.loss:.4f}')}, {glued_words(f'{self.scores.accuracy:.2%} right')}"
         )
 

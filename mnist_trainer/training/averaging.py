@@ -9,13 +9,17 @@ from mnist_trainer.kernels import averages, updates
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.model import Sequential
 
+WARM = 10
+"""How many times as long as its average's reach a run is, at first."""
+
 
 class WeightAverage:
     """The exponential moving average of a model's parameters and, alike, of the layers' state.
 
-    After t updates that of update i counts as decay^(t − i), and all together as 1: the initial values, which were
-    learned from nothing, don't count (as in Adam's moments; https://arxiv.org/abs/1412.6980, section 3). Batch
-    normalisation's running statistics are averaged with the parameters that they belong to, as is usual: the last
+    At update t the average goes 1 − decay of the way to what was learned, but at first more, 10 / (t + 9): all of it at
+    update 1, so that the initial values never count, and so that it reaches back over about a tenth of the run so far
+    and no more, however short that is (as TensorFlow's moving averages, which take a decay of (1 + t) / (10 + t) then).
+    Batch normalisation's running statistics are averaged with the parameters that they belong to, as is usual: the last
     ones would be those of other activations.
     """
 
@@ -33,22 +37,29 @@ class WeightAverage:
         state = {name: array for name, array in model.arrays.items() if name not in self.arrays}
         self.arrays |= {name: array.copy() for name, array in state.items()}
         self._state = [(self.arrays[name], array) for name, array in state.items()]
+        self.apart = True
+        """Whether model and average each have their own arrays' values, whole."""
 
     def follow(self, step: int) -> None:
         """Take in what the model has learned after `step` updates, this one counted."""
-        weight = (1 - self._decay) / (1 - self._decay**step)
+        weight = max(1 - self._decay, WARM / (step + WARM - 1))
         averages.move_average(self._values, self._model.parameters.values, weight, scratch=self._scratch)
         for average, new in self._state:
-            average += weight * (new - average)
+            if np.issubdtype(average.dtype, np.inexact):
+                average += weight * (new - average)
+            else:  # a count, say
+                np.copyto(average, new)
 
     @contextmanager
     def in_model(self) -> Iterator[None]:
         """Let the model have the averages within the block, for a pass that learns nothing."""
+        self.apart = False
         self._exchange()
         try:
             yield
         finally:
             self._exchange()
+            self.apart = True
 
     def _exchange(self) -> None:
         for name, array in self._model.arrays.items():

@@ -24,7 +24,8 @@ class RunEnding:
     """What a run that is over came to."""
 
     right: float
-    """Share of right answers with the parameters that are tested."""
+    """Share of right answers: of the validation's images with the parameters that are tested; without a validation, of
+    the training images, augmented if they are, with the parameters of each update."""
     of: Literal["validation", "training"]
     chance: float
     """The share of the largest class among the same images."""

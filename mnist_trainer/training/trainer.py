@@ -160,6 +160,7 @@ class Trainer:
     def together(self) -> Iterator[None]:
         """Let `processes` processes share every `update` within the block, and take subnormal numbers for zeros.
 
+        So does all that this thread computes within it; other threads, as those of a large matrix product, don't.
         Raises `NoTeamError` where they can't be had, unless it may go on `or_alone`; `processes` is 1 then.
         """
         alone = self.worker
@@ -196,8 +197,8 @@ class Trainer:
 
     def _updates_of_epoch(self) -> Iterator[Update]:
         started = time.perf_counter()
+        self.at_rest = False  # to draw a batch's augmentation moves its generator on
         for x, labels in self.train.starting_at(self.batch):
-            self.at_rest = False
             loss, correct = self.update(x, labels)
             self.batch += 1
             for mean in (self.means, self.since_record):
@@ -209,7 +210,9 @@ class Trainer:
             self.at_rest = True
             yield Update(x, labels, loss, correct)
             self.interruption.rest()
+            self.at_rest = False
             started = time.perf_counter()
+        self.at_rest = True
         self.epoch_seconds += time.perf_counter() - started
 
     def _end_epoch(self) -> None:
@@ -269,8 +272,21 @@ class Trainer:
 
         Raises `Interrupted` after the batch during which a stop was asked for.
         """
-        with nullcontext() if self.average is None else self.average.in_model():
+        with self._learned_in_model():
             return self._evaluate_model(batches)
+
+    @contextmanager
+    def _learned_in_model(self) -> Iterator[None]:
+        """Let the model have what it `learned` within the block; while that is exchanged, nothing is at rest."""
+        if self.average is None:
+            yield
+            return
+        at_rest, self.at_rest = self.at_rest, False
+        try:
+            with self.average.in_model():
+                yield
+        finally:
+            self.at_rest = at_rest and self.average.apart
 
     @np.errstate(over="ignore", invalid="ignore")
     def _evaluate_model(self, batches: Batches) -> Evaluation:
@@ -304,7 +320,8 @@ class Trainer:
 
     def _diverged(self, what: str, value: float, batches: Iterable[Batch], *, training: bool) -> DivergedError:
         """Return the error that says at which step, and where, numbers stopped being finite."""
-        found = find_divergence(self.model, self.loss, batches, training=training)
+        with nullcontext() if training or not batches else self._learned_in_model():
+            found = find_divergence(self.model, self.loss, batches, training=training)
         found = found or Diverged("unknown", "no layer shows it again")
         step = self.step + (training and not found.learned)
         rate = self.rate(max(step - 1, 0))

@@ -65,3 +65,21 @@ def test_other_threads_compute_as_before():
         done.wait()
     thread.join()
     assert found == [33]
+
+
+def test_a_thread_that_ends_anothers_block_computes_as_before():
+    def block():
+        with subnormals_as_zeros():
+            yield
+
+    entered, seen = block(), []
+
+    def end():
+        entered.close()
+        seen.append(np.float32(1e-38) * np.float32(0.01) > 0)
+
+    for target in (lambda: next(entered), end):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    assert seen == [True]

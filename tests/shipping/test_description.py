@@ -63,11 +63,11 @@ def test_a_divergence_is_told_with_its_reason_and_a_smaller_learning_rate(descri
         "FAILED",
         "diverged at step 12: the loss is nan",
         more=lambda journal: journal.metrics(11, {"train/loss": 1.7e29, "train/accuracy": 0.1}),
-        command="python -m mnist_trainer optimizer.lr=0.1 trainer.clip_norm=null",
+        command="python -m mnist_trainer optimizer.lr=0.1 ++trainer.clip_norm=null",
     )
     assert "1.70e+29" in text
     assert text.startswith("**Failed**: diverged at step 12: the loss is nan")
-    assert command_in(text)[3:] == ["optimizer.lr=0.01"]
+    assert command_in(text)[3:] == ["optimizer.lr=0.01", "trainer.clip_norm=auto"]
 
 
 def test_a_run_that_was_stopped_tells_how_to_go_on(described, tmp_path):
@@ -96,9 +96,20 @@ def test_a_model_s_page_begins_with_its_result_and_tells_how_it_is_asked(begin):
     assert text.startswith("**Test accuracy 75.00%, loss 0.0459** (fused on mnist)")
     compile(text.split("```")[1], "code", "exec")
     assert '"models:/m-0123"' in text
-    assert "images of 28 × 28 bytes" in text
+    assert "an array of N × 28 × 28 bytes" in text
     served = shlex.split(text.split("```")[3].replace("\\\n", ""))
-    assert served[1:] == ["-m", "mlflow", "models", "serve", "-m", "models:/m-0123", "--env-manager", "local"]
+    assert served[1:] == [
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/m-0123",
+        "--env-manager",
+        "local",
+        "--port",
+        "5001",
+    ]
 
 
 def test_a_job_that_finished_tells_the_command_that_trains_it_alone(described, tmp_path):

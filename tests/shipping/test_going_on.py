@@ -14,10 +14,10 @@ from mnist_trainer.runs.cutting import kept
 from mnist_trainer.shipping import apart
 from mnist_trainer.shipping.going_on import (
     CheckpointSender,
-    checkpoint_number_to_send,
     fetch_state,
     fetch_told,
     listed,
+    own_checkpoint_number,
     remove,
     send_state,
 )
@@ -83,7 +83,7 @@ def test_another_host_gets_the_newest_checkpoint_and_the_journal_up_to_there(sto
     other = tmp_path / "other"
     other.mkdir()
     assert fetch_state(other, store, "run")
-    assert (checkpoint_number_to_send(other), (other / "journal.jsonl").read_bytes()) == (70, b"x" * 70)
+    assert (own_checkpoint_number(other), (other / "journal.jsonl").read_bytes()) == (70, b"x" * 70)
     assert len(listed(store, "run")) == 1  # those before are taken away
     remove(store, "run")
     assert listed(store, "run") == []
@@ -93,7 +93,7 @@ def test_a_host_that_has_as_new_a_checkpoint_keeps_its_own(store, at):
     send_state(at("one", 5), store, "run")
     other = at("other", 9)
     assert not fetch_state(other, store, "run")
-    assert checkpoint_number_to_send(other) == 9
+    assert own_checkpoint_number(other) == 9
 
 
 def test_one_that_was_cut_off_while_it_was_sent_is_passed_over_for_the_one_before(store, at, tmp_path):
@@ -103,7 +103,7 @@ def test_one_that_was_cut_off_while_it_was_sent_is_passed_over_for_the_one_befor
     other = tmp_path / "other"
     other.mkdir()
     assert fetch_state(other, store, "run")
-    assert checkpoint_number_to_send(other) == 5
+    assert own_checkpoint_number(other) == 5
 
 
 def test_a_checkpoint_that_is_not_whole_is_not_sent(store, at):

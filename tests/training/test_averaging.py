@@ -1,6 +1,7 @@
 """The moving average of the weights: what it is, and that it is what is validated, tested, kept and exported."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -13,22 +14,45 @@ from mnist_trainer.kernels.subnormals import count_subnormals
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.model import Sequential
 from mnist_trainer.training.averaging import WeightAverage
+from mnist_trainer.training.interruption import Interrupted
 from mnist_trainer.training.trainer import Callback
 
 
 @given(
     values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=12),
-    decay=st.floats(0.01, 0.9999),
+    weights=st.lists(st.floats(0, 1), min_size=12, max_size=12),
     block=st.integers(1, 5),
 )
-def test_it_is_the_mean_of_all_that_came_weighted_by_how_long_ago(values, decay, block):
-    average, scratch = np.full(3, 99.0), np.empty(block)
-    for step, value in enumerate(values, start=1):
-        weight = (1 - decay) / (1 - decay**step)
-        move_average(average, np.array([value, -value, 0.0]), weight, scratch=scratch)
-    weights = decay ** np.arange(len(values))[::-1]
-    expected = float(np.average(values, weights=weights))
-    np.testing.assert_allclose(average, [expected, -expected, 0], rtol=0, atol=1e-9 * (1 + max(map(abs, values))))
+def test_the_average_goes_so_much_of_the_way_to_what_comes(values, weights, block):
+    average, scratch, expected = np.full(3, 99.0), np.empty(block), 99.0
+    for value, weight in zip(values, weights, strict=False):
+        assert move_average(average, np.array([value, -value, 99.0]), weight, scratch=scratch) is average
+        expected = (1 - weight) * expected + weight * value
+    np.testing.assert_allclose(average[[0, 2]], [expected, 99], rtol=0, atol=1e-9 * (1 + max(map(abs, values))))
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.99])
+def test_updates_count_the_less_the_longer_ago_and_never_much_more_than_the_last_tenth(tiny, decay):
+    model = tiny.trainer(dtype=np.float64).model
+    values, average = model.parameters.values, WeightAverage(model, decay)
+    values.fill(0)
+    for step in range(100):  # each update leaves its mark at a place of its own
+        values[step - 1], values[step] = 0, 1
+        average.follow(step + 1)
+    found = np.concatenate([array.reshape(-1) for array in average.arrays.values()])
+    shares = found[:100]
+    np.testing.assert_allclose(shares, shares_of_updates(100, decay), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(shares.sum(), 1)
+    assert (np.diff(shares) >= 0).all()
+    assert shares[:60].sum() < 0.01
+    assert (found[100:] == 0).all()
+
+
+def shares_of_updates(updates, decay):
+    """How much each update counts in the average after the last of them."""
+    weights = np.maximum(1 - decay, 10 / (np.arange(1, updates + 1) + 9))
+    kept = np.append(np.cumprod((1 - weights)[::-1])[::-1][1:], 1)
+    return weights * kept
 
 
 class Path(Callback):
@@ -42,8 +66,8 @@ class Path(Callback):
 
 
 def averaged(arrays, decay):
-    weights = decay ** np.arange(len(arrays))[::-1]
-    return {name: np.average([each[name] for each in arrays], axis=0, weights=weights) for name in arrays[0]}
+    shares = shares_of_updates(len(arrays), decay)
+    return {name: np.average([each[name] for each in arrays], axis=0, weights=shares) for name in arrays[0]}
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -133,3 +157,38 @@ def test_a_decay_that_averages_nothing_or_never_forgets_is_refused(command, deca
     done = command("data=digits", f"trainer.ema_decay={decay}")
     assert done.code == 2
     assert "trainer.ema_decay" in done.output
+
+
+def test_nothing_is_at_rest_while_averages_are_exchanged(tiny, monkeypatch):
+    trainer = tiny.trainer(ema_decay=0.7)
+    seen = []
+    exchange = WeightAverage._exchange
+
+    def watched(self):
+        seen.append((trainer.at_rest, self.apart))
+        exchange(self)
+
+    monkeypatch.setattr(WeightAverage, "_exchange", watched)
+    trainer.at_rest = True
+    trainer.evaluate(trainer.validation)
+    assert seen == [(False, False)] * 2
+    assert trainer.at_rest
+
+    def broken(self):
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(WeightAverage, "_exchange", broken)
+    with pytest.raises(Interrupted):
+        trainer.evaluate(trainer.validation)
+    assert not trainer.at_rest
+
+
+def test_a_count_among_the_layers_state_is_not_averaged(tiny):
+    trainer = tiny.trainer(ema_decay=0.7)
+    count = np.array([1])
+    trainer.model.arrays["0.batches"] = count
+    average = WeightAverage(trainer.model, 0.7)
+    count += 6
+    average.follow(1)
+    average.follow(2)
+    assert average.arrays["0.batches"] == [7]

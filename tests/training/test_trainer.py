@@ -239,3 +239,23 @@ def test_nothing_that_an_update_leaves_is_subnormal(tiny, optimizer, processes):
         assert sum(map(count_subnormals, arrays)) == 0
         decayed = min(np.count_nonzero(array == 0) for array in state.values())
     assert decayed >= 4 * 6  # 0.9^25 of them is subnormal
+
+
+def test_nothing_is_at_rest_while_a_batch_is_drawn(tiny, monkeypatch):
+    """Its augmentation is drawn then, which a checkpoint that was taken in between would draw again."""
+    trainer, seen = tiny.trainer(epochs=2), []
+    starting_at = trainer.train.starting_at
+
+    def watched(batch):
+        batches = starting_at(batch)
+        while True:
+            seen.append(trainer.at_rest)
+            try:
+                yield next(batches)
+            except StopIteration:
+                return
+
+    monkeypatch.setattr(trainer.train, "starting_at", watched)
+    trainer.fit()
+    assert not any(seen)
+    assert trainer.at_rest

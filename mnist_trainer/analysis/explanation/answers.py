@@ -36,6 +36,10 @@ class SoftMax:  # in _back; self.g is dL/dp, (batch, classes)
 class LCE:  # in _back; self.g is 1
     p.g += self.g * -t.data / p.data / t.data.shape[0]
 """
+RAISED = (
+    f"In float32 raise SoftMax's data to at least {FLOOR} first, as the node `Softmax` of this program does: point 10 "
+    "shows what becomes of a p that underflows."
+)
 
 
 def answers_section(e: Explanation) -> list[str]:
@@ -48,8 +52,7 @@ def answers_section(e: Explanation) -> list[str]:
         *said,
         CORRECTION,
         code_block(CORRECTED),
-        f"In float32 raise SoftMax's data to at least {FLOOR} first, as the node `Softmax` of this program does: point "
-        "10 shows what becomes of a p that underflows.",
+        RAISED,
         SOURCE,
     ]
 

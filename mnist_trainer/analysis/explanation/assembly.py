@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from markdown_it import MarkdownIt
 
-from mnist_trainer.analysis.explanation.answers import CORRECTED, CORRECTION, SOURCE, points
+from mnist_trainer.analysis.explanation.answers import CORRECTED, CORRECTION, RAISED, SOURCE, points
 from mnist_trainer.analysis.explanation.carried import Carried
 from mnist_trainer.analysis.explanation.handout import lecture_html
 from mnist_trainer.analysis.explanation.lecture import TITLE, lecture
@@ -16,7 +16,8 @@ from mnist_trainer.analysis.explanation.writing import code_block
 
 SCRIPTS = (
     *("numbers", "ways", "arithmetic", "planes", "preparation", "pad", "network", "learning", "situation"),
-    *("verdict", "points", "state", "view", "panels", "controls", "main"),
+    *("verdict", "points", "state", "elements", "matrix", "view"),
+    *("fingers", "panels", "controls", "main"),
 )
 """In the order in which one reads them: each uses what those before it define."""
 
@@ -28,7 +29,7 @@ def explanation_page(e: Explanation, carried: Carried) -> str:
     parts = {
         "title": escape(TITLE),
         "style": page_file("style.css") + page_file("forms.css"),
-        "source": lecture_html("\n\n".join([CORRECTION, code_block(CORRECTED), SOURCE])),
+        "source": lecture_html("\n\n".join([CORRECTION, code_block(CORRECTED), RAISED, SOURCE])),
         "lecture": lecture_html(lecture(e)),
         "image": escape(f"test image {e.subject.index} of {e.subject.data}"),
         "network": inline(e.subject.network),

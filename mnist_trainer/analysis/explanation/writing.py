@@ -62,7 +62,7 @@ def factors_of(result: str, compute: Callable[..., str], *values: float) -> list
     """
     texts = shortest = [number(value) for value in values]
     for digits in range(5, 12):
-        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(number_for_readers, texts)) == result:
+        if max(map(len, texts)) > MOST_CHARACTERS or compute(*map(number_as_read, texts)) == result:
             break
         texts = [f"{value:+.{digits}g}".replace("-", "−", int(value < 0)) for value in values]
     return texts if max(map(len, texts)) <= MOST_CHARACTERS else shortest
@@ -80,7 +80,7 @@ def probability_by_hand(e: Explanation, result: str, compute: Callable[[float], 
     return factors_of(result, compute, float(e.p[e.subject.label]))[0].removeprefix("+")
 
 
-def number_for_readers(text: str) -> float:
+def number_as_read(text: str) -> float:
     """Return the number that a reader sees."""
     return float(text.replace("−", "-"))
 

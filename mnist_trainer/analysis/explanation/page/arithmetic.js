@@ -76,23 +76,27 @@ function refusal(way, classes, batch) {
     : null;
 }
 
-/** All that a way computes: { p, loss, dp, jacobian, product, dz, refused }. What it doesn't compute is null. */
+/** The p of the true class as the loss reads it: clipped, held above the floor, or as it is. */
+function readByLoss({ loss }, p, { f, floor }) {
+  return loss === "clipped" ? clip(p, f) : loss === "floored" ? Math.max(p, floor) : p;
+}
+
+/** All that a way computes: { p, loss, read, dp, jacobian, dz, refused }; `read` is readByLoss. What it doesn't is null. */
 function attempt(way, z, label, { batch = 1, row = 0, bits = 64, unshifted = false } = {}) {
   const s = { ...FORMATS[bits], batch, row, unshifted };
   const logits = z.map(s.f), t = oneHot(label, z.length);
   let p = softmax(logits, s.f, unshifted);
   if (way.floor) p = p.map(x => Math.max(x, s.floor));
-  const loss = LOSSES[way.loss](logits, p, t, s);
+  const loss = LOSSES[way.loss](logits, p, t, s), read = readByLoss(way, p[label], s);
   const refused = refusal(way, z.length, batch);
   if (way.jacobian === null) {
-    return { p, loss, dp: null, jacobian: null, product: null, dz: BY_P.posted(p, t, s), refused };
+    return { p, loss, read, dp: null, jacobian: null, dz: BY_P.posted(p, t, s), refused };
   }
   const dp = BY_P[way.dp](p, t, s);
-  if (refused) return { p, loss, dp, jacobian: null, product: null, dz: null, refused };
+  if (refused) return { p, loss, read, dp, jacobian: null, dz: null, refused };
   const jacobian = JACOBIANS[way.jacobian](p, logits, s);
-  const product = contracted(dp, jacobian, s.f);
-  const dz = way.jacobian === "whole" ? vectorJacobian(dp, p, s.f) : product;
-  return { p, loss, dp, jacobian, product, dz, refused };
+  const dz = way.jacobian === "whole" ? vectorJacobian(dp, p, s.f) : contracted(dp, jacobian, s.f);
+  return { p, loss, read, dp, jacobian, dz, refused };
 }
 
 /** What all are held against: float64 with log-sum-exp, no 1 added to or subtracted from what is much smaller. */

@@ -18,41 +18,51 @@ function setUp() {
   $("page").hidden = false;
 }
 
-/** Take a whole number as it is typed, once it is one that fits. */
+/** Take a whole number as it is typed, once it is one that fits; at the end take the nearest that does, and say so. */
 function onWhole(id, most, told) {
+  const least = Number($(id).min), fits = text => text !== "" && Number.isInteger(Number(text)) && Number(text) >= least && Number(text) <= most();
   $(id).addEventListener("input", () => {
-    const value = Number($(id).value);
-    if (Number.isInteger(value) && value >= Number($(id).min) && value <= most()) told(value);
+    if (fits($(id).value)) told(Number($(id).value));
   });
-  $(id).addEventListener("blur", () => showSwitches());
+  $(id).addEventListener("change", () => {
+    const good = fits($(id).value);
+    $("range-said").textContent = good ? "" : `${least} … ${most().toLocaleString("en")}`;
+    if (!good) told(clamp(Math.round(Number($(id).value)), least, most()));
+    $(id).value = state[id];
+  });
 }
 
 function setUpSwitches() {
-  const groups = { right: "right", fragile: "fragile", wrong: "wrong" };
+  const groups = { right: "right in floating point, too", fragile: "right in mathematics, but they break in floating point", wrong: "wrong in mathematics" };
   for (const way of WAYS) {
-    if (groups[way.group]) $("ways").append(element("span", { class: "group" }, groups[way.group]));
+    if (groups[way.group]) $("ways").append(element("span", { class: "group", title: groups[way.group] }, way.group));
     delete groups[way.group];
     const made = element("label", { class: `way ${way.group}`, title: way.about },
       `<input type="radio" name="way" value="${way.name}"><span>${escaped(way.title)}</span>`);
-    made.querySelector("input").addEventListener("change", () => change({ way: way.name }));
+    made.querySelector("input").addEventListener("change", () => change({ way: way.name, point: 0 }));
     $("ways").append(made);
   }
   onWhole("batch", () => 4096, batch => change({ batch }));
   document.addEventListener("click", event => {
     const asked = event.target.closest("[data-batch]");
     if (asked) change({ batch: Number(asked.dataset.batch) });
+    const broken = event.target.closest("[data-way]");
+    if (broken) change({ way: broken.dataset.way, bits: 32, point: 0 });
+    const digit = event.target.closest("[data-label]");
+    if (digit) change({ label: Number(digit.dataset.label) });
   });
   onWhole("row", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
   $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));
-  $("targets").addEventListener("click", () => change({ targets: !state.targets }));
+  $("by-p").addEventListener("click", () => change({ targets: false }));
+  $("by-t").addEventListener("click", () => change({ targets: true }));
 }
 
 function setUpImage() {
   const names = page.classes.map(escaped);
   $("image").replaceChildren(element("option", { value: "", disabled: true, hidden: true }, "drawn"),
     ...page.images.map(({ index, label, predicted }, place) => element("option", { value: place },
-      `image ${index}: ${names[label]}${predicted === label ? "" : `, taken for ${names[predicted]}`}`)));
+      `${index}: ${names[label]}${predicted === label ? "" : `, taken for ${names[predicted]}`}`)));
   $("image").addEventListener("change", () => goTo(Number($("image").value)));
   $("before").addEventListener("click", () => goTo(state.image - 1));
   $("after").addEventListener("click", () => goTo(state.image + 1));
@@ -61,9 +71,9 @@ function setUpImage() {
   $("wipe").addEventListener("click", () => goTo(state.image));
   $("label").replaceChildren(...names.map((name, k) => element("option", { value: k }, name)));
   $("label").addEventListener("change", () => change({ label: Number($("label").value) }));
-  $("gap").addEventListener("input", () => setGap(Number($("gap").value)));
+  slideByFinger($("gap"), setGap);
   for (const gap of [0, 20, 88, 91, 104]) {
-    const button = element("button", { title: `let the true class lie ${gap} under the largest other logit` }, String(gap));
+    const button = element("button", { title: `let the true class lie ${gap} under the largest other logit`, "data-gap": gap }, String(gap));
     button.addEventListener("click", () => setGap(gap));
     $("gaps").append(button);
   }
@@ -79,7 +89,7 @@ function setUpLearning() {
     const weights = input.value === "weights"; // whose inputs are many: a step must be smaller
     input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) }));
   }
-  $("rate").addEventListener("input", () => change({ rate: Number((10 ** Number($("rate").value)).toPrecision(2)) }));
+  slideByFinger($("rate"), power => change({ rate: Number((10 ** power).toPrecision(2)) }));
   $("step").addEventListener("click", () => learn(1));
   $("steps").addEventListener("click", () => learn(10));
   $("back").addEventListener("click", () => change({ z: null, learned: [] }));
@@ -95,6 +105,8 @@ function setUpPoints() {
       event.preventDefault();
       if (state.point !== k + 1) goToPoint(k + 1);
       scrollTo({ top: 0 });
+      lookAtAnswer();
+      $("answer").focus({ preventScroll: true });
     });
     $("point-list").append(item);
   });

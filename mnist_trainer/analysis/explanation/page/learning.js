@@ -48,7 +48,7 @@ const LINES = {
 
 /** Draw the courses: loss over steps; the chosen way's line is thick, and on top. */
 function courseChart(courses, chosen) {
-  const width = 300, height = 150, left = 40, bottom = 16, top = 8;
+  const width = 300, height = 150, left = 46, bottom = 16, top = 8;
   const start = courses.get(chosen)[0];
   const finite = [...courses.values()].flat().filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
   const most = Math.max(start * 1.05, ...finite, 1e-9);
@@ -62,7 +62,7 @@ function courseChart(courses, chosen) {
     return `<polyline points="${points}" fill="none" stroke="${color}" stroke-width="${thick}" stroke-dasharray="${dash}"/>`;
   });
   const ticks = [0, most / 2, most].map(v =>
-    `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${number(v, v < 99 ? 2 : 0)}</text>`);
+    `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${significant(v)}</text>`);
   const below = [0, 10, 20].map(k => `<text x="${x(k)}" y="${height - 3}" text-anchor="${k ? (k === 20 ? "end" : "middle") : "start"}">${k}</text>`);
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="true loss over ${AHEAD} steps, each way">
     ${ticks.join("")}${below.join("")}${lines.join("")}</svg>`;

@@ -21,14 +21,15 @@ function change(patch) {
 const flow = new FlowView({
   label: k => change({ label: k }),
   logit(k, value) {
-    const z = (state.z ?? situation.own.map(x => Number(x.toFixed(3)))).slice();
+    const z = [...(state.z ?? situation.own)];
     z[k] = Number(value.toFixed(3));
     move(z);
   },
 });
 
 const pad = new Pad($("pad"), strokes => {
-  change({ strokes: strokes.map(stroke => stroke.slice()), z: null, learned: [] });
+  const begins = state.strokes.length === 0;
+  change({ strokes: strokes.map(stroke => stroke.slice()), z: null, learned: [], ...(begins ? { label: null } : {}) });
 });
 
 /** Go to a test image, with the label that it has. */
@@ -48,11 +49,19 @@ function nextMistake() {
 /** Go to the situation of a point of the question. */
 function goToPoint(number) {
   if (number === state.point) return change({ point: 0 });
-  return change({ ...SITUATIONS[number - 1](situation.own, situation.label), learned: [], point: number });
+  rememberState(state, page, true); // the browser's way back leads here
+  change({ ...SITUATIONS[number - 1](situation.own, situation.label), learned: [], point: number });
+  return lookAtAnswer();
+}
+
+/** Scroll to the answer, where it is out of sight. */
+function lookAtAnswer() {
+  const { top, bottom } = $("answer").getBoundingClientRect();
+  if (!$("answer").hidden && (top < 0 || bottom > innerHeight)) $("answer").scrollIntoView({ block: "center" });
 }
 
 function setGap(gap) {
-  const base = state.z ?? situation.own.map(x => Number(x.toFixed(3)));
+  const base = state.z ?? situation.own;
   const most = Math.max(...base.filter((_, i) => i !== situation.label));
   move(base.map((x, i) => (i === situation.label ? Number((most - gap).toFixed(3)) : x)));
 }
@@ -71,7 +80,7 @@ function learn(times) {
     change({ z, taken: true });
   } else {
     const step = { way: state.way, rate: state.rate, label: s.label, ...s.settings, times };
-    change({ z: null, learned: withStep(state.learned, step), taken: true });
+    change({ z: null, learned: withStep(state.learned, step), label: state.label ?? s.label, taken: true });
   }
   last = { from, to: situation.truth.loss, title: s.way.title, times };
   showLearning(situation);

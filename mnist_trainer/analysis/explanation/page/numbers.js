@@ -17,13 +17,21 @@ function power(size) {
   return `${digits}e${exponent.replace("+", "").replace("-", "−")}`;
 }
 
-/** A cell of the matrix: three decimals without the 0 before the point; what no one could see is ≈0. */
+/** A cell of the matrix: two or three decimals without the 0 before the point; what no one could see is ≈0. */
 function cell(value) {
   const size = Math.abs(value), sign = value < 0 ? "−" : "";
   if (!Number.isFinite(value)) return number(value);
   if (size >= 0.9995) return sign + (size < 99.95 ? size.toFixed(size < 9.95 ? 1 : 0) : power(size));
+  if (size >= 0.0995) return sign + size.toFixed(2).slice(1);
   if (size >= 0.0005) return sign + size.toFixed(3).slice(1);
   return size === 0 ? "0" : "≈0";
+}
+
+/** Three significant digits, as a chart's axis has them. */
+function significant(value) {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || size === 0 || size >= 999.5 || size < 1e-4) return number(value, 0);
+  return String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 /** Whether two numbers, or lists of them, are written alike. */

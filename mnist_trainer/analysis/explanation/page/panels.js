@@ -8,6 +8,9 @@ function showSwitches() {
   set("row", state.row);
   $("row").max = state.batch - 1;
   $("row-label").hidden = state.way !== "posted_question" || state.batch !== situation.classes || state.batch === 1;
+  for (const button of document.querySelectorAll("#gaps [data-gap]")) {
+    button.setAttribute("aria-pressed", Math.abs(situation.gap - Number(button.dataset.gap)) < 0.0005);
+  }
   $("bits").checked = state.bits === 32;
   $("shifted").checked = !state.unshifted;
   $("image").value = state.strokes.length ? "" : state.image;
@@ -30,9 +33,14 @@ function showImage(s) {
   const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
   const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
   const moved = state.z ? "; z is moved" : "";
-  const asked = s.drawn && s.isDigit && state.label === null ? "; which digit is it? Choose the true class" : "";
+  const asked = s.drawn && s.isDigit && state.label === null ? ", so for now the true class:" : "";
+  const choices = s.drawn && s.classes <= 10 && page.classes.every(name => name.length === 1);
+  $("digits").hidden = !choices;
+  $("images").hidden = choices;
+  say($("digits"), choices ? page.classes.map((name, k) =>
+    `<button data-label="${k}" aria-pressed="${k === s.label}" title="it is a ${escaped(name)}">${escaped(name)}</button>`).join("") : "");
   const trained = state.learned.length ? "; the weights were moved" : "";
-  say($("told"), `${what}: ${answer}${moved}${trained}${asked}.`);
+  say($("told"), `${what}: ${answer}${moved}${trained}${asked || "."}`);
   const least = Number($("gap").min), most = Number($("gap").max);
   $("gap").value = clamp(s.gap, least, most);
   $("gap-said").textContent = gapSaid(s);
@@ -44,12 +52,13 @@ function showImage(s) {
 function showWords(s) {
   const point = state.point ? page.points[state.point - 1] : null;
   $("answer").hidden = point === null;
-  const untouched = stateAsText(state, page) === "";
-  $("intro").hidden = !untouched;
-  $("about").hidden = untouched || point !== null;
+  $("about").hidden = point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
-  const where = `in float${state.bits}${state.batch > 1 ? `, one of N = ${state.batch} images` : ""}`;
-  say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s) || `= −log p(${s.name(s.label)})`}`);
+  const where = `in float${state.bits}${state.batch > 1 ? `, this image’s (∂: of N’s mean)` : ""}`;
+  say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s)}`);
+  const good = marksOf(s).dz;
+  say($("bar"), `<b>${escaped(s.way.title)}</b> L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
+    good === null ? "✗ can’t run" : good ? "✓ ∂L/∂z = (p − t)/N" : "✗ ∂L/∂z ≠ (p − t)/N"}</span>`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
   say($("gallery"), galleryOf(s));
@@ -61,8 +70,8 @@ function galleryOf(s) {
     `<td class="${k === s.label ? "true" : ""}">${values ? number(values[k]) : "–"}</td>`).join("")}<td>${sign}</td></tr>`;
   const head = `<tr><th></th>${s.shown.map(k => `<th class="${k === s.label ? "true" : ""}">${s.name(k)}</th>`).join("")}<th></th></tr>`;
   return head + row("(p − t)/N", s.truth.dz, "") + WAYS.map(way => {
-    const { dz } = attempt(way, s.z, s.label, s.settings);
-    return row(escaped(way.title), dz, !dz ? "can’t run" : alike(dz, s.truth.dz) ? "✓" : "✗");
+    const found = attempt(way, s.z, s.label, s.settings), good = marksOf({ ...s, way, found }).dz;
+    return row(escaped(way.title), found.dz, good === null ? "can’t run" : good ? "✓" : "✗");
   }).join("");
 }
 
@@ -81,7 +90,7 @@ function showLearning(s) {
     input.checked = input.value === state.on;
     input.disabled = input.value === "weights" && page.network === null;
   }
-  if (document.activeElement !== $("rate")) $("rate").value = Math.log10(state.rate);
+  $("rate").value = Math.log10(state.rate);
   $("rate-said").textContent = number(state.rate, 3);
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
@@ -112,10 +121,11 @@ async function showAhead(s) {
     courses.set(way.name, lossesAhead(start, way));
   }
   $("chart").innerHTML = courseChart(courses, state.way);
-  say($("ahead"), `True loss over ${AHEAD} steps from here, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
+  const share = state.batch > 1 ? " (1/N its share)" : " from here";
+  say($("ahead"), `True loss, ${AHEAD} steps${share}, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {
     const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
-    const said = ended ?? `${number(from, 3)} → ${number(to, 3)}`;
+    const said = ended ?? `${significant(from)} → ${significant(to)}`;
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };
@@ -129,7 +139,8 @@ function programOf(s) {
   return `import numpy as np
 
 np.set_printoptions(4, suppress=True, linewidth=76)
-z = np.array([${s.z.map(x => String(x)).join(", ")}])
+z = np.array([
+${s.z.map(x => `    ${x},\n`).join("")}])
 t = np.eye(${s.classes})[${s.label}]  # the true class is ${name}
 N = ${s.settings.batch}
 p = np.exp(z - z.max())

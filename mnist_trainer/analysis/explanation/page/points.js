@@ -39,6 +39,7 @@ function factors(result, compute, ...values) {
 /** dL/dp · J at the true class's row: a product that one can do by hand. */
 function byHand(s, j) {
   const one = s.truth.dp[s.label], other = s.truth.jacobian[s.label][j], result = number(one * other);
+  if (!Number.isFinite(one * other) || other === 0) return `(−1/(N p)) · (−p p(${s.name(j)})), in which p cancels`;
   const [a, b] = factors(result, (x, y) => number(x * y), one, other);
   return `(${a}) · (${b}) ≈ ${result}`;
 }
@@ -52,7 +53,7 @@ const ANSWERS = [
     (p − t)/N at ${s.called(s.rival)} is ${number(s.truth.dz[s.rival])}${perBatch(s)}. (The first finding of that answer, that separate
     nodes are valid too, is right.)`,
   s => `You get it: backward asks for the product of ∂L/∂p with J, ${s.classes}×${s.classes} for each image, not for J. That is
-    ${s.classes} numbers for each of ${counted(s.settings.batch, "image")}: (${s.settings.batch}, ${s.classes}), the size of the input.
+    ${s.classes} numbers for ${s.settings.batch === 1 ? "the one image" : `each of ${s.settings.batch} images`}: (${s.settings.batch}, ${s.classes}), the size of the input.
     Its name is vector-Jacobian product.`,
   s => `${code("shape[0]")} counts the images, ${s.settings.batch} here. δ<sub>ij</sub> is an entry of an identity over the
     <em>classes</em>, ${code(`np.eye(${s.classes})`)} for each image. ${identitySaid(s)}`,
@@ -61,19 +62,20 @@ const ANSWERS = [
     ${s.called(s.label)} and 0 at ${s.called(s.rival)}, not ${number(s.truth.dz[s.label])} and ${number(s.truth.dz[s.rival])}${perBatch(s)}.`,
   s => `The targets are an input, too, and −log p / N is the derivative with respect to them: ${number(s.truth.dt[s.label])} at
     ${s.called(s.label)}, ${number(s.truth.dt[s.rival])} at ${s.called(s.rival)}${perBatch(s)}.`,
-  s => `The diagonal of J only. Each p depends on every z: J(${s.name(s.rival)}, ${s.name(s.label)}) is
+  s => `The diagonal of J only (shown with ∂L/∂p put right: “diagonal alone”). Each p depends on every z: J(${s.name(s.rival)}, ${s.name(s.label)}) is
     ${number(s.truth.jacobian[s.rival][s.label])}, and stands beside it. With the diagonal alone every class but
     ${s.name(s.label)} gets 0 from the right ∂L/∂p.`,
   s => `Right, if each is weighted by ∂L/∂p<sub>i</sub>: the sum at ${s.called(s.label)} is then ${number(s.truth.dz[s.label])}${perBatch(s)}.
     The comment leaves the weights out; without them every column of J sums to 0${s.way.jacobian === "whole" ? " (the first line under it)" : ""}.`,
   s => `Subtracting the maximum, ${number(Math.max(...s.z), 3)} here, changes neither p nor the gradient, since the rows of J sum to 0.
     It keeps e<sup>z</sup> finite: ${unshiftedSaid(s)}`,
-  s => `In float32 1/(N p) overflows from a gap of about 88.7 + log N on, and p is 0 from about 104 on. With the logit of
+  s => `In float32 1/(N p) overflows once L passes 88.7 + log N (1/p / N, as in the code below, once it passes 88.7), and p is 0 from
+    about L = 104 on. With the logit of
     ${s.called(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}; in float32
     ${fates(s, ["fused", "separate", "homework", "textbook"]).join(", ")}.`,
   s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written: at this gap, ${number(s.gap, 1)},
-    two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; log-sum-exp in one node says
-    ${number(inFloat32(s, "fused").loss)}.`,
+    two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; with p held above a floor, as “two nodes” here,
+    ${number(inFloat32(s, "separate").loss)}; log-sum-exp in one node says ${number(inFloat32(s, "fused").loss)}.`,
 ];
 
 const inFloat32 = (s, name) => attempt(wayNamed(name), s.z, s.label, { ...s.settings, bits: 32, unshifted: false });
@@ -94,9 +96,13 @@ function identitySaid(s) {
   if (refused) return `${code(refused.replaceAll("'", "’"))}, so it can't run.`;
   const { dz } = attempt(way, s.z, s.label, s.settings);
   const off = number(largestDifference(dz, s.truth.dz));
-  if (batch === 1) return `With one image, the identity is a single 1, and becomes 1 − p everywhere, the posted answer: ∂L/∂z is off by up to ${off}.`;
-  return `With N = ${batch}, as many images as classes, it runs: ∂L/∂z of image ${s.settings.row} is off by up to ${off}.`;
+  const [is, up] = dz.every(Number.isFinite) ? ["off by", " up to "] : ["not finite: it is off by", " "];
+  if (batch === 1) return `With one image, np.eye(1) is a 1, and np.eye(1) − p is 1 − p in every column, the posted answer: ∂L/∂z is ${is}${up}${off}.`;
+  return `With N = ${batch}, as many images as classes, it runs: ∂L/∂z of image ${s.settings.row} is ${is}${up}${off}${uphill(s, dz)}.`;
 }
+
+/** Whether it even goes up: the identity's 1 stands at one class alone, the other entries have the wrong sign. */
+const uphill = (s, dz) => (dot(dz, s.truth.dz) < 0 ? ", and a small step goes uphill" : "");
 
 /** Where the logits in the place of p do most harm. */
 function worstOfLogits(s) {

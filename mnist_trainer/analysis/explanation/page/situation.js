@@ -48,7 +48,7 @@ function situationOf(state, page, learner) {
   const input = Float64Array.from(bytes, value => value * page.scale + page.shift);
   const network = page.network && learner.after(state.learned, input);
   const own = network ? network.logits(input) : page.logits[state.image];
-  const label = state.label ?? page.images[state.image].label;
+  const label = state.label ?? (drawn ? indexOfLargest(own) : page.images[state.image].label);
   const z = state.z ?? own, classes = z.length;
   const settings = { batch: state.batch, row: state.row, bits: state.bits, unshifted: state.unshifted };
   const way = wayNamed(state.way), others = z.map((x, i) => (i === label ? -Infinity : x));

@@ -91,11 +91,11 @@ function stateFromText(text, data) {
   return state;
 }
 
-/** Put the state behind the address; a frame that may not keeps it to itself. */
-function rememberState(state, data) {
+/** Put the state behind the address, or that and another after it; a frame that may not keeps it to itself. */
+function rememberState(state, data, another = false) {
   const text = stateAsText(state, data);
   try {
-    history.replaceState(null, "", text ? `#${text}` : "#");
+    history[another ? "pushState" : "replaceState"](null, "", text ? `#${text}` : "#");
   } catch {
     // a sandbox: MLflow's page shows the file in one
   }

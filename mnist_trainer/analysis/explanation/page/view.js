@@ -1,30 +1,12 @@
 "use strict";
 // The flow from z to p − t: one block a vector or matrix, in each a row for every class that is shown.
 
-const $ = id => document.getElementById(id);
-
-function element(kind, attributes = {}, html = "") {
-  const made = document.createElement(kind);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false && value !== null) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.innerHTML = html;
-  return made;
-}
-
-/** Say something only where it is another than before: what a reader selects, or has the focus on, stays. */
-function say(place, html) {
-  if (place.dataset.said === html) return;
-  place.dataset.said = html;
-  place.innerHTML = html;
-  if (place.classList.contains("note")) place.hidden = html === "";
-}
-
 class FlowView {
   /** `told` gets what a reader does: label(k), or logit(k, value, whether it goes on). */
   constructor(told) {
     this.told = told;
     this.key = "";
+    this.matrix = new MatrixView();
     this.range = null;
     this.dragging = false;
   }
@@ -34,9 +16,9 @@ class FlowView {
     if (key !== this.key) this.build(s);
     this.key = key;
     this.showLogits(s);
-    this.showVector("block-p", s, s.found.p, { low: 0, high: 1 });
+    this.showProbabilities(s);
     this.showByP(s);
-    this.showMatrix(s);
+    this.matrix.show(s);
     this.showResults(s);
   }
 
@@ -54,13 +36,7 @@ class FlowView {
     }
     this.buildNames(s);
     this.buildLogits(s);
-    const matrix = document.querySelector("#block-j .rows"), line = kind => s.shown.map(j => element("div", { class: classes(j, kind), "data-column": j }));
-    const side = (text, yes = false) => element("div", { class: `cell side ${yes ? "true" : ""}` }, text); // where rows have no names beside them
-    matrix.replaceChildren(side(""), ...line("head"),
-      ...s.shown.flatMap(i => [side(s.name(i), i === s.label), ...s.shown.map(j =>
-        element("div", { class: `${classes(i)} row`, "data-row": i, "data-column": j }))]),
-      side("Σ"), ...line("foot plain"), side("Σ∂J"), ...line("foot weighted"));
-    matrix.querySelectorAll(".head").forEach((head, j) => { head.textContent = s.name(s.shown[j]).slice(0, 4); });
+    this.matrix.build(s, classes);
   }
 
   buildNames(s) {
@@ -86,8 +62,7 @@ class FlowView {
         event.preventDefault();
         this.told.logit(k, Number(input.value) + steps[event.key]);
       });
-      input.addEventListener("input", () => this.told.logit(k, Number(input.value)));
-      input.addEventListener("change", () => this.told.logit(k, Number(input.value)));
+      slideByFinger(input, value => this.told.logit(k, value));
     }
   }
 
@@ -116,6 +91,7 @@ class FlowView {
       row.setAttribute("aria-label", `${page.classes[k]}: ${value === null ? "not computed" : write(value)}`);
       row.classList.toggle("off", value !== null && off(k));
       row.classList.toggle("missing", value === null);
+      row.classList.toggle("cut", value !== null && (value > high || value < low));
       const end = Number.isNaN(value) ? 0 : (100 * (clamp(value ?? 0, low, high) - low)) / (high - low || 1);
       row.querySelector(".track").style.setProperty("--zero", `${zero}%`);
       bar.style.left = `${Math.min(zero, end)}%`;
@@ -124,58 +100,32 @@ class FlowView {
     }
   }
 
-  feet(id, first, second = "") {
-    const feet = document.querySelectorAll(`#${id} .foot`);
-    feet[0].innerHTML = `<span>${first}</span>`;
-    feet[1].innerHTML = `<span>${second}</span>`;
-  }
-
-  mark(id, good) {
-    const mark = document.querySelector(`#${id} .mark`);
-    mark.textContent = good === null || good === undefined ? "" : good ? "✓" : "✗";
-    mark.className = `mark ${good ? "good" : "bad"}`;
-    mark.title = good === null || good === undefined ? "" : good ? "as it should be, to the digits shown" : "not what it should be";
+  /** p as the loss reads it at the true class; where a floor or a clip holds it there is a tag. */
+  showProbabilities(s) {
+    const { floor } = FORMATS[s.settings.bits];
+    this.showVector("block-p", s, s.found.p.map((x, k) => (k === s.label ? s.found.read : x)), { low: 0, high: 1 });
+    for (const row of document.querySelectorAll("#block-p .cell[data-class]")) {
+      const k = Number(row.dataset.class), held = (s.way.floor && s.found.p[k] <= floor) || (k === s.label && isHeld(s));
+      row.classList.toggle("held", held);
+      row.title = held ? `p is held at ${k === s.label ? heldAt(s) : power(floor)}: truly ${number(s.truth.p[k])}` : "";
+    }
+    setFeet("block-p", `Σ ${number(sumOf(s.found.p, x => x))}`);
   }
 
   showByP(s) {
-    const { targets } = s.state, values = targets ? s.truth.dt : s.found.dp, right = targets ? s.truth.dt : s.truth.dp;
-    $("targets").innerHTML = targets ? "∂L/∂t<small>⇄</small>" : "∂L/∂p<small>⇄</small>";
-    $("targets").setAttribute("aria-pressed", targets);
+    const { targets } = s.state, values = targets ? s.truth.dt : s.found.dp;
+    say($("by-what"), targets ? "∂L/∂t" : "∂L/∂p");
+    $("by-p").setAttribute("aria-pressed", !targets);
+    $("by-t").setAttribute("aria-pressed", targets);
+    $("flow").classList.toggle("by-t", targets);
     const skipped = values === null;
     $("block-dp").classList.toggle("skipped", skipped);
     document.querySelector("#block-dp .formula").innerHTML =
       skipped ? "not computed" : targets ? "−log p<sub>i</sub> / N" : FORMULAS.dp[s.way.dp];
     const finite = (values ?? []).filter(Number.isFinite).map(Math.abs), most = Math.max(1e-12, ...finite);
     const low = (values ?? []).some(x => x < 0) ? -most : 0, high = (values ?? []).some(x => x > 0) ? most : 0;
-    this.showVector("block-dp", s, values, { low, high, off: k => !alike(values[k], right[k]) });
-    this.mark("block-dp", skipped || targets ? null : marksOf(s).dp);
-    this.feet("block-p", `Σ ${number(sumOf(s.found.p, x => x))}`);
-  }
-
-  showMatrix(s) {
-    const { jacobian, product } = s.found, right = s.truth.jacobian, block = $("block-j");
-    block.classList.toggle("skipped", jacobian === null);
-    block.querySelector(".formula").innerHTML = jacobian === null ? (s.found.refused ? "can't run" : "not computed: multiplied out") : FORMULAS.jacobian[s.way.jacobian];
-    const most = Math.max(1e-12, ...(jacobian ?? []).flat().filter(x => x !== null && Number.isFinite(x)).map(Math.abs));
-    for (const each of block.querySelectorAll(".cell[data-row]")) {
-      const i = Number(each.dataset.row), j = Number(each.dataset.column), value = jacobian ? jacobian[i][j] : null;
-      each.textContent = value === null ? "" : cell(value);
-      each.classList.toggle("missing", value === null);
-      const strength = value === null || !Number.isFinite(value) ? 0 : 0.75 * Math.sqrt(Math.abs(value) / most);
-      each.style.backgroundColor = strength ? `rgba(var(${value > 0 ? "--hot" : "--cold"}), ${strength.toFixed(3)})` : "";
-      each.title = value === null ? "left out" : `∂p(${s.name(i)})/∂z(${s.name(j)}): ${number(value)}; right: ${number(right[i][j])}`;
-    }
-    this.mark("block-j", marksOf(s).jacobian);
-    const column = j => sumOf(jacobian.map(line => line[j] ?? 0), x => x);
-    for (const each of block.querySelectorAll(".foot")) {
-      const j = Number(each.dataset.column), plain = each.classList.contains("plain");
-      const value = jacobian === null ? null : plain ? column(j) : product[j];
-      const nothing = plain && value !== null && Math.abs(value) < 1e-6 * most;
-      each.textContent = value === null ? "" : nothing ? "0" : cell(value);
-      each.title = plain ? "sum of the column" : "sum of the column, each entry times its ∂L/∂p";
-    }
-    const captions = jacobian === null ? ["", ""] : ["Σ<sub>i</sub> J<sub>ij</sub> ▸", "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> J<sub>ij</sub> ▸"];
-    this.feet("block-dp", ...captions);
+    this.showVector("block-dp", s, values, { low, high, off: k => !targets && !agreesByP(s, k) });
+    setMark("block-dp", skipped || targets ? null : marksOf(s).dp);
   }
 
   showResults(s) {
@@ -183,17 +133,14 @@ class FlowView {
     const finite = [...right, ...(dz ?? [])].filter(x => Number.isFinite(x) && Math.abs(x) < 4 * Math.max(...right.map(Math.abs)));
     const most = Math.max(1e-300, ...finite.map(Math.abs)), scale = { low: -most, high: most };
     document.querySelector("#block-dz .formula").innerHTML = dz ? FORMULAS.dz[s.way.jacobian ?? "none"] : "can't run";
-    this.showVector("block-dz", s, dz, { ...scale, off: k => !alike(dz[k], right[k]) });
+    this.showVector("block-dz", s, dz, { ...scale, off: k => !agreesByZ(s, k) });
     this.showVector("block-right", s, right, scale);
     const good = marksOf(s).dz;
-    this.mark("block-dz", good);
+    setMark("block-dz", good);
     $("sign").textContent = dz === null ? "" : good ? "=" : "≠";
     $("sign").className = good ? "" : "bad";
-    const sum = values => {
-      const total = values.reduce((a, b) => a + b, 0), size = Math.max(...values.map(Math.abs));
-      return `Σ ${Math.abs(total) < (s.settings.bits === 32 ? 1e-6 : 1e-14) * size ? "0" : number(total)}`;
-    };
-    this.feet("block-dz", dz ? sum(dz) : "");
-    this.feet("block-right", sum(right));
+    setFeet("block-dz", dz ? `Σ ${sumsToZero(s, dz) ? "0" : number(sumOf(dz, x => x))}` : "");
+    const total = sumOf(right, x => x), rounding = sumRounding({ found: {}, settings: { ...s.settings, bits: 64 } }, right);
+    setFeet("block-right", `Σ ${Math.abs(total) <= rounding ? "0" : number(total)}`);
   }
 }

@@ -6,7 +6,8 @@
 const WAYS = [
   {
     name: "separate", title: "two nodes", group: "right", floor: true, loss: "floored", dp: "floored", jacobian: "whole",
-    about: "Softmax and cross-entropy as two nodes, each with the derivative by its own input. p is held above a floor.",
+    about: "Softmax and cross-entropy as two nodes (steps, each with the derivative by its own input). p is held above a floor, a "
+      + "least value: 1e−30 in float32, 1e−300 in float64. Backward treats it as if it were not there.",
   },
   {
     name: "fused", title: "fused", group: "right", loss: "lse", dp: null, jacobian: null,
@@ -22,24 +23,26 @@ const WAYS = [
   },
   {
     name: "clipped", title: "clipped", group: "fragile", floor: true, loss: "clipped", dp: "clipped", jacobian: "whole",
-    about: "Two nodes, p clipped to 1e-7 … 1 − 1e-7, in backward, too: outside, the derivative is 0.",
+    about: "Two nodes, p clipped to 1e−7 … 1 − 1e−7, in backward, too: outside, the derivative is 0.",
   },
   {
     name: "posted_question", title: "posted question", group: "wrong", loss: "log", dp: "posted", jacobian: "batch",
-    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p).",
+    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p), entry by entry (⊙).",
   },
   {
     name: "posted_answer", title: "posted answer", group: "wrong", loss: "log", dp: "posted", jacobian: "diagonal",
-    about: "The posted answer: (p − t)/N taken for ∂L/∂p, then multiplied by p(1 − p), the diagonal of J.",
+    about: "Two mistakes: (p − t)/N, which has softmax's derivative in it already, is taken for ∂L/∂p; then that is multiplied by "
+      + "the diagonal of J alone, p(1 − p). As this is never negative, no sign is wrong: it often trains all the same.",
   },
   {
     name: "diagonal", title: "diagonal alone", group: "wrong", loss: "floored", dp: "floored", jacobian: "diagonal",
-    about: "∂L/∂p is right, but of J only the diagonal is used.",
+    about: "∂L/∂p is that of two nodes (p held above a floor), but of J only the diagonal is used.",
   },
   {
     name: "double_jacobian", title: "Jacobian twice", group: "wrong", floor: true, loss: "log", dp: "posted",
     jacobian: "whole",
-    about: "(p − t)/N has the derivative of softmax in it already; here it is multiplied by J once more.",
+    about: "(p − t)/N has the derivative of softmax in it already; here it is multiplied by J once more. J never turns a vector by "
+      + "more than 90° (it is positive semidefinite): small steps still go down.",
   },
   {
     name: "logits_for_p", title: "x for smax(x)", group: "wrong", loss: "floored", dp: "floored", jacobian: "logits",
@@ -53,7 +56,7 @@ const FORMULAS = {
   dp: {
     right: "−t<sub>i</sub> / (N p<sub>i</sub>)",
     floored: "−t<sub>i</sub> / (N p<sub>i</sub>)",
-    clipped: "−t<sub>i</sub> / (N p<sub>i</sub>), 0 if clipped",
+    clipped: "−t<sub>i</sub>/(Np<sub>i</sub>) or 0",
     posted: "(p<sub>i</sub> − t<sub>i</sub>) / N",
   },
   jacobian: {
