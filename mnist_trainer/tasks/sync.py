@@ -22,8 +22,9 @@ def sync(config: Config) -> int:
         try:
             path.stat()
         except OSError as error:
-            where = "name a journal, or a run's or sweep's folder"
-            raise TrackingError(f"journal={path}: {error_reason(error)}: {where}") from error
+            missing = isinstance(error, FileNotFoundError)
+            why = "no such file or folder" if missing else error_reason(error)
+            raise TrackingError(f"journal={path}: {why}; name a journal, or a run's or sweep's folder") from error
     wanted = config.tracking
     report = send(paths, store_folder=tracked.store_folder, uri=wanted.uri, experiment=wanted.experiment)
     log.info(report.summary())

@@ -132,7 +132,8 @@ def identity_answer(e: Explanation) -> str:
     if e.batch.question_error is not None:
         said += f"({n}, {classes}) and ({n}, {n}) don't go together, so it can't run."
     elif n == 1:
-        said += f"For one image it becomes 1 − p, off by {up_to(e.batch.question_difference or 0)}."
+        off = up_to(e.batch.question_difference or 0)
+        said += f"For one image, `np.eye(1) - p` is 1 − p in every column, off by {off}."
     else:
         said += f"With {n} images of {n} classes it runs, off by {up_to(e.batch.question_difference or 0)}."
     said += " The identity over the classes needs an axis more: J is "

@@ -72,7 +72,7 @@ const ANSWERS = [
   s => `In float32 1/(N p) overflows once L passes 88.7 + log N (1/p / N, as in the code below, once it passes 88.7), and p is 0 from
     about L = 104 on. With the logit of
     ${s.called(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}; in float32
-    ${fates(s, ["fused", "separate", "homework", "textbook"]).join(", ")}.`,
+    ${fates(s, ["fused", "separate", "homework", "textbook"]).join(";")}.`,
   s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written: at this gap, ${number(s.gap, 1)},
     two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; with p held above a floor, as “two nodes” here,
     ${number(inFloat32(s, "separate").loss)}; log-sum-exp in one node says ${number(inFloat32(s, "fused").loss)}.`,
