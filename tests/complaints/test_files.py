@@ -228,6 +228,7 @@ def test_a_home_is_found_in_a_file_too(conf, monkeypatch):
     assert (config.outputs, config.journal) == ("/home/me/runs", "/home/me/runs/old")
 
 
+@pytest.mark.long
 def test_a_command_and_a_sweep_are_in_the_home_that_a_file_names(conf, command, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     (conf / "experiment" / "mine.yaml").write_text(f"{GLOBAL}outputs: ~/runs\nepochs: 1\n")

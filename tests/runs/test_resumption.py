@@ -126,7 +126,7 @@ def test_a_run_that_was_stopped_goes_on_in_its_folder_as_if_it_had_not(
     assert yaml.safe_load((done.run / ".hydra" / "overrides.yaml").read_text()) == outcome["overrides"]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_what_is_drawn_for_augmentation_and_averaged_goes_on_too(stopped, command, content, whole, threads):
     how = ("augment=elastic", "augment.erasing=0.3", "trainer.ema_decay=0.9", f"trainer.threads={threads}")
     first = stopped(*how, step=15)
