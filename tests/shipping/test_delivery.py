@@ -53,6 +53,7 @@ def test_files_that_their_store_refuses_leave_the_run_ended_and_are_sent_later(o
     assert "journal.jsonl" in {item.path for item in client.list_artifacts(report.runs[0].run_id)}
 
 
+@pytest.mark.long
 def test_a_store_that_was_emptied_meanwhile_gets_everything_anew(outputs, begin, write, client, rows):
     journal = begin("a")
     journal.metrics(0, {"train/loss": 2.5})

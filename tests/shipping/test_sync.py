@@ -96,6 +96,7 @@ def test_sending_twice_changes_nothing(outputs, begin, write, contents):
     assert contents() == before
 
 
+@pytest.mark.long
 def test_what_a_killed_shipper_sent_already_is_not_sent_again(outputs, begin, write, rows):
     write(begin("a"), steps=600)
     send_unsent([], store_folder=outputs)

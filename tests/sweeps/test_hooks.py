@@ -106,6 +106,7 @@ def test_a_diverging_job_is_reported_with_its_reason(command):
     assert "FAILED: diverged at step " in (done.run / "sweep.md").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_a_bug_in_one_job_lets_the_others_go_on(command, monkeypatch):
     train = dispatch.train
@@ -180,6 +181,7 @@ def test_nothing_begins_of_a_sweep_with_a_job_that_cannot_be_composed(command, o
     assert [path for path in done.folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
 def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
     composed, load = [], ConfigLoaderImpl.load_sweep_config

@@ -42,6 +42,7 @@ def test_a_sweep_can_be_asked_for_wherever_hydra_looks(command, conf, tmp_path, 
     assert [path.name[:2] for path in sorted(done.run.glob("[0-9]-*"))] == ["0-", "1-"]
 
 
+@pytest.mark.long
 def test_a_run_that_asks_for_no_sweep_is_composed_once(command, monkeypatch):
     compositions, compose = [], Hydra.compose_config
 

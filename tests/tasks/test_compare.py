@@ -139,6 +139,7 @@ def test_the_page_in_mlflow_says_which_mode_was_better_by_how_much_and_then_the_
     assert len(said) < 8000
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_figures")
 def test_mistakes_are_told_from_the_numbers_and_those_that_cannot_go_on_fail_alone(command, events_of):
     done = command(*TINY, "task.modes=[fused,mistakes/posted_answer,mistakes/posted_question]")

@@ -181,6 +181,7 @@ def test_the_homeworks_loss_is_right_and_notes_say_where_it_is_not_to_be_relied_
     assert len(record["notes"]) == 5
 
 
+@pytest.mark.long
 def test_gradients_are_checked_on_the_images_as_they_are(command, tmp_path):
     found = []
     for choice in ("none", "elastic"):

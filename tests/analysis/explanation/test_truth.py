@@ -7,6 +7,7 @@ import math
 import re
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ def table_of(text, title):
 NUMBERS = re.compile(r"[−+-]?\d[\d.,]*(?:e[-+]?\d+)?")
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(images())
 def test_no_number_is_longer_than_twelve_characters_and_none_is_missing(case):
@@ -185,6 +187,7 @@ def test_the_sentences(case):
         assert bool(off) == (abs(float(values.sum())) > 1e-14) or 1e-16 < abs(float(values.sum())) < 1e-14
 
 
+@pytest.mark.long
 @settings(max_examples=80)
 @given(images())
 def test_a_calculator_gets_what_is_printed_from_what_is_printed(case):

@@ -111,6 +111,7 @@ def test_her_own_classes_are_told_what_the_readme_says(folder):
     assert "only the diagonal of the Jacobian" in "\n".join(check_gradients(hers["Answer"], z).faults)
 
 
+@pytest.mark.long
 def test_the_templates_loss_trains_with_a_softmax_of_its_own_and_is_checked(command, folder, monkeypatch):
     for one in (registry.layers, registry.losses):
         monkeypatch.setattr(one, "_classes", dict(one._classes))

@@ -51,6 +51,7 @@ def test_each_trial_is_a_job_and_is_judged_by_its_validation(command, events_of)
     assert "study.json" in [event["name"] for event in events_of(done.run, "artifact")]
 
 
+@pytest.mark.long
 def test_it_tunes_where_no_plugin_of_hydras_is_installed(command, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("hydra_plugins")]:
         monkeypatch.delitem(sys.modules, name)
