@@ -19,7 +19,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from mnist_trainer.errors import TrackingError
-from mnist_trainer.training.interruption import Interrupted, handle_signals
+from mnist_trainer.training.interruption import Interrupted, handle_signals, raise_from
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def join(config: DictConfig) -> None:
 def interrupt_ray_sweep(number: int, frame: FrameType | None) -> None:
     """Let a signal end what waits for jobs."""
     RayLauncher.signal = number
-    raise Interrupted(number)
+    raise_from(frame, number)
 
 
 def check_ray_address(address: str) -> None:

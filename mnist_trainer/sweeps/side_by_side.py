@@ -17,7 +17,7 @@ from mnist_trainer.files import OUTCOME
 from mnist_trainer.journal.reading import is_alive, read_start
 from mnist_trainer.runs.cores import share_cpus_among_runs, usable_cpus
 from mnist_trainer.sweeps.jobs import job_folders
-from mnist_trainer.training.interruption import IMPATIENT, Interrupted, handle_signals
+from mnist_trainer.training.interruption import IMPATIENT, handle_signals, raise_from
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def part_gently(folder: Path) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until and any(is_alive(job) or not (job / OUTCOME).exists() for job in running):
             time.sleep(0.02)
-        raise Interrupted(number)
+        raise_from(frame, number)
 
     handle_signals(part)
 
@@ -73,7 +73,7 @@ def part_gently(folder: Path) -> None:
 def leave_side_by_side(number: int, frame: FrameType | None) -> None:
     """Answer a second signal: one of somebody who won't wait."""
     if number in IMPATIENT:
-        raise Interrupted(number)
+        raise_from(frame, number)
 
 
 def hand_signal_on(job: Path, number: int) -> None:

@@ -8,9 +8,11 @@ Whose signal it is decides what becomes of it:
 - all others stop the run, as SIGTERM does.
 """
 
+import _weakrefset
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
@@ -21,6 +23,10 @@ IMPATIENT = {*ALWAYS_OURS, *({signal.SIGQUIT} if hasattr(signal, "SIGQUIT") else
 _NAMES = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "PWR", "POLL", "STKFLT"]
 SIGNALS = tuple(getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(signal, f"SIG{name}"))
 """What ends a process that has no handler, and can be sent to it: not what its own faults raise."""
+
+
+AGAIN_SECONDS = 0.01
+_COLLECTING = {weakref.__file__, _weakrefset.__file__}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -72,6 +78,22 @@ def _signals_to_handle() -> list[signal.Signals]:
 
 
 def _raise_interrupted(number: int, frame: FrameType | None) -> None:
+    raise_from(frame, number)
+
+
+def raise_from(frame: FrameType | None, number: int) -> None:
+    """Raise `Interrupted` in the frame that a signal has met; where Python would drop it, have the signal come again.
+
+    What is raised in an object's `__del__`, or as a weak reference ends, is printed and forgotten: the signal would
+    change nothing, and now and then one falls there, as when a figure's thousand parts are collected.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename in _COLLECTING:
+            again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        frame = frame.f_back
     raise Interrupted(number)
 
 
@@ -145,6 +167,6 @@ class Interruption:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:
             if number in IMPATIENT and self._handler_before() is None:
-                raise Interrupted(number)
+                raise_from(frame, number)
             return
         self.requested = number

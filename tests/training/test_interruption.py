@@ -2,11 +2,20 @@ import pickle
 import signal
 import sys
 import threading
+import time
+import weakref
 
 import pytest
 
 from mnist_trainer.runs.outcome import status_of_error
-from mnist_trainer.training.interruption import IMPATIENT, SIGNALS, Interrupted, Interruption, handle_signals
+from mnist_trainer.training.interruption import (
+    IMPATIENT,
+    SIGNALS,
+    Interrupted,
+    Interruption,
+    handle_signals,
+    raise_on_signals,
+)
 from mnist_trainer.training.trainer import Callback
 
 CODES = [(number, 128 + number) for number in SIGNALS]
@@ -184,3 +193,39 @@ def test_a_run_that_does_not_take_the_signals_leaves_them_alone(tiny):
 def test_an_interruption_can_be_sent_between_processes():
     sent = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
     assert (str(sent), sent.exit_code) == ("SIGTERM", 143)
+
+
+class Signalling:
+    """Sends a signal as it is collected: what is raised there, Python prints and forgets."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def collect_signalling():
+    del [Signalling()][0]
+
+
+def end_weakly_held():
+    held = Asks(signal.SIGTERM)
+    weakref.finalize(held, signal.raise_signal, signal.SIGTERM)
+    del held
+
+
+@pytest.mark.parametrize("meet", [collect_signalling, end_weakly_held])
+def test_a_signal_that_comes_while_objects_are_collected_is_not_lost(meet):
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def meet_and_wait():
+        meet()
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            time.sleep(0.001)
+
+    raise_on_signals()
+    try:
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            meet_and_wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

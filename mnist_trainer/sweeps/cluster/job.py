@@ -9,7 +9,7 @@ from types import FrameType
 
 from mnist_trainer.runs.cores import THREADS
 from mnist_trainer.sweeps.cluster import slurm
-from mnist_trainer.training.interruption import Interrupted
+from mnist_trainer.training.interruption import Interrupted, raise_from
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +60,9 @@ def stay_or_leave_cluster_job(number: int, frame: FrameType | None) -> None:
     if slurm.own_state() in (slurm.RUNNING, None):
         log.warning("SIGTERM: Slurm will take this node away; there is a checkpoint, and training goes on until then")
         return
-    raise Interrupted(number)
+    raise_from(frame, number)
 
 
 def leave_cluster_job(number: int, frame: FrameType | None) -> None:
     """Answer SIGTERM, when there is a checkpoint, by leaving."""
-    raise Interrupted(number)
+    raise_from(frame, number)
