@@ -41,6 +41,7 @@ def test_every_mode_is_timed_at_every_size_and_more_work_takes_longer():
 
 
 def test_the_time_is_kept_and_the_garbage_collector_works_again():
+    gc.enable()  # importing the command, as other tests do, disables it until a job begins
     started = time.process_time()  # of this process: a busy machine adds nothing
     time_losses([FUSED], batch_sizes=(1, 8, 512), seconds=0.0)
     time_losses([FUSED], batch_sizes=(1, 8), seconds=0.3)
