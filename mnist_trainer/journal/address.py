@@ -13,6 +13,8 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+SERVING_PORT = 5001
+"""Where a model is served: MLflow's own, 5000, may be its UI's."""
 ALLOW_FILES = "MLFLOW_ALLOW_FILE_STORE"
 DEFAULT_STORE = "default"
 """In a journal: the default store it is, whatever the environment of a later command names."""

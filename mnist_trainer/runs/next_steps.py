@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 
 from mnist_trainer.credentials import hidden
-from mnist_trainer.journal.address import ALLOW_FILES, folder_path, is_server, sqlite_path
+from mnist_trainer.journal.address import ALLOW_FILES, SERVING_PORT, folder_path, is_server, sqlite_path
 from mnist_trainer.words import command, given, shown
-
-PORT = 5001  # MLflow's UI has 5000
 
 
 def predict_command(folder: Path) -> str:
@@ -19,7 +17,7 @@ def predict_command(folder: Path) -> str:
 
 def next_serve_command(uri: str, run_id: str) -> str:
     """Return the command that serves a run's model; it works without a shell's activation, too."""
-    words = ["models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local", "--port", str(PORT)]
+    words = ["models", "serve", "-m", f"runs:/{run_id}/model", "--env-manager", "local", "--port", str(SERVING_PORT)]
     before = [] if os.environ.get("MLFLOW_TRACKING_URI") == uri else [f"MLFLOW_TRACKING_URI={shlex.quote(near(uri))}"]
     if folder_path(uri) is not None:
         before.append(f"{ALLOW_FILES}=true")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_trainer.files import OUTCOME, read_object
+from mnist_trainer.journal.address import SERVING_PORT
 from mnist_trainer.journal.events import DESCRIPTION, End
 from mnist_trainer.journal.reading import JournalContent, Series
 from mnist_trainer.words import counted_in_words, given, markdown_code_block, table
@@ -15,8 +16,6 @@ from mnist_trainer.words import counted_in_words, given, markdown_code_block, ta
 FAILED = {"FAILED": "Failed", "KILLED": "Stopped"}
 WORST_CLASSES = 10
 """How many classes have a line of their own."""
-SERVING_PORT = "5001"
-"""The UI that this is read in may have MLflow's own, 5000."""
 LARGE = 1e4
 """From here on a loss, of a run that diverged, is written with an exponent."""
 MOST_CHARACTERS = 600
@@ -45,7 +44,7 @@ def model_description(history: JournalContent, model_id: str, image_shape: Seque
     shape = " × ".join(str(size) for size in (image_shape[:2] if image_shape[-1] == 1 else image_shape))
     asked = f"It takes N images, an array of N × {shape} bytes, and returns each class's probability:"
     serve = ["python", "-m", "mlflow", "models", "serve", "-m", f"models:/{model_id}", "--env-manager", "local"]
-    serve += ["--port", SERVING_PORT]
+    serve += ["--port", str(SERVING_PORT)]
     served = markdown_code_block("To serve it, where MLFLOW_TRACKING_URI names this store", serve)
     return "\n\n".join(filter(None, [result_in_words(history), asked, f"```\n{code}\n```", served]))
 

@@ -1,3 +1,5 @@
+import pytest
+
 from mnist_trainer.journal.reading import JournalContent
 from mnist_trainer.shipping.pictures import by_mode, draw_folder, main
 
@@ -27,32 +29,24 @@ def test_the_command_draws_a_sweep_and_its_runs(tmp_path, begin, write, capsys):
     assert all((sweep.folder / name).read_bytes().startswith(b"\x89PNG") for name in names)
 
 
-def test_jobs_that_differ_in_more_than_mode_and_seed_have_their_curves_side_by_side(begin):
+@pytest.mark.parametrize(
+    ("jobs", "drawn"),
+    [
+        ([("fused", 0.1, 0), ("fused", 1.0, 0), ("separate", 0.1, 0), ("separate", 1.0, 0)], ["jobs", "loss_modes"]),
+        ([("fused", 0.1, 0), ("fused", 0.1, 1)], ["loss_modes"]),
+        ([("fused", 0.1, 0), ("fused", 1.0, 0)], ["jobs"]),
+    ],
+    ids=["modes and rates", "seeds alone", "rates alone"],
+)
+def test_jobs_are_drawn_where_they_differ_in_more_than_mode_and_seed_and_means_where_they_say_something(
+    begin, jobs, drawn
+):
     sweep = begin("sweep", kind="sweep")
-    for number, (mode, rate) in enumerate([("fused", 0.1), ("fused", 1.0), ("separate", 0.1), ("separate", 1.0)]):
+    for number, (mode, rate, seed) in enumerate(jobs):
         job = begin(f"sweep/{number}")
-        job.params({"loss.name": mode, "optimizer.lr": rate, "seed": 0})
+        job.params({"loss.name": mode, "optimizer.lr": rate, "seed": seed})
         job.metrics(1, {"train/loss": 1.0, "train/accuracy": 0.5})
-    names = [path.name for path in draw_folder(sweep.folder)]
-    assert names == ["jobs.png", "loss_modes.png"]
-
-
-def test_of_one_mode_whose_jobs_differ_in_seed_alone_the_mean_is_drawn(begin):
-    sweep = begin("sweep", kind="sweep")
-    for seed in (0, 1):
-        job = begin(f"sweep/{seed}")
-        job.params({"loss.name": "fused", "seed": seed})
-        job.metrics(1, {"train/loss": 1.0, "train/accuracy": 0.5})
-    assert [path.name for path in draw_folder(sweep.folder)] == ["loss_modes.png"]
-
-
-def test_of_one_mode_whose_jobs_differ_otherwise_there_is_no_mean(begin):
-    sweep = begin("sweep", kind="sweep")
-    for rate in (0.1, 1.0):
-        job = begin(f"sweep/{rate}")
-        job.params({"loss.name": "fused", "optimizer.lr": rate})
-        job.metrics(1, {"train/loss": 1.0, "train/accuracy": 0.5})
-    assert [path.name for path in draw_folder(sweep.folder)] == ["jobs.png"]
+    assert [path.stem for path in draw_folder(sweep.folder)] == drawn
 
 
 def test_a_run_without_numbers_has_no_pictures(tmp_path, begin):
