@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from mnist_trainer import registry
 from mnist_trainer.credentials import STORES
 from mnist_trainer.training.interruption import SIGNALS
 
@@ -82,6 +83,20 @@ class Done:
         """The one folder that it left."""
         (folder,) = self.folders
         return folder
+
+
+@pytest.fixture(autouse=True)
+def what_is_registered_ends_with_the_test(monkeypatch, tmp_path_factory):
+    """Forget what a test registered, and the modules that it imported from its folders: the next may use the names."""
+    names = (registry.layers, registry.losses, registry.optimizers, registry.schedules)
+    for one in (*names, registry.datasets, registry.callbacks):
+        monkeypatch.setattr(one, "_classes", dict(one._classes))
+    monkeypatch.setattr(registry, "tails", dict(registry.tails))
+    before, folders = set(sys.modules), str(tmp_path_factory.getbasetemp())
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(folders):
+            del sys.modules[name]
 
 
 @pytest.fixture

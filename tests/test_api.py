@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 
-from mnist_trainer import api, registry
+from mnist_trainer import api
 from mnist_trainer.errors import ConfigError, DataError
 
 TINY = ("data=digits", "tracking=off", "epochs=2")
@@ -63,11 +63,7 @@ OWN = (
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch, tmp_path):
-    """Work in a new folder, and forget afterwards what was registered."""
-    for one in (registry.layers, registry.losses, registry.optimizers):
-        monkeypatch.setattr(one, "_classes", dict(one._classes))
-    monkeypatch.setattr(registry, "tails", dict(registry.tails))
+def _in_a_new_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mnist_trainer import api, registry
+from mnist_trainer import api
 from mnist_trainer.api import Dataset
 from mnist_trainer.errors import ConfigError, DataError
 
@@ -68,9 +68,7 @@ class Impostor:
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch, tmp_path):
-    for one in (registry.schedules, registry.datasets, registry.callbacks):
-        monkeypatch.setattr(one, "_classes", dict(one._classes))
+def _in_a_new_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 

@@ -10,13 +10,6 @@ from mnist_trainer.losses.softmax_loss import SoftmaxLoss
 from mnist_trainer.optimizers.sgd import SGD
 
 
-@pytest.fixture(autouse=True)
-def _restored(monkeypatch):
-    for one in (registry.layers, registry.losses, registry.optimizers):
-        monkeypatch.setattr(one, "_classes", dict(one._classes))
-    monkeypatch.setattr(registry, "tails", dict(registry.tails))
-
-
 def test_an_unknown_name_is_told_with_the_nearest_and_all_that_there_are():
     with pytest.raises(ConfigError) as caught:
         registry.layers.named("dropuot")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_trainer import registry
 from mnist_trainer.api import Layer, Loss, check_gradients, register_loss
 from mnist_trainer.errors import ConfigError, SlipError
 from mnist_trainer.slips import checked_array, checked_number
@@ -34,11 +33,8 @@ NUMBERS = ("numpy_number", "array_of_no_axis", "own_pair")
 
 
 @pytest.fixture
-def plugin(tmp_path, request, monkeypatch):
-    """Write the plugin under a name of its own; what it registers is forgotten afterwards."""
-    for one in (registry.layers, registry.losses):
-        monkeypatch.setattr(one, "_classes", dict(one._classes))
-    monkeypatch.setattr(registry, "tails", dict(registry.tails))
+def plugin(tmp_path, request):
+    """Write the plugin under a name of its own."""
     name = f"slips_{abs(hash(request.node.nodeid))}"
     (tmp_path / f"{name}.py").write_text(PLUGIN)
     return f"plugins=[{name}]"

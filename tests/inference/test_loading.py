@@ -144,7 +144,6 @@ def test_it_loads_numpy_and_the_numerics_alone(tmp_path):
 
 
 def test_a_plugin_s_layer_is_imported_where_it_can_be_and_named_where_it_can_t(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry.layers, "_classes", dict(registry.layers._classes))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     (tmp_path / "doubling.py").write_text(
         "from dataclasses import dataclass\n"

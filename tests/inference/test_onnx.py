@@ -129,8 +129,7 @@ OWN = """
 
 
 @pytest.mark.parametrize("own", ["", OWN])
-def test_a_plugin_s_layer_is_named_or_exports_itself(digits, tmp_path, monkeypatch, own):
-    monkeypatch.setattr(registry.layers, "_classes", dict(registry.layers._classes))
+def test_a_plugin_s_layer_is_named_or_exports_itself(digits, tmp_path, own):
     exec(PLUGIN + own, {"__name__": "notebook"})
     layers = "model.layers=[{kind: flatten}, {kind: residual, layers: [{kind: doubled}]}, {kind: linear, units: 10}]"
     classifier = trained(digits, "model=custom", layers)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
@@ -12,13 +11,6 @@ from mnist_trainer.api import Loss, register_loss
 from mnist_trainer.config import ClippedConfig, CustomLossConfig, LossConfig, SoftmaxCrossEntropyConfig
 
 SETTINGS = CheckSettings(24, 0, Budget())
-
-
-@pytest.fixture(autouse=True)
-def _restored(monkeypatch):
-    """Forget afterwards what was registered."""
-    monkeypatch.setattr(registry.losses, "_classes", dict(registry.losses._classes))
-    monkeypatch.setattr(registry, "tails", dict(registry.tails))
 
 
 def report_on(config, classes=10, batches=(1, 7, 10, 32)):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from mnist_trainer import registry
 from mnist_trainer.analysis.gradcheck.against_reference import check_mode
 from mnist_trainer.analysis.gradcheck.differences import Budget
 from mnist_trainer.analysis.gradcheck.examiner import CheckSettings
@@ -43,21 +42,19 @@ class OfSumOne(Own):
         return upstream * (self.p - self.t) / len(self.p)
 
 
-def mode_of(cls, monkeypatch):
-    monkeypatch.setattr(registry.losses, "_classes", dict(registry.losses._classes))
-    monkeypatch.setattr(registry, "tails", dict(registry.tails))
+def mode_of(cls):
     register_loss("own")(cls)
     return check_mode(CustomLossConfig("own", {}), 10, (1, 7, 10), CheckSettings(24, 0, Budget()))
 
 
-def test_a_loss_that_is_right_for_targets_that_sum_to_1_is_exact_and_a_note_says_what_it_is_for_others(monkeypatch):
+def test_a_loss_that_is_right_for_targets_that_sum_to_1_is_exact_and_a_note_says_what_it_is_for_others():
     report = check_gradients(OfSumOne())
     assert report.exact, report
     assert verdicts(report)[UNEQUAL] == "not judged"
     assert "(p − t)/N, which is right only for targets whose rows sum to 1" in "\n".join(report.notes)
     assert check_gradients(Own()).exact
     assert not any("sum to 1" in note for note in check_gradients(Own()).notes)
-    mode = mode_of(OfSumOne, monkeypatch)
+    mode = mode_of(OfSumOne)
     assert mode.exact, mode
     assert {check.what for check in mode.checks if check.verdict == "not judged"} == {
         "dL/dz = (p − t)/N, targets that don't sum to 1"
@@ -149,11 +146,11 @@ class Noisy(Own):
         return self.rng.random(shape)
 
 
-def test_a_right_loss_with_a_generator_of_its_own_is_exact_and_its_numbers_are_held_fixed(monkeypatch):
+def test_a_right_loss_with_a_generator_of_its_own_is_exact_and_its_numbers_are_held_fixed():
     report = check_gradients(Noisy())
     assert report.exact, report
     assert "random numbers held fixed" in report.checks[0].where
-    (row,) = mode_of(Noisy, monkeypatch).checks
+    (row,) = mode_of(Noisy).checks
     assert (row.verdict, row.where.split(":")[0]) == ("not judged", "it draws random numbers")
 
 
@@ -165,14 +162,14 @@ def test_a_wrong_one_is_still_wrong():
     assert check_gradients(Sign()).faults == ["loss Sign: backward has the wrong sign"]
 
 
-def test_a_loss_whose_random_numbers_nothing_can_hold_is_called_random_and_no_factor_is_told(monkeypatch):
+def test_a_loss_whose_random_numbers_nothing_can_hold_is_called_random_and_no_factor_is_told():
     class Wild(Own):
         def draw(self, shape):
             return np.random.default_rng().random(shape)
 
     (fault,) = check_gradients(Wild()).faults
     assert fault.startswith("loss Wild: forward is random: random numbers must come from a numpy Generator")
-    assert [check.verdict for check in mode_of(Wild, monkeypatch).checks] == ["not judged"]
+    assert [check.verdict for check in mode_of(Wild).checks] == ["not judged"]
 
 
 def test_a_confident_single_image_is_no_false_alarm():

@@ -39,8 +39,7 @@ def test_one_that_can_not_be_written_is_told_at_once(train, tmp_path):
 def test_one_that_answers_gets_the_run(train, proxy, assert_all_is_there):
     done = train(f"tracking.uri={proxy.uri}", REQUIRED, "tracking.wait_seconds=100")
     assert done.code == 0
-    # whether it takes what it is sent; then, from the shipper, the table's view and the description
-    assert proxy.asked.count("POST experiments/set-experiment-tag") == 3
+    # whether it takes what it is sent
     assert proxy.asked.index("POST experiments/set-experiment-tag") < proxy.asked.index("POST runs/create")
     assert_all_is_there(done.run, proxy.uri)
 
