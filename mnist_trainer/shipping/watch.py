@@ -1,5 +1,6 @@
 """The shipper's loop: serve the folder while the parent lives, then until all is sent or it is too late."""
 
+import gc
 import logging
 import select
 import time
@@ -171,6 +172,8 @@ class Watch:
                 packed_model.warm_up_packing()
             except Exception as error:  # as when a picture can't be drawn: a run is sent without
                 log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
+            gc.freeze()  # what is imported stays
+            gc.enable()
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""
