@@ -55,7 +55,9 @@ def run_job(job: DictConfig) -> float | None:
     """
     global begun, exit_code, error
     begun = True
-    gc.enable()
+    if not gc.isenabled():
+        gc.freeze()  # it would look through all that is there at once
+        gc.enable()
     hydra = HydraConfig.get()
     if OmegaConf.get_type(job) is not CommandConfig:
         form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"
