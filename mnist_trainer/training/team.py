@@ -16,6 +16,9 @@ Whoever is free does what is to be done: a part that its process hasn't begun, f
 does itself. So a busy machine costs what a single process would have cost, and a little. Only where layers draw at
 random each has to do its own, since all draw alike. And if one is killed, by a system that is out of memory, say, the
 first does its part from then on, with the same bits; but what it leaves half summed, or half updated, nobody can mend.
+
+Layers that add up over the batch do so in the midst of their work (`exchange`). Then all have to be at work at the same
+time, and if one is killed, none of the others can go on: all are forked anew, and begin the batch again.
 """
 
 import contextlib
@@ -27,33 +30,35 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from multiprocessing import get_context
-from time import perf_counter
+from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from mnist_trainer.errors import NoTeamError, TeamError, error_reason
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.layers.layer import WHOLE, Part
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.process import warnings_as
+from mnist_trainer.training.exchange import (
+    Exchange,
+    LostError,
+    acquire_while_alive,
+    clear_semaphores,
+    make_semaphores,
+)
 from mnist_trainer.training.interruption import SIGNALS
 from mnist_trainer.training.sections import LINE, even_slices, give_section_back, section_optimizer
 from mnist_trainer.training.worker import LoneWorker, Measures
 
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Semaphore
-
 log = logging.getLogger(__name__)
 
 GRADIENTS, SUM, STEP = range(3)
-SPIN_SECONDS = 0.0002  # how long one looks for its turn before it sleeps: waking up takes 0.05 ms
-WATCH_SECONDS = 0.1  # how often a sleeping one looks whether the others live
+TRIES = 2  # at a batch at which one is lost
 
 
 def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
@@ -61,8 +66,8 @@ def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
 
     On Linux alone: macOS has `fork`, too, but its libraries, that of the matrix products among them, break after one.
     """
-    samplewise = loss.samplewise and all(step.samplewise for step in model.steps)
-    return loss.exact and samplewise and optimizer.elementwise and sys.platform == "linux"
+    partible = loss.samplewise and all(step.samplewise or step.adds_up for step in model.steps)
+    return loss.exact and partible and optimizer.elementwise and sys.platform == "linux"
 
 
 class Team:
@@ -79,11 +84,14 @@ class Team:
         parameters, capacity = model.parameters, model.max_batch
         self._sections = even_slices(parameters.size, processes, grain=LINE)
         self._pids: dict[int, int] = {}  # of those that live, by number
+        self._parent = os.getpid()
+        self._adds_up = any(step.adds_up for step in model.steps)
+        self._state = list(model.stack.state().values())
         with granted_by_system("shared memory", processes):
             self._share(parameters.size, capacity, processes)
         with granted_by_system("semaphores, which lie in /dev/shm", processes):
-            context = get_context("fork")
-            self._to_do, self._done = ([context.Semaphore(0) for _ in range(processes)] for _ in range(2))
+            self._to_do, self._done = make_semaphores(processes), make_semaphores(processes)
+            self._exchange = Exchange(processes, model.dtype, self._may_come)
 
     def _share(self, size: int, capacity: int, processes: int) -> None:
         """Make the memory that all see."""
@@ -98,7 +106,11 @@ class Team:
 
     def __enter__(self) -> Self:
         """Fork the others."""
-        parent, mask = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._fork()
+        return self
+
+    def _fork(self) -> None:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the others for good: the parent says when it is over
             for number in range(1, len(self._sections)):
@@ -110,21 +122,19 @@ class Team:
                 ):
                     pid = os.fork()
                 if pid == 0:
-                    self._serve(number, parent)
+                    self._serve(number)
                 self._pids[number] = pid
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
             self._end()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the others go."""
         self._end()
-        self._model.take_part(0, 0)
         self.collect()
 
     def _end(self) -> None:
@@ -142,7 +152,13 @@ class Team:
         elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
         self._own = x[:others]
-        self._do(GRADIENTS, n)
+        if not self._adds_up:
+            self._do(GRADIENTS, n)
+        elif not self._do_at_once(n):
+            self._alone.gradients(x, labels)  # whoever made a layer that can't do this batch is told
+            raise TeamError(
+                f"one of {len(self._sections)} processes that train together ends whenever it does its part"
+            )
         loss, correct, clamped, _ = map(float, self._results.sum(axis=0))
         self._alone.loss.clamped_rows = int(clamped)
         return Measures(loss, int(correct), int(clamped))
@@ -182,11 +198,45 @@ class Team:
 
     def _instead(self, number: int, drawn: list[Any]) -> None:
         """Do another's part: what was drawn at random for this process's own is drawn again."""
-        for generator, state in zip(self._model.generators.values(), drawn, strict=False):
-            generator.bit_generator.state = state
+        self._draw_again(drawn)
         self._part(number)
 
-    def _serve(self, number: int, parent: int) -> NoReturn:
+    def _draw_again(self, drawn: list[Any]) -> None:
+        for generator, state in zip(self._model.generators.values(), drawn, strict=False):
+            generator.bit_generator.state = state
+
+    def _do_at_once(self, rows: int) -> bool:
+        """Have all parts' gradients computed at the same time; if one is lost, again by others. Tell whether so."""
+        drawn = [each.bit_generator.state for each in self._model.generators.values()]
+        state = [array.copy() for array in self._state]
+        for _ in range(TRIES):
+            if len(self._pids) < len(self._sections) - 1:
+                self._end()
+                clear_semaphores(self._to_do, self._done)
+                self._exchange.clear()
+                self._fork()
+            with contextlib.suppress(LostError):
+                self._try_at_once(rows)
+                return True
+            self._draw_again(drawn)
+            for array, before in zip(self._state, state, strict=True):
+                np.copyto(array, before)
+        return False
+
+    def _try_at_once(self, rows: int) -> None:
+        self._order[:] = GRADIENTS, rows, 0, 0
+        for number in self._pids:
+            self._to_do[number].release()
+        self._part(0)
+        for number in range(1, len(self._sections)):
+            if not acquire_while_alive(self._done[number], functools.partial(self._may_come, number)):
+                raise LostError
+
+    def _may_come(self, number: int) -> bool:
+        """Whether another process still runs."""
+        return self._lives(number) if number else os.getppid() == self._parent
+
+    def _serve(self, number: int) -> NoReturn:
         """Do in a forked process what is told, until the end or the parent's death."""
         code = 1
         try:
@@ -194,10 +244,12 @@ class Team:
             # The journal's lock and the shipper's pipe are to end with the parent
             os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
             with np.errstate(all="ignore"):  # the parent looks at the loss
-                while acquire_while_alive(self._to_do[number], lambda: os.getppid() == parent):
+                while acquire_while_alive(self._to_do[number], functools.partial(self._may_come, 0)):
                     self._part(number)
                     self._done[number].release()
             code = 0
+        except LostError:
+            pass
         except BaseException:
             traceback.print_exc()
         finally:
@@ -214,19 +266,36 @@ class Team:
 
     def _gradients_of(self, number: int, n: int) -> None:
         rows = even_slices(n, len(self._sections))[number]
-        if rows.start == rows.stop:
-            if self._model.generators:  # all draw alike
-                self._model.take_part(0, n)
-                self._model.forward(self._x[:1], training=True)
-            self._gradients[number].fill(0)
-            self._results[number, :3] = 0
-            return
-        self._model.take_part(rows.start, n)
         share = (rows.stop - rows.start) / n
+        if share == 0:
+            self._follow_the_others(number, n)
+            return
         x = self._own if number == 0 else self._x[rows]
-        loss, correct, clamped = self._alone.gradients(x, self._labels[rows], share)
+        with self._part_taken(Part(rows.start, n, functools.partial(self._exchange.add_up, number))):
+            loss, correct, clamped = self._alone.gradients(x, self._labels[rows], share)
         elementwise.copy(self._model.parameters.gradients, out=self._gradients[number])
         self._results[number, :3] = loss * share, correct, clamped
+
+    def _follow_the_others(self, number: int, n: int) -> None:
+        """Draw what others draw and add up with them, where the batch has no row for one: by any, that counts for 0."""
+
+        def add_nothing(sums: Array) -> Array:
+            sums.fill(0)
+            return self._exchange.add_up(number, sums)
+
+        if self._model.generators or self._adds_up:
+            with self._part_taken(Part(0, n, add_nothing)):
+                self._alone.gradients(self._x[:1], self._labels[:1], 0.0)
+        self._gradients[number].fill(0)
+        self._results[number, :3] = 0
+
+    @contextlib.contextmanager
+    def _part_taken(self, part: Part) -> Iterator[None]:
+        self._model.take_part(part)
+        try:
+            yield
+        finally:
+            self._model.take_part(WHOLE)
 
     def _sum(self, number: int) -> None:
         total, *others = self._gradients[:, self._sections[number]]
@@ -260,7 +329,7 @@ class Team:
         what = f"process {pid}, one of {len(self._sections)} that train together, {how}"
         if begun in (SUM, STEP):
             raise TeamError(f"{what}, in the midst of an update")
-        log.warning(f"{what}; this one does its part from now on")
+        log.warning(f"{what}; {'another' if self._adds_up else 'this one'} does its part from now on")
         return False
 
 
@@ -271,15 +340,3 @@ def granted_by_system(what: str, processes: int) -> Iterator[None]:
         yield
     except (OSError, MemoryError, ImportError) as error:  # the latter where a system has no semaphores at all
         raise NoTeamError(f"{processes} processes that train together need {what}: {error_reason(error)}") from error
-
-
-def acquire_while_alive(semaphore: "Semaphore", alive: Callable[[], bool]) -> bool:
-    """Wait for one's turn, without sleeping at first; False if whom one waits for is no longer alive."""
-    until = perf_counter() + SPIN_SECONDS
-    while perf_counter() < until:
-        if semaphore.acquire(False):
-            return True
-    while not semaphore.acquire(timeout=WATCH_SECONDS):
-        if not alive():
-            return semaphore.acquire(False)
-    return True

@@ -260,11 +260,12 @@ def test_more_processes_than_sections_train_too(tiny):
     np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9)
 
 
-def test_the_others_leave_when_the_first_is_killed(tmp_path, start):
-    script = textwrap.dedent("""
-        import sys
+@pytest.mark.parametrize("normalisation", ["", "{kind: batch_norm},"], ids=["", "adding up"])
+def test_the_others_leave_when_the_first_is_killed(tmp_path, start, normalisation):
+    layers = f"model.layers=[{{kind: flatten}},{normalisation}{{kind: linear, units: 10}}]"
+    script = textwrap.dedent(f"""
         from mnist_trainer.api import build_data, build_trainer, compose
-        config = compose(["data=digits", "epochs=100000", "tracking=off"])
+        config = compose(["data=digits", "epochs=100000", "tracking=off", "model=custom", "{layers}"])
         trainer, _ = build_trainer(config, build_data(config.data))
         trainer.processes = 2
         updates = trainer.updates()
@@ -307,6 +308,10 @@ class OwnTanh(Tanh):
     """One that is derived from one that does."""
 
 
+class OwnBatchNorm(BatchNorm):
+    """Another one."""
+
+
 class OwnSGD(SGD):
     """An optimizer that may look at the whole vector."""
 
@@ -322,8 +327,9 @@ class OwnLoss(SoftmaxLoss):
         ({"dropout": 0.5, "mode": "separate"}, True),
         ({"before": [LayerNorm()]}, True),
         ({"before": [Residual([LayerNorm()])]}, True),
-        ({"before": [BatchNorm()]}, False),
-        ({"before": [Residual([BatchNorm()])]}, False),
+        ({"before": [BatchNorm()]}, True),
+        ({"before": [Residual([BatchNorm()])]}, True),
+        ({"before": [OwnBatchNorm()]}, False),
         ({"before": [Own()]}, False),
         ({"before": [OwnTanh()]}, False),
         ({"optimizer": OwnSGD()}, False),
@@ -331,7 +337,7 @@ class OwnLoss(SoftmaxLoss):
         ({"loss": SumForMean()}, False),
     ],
 )
-def test_only_what_treats_every_sample_alone_is_shared(tiny, fields, shares):
+def test_only_what_treats_every_sample_alone_or_adds_up_is_shared(tiny, fields, shares):
     trainer = tiny.trainer(**fields)
     assert can_share(trainer.model, trainer.loss, trainer.optimizer) is shares
 
