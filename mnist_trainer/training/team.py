@@ -23,39 +23,25 @@ time, and if one is killed, none of the others can go on: all are forked anew, a
 
 import contextlib
 import functools
-import gc
-import logging
 import math
-import os
-import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 
-from mnist_trainer.errors import NoTeamError, TeamError, error_reason
+from mnist_trainer.errors import TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
 from mnist_trainer.layers.layer import WHOLE, Part
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential, shared_zeros
 from mnist_trainer.optimizers.optimizer import Optimizer
-from mnist_trainer.process import warnings_as
-from mnist_trainer.training.exchange import (
-    Exchange,
-    LostError,
-    acquire_while_alive,
-    clear_semaphores,
-    make_semaphores,
-)
-from mnist_trainer.training.interruption import SIGNALS
+from mnist_trainer.training.exchange import Exchange, LostError
+from mnist_trainer.training.members import Members, granted_by_system
 from mnist_trainer.training.sections import LINE, even_slices, give_section_back, section_optimizer
 from mnist_trainer.training.worker import LoneWorker, Measures
-
-log = logging.getLogger(__name__)
 
 GRADIENTS, SUM, STEP = range(3)
 TRIES = 2  # at a batch at which one is lost
@@ -83,15 +69,13 @@ class Team:
         self._model, self._optimizer = model, optimizer
         parameters, capacity = model.parameters, model.max_batch
         self._sections = even_slices(parameters.size, processes, grain=LINE)
-        self._pids: dict[int, int] = {}  # of those that live, by number
-        self._parent = os.getpid()
         self._adds_up = any(step.adds_up for step in model.steps)
         self._state = list(model.stack.state().values())
         with granted_by_system("shared memory", processes):
             self._share(parameters.size, capacity, processes)
         with granted_by_system("semaphores, which lie in /dev/shm", processes):
-            self._to_do, self._done = make_semaphores(processes), make_semaphores(processes)
-            self._exchange = Exchange(processes, model.dtype, self._may_come)
+            self._members = Members(processes, "another" if self._adds_up else "this one")
+            self._exchange = Exchange(processes, model.dtype, self._members.lives)
 
     def _share(self, size: int, capacity: int, processes: int) -> None:
         """Make the memory that all see."""
@@ -106,44 +90,15 @@ class Team:
 
     def __enter__(self) -> Self:
         """Fork the others."""
-        self._fork()
+        self._members.fork(self._part)
         return self
-
-    def _fork(self) -> None:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the others for good: the parent says when it is over
-            for number in range(1, len(self._sections)):
-                # Python 3.12 warns of other threads' locks: the library of the products mends its own after a fork,
-                # and a member takes no others
-                with (
-                    warnings_as("ignore", DeprecationWarning),
-                    granted_by_system("processes of their own", len(self._sections)),
-                ):
-                    pid = os.fork()
-                if pid == 0:
-                    self._serve(number)
-                self._pids[number] = pid
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        except BaseException:
-            self._end()
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the others go."""
-        self._end()
+        self._members.end()
         self.collect()
-
-    def _end(self) -> None:
-        """End the others: they hold nothing that is theirs alone."""
-        while self._pids:
-            _, pid = self._pids.popitem()
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):  # where SIGCHLD is ignored
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
 
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
@@ -182,18 +137,17 @@ class Team:
         self._order[:] = order, rows, rate, scale
         generators = self._model.generators.values() if order == GRADIENTS else ()
         drawn = [each.bit_generator.state for each in generators]
-        for number in self._pids:
-            self._to_do[number].release()
+        self._members.tell()
         self._part(0)
         busy: list[int] = []
-        for number in range(1, len(self._sections)):
-            if number in self._pids and (drawn or not self._to_do[number].acquire(False)):
+        for number in self._members.numbers:
+            if number in self._members.pids and (drawn or not self._members.take_back(number)):
                 busy.append(number)
             else:
-                self._lives(number)
+                self._members.lives(number)
                 self._instead(number, drawn)
         for number in busy:
-            if not acquire_while_alive(self._done[number], functools.partial(self._lives, number, begun=order)):
+            if not self._members.have_done(number, in_update=order != GRADIENTS):
                 self._instead(number, drawn)
 
     def _instead(self, number: int, drawn: list[Any]) -> None:
@@ -210,11 +164,10 @@ class Team:
         drawn = [each.bit_generator.state for each in self._model.generators.values()]
         state = [array.copy() for array in self._state]
         for _ in range(TRIES):
-            if len(self._pids) < len(self._sections) - 1:
-                self._end()
-                clear_semaphores(self._to_do, self._done)
+            if not self._members.all_live:
+                self._members.end()
                 self._exchange.clear()
-                self._fork()
+                self._members.fork(self._part)
             with contextlib.suppress(LostError):
                 self._try_at_once(rows)
                 return True
@@ -225,37 +178,13 @@ class Team:
 
     def _try_at_once(self, rows: int) -> None:
         self._order[:] = GRADIENTS, rows, 0, 0
-        for number in self._pids:
-            self._to_do[number].release()
+        self._members.tell()
         self._part(0)
-        for number in range(1, len(self._sections)):
-            if not acquire_while_alive(self._done[number], functools.partial(self._may_come, number)):
-                raise LostError
-
-    def _may_come(self, number: int) -> bool:
-        """Whether another process still runs."""
-        return self._lives(number) if number else os.getppid() == self._parent
-
-    def _serve(self, number: int) -> NoReturn:
-        """Do in a forked process what is told, until the end or the parent's death."""
-        code = 1
-        try:
-            gc.freeze()  # the parent's garbage is the parent's to finalize
-            # The journal's lock and the shipper's pipe are to end with the parent
-            os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
-            with np.errstate(all="ignore"):  # the parent looks at the loss
-                while acquire_while_alive(self._to_do[number], functools.partial(self._may_come, 0)):
-                    self._part(number)
-                    self._done[number].release()
-            code = 0
-        except LostError:
-            pass
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)  # none of the parent's clean-up
+        if not all(map(self._members.have_done, self._members.numbers)):
+            raise LostError
 
     def _part(self, number: int) -> None:
+        """Do what is told, in whichever process."""
         order, rows, rate, scale = self._order.tolist()
         if order == GRADIENTS:
             self._gradients_of(number, int(rows))
@@ -310,33 +239,3 @@ class Team:
             gradients *= scale
         if len(gradients):
             self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
-
-    def _lives(self, number: int, *, begun: int | None = None) -> bool:
-        """Whether a process still runs; raises `TeamError` if it ended in the midst of what can't be begun again."""
-        if number not in self._pids:
-            return False
-        pid = self._pids[number]
-        try:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:  # where SIGCHLD is ignored, or somebody else has waited for it
-            ended, how = pid, "ended"
-        else:
-            code = os.waitstatus_to_exitcode(status)
-            how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
-        if not ended:
-            return True
-        del self._pids[number]
-        what = f"process {pid}, one of {len(self._sections)} that train together, {how}"
-        if begun in (SUM, STEP):
-            raise TeamError(f"{what}, in the midst of an update")
-        log.warning(f"{what}; {'another' if self._adds_up else 'this one'} does its part from now on")
-        return False
-
-
-@contextlib.contextmanager
-def granted_by_system(what: str, processes: int) -> Iterator[None]:
-    """Let what the system refuses within be a `NoTeamError` that says for what."""
-    try:
-        yield
-    except (OSError, MemoryError, ImportError) as error:  # the latter where a system has no semaphores at all
-        raise NoTeamError(f"{processes} processes that train together need {what}: {error_reason(error)}") from error

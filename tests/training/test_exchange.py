@@ -146,11 +146,11 @@ def test_where_one_is_killed_at_rest_others_are_forked_and_the_bits_stay(tiny, c
     whole.fit()
     updates = bereft.updates()
     next(updates)
-    pids = list(bereft.worker._pids.values())
+    pids = list(bereft.worker._members.pids.values())
     os.kill(pids[0], signal.SIGKILL)
     os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
     next(updates)
-    others = list(bereft.worker._pids.values())
+    others = list(bereft.worker._members.pids.values())
     for _ in updates:
         pass
     assert len(set(pids + others)) == 4
@@ -181,7 +181,7 @@ def test_others_that_can_not_be_forked_anew_end_the_run_with_words(tiny, monkeyp
     updates = trainer.updates()
     next(updates)
     monkeypatch.setattr(os, "fork", no_process)
-    os.kill(*trainer.worker._pids.values(), signal.SIGKILL)
+    os.kill(*trainer.worker._members.pids.values(), signal.SIGKILL)
     with pytest.raises(TeamError, match="2 processes that train together need processes of their own: Resource temp"):
         for _ in updates:
             pass
@@ -205,6 +205,6 @@ def test_sums_larger_than_the_room_are_added_up_too(tiny, monkeypatch):
 def test_evaluation_exchanges_nothing(tiny):
     trainer = made(tiny, 2)
     with trainer.together():
-        (pid,) = trainer.worker._pids.values()
+        (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGSTOP)
         assert trainer.evaluate(trainer.validation).confusion.sum() == trainer.validation.samples

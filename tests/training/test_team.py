@@ -81,7 +81,7 @@ def test_the_bits_do_not_depend_on_who_does_the_work(tiny):
     free, held = (tiny.trainer(processes=3, epochs=3) for _ in range(2))
     free.fit()
     with held.together():
-        pids = list(held.worker._pids.values())
+        pids = list(held.worker._members.pids.values())
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)  # as if the machine had no core for them
         for _ in range(3):
@@ -110,7 +110,7 @@ def test_breaking_off_leaves_the_optimizer_whole_and_no_process(tiny):
         updates = each.updates()
         for _ in range(3):
             next(updates)
-        pids = list(getattr(each.worker, "_pids", {}).values())
+        pids = list(each.worker._members.pids.values() if each is trainer else ())
         updates.close()
         assert not any(lives(pid) for pid in pids)
     np.testing.assert_allclose(trainer.optimizer.state()["second"], alone.optimizer.state()["second"], rtol=1e-9)
@@ -126,7 +126,7 @@ def test_where_one_is_killed_the_first_does_its_part_with_the_same_bits(tiny, ca
     whole.fit()
     updates = bereft.updates()
     next(updates)
-    pids = list(bereft.worker._pids.values())
+    pids = list(bereft.worker._members.pids.values())
     if when == "at rest":
         os.kill(pids[0], signal.SIGKILL)
         os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)  # a busy machine lets it die late
@@ -185,7 +185,7 @@ def test_one_that_is_killed_in_the_midst_of_a_step_ends_the_run_with_its_reason(
 def test_whose_children_somebody_else_waits_for_is_told_that_one_is_gone(tiny, caplog):
     trainer = tiny.trainer(processes=2)
     with trainer.together():
-        (pid,) = trainer.worker._pids.values()
+        (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         for batch in trainer.train:
@@ -250,7 +250,7 @@ def test_what_the_system_refuses_is_told_or_done_without(tiny, monkeypatch, capl
 def test_one_that_is_stopped_does_not_hold_up_the_end(tiny):
     trainer = tiny.trainer(processes=2)
     with trainer.together():
-        (pid,) = trainer.worker._pids.values()
+        (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGSTOP)
     assert not lives(pid)
 
@@ -270,7 +270,7 @@ def test_the_others_leave_when_the_first_is_killed(tmp_path, start, normalisatio
         trainer.processes = 2
         updates = trainer.updates()
         next(updates)
-        print(*trainer.worker._pids.values(), flush=True)
+        print(*trainer.worker._members.pids.values(), flush=True)
         for _ in updates:
             pass
     """)
