@@ -10,56 +10,9 @@ import pytest
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `slurm` is not installed")
 
 from tests.fixtures import slurm as fixture
-from tests.fixtures.slurm import Sweep, metrics_of
 
 WHY_NOT = fixture.why_not()
 pytestmark = [pytest.mark.long, pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))]
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    with fixture.cluster(tmp_path_factory.mktemp("slurm")) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def sweep(slurm, tmp_path):
-    """Begin a sweep on the cluster whose jobs are slow."""
-    begun = []
-
-    def begin(*arguments):
-        (tmp_path / "slow").touch()
-        begun.append(Sweep(slurm, tmp_path, *arguments))
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(slurm, tmp_path_factory):
-    """The same sweep without a cluster, and without any trouble."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    whole = Sweep(slurm, folder, "seed=0,1,2", "tracking=off", launcher="hydra/launcher=basic")
-    code, output = whole.end()
-    assert code == 0, output
-    return whole
-
-
-@pytest.fixture
-def assert_whole(undisturbed, content):
-    """Fail unless a sweep is what it would be had nobody disturbed it, in its folders and in MLflow."""
-
-    def check(sweep):
-        assert [job.name for job in sweep.jobs] == [job.name for job in undisturbed.jobs]
-        assert [content(job) for job in sweep.jobs] == [content(job) for job in undisturbed.jobs]
-        if not sweep.tracked:
-            return
-        sent, statuses = metrics_of(sweep.place)
-        assert (set(sent), set(sent.values()), set(statuses)) == (sweep.told(), {1}, {"FINISHED"})
-
-    return check
 
 
 def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(sweep, assert_whole, slurm):
