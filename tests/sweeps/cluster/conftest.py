@@ -13,7 +13,7 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture
-def sweep(slurm, tmp_path):
+def launch(slurm, tmp_path):
     """Begin a sweep on the cluster whose jobs are slow."""
     begun = []
 
@@ -28,10 +28,16 @@ def sweep(slurm, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(slurm, tmp_path_factory):
+def seeds():
+    """What the tests of a file sweep over."""
+    return "seed=0,1,2"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(slurm, tmp_path_factory, seeds):
     """The same sweep without a cluster, and without any trouble."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    whole = Sweep(slurm, folder, "seed=0,1,2", "tracking=off", launcher="hydra/launcher=basic")
+    whole = Sweep(slurm, folder, seeds, "tracking=off", launcher="hydra/launcher=basic")
     code, output = whole.end()
     assert code == 0, output
     return whole

@@ -15,8 +15,8 @@ WHY_NOT = fixture.why_not()
 pytestmark = [pytest.mark.long, pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))]
 
 
-def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "hydra.launcher.signal_delay_s=30")
+def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "hydra.launcher.signal_delay_s=30")
     running.wait_for_checkpoints(3)
     taken = running.node(0)
     late = next(job for job in (2, 1) if running.node(job) != taken)
@@ -34,8 +34,8 @@ def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(sw
     assert_whole(running)
 
 
-def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2")
+def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(launch, seeds, assert_whole, slurm):
+    running = launch(seeds)
     running.wait_for_checkpoints(3)
     slurm.ask("scancel", running.ids[1])
     os.kill(running.pid(2), signal.SIGKILL)
@@ -55,8 +55,8 @@ def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(
     assert_whole(running)
 
 
-def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "tracking=off")
+def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "tracking=off")
     running.wait_for_checkpoints(3)
     running.process.send_signal(signal.SIGINT)
     code, output = running.end()
@@ -71,8 +71,8 @@ def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(sweep, assert_w
     assert_whole(running)
 
 
-def test_jobs_that_are_left_running_are_told_and_taken_up_when_they_have_ended(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "tracking=off", "sweep.on_interrupt=leave")
+def test_jobs_that_are_left_running_are_told_and_taken_up_when_they_have_ended(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "tracking=off", "sweep.on_interrupt=leave")
     running.wait_for_checkpoints(3)
     running.process.send_signal(signal.SIGTERM)
     code, output = running.end()
@@ -105,8 +105,8 @@ print(own_cpus(), usable_cpus())
     assert own == min(2, usable)
 
 
-def test_what_slurm_refuses_is_told_in_its_own_words(sweep, slurm):
-    refused = sweep("seed=0,1", "tracking=off", "hydra.launcher.partition=nowhere")
+def test_what_slurm_refuses_is_told_in_its_own_words(launch, slurm):
+    refused = launch("seed=0,1", "tracking=off", "hydra.launcher.partition=nowhere")
     code, output = refused.end()
     assert code == 2, output
     assert "invalid partition" in output
