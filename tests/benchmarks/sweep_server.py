@@ -183,6 +183,7 @@ def main():
     parser.add_argument(
         "--settings", nargs="*", default=[], help="of the run that was trained: trainer.log_every=50, ..."
     )
+    parser.add_argument("--clients", type=int, nargs="+", default=[], help="so many send metrics alone, instead")
     arguments = parser.parse_args()
     print(described())
     load_mlflow()  # which also sets what a shipper sets: how long it waits for an answer, and that it tries once
