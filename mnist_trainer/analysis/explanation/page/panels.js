@@ -95,15 +95,16 @@ function showLearning(s) {
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
-  say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
+  const dropping = state.z && page.network ? "“all weights” would drop the moved z" : "";
+  say($("taken"), [gradient ? last : "no finite gradient to apply", dropping].filter(Boolean).join("; "));
   showAhead(s);
 }
 
-function lastStepSaid() {
-  if (last === null) return "";
-  const { from, to, title, times } = last;
+/** What steps did to the loss; `why` there were no more of them, if they were less than asked for. */
+function stepsSaid({ from, to, title, taken, why }) {
   const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
-  return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+  const said = `${escaped(title)}, ${counted(taken, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+  return [taken ? said : "not a step", why].filter(Boolean).join("; ");
 }
 
 /** Look ahead: what the next steps come to, each way, from where we are. On weights that takes a while: in pieces. */
@@ -124,8 +125,7 @@ async function showAhead(s) {
   const share = state.batch > 1 ? " (1/N its share)" : " from here";
   say($("ahead"), `True loss, ${AHEAD} steps${share}, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {
-    const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
-    const said = ended ?? `${significant(from)} → ${significant(to)}`;
+    const { said, sign } = courseSaid(courses.get(way.name)), [color, dash] = LINES[way.name];
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };
