@@ -55,9 +55,8 @@ def test_a_link_is_copied_and_leads_to_the_very_situation(visit, clipboard, how)
 
 
 def test_where_nothing_can_be_copied_the_link_lies_ready_to_be_taken(visit):
-    visit.browser.value(
-        "document.execCommand = () => false; navigator.clipboard.writeText = () => Promise.reject('no')"
-    )
+    visit.browser.value("document.execCommand = () => false")
+    visit.browser.value("navigator.clipboard.writeText = () => Promise.reject('no')")
     visit.click("#copy")
     visit.browser.wait("document.querySelector('#notice input') !== null")
     assert "take the link from this box" in visit.said("#notice")
@@ -107,7 +106,7 @@ def test_a_situation_after_steps_comes_back_and_steps_end_before_they_diverge(vi
     visit.browser.value(f"change({{on: '{on}', rate: 0.0123456789, way: 'double_jacobian'}})")
     visit.browser.value("learn(10); learn(1); change({way: 'logits_for_p', rate: 1000})")
     visit.browser.value("for (let k = 0; k < 5; k++) learn(10)")
-    assert "diverges" in visit.said("#taken")
+    assert any(word in visit.said("#taken") for word in ("then: diverges", "then: no gradient", "no finite gradient"))
     assert np.abs(visit.array("situation.z")).max() <= 1e9
     assert visit.read("errors") == []
     held = visit.read(HELD)
@@ -128,7 +127,9 @@ def test_more_steps_than_a_link_holds_are_not_taken(visit):
 def test_the_address_is_that_of_the_end_of_a_long_drag(visit):
     visit.browser.value("for (let k = 0; k < 1500; k++) setGap(k / 20)")  # browsers take only some of so many
     assert visit.read("situation.gap") == pytest.approx(74.95, abs=1e-3)
-    assert ",-72." in visit.address() or visit.address()
+    held = visit.read(HELD)
+    visit.open(visit.address())
+    assert visit.read(HELD) == held
     visit.choose("fused")
     visit.click("#jumps button:nth-child(7)")
     visit.browser.value("history.back()")
@@ -168,14 +169,14 @@ def test_what_an_address_says_that_makes_no_sense_is_told(visit, network, state)
         assert part in said
     assert visit.height() <= 720
     check_numbers(visit, network)
-    visit.choose("fused")
+    visit.choose("homework")
     assert visit.said("#notice") == ""
 
 
 def test_any_point_and_any_way_that_an_address_pairs_fit_on_the_screen(visit):
     ways = visit.read("WAYS.map(way => way.name)")
     for point, way, more in itertools.product(range(1, 12), ways, ("", "&float=32&N=10", "&unshifted=1&dt=1&N=128")):
-        visit.browser.value(f"history.replaceState(null, '', '#point={point}&loss={way}{more}'); openAddress()")
+        visit.browser.value(f"openAddress('point={point}&loss={way}{more}')")
         fits = visit.read(f"SITUATIONS[{point - 1}](situation.own, situation.label).way === '{way}'")
         assert visit.read("state.point") == (point if fits else 0)
         assert ("which is about" in visit.said("#notice")) == (not fits)

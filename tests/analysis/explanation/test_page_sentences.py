@@ -1,4 +1,4 @@
-"""Every sentence of the page, and every way's numbers, in many a state: where p underflows, where it overflows, or near."""
+"""Every sentence of the page, and every way's numbers, in many a state: where p underflows, or e^z overflows."""
 
 import itertools
 import json

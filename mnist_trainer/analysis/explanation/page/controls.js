@@ -10,7 +10,7 @@ function setUp() {
   $("restart").addEventListener("click", () => change(initialState(page.first)));
   $("print").addEventListener("click", () => print());
   $("copy").addEventListener("click", copyLink);
-  addEventListener("hashchange", openAddress);
+  addEventListener("hashchange", () => openAddress());
   $("lecture").open = false;
   $("page").hidden = false;
 }

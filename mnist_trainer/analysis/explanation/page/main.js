@@ -19,10 +19,10 @@ function change(patch, said = "") {
 }
 
 /** Show the state that the address has, and say what it has besides. */
-function openAddress() {
+function openAddress(text = location.hash.slice(1)) {
   const left = [];
   clearTimeout(remembering);
-  state = stateFromText(location.hash.slice(1), page, left);
+  state = stateFromText(text, page, left);
   last = "";
   if (state.learned.length && !tame(situationOf(state, page, learner).own)) {
     left.push("learned (these steps diverge)");
@@ -98,8 +98,8 @@ function learn(times) {
     patch = next;
   }
   change(patch);
-  const why = taken === times ? "" : taken === room ? `a link holds ${MOST_STEPS.toLocaleString("en")} steps, no more`
-    : `then: ${endOf(situation.found)}`;
+  const full = taken === room && room < times, stuck = taken < room || !situation.found.dz.every(Number.isFinite);
+  const why = full ? `a link holds ${MOST_STEPS.toLocaleString("en")} steps, no more` : stuck ? `then: ${endOf(situation.found)}` : "";
   last = stepsSaid({ from: s.truth.loss, to: situation.truth.loss, title: s.way.title, taken, why });
   showLearning(situation);
 }

@@ -96,7 +96,7 @@ function showLearning(s) {
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
   const dropping = state.z && page.network ? "“all weights” would drop the moved z" : "";
-  say($("taken"), [gradient ? last : "no finite gradient to apply", dropping].filter(Boolean).join("; "));
+  say($("taken"), [gradient || last ? last : "no finite gradient to apply", dropping].filter(Boolean).join("; "));
   showAhead(s);
 }
 
