@@ -59,7 +59,7 @@ def test_where_nothing_can_be_copied_the_link_lies_ready_to_be_taken(visit):
     visit.browser.value("navigator.clipboard.writeText = () => Promise.reject('no')")
     visit.click("#copy")
     visit.browser.wait("document.querySelector('#notice input') !== null")
-    assert "take the link from this box" in visit.said("#notice")
+    assert "Take the link yourself" in visit.said("#notice")
     assert visit.read("document.activeElement.parentElement.id") == "notice"
     assert visit.read("getSelection().toString() || document.activeElement.value") == f"file://{visit.path}#"
     visit.choose("fused")

@@ -36,7 +36,8 @@ const endOf = ({ dz, refused }) => (refused ? "can't run" : dz.every(Number.isFi
 /** What became of a way, in words, and a sign. */
 function courseSaid({ losses, ended }) {
   const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
-  if (ended) return { said: steps ? `${ended} after ${steps}` : ended === "diverges" ? "diverges at once" : ended, sign: "✗" };
+  const when = steps ? `after ${steps}` : "at once";
+  if (ended) return { said: ended === "diverges" ? `diverges ${when}` : steps ? `not finite ${when}` : ended, sign: "✗" };
   return { said: `${significant(from)} → ${significant(to)}`, sign: alike(from, to) ? "=" : to < from ? "↓" : "↑" };
 }
 

@@ -7,7 +7,7 @@ function linkTo(text, { protocol, href }) {
   if (protocol === "file:") {
     return { link: place + behind, note: "It leads to the file on this computer; elsewhere, put what begins with # behind the address that the page has there." };
   }
-  if (!protocol.startsWith("http")) {
+  if (["blob:", "about:", "data:"].includes(protocol)) {
     return { link: behind, note: "As the page is shown in another one’s frame here, that is the part that begins with #: put it behind the address of explanation.html." };
   }
   return { link: place + behind, note: "It opens the page just as it is now." };
@@ -16,8 +16,8 @@ function linkTo(text, { protocol, href }) {
 async function copyLink() {
   const { link, note } = linkTo(stateAsText(state, page), location);
   if (await copied(link)) return notice(`Link copied. ${note}`);
-  notice(`The browser lets no page copy here: take the link from this box. ${note}`);
-  const box = element("input", { readonly: true, "aria-label": "the link", value: link });
+  notice("The browser doesn’t let a page copy here. Take the link yourself:");
+  const box = element("input", { readonly: true, "aria-label": "the link", title: note, value: link });
   $("notice").append(" ", box);
   box.focus();
   return box.select();

@@ -54,7 +54,8 @@ function showWords(s) {
   $("answer").hidden = point === null;
   $("about").hidden = point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
-  const where = `in float${state.bits}${state.batch > 1 ? `, this image’s (∂: of N’s mean)` : ""}`;
+  const where = `in float${state.bits}${state.unshifted ? ", max z not subtracted" : ""}${
+    state.batch > 1 ? `, this image’s (∂: of the mean of ${state.batch})` : ""}`;
   say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s)}`);
   const good = marksOf(s).dz;
   say($("bar"), `<b>${escaped(s.way.title)}</b> L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
@@ -95,8 +96,9 @@ function showLearning(s) {
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
-  const dropping = state.z && page.network ? "“all weights” would drop the moved z" : "";
-  say($("taken"), [gradient || last ? last : "no finite gradient to apply", dropping].filter(Boolean).join("; "));
+  const said = gradient || last ? last : "no finite gradient to apply";
+  const dropping = state.z && page.network ? `<span class="live">${said && "; "}“all weights” would drop the moved z</span>` : "";
+  say($("taken"), said + dropping);
   showAhead(s);
 }
 
