@@ -124,7 +124,9 @@ def check_table(said, names, truth, found, state, label, rival):
         8: [("∂L/∂z", "dz", (label,))],
     }
     for point, figures in places.items():
-        other = re.search(r"That is right; “[^”]*” has (.*?) above, in float(\d\d)\.", said[point - 1])
+        other = re.search(
+            r"These numbers are right; “[^”]*” has (.*?) in the table above, in float(\d\d)\.", said[point - 1]
+        )
         told = dict(re.findall(r"([^ ]+\([^)]*\)) = ([^ ,]+)", other[1])) if other else {}
         assert not other or int(other[2]) == state["bits"]
         for sign, key, place in figures:

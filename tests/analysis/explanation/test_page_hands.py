@@ -144,10 +144,18 @@ def test_nothing_is_wider_than_the_window(visit, size):
         browser.ask("Emulation.setDeviceMetricsOverride", width=1280, height=720, deviceScaleFactor=1, mobile=False)
 
 
-TELL = (
-    "<script>change({way: 'posted_answer'});"
-    "parent.postMessage([document.querySelector('#ways :checked').value, location.hash], '*');</script>"
-)
+TELL = """<script>
+const tell = () => {
+  const {left, top, width, height} = $("copy").getBoundingClientRect();
+  parent.postMessage([state.way, left + width / 2, top + height / 2, $("notice").innerText], "*");
+};
+change({way: "posted_answer"});
+tell();
+$("copy").addEventListener("click", async () => {
+  while ($("notice").innerText === "") await new Promise(resolve => setTimeout(resolve, 20));
+  tell();
+});
+</script>"""
 
 
 def test_in_a_frame_as_mlflow_s_it_works(browser, tmp_path, network):
@@ -160,8 +168,14 @@ def test_in_a_frame_as_mlflow_s_it_works(browser, tmp_path, network):
         addEventListener("message", event => {{ said = event.data; }});
         const page = new Blob([{text}], {{type: "text/html"}});
         document.querySelector("iframe").src = URL.createObjectURL(page);
+        const place = document.querySelector("iframe").getBoundingClientRect();
         </script>"""
     )
     browser.open(f"file://{frame}")
     browser.wait("said !== null")
     assert browser.value("said[0]") == "posted_answer"
+    x, y = browser.value("(({left, top}) => [left + said[1] + 2, top + said[2] + 2])(place)")
+    for kind in ("mousePressed", "mouseReleased"):
+        browser.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    browser.wait("said[3] !== ''")
+    assert "part that begins with #" in browser.value("said[3]")

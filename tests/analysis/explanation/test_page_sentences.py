@@ -1,8 +1,11 @@
 """Every sentence of the page, and every way's numbers, in many a state: where p underflows, or e^z overflows."""
 
+import contextlib
+import io
 import itertools
 import json
 
+import numpy as np
 import pytest
 
 from tests.analysis.explanation.held import check_words
@@ -62,3 +65,17 @@ def test_the_sum_alone_may_overflow(visit):
     assert "without it, Σ ez is inf in float32 here, and every p is 0" in said
     visit.browser.value("change({z: Array(10).fill(-100).map((x, k) => x - k / 3), bits: 32, unshifted: true})")
     assert "one can do without it" not in visit.said("#point-list li:nth-child(9) .answer")  # few digits are left
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_the_situation_as_a_program_gives_the_table_s_numbers(visit, bits):
+    for gap, shift, unshifted in ((None, 0, False), (91, 0, False), (104, 0, False), (None, 150, True)):
+        patch = {"way": "textbook", "bits": bits, "batch": 3, "gap": gap, "shift": shift, "unshifted": unshifted}
+        visit.browser.value(f"{GO}({json.dumps(patch)})")
+        names = {}
+        with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), np.printoptions():
+            exec(visit.read("programOf(situation)"), names)
+        assert names["p"].dtype == names["g"].dtype == f"float{bits}"
+        bound = {"rtol": 3e-5, "atol": 1e-6} if bits == 32 else {"rtol": 1e-9, "atol": 1e-12}
+        np.testing.assert_allclose(names["p"], visit.array("situation.found.p"), **bound)
+        np.testing.assert_allclose(names["g"], visit.array("situation.found.dp"), **bound)

@@ -45,7 +45,7 @@ def test_the_scale_stays_while_the_gap_is_dragged_and_has_room_for_it_afterwards
 def test_a_finger_holds_them_still_likewise(visit):
     scale, box = visit.said(FOOT), visit.box("#block-z .cell[data-class='4'] input")
 
-    end = visit.read("Number(document.querySelector('#block-z input').max)")
+    end = visit.read("Number(document.querySelector('#block-z .cell input').max)")
 
     def touch(kind, *places):
         points = [{"x": box[0] + part * box[2], "y": box[1] + box[3] / 2} for part in places]

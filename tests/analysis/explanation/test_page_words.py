@@ -206,12 +206,12 @@ def test_on_a_phone_the_table_comes_first_and_the_answer_is_in_sight(phone):
     assert small == []
 
 
-def test_on_a_phone_each_way_stands_behind_the_word_for_its_kind(phone):
-    places = phone.read(
-        "[...document.querySelectorAll('#ways > span, #ways > label')].map(e => e.getBoundingClientRect())"
+def test_on_a_phone_the_ways_stand_in_their_order(phone):
+    script = (
+        "[...document.querySelectorAll('#ways label')].map(e => e.getBoundingClientRect()).map(e => [e.top, e.left])"
     )
-    lines = [(place["top"] // 20, place["left"]) for place in places]
-    assert lines == sorted(lines)
+    places = phone.read(script)
+    assert places == sorted(places)
 
 
 def test_what_isn_t_computed_is_hatched_but_its_heading_is_readable(visit):

@@ -52,7 +52,8 @@ function byHand(s, j) {
 function besides(s, ...figures) {
   const others = figures.filter(([, right, found]) => found !== null && !alike(right, found));
   if (!others.length) return "";
-  return ` That is right; “${s.way.title}” has ${listed(others.map(([name, , found]) => `${name} = ${number(found)}`))} above, in float${s.settings.bits}.`;
+  const theirs = listed(others.map(([name, , found]) => `${name} = ${number(found)}`));
+  return ` These numbers are right; “${s.way.title}” has ${theirs} in the table above, in float${s.settings.bits}.`;
 }
 
 /** One figure each for `besides`: of ∂L/∂p, of J, of ∂L/∂z. */
