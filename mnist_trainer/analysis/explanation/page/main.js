@@ -29,7 +29,7 @@ function openAddress(text = location.hash.slice(1)) {
     state.learned = [];
   }
   const more = left.length > 2 ? `; and ${left.length - 2} more` : "";
-  notice(left.length ? `✗ Left out of what the address says: ${left.slice(0, 2).map(escaped).join("; ")}${more}.` : "");
+  notice(left.length ? `<span class="bad">✗ Left out of what the address says:</span> ${left.slice(0, 2).map(escaped).join("; ")}${more}.` : "");
   show();
 }
 
