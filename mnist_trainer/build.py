@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeVar
@@ -193,17 +194,32 @@ def is_softmax(layer: Layer) -> bool:
 def check_built_memory(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> None:
     """Raise `ConfigError` if a model takes more than the machine's memory."""
     stack = Stack(layers)
-    out_shape = stack.build(in_shape, 1, dtype)  # which tells the shapes, and takes next to nothing
+    stack.build(in_shape, 1, dtype)  # which tells the shapes, and takes next to nothing
     parameters = sum(map(math.prod, stack.parameter_shapes().values()))
-    values = max_batch * sum(map(math.prod, [*stack.shapes, out_shape]))
-    # parameters, their gradients, and the best so far; each layer's output, and its gradient
-    needed = np.dtype(dtype).itemsize * (3 * parameters + 2 * values)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = 3 * parameters * np.dtype(dtype).itemsize  # with their gradients, and the best so far
+    if needed <= memory:
+        needed += buffers_bytes(layers, in_shape, max_batch, dtype)
     if needed > memory:
         raise ConfigError(
             f"layers have {parameters:,} parameters, and with batches of {max_batch:,} take {needed / 1e9:,.1f} GB "
             f"at least; this machine has {memory / 1e9:,.1f} GB: take fewer units or filters"
         )
+
+
+def buffers_bytes(layers: Sequence[Layer], in_shape: Shape, max_batch: int, dtype: str) -> int:
+    """Tell how many bytes layers work in, by making it all: what nobody has written to yet takes no memory."""
+    traced = tracemalloc.is_tracing()
+    if not traced:
+        tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        stack = Stack(layers)  # which holds what computes several layers as one
+        stack.build(in_shape, max_batch, dtype)
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        if not traced:
+            tracemalloc.stop()
 
 
 def build_layers(config: ModelConfig, classes: int) -> list[Layer]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array, Shape, blank
-from mnist_trainer.layers.layer import Layer
+from mnist_trainer.layers.layer import Layer, Part
 from mnist_trainer.layers.stack import Stack
 
 
@@ -41,10 +41,10 @@ class Sequential:
         self.steps = [place.step for place in self.stack.places()]
         """What the layers are computed by, those inside others, too."""
 
-    def take_part(self, before: int, total: int) -> None:
-        """Tell the layers that the next batches in training are parts of larger ones; see `Layer.part`."""
+    def take_part(self, part: Part) -> None:
+        """Tell the layers what the next batches in training are of larger ones."""
         for step in self.steps:
-            step.part = before, total
+            step.part = part
 
     def forward(self, x: Array, *, training: bool) -> Array:
         """Return the predictions for a batch x (N, *in_shape), in storage valid until the next forward."""

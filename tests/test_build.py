@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +113,35 @@ def test_training_validation_and_test_share_no_image_and_leave_none_out(config, 
     assert (trainer.train.samples, trainer.validation.samples, test.samples) == (1300, 137, 360)
     config.data.validation_size = 0
     assert build_trainer(config, digits)[0].train.samples == 1437
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """Let the machine have so many bytes."""
+    pages = {"SC_PAGE_SIZE": 1}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    return lambda size: pages.update(SC_PHYS_PAGES=size)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "resnet_mini"])
+def test_a_model_is_refused_where_what_its_layers_work_in_takes_more_than_the_memory(memory, model):
+    settings = compose([f"model={model}"])
+
+    def build():
+        return build_model(settings, IMAGE, classes=10, max_batch=256)
+
+    memory(1 << 40)
+    tracemalloc.start()
+    made = build()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    taken += 2 * made.parameters.values.nbytes  # the parameters, which are shared and not traced, and the best so far
+    memory(int(1.02 * taken))
+    build()
+    memory(int(0.98 * taken))
+    with pytest.raises(ConfigError, match=r"with batches of 256 take 0\.\d GB at least; this machine has 0"):
+        build()
+    assert not tracemalloc.is_tracing()
 
 
 def test_one_error_names_the_problems_of_all_groups(config):

@@ -3,19 +3,37 @@
 Shapes: x, y, dy and scratch are matrices (M, C); a channel's quantities are (C,), a row's (M, 1). The variance is the
 mean of (x − mean)², computed from the centred values: E x² − (E x)² would lose all digits where the mean is large.
 
+A batch may be in parts, that others have: what is a sum over its rows is then made whole by `add_up`, in place, and
+`count` is how many rows there are in all.
+
 A mean in float32 may be off by more than a small deviation from it. What the centred values sum to tells by how much,
 and is taken from them. So values that are all the same leave zeros.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.channels import over_rows
-from mnist_trainer.kernels.sums import average, row_average, sum_rows
+from mnist_trainer.kernels.sums import row_average, sum_rows
 
 
-def batch_statistics(x: Array, *, scratch: Array, centred: Array, mean: Array, variance: Array) -> None:
+def batch_statistics(
+    x: Array,
+    count: int,
+    add_up: Callable[[Array], Array],
+    *,
+    scratch: Array,
+    centred: Array,
+    mean: Array,
+    variance: Array,
+) -> None:
     """Write each channel's mean and variance over the rows, and x − mean to `centred`."""
+
+    def average(rows: Array, *, out: Array) -> Array:
+        return np.divide(add_up(sum_rows(rows, out=out)), count, out=out)
+
     over_rows(np.subtract, x, average(x, out=mean), out=centred)
     rest = average(centred, out=variance)
     over_rows(np.subtract, centred, rest, out=centred)
@@ -55,16 +73,19 @@ def batch_norm_gradients(
 
 
 def batch_norm_input_gradient(
-    centred: Array, inverse: Array, gain: Array, dy: Array, d_scale: Array, d_shift: Array, *, channel: Array
+    centred: Array, inverse: Array, gain: Array, dy: Array, d_scale: Array, d_shift: Array, count: int
 ) -> Array:
-    """Turn dy into gain · (dy − d_shift/M − x̂ · d_scale/M) in place; overwrites `centred` and `channel`."""
-    share = 1 / len(dy)
-    np.multiply(d_scale, inverse, out=channel)
-    np.multiply(channel, share, out=channel)
-    over_rows(np.multiply, centred, channel, out=centred)
+    """Turn dy into gain · (dy − d_shift/M − x̂ · d_scale/M), M = count, in place.
+
+    Overwrites `centred`, and d_scale and d_shift, which are those of the whole batch.
+    """
+    share = 1 / count
+    np.multiply(d_scale, inverse, out=d_scale)
+    np.multiply(d_scale, share, out=d_scale)
+    over_rows(np.multiply, centred, d_scale, out=centred)
     np.subtract(dy, centred, out=dy)
-    np.multiply(d_shift, share, out=channel)
-    over_rows(np.subtract, dy, channel, out=dy)
+    np.multiply(d_shift, share, out=d_shift)
+    over_rows(np.subtract, dy, d_shift, out=dy)
     return over_rows(np.multiply, dy, gain, out=dy)
 
 

@@ -1,4 +1,4 @@
-"""Sums and means over the rows or the columns of a matrix, by products with ones.
+"""Sums over the rows of a matrix and means over its columns, by products with ones.
 
 A product with ones costs half of `np.add.reduce(rows, axis=0)`: 4.7 against 9.7 µs at 128 × 512 in float32. But it adds
 the rows one after the other, and each addition rounds: the more rows, the more digits are lost. Where there are many,
@@ -29,11 +29,6 @@ def sum_rows(rows: Array, *, out: Array) -> Array:
     if left:
         np.add(out, np.matmul(ones(left, rows.dtype), rows[count - left :]), out=out)
     return out
-
-
-def average(rows: Array, *, out: Array) -> Array:
-    """Write the mean over the rows to `out` (C,)."""
-    return np.divide(sum_rows(rows, out=out), len(rows), out=out)
 
 
 def row_average(rows: Array, *, out: Array) -> Array:

@@ -61,8 +61,8 @@ class Dropout(Layer):
         self._masks = training and self.rate > 0
         if not self._masks:
             return x
-        n, (before, total) = len(x), self.part
-        rows = slice(total or n)
+        n, before = len(x), self.part.before
+        rows = slice(self.part.total or n)
         dropout_mask(self._rng, 1 - self.rate, scratch=self._random[rows], out=self._mask[rows])
         self._kept = self._mask[before : before + n]
         return elementwise.masked(x, self._kept, 1 / (1 - self.rate), out=self._output[:n])

@@ -1,7 +1,7 @@
 """The base of all layers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -13,6 +13,27 @@ from mnist_trainer.kernels.arrays import Array, Shape
 from mnist_trainer.slips import check_method
 
 Initializer = Literal["he", "glorot", "lecun"]
+
+
+def as_it_is(sums: Array) -> Array:
+    """Add up what a batch in one part comes to."""
+    return sums
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which rows of a batch a layer gets in training: all, unless a team has divided it."""
+
+    before: int = 0
+    """How many rows of the batch are others', and come first."""
+    total: int = 0
+    """How many rows the batch has; 0 where the part is all of it."""
+    add_up: Callable[[Array], Array] = as_it_is
+    """Turns sums over the part's rows, in place, into those over the whole batch's: every part's layer waits for the
+    others' here, so all must call it as often, in the same order."""
+
+
+WHOLE = Part()
 
 
 @dataclass(eq=False)
@@ -33,7 +54,11 @@ class Layer(ABC):
     samplewise: ClassVar[bool] = False
     """Whether a sample's output depends on that sample alone, and forward leaves no state: then processes may have a
     part of the batch each (one that draws at random needs `generators`, and to mind its `part`, for that). A layer that
-    doesn't say so itself keeps its model in one process."""
+    doesn't say so itself, or that it `adds_up`, keeps its model in one process."""
+    adds_up: ClassVar[bool] = False
+    """Whether, if it isn't samplewise, all that it takes from a batch's other samples are sums over them, which it lets
+    its `part` add up: then processes may have a part each, too, all at the same time. What its state becomes must
+    follow from such sums alone, since each has its own."""
     suits: ClassVar[Initializer | None] = None
     """The initializer that suits a layer whose output this one gets; None leaves it to the layers after."""
 
@@ -41,19 +66,18 @@ class Layer(ABC):
     """Granted by the stack: forward may write its result into its input."""
     followed_by: Initializer = field(default="lecun", init=False, repr=False)
     """Set by the stack: the initializer that suits the layers after this one."""
-    part: tuple[int, int] = field(default=(0, 0), init=False, repr=False)
-    """Set by a team: the next batches in training are parts, with so many rows before them, of batches of so many; of 0
-    where they are whole."""
+    part: Part = field(default=WHOLE, init=False, repr=False)
+    """Set by a team: what the next batch in training is of a larger one."""
     parameters: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
     gradients: Mapping[str, Array] = field(default_factory=dict, init=False, repr=False)
     """Views, by name, that `bind` has taken."""
 
     def __init_subclass__(cls) -> None:
-        """Let every class say for itself whether it is samplewise: one that is derived may do otherwise.
+        """Let every class say for itself whether it is samplewise, or adds up: one that is derived may do otherwise.
 
         Raises `ConfigError` for a class that can't be a layer.
         """
-        cls.samplewise = vars(cls).get("samplewise", False)
+        cls.samplewise, cls.adds_up = (vars(cls).get(name, False) for name in ("samplewise", "adds_up"))
         check_method(cls, "forward", "x", training="training")
         check_method(cls, "backward", "dy", need_dx="need_dx")
 

@@ -50,13 +50,16 @@ class BatchNorm(Normalization):
 
     momentum: float = hyperparameter(0.1, above=0, maximum=1)
 
-    _of_batch: bool = field(default=False, init=False, repr=False)  # whether the last forward used its statistics
+    adds_up: ClassVar[bool] = True
+
+    _count: int = field(default=0, init=False, repr=False)  # of the rows whose statistics the last forward used, or 0
     _running_mean: Array = buffer()
     _running_variance: Array = buffer()
     _centred: Array = buffer()
     _mean: Array = buffer()
     _variance: Array = buffer()
     _gain: Array = buffer()
+    _sums: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the running mean starts at 0, the running variance at 1."""
@@ -64,6 +67,7 @@ class BatchNorm(Normalization):
         shape = (max_batch, *in_shape)
         self._y, self._scratch, self._centred = (empty(shape, dtype) for _ in range(3))
         self._mean, self._variance, self._inverse, self._gain = empty((4, self._channels), dtype)
+        self._sums = empty((2, self._channels), dtype)
         self._running_mean = np.zeros(self._channels, dtype)
         self._running_variance = np.ones(self._channels, dtype)
         return in_shape
@@ -76,12 +80,19 @@ class BatchNorm(Normalization):
         """Return scale · (x − mean) / √(variance + ε) + shift."""
         n, rows = len(x), x.size // self._channels
         centred, y = self._centred[:n].reshape(rows, -1), self._y[:n].reshape(rows, -1)
-        self._of_batch = training and rows > 1
-        if self._of_batch:
+        count = rows // n * (self.part.total or n)
+        self._count = count if training and count > 1 else 0
+        if self._count:
             normalization.batch_statistics(
-                x.reshape(rows, -1), scratch=y, centred=centred, mean=self._mean, variance=self._variance
+                x.reshape(rows, -1),
+                count,
+                self.part.add_up,
+                scratch=y,
+                centred=centred,
+                mean=self._mean,
+                variance=self._variance,
             )
-            self._follow(rows)
+            self._follow(count)
             variance = self._variance
         else:
             channels.over_rows(np.subtract, x.reshape(rows, -1), self._running_mean, out=centred)
@@ -91,39 +102,36 @@ class BatchNorm(Normalization):
         normalization.scale_and_shift(centred, self._gain, self.parameters["shift"], out=y)
         return self._y[:n]
 
-    def _follow(self, rows: int) -> None:
+    def _follow(self, count: int) -> None:
         new, scratch = (self._mean, self._variance), self._inverse
         normalization.move_towards(self._running_mean, new[0], self.momentum, scratch=scratch)
-        unbiased = rows / (rows - 1)
+        unbiased = count / (count - 1)
         normalization.move_towards(self._running_variance, new[1], self.momentum, factor=unbiased, scratch=scratch)
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Set dL/dscale = Σ dy x̂ and dL/dshift = Σ dy; return gain · (dy − mean dy − x̂ mean(dy x̂)).
 
-        After a forward with the running statistics, which don't depend on x, gain · dy.
+        After a forward with the running statistics, which don't depend on x, gain · dy. Of a part of a batch, the
+        parameters' gradients are the part's share; the means are the whole batch's.
         """
         n, rows = len(dy), dy.size // self._channels
         flat, centred = dy.reshape(rows, -1), self._centred[:n].reshape(rows, -1)
+        d_scale, d_shift = self.gradients["scale"], self.gradients["shift"]
         normalization.batch_norm_gradients(
             centred,
             self._inverse,
             flat,
             scratch=self._scratch[:n].reshape(rows, -1),
-            d_scale=self.gradients["scale"],
-            d_shift=self.gradients["shift"],
+            d_scale=d_scale,
+            d_shift=d_shift,
         )
         if not need_dx:
             return None
-        if not self._of_batch:
+        if not self._count:
             return elementwise.multiply(dy, self._gain, out=dy)
+        of_batch = self.part.add_up(np.stack((d_scale, d_shift), out=self._sums))
         dx = normalization.batch_norm_input_gradient(
-            centred,
-            self._inverse,
-            self._gain,
-            flat,
-            self.gradients["scale"],
-            self.gradients["shift"],
-            channel=self._mean,
+            centred, self._inverse, self._gain, flat, of_batch[0], of_batch[1], self._count
         )
         return dx.reshape(dy.shape)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnist_trainer.journal.events import DESCRIPTION, DatasetEvent, Event, Metrics, Params, Start, Tags
+from mnist_trainer.shipping.patience import is_busy
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 METRICS_PER_CALL = 1000
 PAIRS_PER_CALL = 100
 PARAM_CHARACTERS = 6000
+REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST")
 TAG_CHARACTERS = 8000
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ class Outbox:
         try:
             call(items)
         except MlflowException as error:
-            if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"):
+            if error.error_code not in REFUSALS or is_busy(error):
                 raise
             stage = self.store.stage(self.run_id)
             if stage != "active":

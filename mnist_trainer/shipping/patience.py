@@ -26,6 +26,8 @@ REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 WITHOUT_RIGHTS = re.compile(r"Credential|AuthToken|Authentication")
 """What the names of the cloud libraries' errors have in common, none of which is loaded here."""
 REFUSED = re.compile(r"\((AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket)\)|error code 40[13]\b")
+NO_CONNECTION = "QueuePool limit"
+"""SQLAlchemy's words where a server has too few for all who ask at once; MLflow calls that a bad request."""
 OTHER_SCHEMA = "out-of-date database schema"  # MLflow's words for a newer one, too
 PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """Where they are called otherwise than the modules in them."""
@@ -85,7 +87,12 @@ def is_final(error: Exception) -> bool:
 
 def is_outage(error: Exception) -> bool:
     """Whether it is the store that can't be reached, beyond doubt."""
-    return isinstance(_store_failure_cause(error), ConnectionError | TimeoutError)
+    return is_busy(error) or isinstance(_store_failure_cause(error), ConnectionError | TimeoutError)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether a server has more to do than it can, and refuses what it would take at another time."""
+    return NO_CONNECTION in str(error)
 
 
 def may_mend(error: Exception) -> bool:

@@ -49,8 +49,11 @@ def join(config: DictConfig) -> None:
     assert isinstance(settings, dict)
     try:
         ray.init(**{str(key): value for key, value in settings.items()})
-    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-        raise TrackingError(f"hydra.launcher.ray.init.address={address}: {ray_error_line(error)}") from None
+    except Exception as error:  # whatever Ray raises: a plain Exception where its node takes too long to start
+        where = (
+            "hydra/launcher=ray: on this machine" if address is None else f"hydra.launcher.ray.init.address={address}"
+        )
+        raise TrackingError(f"{where}: {ray_error_line(error)}") from None
     handle_signals(interrupt_ray_sweep)
     Plugins.instance().class_name_to_class[RAY] = RayLauncher
 

@@ -4,8 +4,9 @@ In comes all that a `Trainer` has as its fields; out go updates, and records for
 
 `trainer`, the loop and the hooks that it calls; `records`, what it tells, with running means; `callbacks`, the table,
 the bar and the files of parameters (`parameter_files`); `worker`, an update in its two halves; `clipping`, how long a
-gradient may be, by its norm; `averaging`, of the weights over the updates; `team` and `sections`, processes that share
-an update, with slices, semaphores and shared memory; `streams`, the random ones of a seed, and generators' states;
+gradient may be, by its norm; `averaging`, of the weights over the updates; `team`, `members`, `sections` and
+`exchange`, processes that share an update, with forks, slices, sums, semaphores and shared memory; `streams`, the
+random ones of a seed, and generators' states;
 `interruption`, what becomes of a signal: the process's handlers, a stop between two updates, or an exit at once;
 `divergence`, where numbers stopped being finite, and `blame`, whose code could not run, with `wrapping`, functions
 replaced for a while; `judgement`, what is said of a run that ended near chance; `state`, a snapshot of all that a run

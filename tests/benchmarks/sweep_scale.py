@@ -35,15 +35,15 @@ echo "MaxArraySize = 1000000"
 """
 
 
-def play(sweep, template):
-    """Write the folders of all jobs that `sweep.json` lists."""
+def play(sweep, template, mode, uri=None):
+    """Write the folders of all jobs that `sweep.json` lists, for MLflow at this URI, or to be kept from it."""
     record = json.loads((sweep / "sweep.json").read_text())
     first, params, *rest = (template / "journal.jsonl").read_text().splitlines()
     outcome = json.loads((template / "outcome.json").read_text())
     names = ("config.yaml", "model_summary.txt", "last.npz", "best.npz", "model.npz")
     files = {name: (template / name).read_bytes() for name in names}
-    where = {"parent": record["run"], "store_folder": str(sweep.parents[1]), "mode": os.environ["PLAYED_MODE"]}
-    where |= {"uri": os.environ["PLAYED_URI"]} if os.environ.get("PLAYED_URI") else {}
+    where = {"parent": record["run"], "store_folder": str(sweep.parents[1]), "mode": mode}
+    where |= {"uri": uri} if uri else {}
     for number, overrides in enumerate(record["jobs"]):
         (seed,) = [int(each.partition("=")[2]) for each in overrides if each.startswith("seed=")]
         own = {"run": uuid.uuid4().hex, "name": f"mlp-fused-sgd-b128-s{seed}"}
@@ -58,9 +58,9 @@ def play(sweep, template):
         (folder / "outcome.json").write_text(json.dumps({**outcome, "overrides": overrides, "seed": seed, **own}))
 
 
-def trained(place):
-    """Train once; return the run's folder."""
-    command = [sys.executable, "-m", "mnist_trainer", *TINY, "tracking=off"]
+def trained(place, *more):
+    """Train once, or sweep; return the run's folder, or the sweep's."""
+    command = [sys.executable, "-m", "mnist_trainer", *TINY, "tracking=off", *more]
     subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
     (folder,) = place.glob("outputs/2*/*")
     return folder
@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--play", nargs=2, type=Path, metavar=("SWEEP", "TEMPLATE"), help="what the played sbatch does")
     arguments = parser.parse_args()
     if arguments.play:
-        return play(*arguments.play)
+        return play(*arguments.play, os.environ["PLAYED_MODE"], os.environ.get("PLAYED_URI"))
     for jobs in arguments.jobs:
         print(f"{jobs:,} jobs, {arguments.store}")
         for name, value in measure(jobs, arguments.store).items():

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_trainer.kernels import normalization
+from mnist_trainer.layers.layer import as_it_is
 
 SIZES = st.tuples(st.integers(2, 40), st.integers(1, 6))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -13,7 +14,9 @@ def statistics(x):
     channels = x.shape[1]
     mean, variance = np.empty((2, channels), x.dtype)
     centred = np.empty_like(x)
-    normalization.batch_statistics(x, scratch=np.empty_like(x), centred=centred, mean=mean, variance=variance)
+    normalization.batch_statistics(
+        x, len(x), as_it_is, scratch=np.empty_like(x), centred=centred, mean=mean, variance=variance
+    )
     return centred, mean, variance
 
 
@@ -59,9 +62,7 @@ def test_batch_norm_s_gradients_are_the_jacobian_s_products(sizes, seed):
         column = normalised[:, [c]]
         jacobian = (np.eye(rows) - 1 / rows - column @ column.T / rows) * inverse[c]
         expected[:, c] = jacobian.T @ dy[:, c] * gain[c] / inverse[c]
-    dx = normalization.batch_norm_input_gradient(
-        centred, inverse, gain, dy.copy(), d_scale, d_shift, channel=np.empty(channels)
-    )
+    dx = normalization.batch_norm_input_gradient(centred, inverse, gain, dy.copy(), d_scale, d_shift, rows)
     np.testing.assert_allclose(dx, expected, atol=1e-11)
 
 

@@ -4,6 +4,7 @@ import pytest
 from mnist_trainer.errors import ConfigError
 from mnist_trainer.layers.activations import ReLU
 from mnist_trainer.layers.dropout import Dropout, dropout_mask
+from mnist_trainer.layers.layer import Part
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.model import Sequential
 
@@ -41,8 +42,8 @@ def test_keep_mask_is_true_with_the_probability_into_a_leading_slice(dtype, keep
 def test_parts_of_a_batch_get_the_masks_that_the_whole_one_would(built):
     whole, first, second = (built([Dropout(0.5)], (50,)) for _ in range(3))
     x = whole.input(8)
-    first.model.take_part(0, 8)
-    second.model.take_part(3, 8)
+    first.model.take_part(Part(0, 8))
+    second.model.take_part(Part(3, 8))
     parts = [first.forward(x[:3]), second.forward(x[3:])]
     np.testing.assert_array_equal(np.concatenate(parts), whole.forward(x))
     dy = whole.output_gradient(8)

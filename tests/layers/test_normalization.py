@@ -1,7 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 
 from mnist_trainer.errors import ConfigError
+from mnist_trainer.layers.layer import Part
 from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.layers.residual import Residual
@@ -27,6 +31,37 @@ def test_training_normalises_over_the_batch_and_evaluation_by_the_running_statis
     y = stack.forward(x, training=False)
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-5))
     np.testing.assert_allclose(stack.model.stack.state()["0.running_mean"], mean)  # evaluation leaves them
+
+
+@pytest.mark.parametrize("in_shape", [(3,), (4, 2, 3)])
+def test_parts_that_add_up_are_normalised_as_the_whole_batch(built, in_shape):
+    whole, *parts = (built([BatchNorm()], in_shape) for _ in range(3))
+    x, dy = 5 + 2 * whole.input(8), whole.output_gradient(8)
+    y, dx = whole.forward(x).copy(), whole.backward(dy.copy())
+    bounds, given, met = [slice(0, 5), slice(5, 8)], [None, None], Barrier(2, timeout=300)
+
+    def go(number):
+        def add_up(sums):
+            given[number] = sums.copy()
+            met.wait()
+            np.add(*given, out=sums)
+            met.wait()  # before the next ones are given
+            return sums
+
+        part, rows = parts[number], bounds[number]
+        part.model.take_part(Part(rows.start, 8, add_up))
+        return part.forward(x[rows]).copy(), part.backward(dy[rows].copy())
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(go, range(2)))
+    for index, expected in enumerate((y, dx)):
+        np.testing.assert_allclose(np.concatenate([each[index] for each in done]), expected, atol=1e-12)
+    for name, gradient in whole.parameters.gradient_views.items():
+        total = sum(part.parameters.gradient_views[name] for part in parts)
+        np.testing.assert_allclose(total, gradient, atol=1e-12)
+    for part in parts:
+        for name, array in whole.model.arrays.items():
+            np.testing.assert_allclose(part.model.arrays[name], array, rtol=1e-12, err_msg=name)
 
 
 def test_one_value_a_channel_is_normalised_by_the_running_statistics_which_stay(built):

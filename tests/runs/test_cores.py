@@ -68,10 +68,10 @@ def test_a_resumed_run_keeps_its_processes_where_the_samples_can_be_parted(datas
         assert cores_for(config.trainer, trainer, kept=3) == expected
 
 
-def test_batch_normalisation_keeps_a_model_in_one_process(dataset, usable):
+def test_batch_normalisation_is_shared_too(dataset, usable):
     usable(2)
     layers = "model.layers=[{kind: flatten},{kind: linear, units: 2048},{kind: batch_norm},{kind: linear, units: 10}]"
-    assert cores(dataset, "model=custom", layers, "batch_size=256") == Cores(1, 1)
+    assert cores(dataset, "model=custom", layers, "batch_size=256") == Cores(2, 1)
 
 
 def test_tasks_that_train_in_one_process_give_the_products_what_a_number_says():

@@ -47,6 +47,7 @@ CASES = [
     (wrapped(sqlite3.OperationalError("database is locked")), "database is locked", True, False),
     (RuntimeError("(Caused by ResponseError('too many 503 error responses'))"), "answers with error 503", True, False),
     (RuntimeError(f"an odd answer from {URI}"), "an odd answer from https://host", True, False),
+    (RuntimeError("BAD_REQUEST: QueuePool limit of size 5 overflow 10 reached"), "QueuePool limit", True, True),
     (TrackingError("not a store"), "not a store", False, False),
     (
         ModuleNotFoundError("No module named 'psycopg'", name="psycopg"),

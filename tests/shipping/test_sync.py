@@ -4,6 +4,9 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.tracking import MlflowClient
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.files import JOURNAL
@@ -158,6 +161,24 @@ def test_what_mlflow_refuses_does_not_hold_up_the_rest(outputs, begin, client, c
     assert len(data.params["long"]) == 6000
     assert data.params["long"].endswith("…")
     assert caplog.text.count("MLflow refused") == 2
+
+
+def test_what_a_busy_server_calls_a_bad_request_is_sent_later(outputs, begin, client, caplog, monkeypatch):
+    journal = begin("a")
+    journal.metrics(1, {"loss": 1.0, "accuracy": 2.0})
+    journal.end("FINISHED")
+    journal.close()
+    taken = MlflowClient.log_batch
+
+    def busy(self, *arguments, **told):
+        raise MlflowException("QueuePool limit of size 5 overflow 10 reached, connection timed out", BAD_REQUEST)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", busy)
+    assert send_unsent([], store_folder=outputs).left > 0
+    monkeypatch.setattr(MlflowClient, "log_batch", taken)
+    report = send_unsent([], store_folder=outputs)
+    assert client.get_run(report.runs[0].run_id).data.metrics == {"loss": 1.0, "accuracy": 2.0}
+    assert "MLflow refused" not in caplog.text
 
 
 def test_a_run_deleted_in_mlflow_stays_deleted(outputs, begin, client, rows):

@@ -77,7 +77,7 @@ def database():
 class Server:
     """An MLflow server that can be stopped and started again."""
 
-    def __init__(self, folder, database):
+    def __init__(self, folder, database, workers):
         self.folder, self.port = folder, free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         store = database.replace("postgresql://", "postgresql+psycopg://")
@@ -89,7 +89,7 @@ class Server:
             "server",
             *arguments,
             "--workers",
-            "1",
+            str(workers),
             "--port",
             str(self.port),
         ]
@@ -98,7 +98,8 @@ class Server:
     def start(self):
         with (self.folder / "server.log").open("a") as log:
             streams = {"stdout": log, "stderr": log, "start_new_session": True}
-            self.process = subprocess.Popen(self.command, cwd=self.folder, **streams)
+            without_jobs = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # else 13 processes more
+            self.process = subprocess.Popen(self.command, cwd=self.folder, env=without_jobs, **streams)
         wait(self.is_up, self.process, "the MLflow server")
 
     def is_up(self):
@@ -113,11 +114,11 @@ class Server:
 
 
 @contextmanager
-def central_server(folder):
+def central_server(folder, workers=1):
     """Run a server on a database of its own; gives both, the database by its URI."""
     folder.mkdir()
     with database() as uri:
-        server = Server(folder, uri)
+        server = Server(folder, uri, workers)
         server.start()
         try:
             yield server, uri

@@ -9,10 +9,11 @@ import sys
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.events import TIMED
-from mnist_trainer.sweeps.on_ray import check_ray_address
+from mnist_trainer.sweeps.on_ray import RAY, check_ray_address, join
 from tests.sweeps.ray_cluster import SECOND, free_port, ray_cluster
 
 TINY = ["data=digits", "model.hidden=[8]", "epochs=3", "trainer.progress=false", "plugins=[observed]"]
@@ -52,6 +53,19 @@ def test_an_address_where_nobody_listens_is_told_at_once():
 @pytest.mark.parametrize("address", ["auto", "local"])
 def test_rays_words_for_an_address_are_left_to_ray(address):
     check_ray_address(address)
+
+
+def test_a_cluster_that_does_not_start_is_told_without_a_traceback(monkeypatch):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+    def fail(**settings):
+        raise Exception("The current node timed out during startup. This could happen because ...")  # Ray's own
+
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    config = OmegaConf.create({"hydra": {"launcher": {"_target_": RAY, "ray": {"init": {}}}}})
+    with pytest.raises(TrackingError, match="The current node timed out during startup"):
+        join(config)
 
 
 def events(folder):

@@ -81,7 +81,7 @@ def test_the_bits_do_not_depend_on_who_does_the_work(tiny):
     free, held = (tiny.trainer(processes=3, epochs=3) for _ in range(2))
     free.fit()
     with held.together():
-        pids = list(held.worker._pids.values())
+        pids = list(held.worker._members.pids.values())
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)  # as if the machine had no core for them
         for _ in range(3):
@@ -110,7 +110,7 @@ def test_breaking_off_leaves_the_optimizer_whole_and_no_process(tiny):
         updates = each.updates()
         for _ in range(3):
             next(updates)
-        pids = list(getattr(each.worker, "_pids", {}).values())
+        pids = list(each.worker._members.pids.values() if each is trainer else ())
         updates.close()
         assert not any(lives(pid) for pid in pids)
     np.testing.assert_allclose(trainer.optimizer.state()["second"], alone.optimizer.state()["second"], rtol=1e-9)
@@ -126,7 +126,7 @@ def test_where_one_is_killed_the_first_does_its_part_with_the_same_bits(tiny, ca
     whole.fit()
     updates = bereft.updates()
     next(updates)
-    pids = list(bereft.worker._pids.values())
+    pids = list(bereft.worker._members.pids.values())
     if when == "at rest":
         os.kill(pids[0], signal.SIGKILL)
         os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)  # a busy machine lets it die late
@@ -185,7 +185,7 @@ def test_one_that_is_killed_in_the_midst_of_a_step_ends_the_run_with_its_reason(
 def test_whose_children_somebody_else_waits_for_is_told_that_one_is_gone(tiny, caplog):
     trainer = tiny.trainer(processes=2)
     with trainer.together():
-        (pid,) = trainer.worker._pids.values()
+        (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         for batch in trainer.train:
@@ -250,7 +250,7 @@ def test_what_the_system_refuses_is_told_or_done_without(tiny, monkeypatch, capl
 def test_one_that_is_stopped_does_not_hold_up_the_end(tiny):
     trainer = tiny.trainer(processes=2)
     with trainer.together():
-        (pid,) = trainer.worker._pids.values()
+        (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGSTOP)
     assert not lives(pid)
 
@@ -260,16 +260,17 @@ def test_more_processes_than_sections_train_too(tiny):
     np.testing.assert_allclose(together.model.parameters.values, alone.model.parameters.values, rtol=1e-9)
 
 
-def test_the_others_leave_when_the_first_is_killed(tmp_path, start):
-    script = textwrap.dedent("""
-        import sys
+@pytest.mark.parametrize("normalisation", ["", "{kind: batch_norm},"], ids=["", "adding up"])
+def test_the_others_leave_when_the_first_is_killed(tmp_path, start, normalisation):
+    layers = f"model.layers=[{{kind: flatten}},{normalisation}{{kind: linear, units: 10}}]"
+    script = textwrap.dedent(f"""
         from mnist_trainer.api import build_data, build_trainer, compose
-        config = compose(["data=digits", "epochs=100000", "tracking=off"])
+        config = compose(["data=digits", "epochs=100000", "tracking=off", "model=custom", "{layers}"])
         trainer, _ = build_trainer(config, build_data(config.data))
         trainer.processes = 2
         updates = trainer.updates()
         next(updates)
-        print(*trainer.worker._pids.values(), flush=True)
+        print(*trainer.worker._members.pids.values(), flush=True)
         for _ in updates:
             pass
     """)
@@ -307,6 +308,10 @@ class OwnTanh(Tanh):
     """One that is derived from one that does."""
 
 
+class OwnBatchNorm(BatchNorm):
+    """Another one."""
+
+
 class OwnSGD(SGD):
     """An optimizer that may look at the whole vector."""
 
@@ -322,8 +327,9 @@ class OwnLoss(SoftmaxLoss):
         ({"dropout": 0.5, "mode": "separate"}, True),
         ({"before": [LayerNorm()]}, True),
         ({"before": [Residual([LayerNorm()])]}, True),
-        ({"before": [BatchNorm()]}, False),
-        ({"before": [Residual([BatchNorm()])]}, False),
+        ({"before": [BatchNorm()]}, True),
+        ({"before": [Residual([BatchNorm()])]}, True),
+        ({"before": [OwnBatchNorm()]}, False),
         ({"before": [Own()]}, False),
         ({"before": [OwnTanh()]}, False),
         ({"optimizer": OwnSGD()}, False),
@@ -331,7 +337,7 @@ class OwnLoss(SoftmaxLoss):
         ({"loss": SumForMean()}, False),
     ],
 )
-def test_only_what_treats_every_sample_alone_is_shared(tiny, fields, shares):
+def test_only_what_treats_every_sample_alone_or_adds_up_is_shared(tiny, fields, shares):
     trainer = tiny.trainer(**fields)
     assert can_share(trainer.model, trainer.loss, trainer.optimizer) is shares
 

@@ -16,8 +16,8 @@ from mnist_trainer.analysis.explanation.writing import code_block
 
 SCRIPTS = (
     *("numbers", "ways", "arithmetic", "planes", "preparation", "pad", "network", "learning", "situation"),
-    *("verdict", "points", "state", "elements", "matrix", "view"),
-    *("fingers", "panels", "controls", "main"),
+    *("verdict", "points", "state", "address", "elements", "matrix", "view"),
+    *("fingers", "panels", "link", "controls", "main"),
 )
 """In the order in which one reads them: each uses what those before it define."""
 

@@ -20,7 +20,6 @@ from mnist_trainer.kernels import (
     pooled_winograd,
     pooling,
     resampling,
-    subnormals,
     sums,
     updates,
     winograd,
@@ -47,7 +46,6 @@ KERNELS: tuple[ModuleType, ...] = (
     elementwise,
     updates,
     averages,
-    subnormals,
 )
 
 
@@ -110,16 +108,17 @@ def step_parts(trainer: Trainer, batch: int) -> list[StepPart]:
 
 
 def kernel_parts(trainer: Trainer) -> list[TimedPart]:
-    """List the kernels' functions that others call by their module, as in `affine.weights_gradient`.
+    """List the kernels' functions, as `affine.weights_gradient`, also where one kernel has imported another's.
 
     And the loss and the optimizer, which have their formulas in themselves.
     """
+    modules = {module.__name__ for module in KERNELS}
     kernels = [
-        TimedPart(f"{module.__name__.rpartition('.')[2]}.{name}", module, name)
+        TimedPart(f"{function.__module__.rpartition('.')[2]}.{name}", module, name)
         for module in KERNELS
         for name, function in vars(module).items()
         if inspect.isfunction(function) and not inspect.isgeneratorfunction(function) and name[0] != "_"
-        if function.__module__ == module.__name__
+        if function.__module__ in modules
     ]
     formulas = [(trainer.loss, "forward"), (trainer.loss, "backward"), (trainer.optimizer, "step")]
     return kernels + [TimedPart(f"{type(owner).__name__}.{name}", owner, name) for owner, name in formulas]

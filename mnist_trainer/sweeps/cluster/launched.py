@@ -16,6 +16,7 @@ from mnist_trainer.files import read_object, write_whole
 from mnist_trainer.hyperparameters import picked_hyperparameters
 from mnist_trainer.runs.folder import OutcomeEnding
 from mnist_trainer.sweeps.cluster import slurm
+from mnist_trainer.sweeps.cluster.memory import ran_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ def cluster_endings(folder: Path) -> dict[int, OutcomeEnding]:
         log.warning(f"Slurm can't be asked whether jobs are still in its queue: {error}")
     for number, state in states.items():
         name = launched.ids[str(number)]
+        if state == "FAILED" and ran_out_of_memory(folder / SUBMITTED / name, name):
+            state = "OUT_OF_MEMORY"
         if state in WORDS:
             status, why = WORDS[state]
             found[number] = OutcomeEnding(status, f"{why}, as job {name}", [])

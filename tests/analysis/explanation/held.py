@@ -166,10 +166,11 @@ def check_words(visit):
     elif differing and dz.sum():
         scale = np.abs(dz).max() if found["dp"] is None else max(np.abs(dz).max(), np.abs(found["dp"]) @ found["p"])
         assert abs(dz.sum()) <= 4 * len(dz) * scale * (2.0**-23 if state["bits"] == 32 else 2.0**-52)
-    if differing and np.linalg.norm(dz) > 1e-29 and np.linalg.norm(right) > 1e-29:
-        along = dz @ right
+    if differing and np.abs(dz).max() > 1e-29 and np.linalg.norm(right) > 1e-29:
+        direction = dz / np.abs(dz).max()  # whose square doesn't overflow
+        along = direction @ right
         assert ("points downhill (" in said[2] and "the loss falls" in said[2]) == (along > 0)
-        cosine = along / np.linalg.norm(dz) / np.linalg.norm(right)
+        cosine = along / np.linalg.norm(direction) / np.linalg.norm(right)
         assert abs(float(re.search(r"parallel: (−?[\d.e−]+);", said[2])[1].replace("−", "-")) - cosine) <= 0.00501
 
 

@@ -119,7 +119,7 @@ def test_a_step_on_all_weights_is_that_of_the_network_s_own_backward(browser, tm
     after = model.forward(x.copy(), training=False)[0]
     close(visit.array("situation.z"), after)
     check_numbers(visit, network)
-    visit.open(visit.read("location.hash").removeprefix("#"))  # the same from the link
+    visit.open(visit.address())  # the same from the link
     close(visit.array("situation.z"), after)
     visit.browser.wait("document.querySelectorAll('#courses tr').length === WAYS.length")
     assert visit.read("errors") == []

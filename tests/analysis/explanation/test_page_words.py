@@ -206,6 +206,14 @@ def test_on_a_phone_the_table_comes_first_and_the_answer_is_in_sight(phone):
     assert small == []
 
 
+def test_on_a_phone_the_ways_stand_in_their_order(phone):
+    script = (
+        "[...document.querySelectorAll('#ways label')].map(e => e.getBoundingClientRect()).map(e => [e.top, e.left])"
+    )
+    places = phone.read(script)
+    assert places == sorted(places)
+
+
 def test_what_isn_t_computed_is_hatched_but_its_heading_is_readable(visit):
     visit.choose("fused")
     for block in ("dp", "j"):

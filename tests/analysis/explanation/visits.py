@@ -118,13 +118,25 @@ class Visit:
         self.browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def key(self, key, text=""):
-        code = {"ArrowRight": 39, "ArrowDown": 40, " ": 32}.get(key, 0)
+        code = {"Enter": 13, "ArrowRight": 39, "ArrowDown": 40, " ": 32}.get(key, 0)
         press = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
         self.browser.ask("Input.dispatchKeyEvent", type="keyDown", **press)
         self.browser.ask("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def choose(self, way):
         self.click(f"#ways input[value={way}]")
+
+    def address(self):
+        """What stands behind the address's #, once that is what the page has."""
+        until(lambda: self.read("location.hash.slice(1) === stateAsText(state, page)"))
+        return self.read("location.hash.slice(1)")
+
+    def said(self, place):
+        return " ".join(self.read(f"document.querySelector({json.dumps(place)}).innerText").split())
+
+    def height(self):
+        """Where what one works on ends."""
+        return self.read("document.querySelector('.desk').getBoundingClientRect().bottom + scrollY")
 
     def shown(self, block):
         """The numbers that stand in a block's rows, as texts."""

@@ -41,7 +41,8 @@ def test_every_module_of_kernels_is_timed():
         "windows",
         "convolution_room",
         "winograd_room",
-    }  # types, views and buffers
+        "subnormals",
+    }  # types, views and buffers, and what is entered once
     assert named - without == {module.__name__.rpartition(".")[2] for module in KERNELS}
 
 
@@ -91,6 +92,13 @@ def test_a_profiled_run_learns_what_a_plain_one_does(trainer, overrides):
     assert layers <= {row.what for row in found.parts}
     assert all(row.seconds > 0 for row in found.parts if row.does == "forward")
     assert {row.what for row in found.kernels} >= {"affine.affine", "affine.weights_gradient", "SGD.step"}
+
+
+def test_kernels_that_others_have_imported_are_timed_too(trainer):
+    layers = "{kind: conv2d, filters: 2, kernel: 3}, {kind: batch_norm}, {kind: flatten}, {kind: linear, units: 10}"
+    found = profile_steps(trainer("model=custom", f"model.layers=[{layers}]"), 1)
+    named = {row.what for row in found.kernels}
+    assert named >= {"sums.sum_rows", "channels.over_rows", "normalization.batch_statistics", "affine.bias_gradient"}
 
 
 def test_batches_that_are_short_are_left_out(trainer):

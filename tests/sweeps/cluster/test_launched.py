@@ -1,6 +1,7 @@
 """What a cluster says of jobs without a result, as its queue tells: here a `squeue` that says what a test wants."""
 
 import json
+import os
 
 import pytest
 
@@ -70,6 +71,41 @@ def test_a_job_that_could_not_say_how_it_ended_has_slurms_word(tmp_path, queue, 
     assert job.ending.status == status
     assert words in job.ending.reason
     assert not job.finished
+
+
+KILLED = {
+    "by the kernel": (
+        "slurmstepd-n1: error: Detected 1 oom-kill event(s) in StepId=3.0.",
+        "srun: error: n1: task 0: Out Of Memory",
+    ),
+    "by Slurm": (
+        "slurmstepd: error: StepId=3.0 exceeded memory limit (9 > 4), being killed",
+        "srun: error: n1: task 0: Killed",
+    ),
+}
+
+
+@pytest.mark.parametrize("killed", KILLED)
+def test_a_job_that_slurm_has_as_failed_was_out_of_memory_if_that_is_slurms_last_word(tmp_path, queue, killed):
+    launched(tmp_path)
+    queue("7_0|FAILED|n1")
+    outputs = tmp_path / ".submitit" / "7_0"
+    outputs.mkdir(parents=True)
+    printed, errors = outputs / "7_0_0_log.out", outputs / "7_0_0_log.err"
+
+    def told(*lines):
+        printed.write_text("out of memory, says a user's own plugin\n")
+        errors.write_text("\n".join(["a warning", *lines, ""]))
+        os.utime(printed, ns=(0, 0))
+        return cluster_endings(tmp_path)[0].reason
+
+    assert "it ended without a word" in told()
+    assert told(*KILLED[killed]) == "out of memory (hydra.launcher.mem_gb=... asks for more), as job 7_0"
+    assert "it ended without a word" in told(*KILLED[killed], "srun: error: n1: task 0: Killed", "an error of its own")
+    told(*KILLED[killed])
+    os.utime(errors, ns=(0, 0))
+    os.utime(printed)
+    assert "it ended without a word" in cluster_endings(tmp_path)[0].reason  # it was requeued, and killed later
 
 
 def test_a_result_and_a_reason_of_the_jobs_own_stay(tmp_path, queue, sweep):

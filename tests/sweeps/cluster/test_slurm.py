@@ -10,60 +10,13 @@ import pytest
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `slurm` is not installed")
 
 from tests.fixtures import slurm as fixture
-from tests.fixtures.slurm import Sweep, metrics_of
 
 WHY_NOT = fixture.why_not()
 pytestmark = [pytest.mark.long, pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))]
 
 
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    with fixture.cluster(tmp_path_factory.mktemp("slurm")) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def sweep(slurm, tmp_path):
-    """Begin a sweep on the cluster whose jobs are slow."""
-    begun = []
-
-    def begin(*arguments):
-        (tmp_path / "slow").touch()
-        begun.append(Sweep(slurm, tmp_path, *arguments))
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(slurm, tmp_path_factory):
-    """The same sweep without a cluster, and without any trouble."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    whole = Sweep(slurm, folder, "seed=0,1,2", "tracking=off", launcher="hydra/launcher=basic")
-    code, output = whole.end()
-    assert code == 0, output
-    return whole
-
-
-@pytest.fixture
-def assert_whole(undisturbed, content):
-    """Fail unless a sweep is what it would be had nobody disturbed it, in its folders and in MLflow."""
-
-    def check(sweep):
-        assert [job.name for job in sweep.jobs] == [job.name for job in undisturbed.jobs]
-        assert [content(job) for job in sweep.jobs] == [content(job) for job in undisturbed.jobs]
-        if not sweep.tracked:
-            return
-        sent, statuses = metrics_of(sweep.place)
-        assert (set(sent), set(sent.values()), set(statuses)) == (sweep.told(), {1}, {"FINISHED"})
-
-    return check
-
-
-def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "hydra.launcher.signal_delay_s=30")
+def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "hydra.launcher.signal_delay_s=30")
     running.wait_for_checkpoints(3)
     taken = running.node(0)
     late = next(job for job in (2, 1) if running.node(job) != taken)
@@ -81,8 +34,8 @@ def test_jobs_that_are_preempted_or_out_of_time_go_on_as_if_they_had_not_been(sw
     assert_whole(running)
 
 
-def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2")
+def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(launch, seeds, assert_whole, slurm):
+    running = launch(seeds)
     running.wait_for_checkpoints(3)
     slurm.ask("scancel", running.ids[1])
     os.kill(running.pid(2), signal.SIGKILL)
@@ -102,8 +55,8 @@ def test_jobs_that_are_cancelled_or_killed_are_told_and_go_on_with_sweep_resume(
     assert_whole(running)
 
 
-def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "tracking=off")
+def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "tracking=off")
     running.wait_for_checkpoints(3)
     running.process.send_signal(signal.SIGINT)
     code, output = running.end()
@@ -118,8 +71,8 @@ def test_ctrl_c_cancels_the_array_when_its_jobs_have_checkpoints(sweep, assert_w
     assert_whole(running)
 
 
-def test_jobs_that_are_left_running_are_told_and_taken_up_when_they_have_ended(sweep, assert_whole, slurm):
-    running = sweep("seed=0,1,2", "tracking=off", "sweep.on_interrupt=leave")
+def test_jobs_that_are_left_running_are_told_and_taken_up_when_they_have_ended(launch, seeds, assert_whole, slurm):
+    running = launch(seeds, "tracking=off", "sweep.on_interrupt=leave")
     running.wait_for_checkpoints(3)
     running.process.send_signal(signal.SIGTERM)
     code, output = running.end()
@@ -152,8 +105,8 @@ print(own_cpus(), usable_cpus())
     assert own == min(2, usable)
 
 
-def test_what_slurm_refuses_is_told_in_its_own_words(sweep, slurm):
-    refused = sweep("seed=0,1", "tracking=off", "hydra.launcher.partition=nowhere")
+def test_what_slurm_refuses_is_told_in_its_own_words(launch, slurm):
+    refused = launch("seed=0,1", "tracking=off", "hydra.launcher.partition=nowhere")
     code, output = refused.end()
     assert code == 2, output
     assert "invalid partition" in output

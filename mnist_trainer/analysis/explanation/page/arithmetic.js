@@ -22,19 +22,23 @@ const oneHot = (label, classes) => Array.from({ length: classes }, (_, i) => Num
 const sumOf = (values, f) => values.reduce((total, x) => f(total + x), 0);
 const dot = (one, other, f = x => x) => sumOf(one.map((x, i) => f(x * other[i])), f);
 
-/** L of one image; `t` is one-hot. */
-const LOSSES = {
-  // lse(z) − z_y, with log-sum-exp: no log of a p that has underflowed
-  lse(z, p, t, { f, unshifted }) {
+/** log p of every class, as a loss reads it: L and dL/dt are made of these. */
+const LOGS = {
+  // z − lse(z), with log-sum-exp: no log of a p that has underflowed
+  lse(z, p, { f, unshifted }) {
     const largest = unshifted ? 0 : Math.max(...z);
     const sum = z.reduce((total, x) => f(total + f(Math.exp(f(x - largest)))), 0);
-    return f(f(Math.log(sum)) - f(z[t.indexOf(1)] - largest));
+    return z.map(x => f(f(x - largest) - f(Math.log(sum))));
   },
-  // −Σ t log p, over whole rows, as the question writes it: 0 · log 0 is NaN
-  log: (z, p, t, { f }) => -sumOf(p.map((x, i) => f(t[i] * f(Math.log(x)))), f),
-  floored: (z, p, t, { f, floor }) => -f(Math.log(Math.max(p[t.indexOf(1)], floor))),
-  clipped: (z, p, t, { f }) => -f(Math.log(clip(p[t.indexOf(1)], f))),
+  log: (z, p, { f }) => p.map(x => f(Math.log(x))),
+  floored: (z, p, { f, floor }) => p.map(x => f(Math.log(Math.max(x, floor)))),
+  clipped: (z, p, { f }) => p.map(x => f(Math.log(clip(x, f)))),
 };
+
+/** −Σ t log p, `t` one-hot; where the log is taken of whole rows, as the question writes it, 0 · log 0 is NaN. */
+function lossOf({ loss }, logs, t, { f }) {
+  return -(loss === "log" ? sumOf(logs.map((x, i) => f(t[i] * x)), f) : logs[t.indexOf(1)]);
+}
 
 const clip = (x, f) => Math.min(Math.max(x, f(EPSILON)), f(1 - f(EPSILON)));
 
@@ -81,22 +85,20 @@ function readByLoss({ loss }, p, { f, floor }) {
   return loss === "clipped" ? clip(p, f) : loss === "floored" ? Math.max(p, floor) : p;
 }
 
-/** All that a way computes: { p, loss, read, dp, jacobian, dz, refused }; `read` is readByLoss. What it doesn't is null. */
+/** All that a way computes: { p, loss, dt, read, dp, jacobian, dz, refused }; `read` is readByLoss. What it doesn't is null. */
 function attempt(way, z, label, { batch = 1, row = 0, bits = 64, unshifted = false } = {}) {
   const s = { ...FORMATS[bits], batch, row, unshifted };
   const logits = z.map(s.f), t = oneHot(label, z.length);
   let p = softmax(logits, s.f, unshifted);
   if (way.floor) p = p.map(x => Math.max(x, s.floor));
-  const loss = LOSSES[way.loss](logits, p, t, s), read = readByLoss(way, p[label], s);
-  const refused = refusal(way, z.length, batch);
-  if (way.jacobian === null) {
-    return { p, loss, read, dp: null, jacobian: null, dz: BY_P.posted(p, t, s), refused };
-  }
+  const logs = LOGS[way.loss](logits, p, s), refused = refusal(way, z.length, batch);
+  const common = { p, loss: lossOf(way, logs, t, s), dt: logs.map(x => s.f(-x / batch)), read: readByLoss(way, p[label], s), refused };
+  if (way.jacobian === null) return { ...common, dp: null, jacobian: null, dz: BY_P.posted(p, t, s) };
   const dp = BY_P[way.dp](p, t, s);
-  if (refused) return { p, loss, read, dp, jacobian: null, dz: null, refused };
+  if (refused) return { ...common, dp, jacobian: null, dz: null };
   const jacobian = JACOBIANS[way.jacobian](p, logits, s);
   const dz = way.jacobian === "whole" ? vectorJacobian(dp, p, s.f) : contracted(dp, jacobian, s.f);
-  return { p, loss, read, dp, jacobian, dz, refused };
+  return { ...common, dp, jacobian, dz };
 }
 
 /** What all are held against: float64 with log-sum-exp, no 1 added to or subtracted from what is much smaller. */

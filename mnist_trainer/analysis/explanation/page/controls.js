@@ -9,11 +9,8 @@ function setUp() {
   setUpTheme();
   $("restart").addEventListener("click", () => change(initialState(page.first)));
   $("print").addEventListener("click", () => print());
-  addEventListener("hashchange", () => {
-    state = stateFromText(location.hash.slice(1), page);
-    last = null;
-    show();
-  });
+  $("copy").addEventListener("click", copyLink);
+  addEventListener("hashchange", () => openAddress());
   $("lecture").open = false;
   $("page").hidden = false;
 }
@@ -42,7 +39,7 @@ function setUpSwitches() {
     made.querySelector("input").addEventListener("change", () => change({ way: way.name, point: 0 }));
     $("ways").append(made);
   }
-  onWhole("batch", () => 4096, batch => change({ batch }));
+  onWhole("batch", () => MOST_IMAGES, batch => change({ batch }));
   document.addEventListener("click", event => {
     const asked = event.target.closest("[data-batch]");
     if (asked) change({ batch: Number(asked.dataset.batch) });
@@ -87,7 +84,8 @@ function setUpImage() {
 function setUpLearning() {
   for (const input of document.querySelectorAll('input[name="on"]')) {
     const weights = input.value === "weights"; // whose inputs are many: a step must be smaller
-    input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) }));
+    input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) },
+      weights && state.z ? "dropped: the moved z, as z now comes from the weights" : ""));
   }
   slideByFinger($("rate"), power => change({ rate: Number((10 ** power).toPrecision(2)) }));
   $("step").addEventListener("click", () => learn(1));

@@ -3,10 +3,20 @@
 
 const SIDEWAYS = 6; // pixels that a finger moves before it is known where to
 
+let held = false; // whether a slider is, by a finger or the mouse: its scale, and the others', stay as they are
+
+for (const kind of ["pointerup", "pointercancel"]) {
+  document.addEventListener(kind, () => {
+    if (held) setTimeout(show);
+    held = false;
+  });
+}
+
 /** Let a slider be dragged from where it is; `told` gets the value. What the browser itself makes of the touch is undone. */
 function slideByFinger(input, told) {
   let touch = null;
   input.addEventListener("pointerdown", event => {
+    held = true;
     if (event.pointerType === "touch") touch = { x: event.clientX, y: event.clientY, value: Number(input.value), sideways: false };
   });
   input.addEventListener("pointermove", event => {

@@ -3,39 +3,42 @@
 
 const AHEAD = 20; // steps that are looked ahead
 
-/** One way's step from logits z: what z becomes, or null where there is no gradient to apply. */
+/** One way's step from logits z: what z becomes, or null where there is no gradient to apply, or it diverges. */
 function steppedLogits(z, label, way, settings, rate) {
-  const { dz } = attempt(way, z, label, settings);
-  return dz && dz.every(Number.isFinite) ? z.map((x, i) => x - rate * dz[i]) : null;
+  const { dz } = attempt(way, z, label, settings), next = dz && z.map((x, i) => x - rate * dz[i]);
+  return next && tame(next) ? next : null;
 }
 
-/** Take the same on the weights of a network, for one input; null where there is no gradient. */
+/** Take the same on the weights of a network, for one input; null likewise. */
 function steppedNetwork(network, input, z, label, way, settings, rate) {
   const { dz } = attempt(way, z, label, settings);
-  return dz && dz.every(Number.isFinite) ? network.step(input, dz, rate) : null;
+  const next = dz && dz.every(Number.isFinite) ? network.step(input, dz, rate) : null;
+  return next && tame(next) ? next : null;
 }
 
-/** The true loss at the start and after each of the steps; it ends where there is no gradient, or nothing finite. */
+/** { losses, ended }: the true loss at the start and after each of the steps; `ended` says why there are no more. */
 function lossesAhead(start, way) {
   const { label, settings, rate, network, input } = start, own = network?.copy();
   let z = start.z;
   const losses = [truth(z, label).loss];
   for (let k = 0; k < AHEAD; k++) {
-    z = own ? steppedNetwork(own, input, z, label, way, settings, rate) : steppedLogits(z, label, way, settings, rate);
-    if (z === null) break;
+    const next = own ? steppedNetwork(own, input, z, label, way, settings, rate) : steppedLogits(z, label, way, settings, rate);
+    if (next === null) return { losses, ended: endOf(attempt(way, z, label, settings)) };
+    z = next;
     losses.push(truth(z, label).loss);
-    if (!Number.isFinite(losses.at(-1))) break;
   }
-  return losses;
+  return { losses, ended: null };
 }
 
-/** What became of a way: { from, to, ended } and a sign; `ended` says why, where it did before its time. */
-function courseOf(losses, way, start) {
+/** Why there is no step to take. */
+const endOf = ({ dz, refused }) => (refused ? "can't run" : dz.every(Number.isFinite) ? "diverges" : "no gradient");
+
+/** What became of a way, in words, and a sign. */
+function courseSaid({ losses, ended }) {
   const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
-  const refused = refusal(way, start.z.length, start.settings.batch);
-  const ended = steps === AHEAD ? null : refused ? "can't run" : steps ? `diverges after ${steps}` : "no gradient";
-  const sign = ended ? "✗" : alike(from, to) ? "=" : to < from ? "↓" : "↑";
-  return { from, to, ended, sign };
+  const when = steps ? `after ${steps}` : "at once";
+  if (ended) return { said: ended === "diverges" ? `diverges ${when}` : steps ? `not finite ${when}` : ended, sign: "✗" };
+  return { said: `${significant(from)} → ${significant(to)}`, sign: alike(from, to) ? "=" : to < from ? "↓" : "↑" };
 }
 
 /** Colours and dashes of the ways' lines; Okabe and Ito's, which the colour-blind tell apart. */
@@ -49,15 +52,14 @@ const LINES = {
 /** Draw the courses: loss over steps; the chosen way's line is thick, and on top. */
 function courseChart(courses, chosen) {
   const width = 300, height = 150, left = 46, bottom = 16, top = 8;
-  const start = courses.get(chosen)[0];
-  const finite = [...courses.values()].flat().filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
+  const start = courses.get(chosen).losses[0];
+  const finite = [...courses.values()].flatMap(({ losses }) => losses).filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
   const most = Math.max(start * 1.05, ...finite, 1e-9);
   const x = k => left + (k / AHEAD) * (width - left - 6), y = loss => top + (1 - loss / most) * (height - top - bottom);
   const order = [...courses.keys()].sort((a, b) => (a === chosen) - (b === chosen));
   const lines = order.map(name => {
     const [color, dash] = LINES[name];
-    const shown = courses.get(name).map(Number).filter(Number.isFinite);
-    const points = shown.map((loss, k) => `${x(k).toFixed(1)},${y(Math.min(loss, most * 1.02)).toFixed(1)}`).join(" ");
+    const points = courses.get(name).losses.map((loss, k) => `${x(k).toFixed(1)},${y(Math.min(loss, most * 1.02)).toFixed(1)}`).join(" ");
     const thick = name === chosen ? 3.5 : 1.4;
     return `<polyline points="${points}" fill="none" stroke="${color}" stroke-width="${thick}" stroke-dasharray="${dash}"/>`;
   });

@@ -3,18 +3,33 @@
 
 const page = unpacked(JSON.parse($("data").textContent));
 const learner = new Learner(page);
-let state = stateFromText(location.hash.slice(1), page);
+let state = initialState(page.first);
 let situation = null;
-let last = null; // what the last step of learning did to the loss: { from, to, way, times }
+let last = ""; // what the last change did to learning, in words
 let lookAhead = 0; // how many times the steps ahead were asked for
 
-/** Change the state, show it, and put it behind the address. */
-function change(patch) {
-  if (!("taken" in patch)) last = null;
-  const { taken, ...changed } = patch;
-  state = { ...state, ...changed };
+/** Change the state, show it, and put it behind the address; `said` is what that does besides. */
+function change(patch, said = "") {
+  last = said;
+  state = { ...state, ...patch };
   state.row = clamp(state.row, 0, state.batch - 1);
+  notice("");
   rememberState(state, page);
+  show();
+}
+
+/** Show the state that the address has, and say what it has besides. */
+function openAddress(text = location.hash.slice(1)) {
+  const left = [];
+  clearTimeout(remembering);
+  state = stateFromText(text, page, left);
+  last = "";
+  if (state.learned.length && !tame(situationOf(state, page, learner).own)) {
+    left.push("learned (these steps diverge)");
+    state.learned = [];
+  }
+  const more = left.length > 2 ? `; and ${left.length - 2} more` : "";
+  notice(left.length ? `<span class="bad">✗ Left out of what the address says:</span> ${left.slice(0, 2).map(escaped).join("; ")}${more}.` : "");
   show();
 }
 
@@ -49,7 +64,7 @@ function nextMistake() {
 /** Go to the situation of a point of the question. */
 function goToPoint(number) {
   if (number === state.point) return change({ point: 0 });
-  rememberState(state, page, true); // the browser's way back leads here
+  rememberForGood(state, page);
   change({ ...SITUATIONS[number - 1](situation.own, situation.label), learned: [], point: number });
   return lookAtAnswer();
 }
@@ -68,23 +83,41 @@ function setGap(gap) {
 
 /** Let the logits be others than the network's: a step is taken on them, then. */
 function move(z) {
-  change({ z, ...(state.on === "weights" ? { on: "logits", rate: 1 } : {}) });
+  const onWeights = state.on === "weights";
+  change({ z, ...(onWeights ? { on: "logits", rate: 1 } : {}) }, onWeights ? "z is moved: steps are on z again, with rate 1" : "");
 }
 
-/** Take steps of learning, the chosen way. */
+/** Take steps of learning, the chosen way, as far as that goes. */
 function learn(times) {
-  const s = situation, from = s.truth.loss;
-  if (state.on === "logits") {
-    let z = s.z;
-    for (let k = 0; k < times; k++) z = steppedLogits(z, s.label, s.way, s.settings, state.rate) ?? z;
-    change({ z, taken: true });
-  } else {
-    const step = { way: state.way, rate: state.rate, label: s.label, ...s.settings, times };
-    change({ z: null, learned: withStep(state.learned, step), label: state.label ?? s.label, taken: true });
+  const s = situation, onWeights = state.on === "weights";
+  const room = onWeights ? Math.min(times, MOST_STEPS - stepsTaken(state.learned)) : times;
+  let taken = 0, patch = {};
+  for (; taken < room; taken++) {
+    const next = onWeights ? learnedOnce(s, taken + 1) : movedOnce(s, patch.z ?? s.z);
+    if (next === null) break;
+    patch = next;
   }
-  last = { from, to: situation.truth.loss, title: s.way.title, times };
+  change(patch);
+  const full = taken === room && room < times, stuck = taken < room || !situation.found.dz.every(Number.isFinite);
+  const why = full ? `a link holds ${MOST_STEPS.toLocaleString("en")} steps, no more` : stuck ? `then: ${endOf(situation.found)}` : "";
+  last = stepsSaid({ from: s.truth.loss, to: situation.truth.loss, title: s.way.title, taken, why });
   showLearning(situation);
 }
+
+/** What one more step makes of logits, or null. */
+function movedOnce({ label, way, settings }, from) {
+  const z = steppedLogits(from, label, way, settings, state.rate);
+  return z && { z };
+}
+
+/** What `times` steps make of the weights, or null. */
+function learnedOnce(s, times) {
+  const learned = withStep(state.learned, { ...stepOf(s), times });
+  return tame(learner.after(learned, s.input).logits(s.input)) ? { z: null, learned, label: s.label } : null;
+}
+
+/** What is to be known of a step on the weights, to take it again. */
+const stepOf = ({ label, settings }) => ({ way: state.way, rate: state.rate, label, ...settings });
 
 /** Add steps to those that were taken; like ones are counted together. */
 function withStep(steps, { times, ...step }) {
@@ -105,4 +138,4 @@ function show() {
 }
 
 setUp();
-show();
+openAddress();

@@ -11,11 +11,11 @@ function number(value, decimals = 4) {
   return sign + size.toFixed(Math.min(decimals, Math.max(0, 5 - String(Math.trunc(size)).length)));
 }
 
-/** A number as its order: 6e-17. */
-function power(size) {
-  const [digits, exponent] = size.toExponential(0).split("e");
-  return `${digits}e${exponent.replace("+", "").replace("-", "−")}`;
-}
+/** A number's text with a minus for each hyphen, and no plus. */
+const exponents = text => text.replaceAll("-", "−").replace("+", "");
+
+/** A number as its order: 6e−17. */
+const power = size => exponents(size.toExponential(0));
 
 /** A cell of the matrix: two or three decimals without the 0 before the point; what no one could see is ≈0. */
 function cell(value) {
@@ -31,7 +31,7 @@ function cell(value) {
 function significant(value) {
   const size = Math.abs(value);
   if (!Number.isFinite(value) || size === 0 || size >= 999.5 || size < 1e-4) return number(value, 0);
-  return String(Number(value.toPrecision(3))).replace("-", "−");
+  return exponents(String(Number(value.toPrecision(3))));
 }
 
 /** Whether two numbers, or lists of them, are written alike. */

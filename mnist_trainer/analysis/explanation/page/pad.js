@@ -29,10 +29,11 @@ function inkSegment(ink, x0, y0, x1, y1) {
 
 /** Two signs of base 36 a number, strokes parted by dots. */
 const strokesAsText = strokes => strokes.map(s => s.map(v => v.toString(36).padStart(2, "0")).join("")).join(".");
-const strokesFromText = text => text.split(".").filter(Boolean).map(stroke => {
-  const values = (stroke.match(/../g) ?? []).map(pair => clamp(parseInt(pair, 36) || 0, 0, PAD - 1));
-  return values.slice(0, values.length - (values.length % 2));
-}).filter(stroke => stroke.length);
+function strokesFromText(text) {
+  if (!/^([0-9a-z]{4})+(\.([0-9a-z]{4})+)*$/.test(text)) return undefined;
+  const strokes = text.split(".").map(stroke => stroke.match(/../g).map(pair => parseInt(pair, 36)));
+  return strokes.flat().every(value => value < PAD) ? strokes : undefined;
+}
 
 /** Let a canvas be drawn on with a pointer, or with the keyboard; `told` gets the strokes, and whether one goes on. */
 class Pad {

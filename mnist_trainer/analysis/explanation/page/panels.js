@@ -54,7 +54,8 @@ function showWords(s) {
   $("answer").hidden = point === null;
   $("about").hidden = point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
-  const where = `in float${state.bits}${state.batch > 1 ? `, this image’s (∂: of N’s mean)` : ""}`;
+  const where = `in float${state.bits}${state.unshifted ? ", max z not subtracted" : ""}${
+    state.batch > 1 ? `, this image’s (∂: of the mean of ${state.batch})` : ""}`;
   say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s)}`);
   const good = marksOf(s).dz;
   say($("bar"), `<b>${escaped(s.way.title)}</b> L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
@@ -95,15 +96,17 @@ function showLearning(s) {
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
-  say($("taken"), gradient ? lastStepSaid() : "no finite gradient to apply");
+  const said = gradient || last ? last : "no finite gradient to apply";
+  const dropping = state.z && page.network ? `<span class="live">${said && "; "}“all weights” would drop the moved z</span>` : "";
+  say($("taken"), said + dropping);
   showAhead(s);
 }
 
-function lastStepSaid() {
-  if (last === null) return "";
-  const { from, to, title, times } = last;
+/** What steps did to the loss; `why` there were no more of them, if they were less than asked for. */
+function stepsSaid({ from, to, title, taken, why }) {
   const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
-  return `${escaped(title)}, ${counted(times, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+  const said = `${escaped(title)}, ${counted(taken, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+  return [taken ? said : "not a step", why].filter(Boolean).join("; ");
 }
 
 /** Look ahead: what the next steps come to, each way, from where we are. On weights that takes a while: in pieces. */
@@ -124,8 +127,7 @@ async function showAhead(s) {
   const share = state.batch > 1 ? " (1/N its share)" : " from here";
   say($("ahead"), `True loss, ${AHEAD} steps${share}, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
   const line = way => {
-    const { from, to, sign, ended } = courseOf(courses.get(way.name), way, start), [color, dash] = LINES[way.name];
-    const said = ended ?? `${significant(from)} → ${significant(to)}`;
+    const { said, sign } = courseSaid(courses.get(way.name)), [color, dash] = LINES[way.name];
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };
@@ -133,21 +135,23 @@ async function showAhead(s) {
   document.documentElement.dataset.ahead = stateAsText(state, page) || "start";
 }
 
-/** The situation as a program for NumPy, every digit of the logits in it. */
+/** The situation as a program for NumPy, every digit of the logits in it, in the format that is chosen. */
 function programOf(s) {
-  const name = page.classes[s.label].replace(/\s+/g, " ");
+  const name = page.classes[s.label].replace(/\s+/g, " "), most = s.settings.unshifted ? "0  # not subtracted" : "z.max()";
   return `import numpy as np
 
 np.set_printoptions(4, suppress=True, linewidth=76)
 z = np.array([
-${s.z.map(x => `    ${x},\n`).join("")}])
-t = np.eye(${s.classes})[${s.label}]  # the true class is ${name}
+${s.z.map(x => `    ${x},\n`).join("")}], np.float${s.settings.bits})
+t = np.eye(${s.classes}, dtype=z.dtype)[${s.label}]  # the true class is ${name}
 N = ${s.settings.batch}
-p = np.exp(z - z.max())
-p /= p.sum()  # softmax
+most = ${most}
+e = np.exp(z - most)
+p = e / e.sum()  # softmax
 J = np.diag(p) - np.outer(p, p)  # its Jacobian
-g = 0 - t / (N * p)  # dL/dp
-print("L", np.log(np.exp(z - z.max()).sum()) - (z - z.max())[${s.label}])
+g = np.zeros_like(p)  # dL/dp: -t / (N p), which is 0 where t is
+g[${s.label}] = -1 / (N * p[${s.label}])
+print("L", np.log(e.sum()) - (z - most)[${s.label}])
 print("p", p, sep="\\n")
 print("dL/dp", g, sep="\\n")
 print("J.T @ dL/dp", J.T @ g, sep="\\n")

@@ -13,14 +13,17 @@ function agrees(s, one, right, scale) {
 
 /** The same of an entry of ∂L/∂p, of J and of ∂L/∂z, which p and 1 − p are multiplied or made into. */
 const agreesByP = (s, k) => agrees(s, s.found.dp[k], s.truth.dp[k], Math.abs(s.truth.dp[k]));
+const agreesByT = (s, k) => alike(s.found.dt[k], s.truth.dt[k])
+  || Math.abs(s.found.dt[k] - s.truth.dt[k]) <= Math.max(1 / s.settings.batch, Math.abs(s.truth.dt[k])) * roundingOf(s);
 const agreesInJ = (s, i, j) => agrees(s, s.found.jacobian[i][j] ?? 0, s.truth.jacobian[i][j], 1);
 const agreesByZ = (s, k) => agrees(s, s.found.dz[k], s.truth.dz[k], 1 / s.settings.batch);
 
-/** Whether each part of the chosen way is right: { dp, jacobian, dz }; null where there is none. */
+/** Whether each part of the chosen way is right: { dp, dt, jacobian, dz }; null where there is none. */
 function marksOf(s) {
   const all = s.z.map((_, k) => k), judged = (found, right) => found && all.every(right);
   return {
     dp: judged(s.found.dp, k => agreesByP(s, k)),
+    dt: judged(s.found.dt, k => agreesByT(s, k)),
     jacobian: judged(s.found.jacobian, i => all.every(j => agreesInJ(s, i, j))),
     dz: judged(s.found.dz, k => agreesByZ(s, k)),
   };
@@ -70,9 +73,9 @@ function otherSizes({ classes, settings, state }) {
   return `${here}Other batch sizes: ${sizes.map(n => `<button data-batch="${n}">N = ${n}</button>`).join(" ")}`;
 }
 
-/** In float32, or at a gap: which way breaks, if this one doesn't. */
+/** In float32, or at a gap: which way breaks, if this one doesn't, and no point of the question needs the room. */
 function breakSaid(s) {
-  if (s.way.name === "textbook" || (s.settings.bits === 64 && s.gap < 80)) return [];
+  if (s.state.point || s.way.name === "textbook" || (s.settings.bits === 64 && s.gap < 80)) return [];
   const broken = !attempt(wayNamed("textbook"), s.z, s.label, { ...s.settings, bits: 32 }).dz.every(Number.isFinite);
   return [broken ? 'Here “textbook” breaks in float32: <button data-way="textbook">see it break</button>'
     : `In float32 “textbook” breaks once L passes 88.7${s.settings.batch > 1 ? " + log N" : ""}.`];
@@ -124,7 +127,8 @@ function directionSaid(dz, right) {
 function lossSaid(s) {
   const { found, truth: right, way, settings, label, name } = s;
   if (alike(found.loss, right.loss)) return way.loss === "lse" ? `= log Σ e<sup>z</sup> − z(${name(label)})` : `= −log p(${name(label)})`;
-  const why = Number.isNaN(found.loss) ? (found.p.some(Number.isNaN) ? "p is nan" : "0 · log 0 is nan")
+  const why = way.loss === "lse" && !Number.isFinite(found.loss) ? `log Σ e<sup>z</sup> is ${number(found.loss)}`
+    : Number.isNaN(found.loss) ? (found.p.some(Number.isNaN) ? "p is nan" : "0 · log 0 is nan")
     : found.loss === Infinity ? "log 0"
     : isHeld(s) ? `p is held at ${heldAt(s)}: the true one is ${number(right.p[label])}`
     : `rounding in float${settings.bits}`;

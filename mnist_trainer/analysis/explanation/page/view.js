@@ -2,13 +2,14 @@
 // The flow from z to p − t: one block a vector or matrix, in each a row for every class that is shown.
 
 class FlowView {
-  /** `told` gets what a reader does: label(k), or logit(k, value, whether it goes on). */
+  /** `told` gets what a reader does: label(k), or logit(k, value). */
   constructor(told) {
     this.told = told;
     this.key = "";
     this.matrix = new MatrixView();
-    this.range = null;
-    this.dragging = false;
+    this.range = null; // of the logits' sliders
+    this.moving = false; // whether a slider of a logit is what changes z now
+    this.moved = null; // the last z that one of them made
   }
 
   show(s) {
@@ -54,23 +55,37 @@ class FlowView {
       const k = Number(row.dataset.class);
       row.innerHTML = `<span class="value"></span><input type="range" step="any" aria-label="logit of ${s.fullName(k)}">`;
       const input = row.querySelector("input");
-      input.addEventListener("pointerdown", () => { this.dragging = true; });
-      for (const end of ["pointerup", "pointercancel", "change"]) input.addEventListener(end, () => { this.dragging = false; });
       input.addEventListener("keydown", event => {
         const steps = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -5, PageUp: 5 };
         if (!steps[event.key]) return;
         event.preventDefault();
-        this.told.logit(k, Number(input.value) + steps[event.key]);
+        this.move(k, Number(input.value) + steps[event.key]);
       });
-      slideByFinger(input, value => this.told.logit(k, value));
+      slideByFinger(input, value => this.move(k, value));
     }
   }
 
+  move(k, value) {
+    this.moving = true;
+    this.told.logit(k, value);
+    this.moving = false;
+  }
+
+  /** Choose the scale of the logits' sliders. No knob moves under a finger: nothing changes it while a slider is held; one
+   * that is dragged, or moved by keys, only widens it, once it is at an end. */
+  chooseRange(s, low, high) {
+    if (this.moving) this.moved = s.z;
+    const room = Math.max(2, 0.12 * (high - low)), range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
+    const inside = this.range && low > this.range.low && high < this.range.high;
+    if (this.range && s.z === this.moved) {
+      if (!held && !inside) this.range = { low: Math.min(range.low, this.range.low), high: Math.max(range.high, this.range.high) };
+    } else if (!this.range || (!held && !(inside && high - low > 0.35 * (this.range.high - this.range.low)))) this.range = range;
+  }
+
   showLogits(s) {
-    const values = s.shown.map(k => s.z[k]), low = Math.min(...values), high = Math.max(...values);
-    const room = Math.max(2, 0.12 * (high - low));
-    const fits = this.range && low >= this.range.low && high <= this.range.high && high - low > 0.35 * (this.range.high - this.range.low);
-    if (!this.range || (!this.dragging && !fits)) this.range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
+    const values = s.shown.map(k => s.z[k]);
+    this.chooseRange(s, Math.min(...values), Math.max(...values));
+    setFeet("block-z", `sliders: ${number(this.range.low, 0)} … ${number(this.range.high, 0)}`);
     for (const row of document.querySelectorAll("#block-z .cell[data-class]")) {
       const value = s.z[Number(row.dataset.class)], input = row.querySelector("input");
       row.querySelector(".value").textContent = number(value, 3);
@@ -113,7 +128,7 @@ class FlowView {
   }
 
   showByP(s) {
-    const { targets } = s.state, values = targets ? s.truth.dt : s.found.dp;
+    const { targets } = s.state, values = targets ? s.found.dt : s.found.dp;
     say($("by-what"), targets ? "∂L/∂t" : "∂L/∂p");
     $("by-p").setAttribute("aria-pressed", !targets);
     $("by-t").setAttribute("aria-pressed", targets);
@@ -124,8 +139,8 @@ class FlowView {
       skipped ? "not computed" : targets ? "−log p<sub>i</sub> / N" : FORMULAS.dp[s.way.dp];
     const finite = (values ?? []).filter(Number.isFinite).map(Math.abs), most = Math.max(1e-12, ...finite);
     const low = (values ?? []).some(x => x < 0) ? -most : 0, high = (values ?? []).some(x => x > 0) ? most : 0;
-    this.showVector("block-dp", s, values, { low, high, off: k => !targets && !agreesByP(s, k) });
-    setMark("block-dp", skipped || targets ? null : marksOf(s).dp);
+    this.showVector("block-dp", s, values, { low, high, off: k => !(targets ? agreesByT : agreesByP)(s, k) });
+    setMark("block-dp", marksOf(s)[targets ? "dt" : "dp"]);
   }
 
   showResults(s) {
