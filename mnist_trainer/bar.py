@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mnist_trainer.process import is_terminal
+
 
 @contextmanager
 def without_variables(prefix: str) -> Iterator[None]:
@@ -36,11 +38,3 @@ class Bar(tqdm):  # type: ignore[type-arg]  # generic for type checkers alone
     def __init__(self, total: int | None, unit: str, *, wanted: bool = True, **more: Any) -> None:
         shown = wanted and is_terminal(more.get("file", sys.stderr))
         super().__init__(total=total, unit=unit, disable=not shown, leave=False, dynamic_ncols=True, **more)
-
-
-def is_terminal(stream: Any) -> bool:
-    """Tell whether somebody watches a stream; a program without a console has None, others closed theirs."""
-    try:
-        return stream is not None and bool(stream.isatty())
-    except ValueError:
-        return False

@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,15 @@ from mnist_trainer.complaints.files import Folders
 from mnist_trainer.complaints.misread import misread
 from mnist_trainer.complaints.origin import Origin
 from mnist_trainer.complaints.values import instead, said
-from mnist_trainer.config import GROUPS_SINCE_0_1, SCHEMAS, SINCE_0_1, CommandConfig, Config, register_sweeper_schemas
+from mnist_trainer.config import (
+    GROUPS_SINCE_0_1,
+    SCHEMAS,
+    SINCE_0_1,
+    CommandConfig,
+    Config,
+    TrackingConfig,
+    register_sweeper_schemas,
+)
 from mnist_trainer.credentials import hide, hide_in
 from mnist_trainer.errors import ConfigError, prefixed_problems
 from mnist_trainer.files import at_home
@@ -236,3 +244,10 @@ def _folder(path: str | None) -> str:
 
 OmegaConf.register_new_resolver("mnist_trainer.unique", lambda: TOKEN, replace=True)
 OmegaConf.register_new_resolver("mnist_trainer.folder", _folder, replace=True)
+
+
+def tracking_of(config: DictConfig) -> TrackingConfig:
+    """Return how a sweep, or a job, is to be tracked, without a password."""
+    tracking = OmegaConf.to_object(config.tracking)
+    assert isinstance(tracking, TrackingConfig)
+    return replace(tracking, uri=tracking.uri and hide(tracking.uri))

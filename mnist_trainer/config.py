@@ -7,8 +7,9 @@ types only: the classes know which values fit. `register_schemas` tells Hydra of
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from hydra.core.config_store import ConfigStore
@@ -417,24 +418,45 @@ def flattened_config(values: Mapping[str, object], prefix: str = "") -> dict[str
     return flat
 
 
+@dataclass(frozen=True)
+class NodeToBe:
+    """Stands for a node in Hydra's store, which copies a node when it is asked for it: only then is this one made.
+
+    There are sixty, half a millisecond each, and a run asks for a dozen.
+    """
+
+    make: Callable[[], object]
+
+    def __deepcopy__(self, memo: object) -> object:
+        return self.make()
+
+
+def store_node(group: str | None, name: str, make: Callable[[], object]) -> None:
+    """Let Hydra have a node."""
+    store = ConfigStore.instance()
+    store.store(group=group, name=name, node={})
+    place = store.repo
+    for part in group.split("/") if group else ():
+        place = place[part]
+    place[f"{name}.yaml"].node = NodeToBe(make)
+
+
 def register_schemas() -> None:
     """Store the schemas under the group `schema`, which the files in `conf/` name in their defaults."""
-    store = ConfigStore.instance()
-    store.store(name="schema", node=CommandConfig)
+    store_node(None, "schema", partial(OmegaConf.structured, CommandConfig))
     for path, schema in SCHEMAS.items():
         group, _, name = f"schema/{path}".rpartition("/")
-        store.store(group=group, name=name, node=schema)
+        store_node(group, name, partial(OmegaConf.structured, schema))
 
 
 def register_sweeper_schemas() -> None:
     """Store what `hydra/sweeper=optuna` stands for, and its samplers and pruners, which take any options."""
-    store = ConfigStore.instance()
-    store.store(group="hydra/sweeper", name="optuna", node=OptunaConfig)
+    store_node("hydra/sweeper", "optuna", partial(OmegaConf.structured, OptunaConfig))
     for group, names in SWEEPER_CHOICES.items():
         for name in names:
             node: dict[str, Any] = {"name": name, "seed": None} if group == "sampler" else {"name": name}
-            takes_more = OmegaConf.create(node, flags={"struct": False})
-            store.store(group=f"hydra/sweeper/{group}", name=name, node=takes_more)
+            takes_more = partial(OmegaConf.create, node, flags={"struct": False})
+            store_node(f"hydra/sweeper/{group}", name, takes_more)
 
 
 register_schemas()

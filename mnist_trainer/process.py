@@ -1,10 +1,11 @@
 """What a process has only one of, and several threads may want to change at once; after them it is as it was."""
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Literal
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, Literal
 
 _FILTERS = threading.RLock()
 
@@ -14,6 +15,21 @@ def warnings_as(action: Literal["error", "ignore"], category: type[Warning] = Wa
     """Raise or ignore warnings within the block, which one thread is in at a time."""
     with _FILTERS, warnings.catch_warnings(action=action, category=category):
         yield
+
+
+def is_terminal(stream: Any) -> bool:
+    """Tell whether somebody watches a stream; a program without a console has None, others closed theirs."""
+    try:
+        return stream is not None and bool(stream.isatty())
+    except ValueError:
+        return False
+
+
+def bars_away() -> AbstractContextManager[None]:
+    """Take the progress bars away within the block, and put them back below what it writes."""
+    bars = sys.modules.get("mnist_trainer.bar")  # until it is loaded, and tqdm with it, there is no bar
+    away: AbstractContextManager[None] = bars.Bar.external_write_mode() if bars else nullcontext()
+    return away
 
 
 class ProcessChange:

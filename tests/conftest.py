@@ -156,10 +156,10 @@ def command(tmp_path, monkeypatch, capfd):
 def conf(tmp_path, monkeypatch):
     """A copy of `conf/` to change, which the command takes for its own."""
     from mnist_trainer import composition
-    from mnist_trainer.sweeps import hooks, replaced
+    from mnist_trainer.sweeps import beginning, replaced
 
     copy = shutil.copytree(composition.conf_folder(), tmp_path / "conf")
-    for module in (composition, hooks, replaced):
+    for module in (composition, beginning, replaced):
         monkeypatch.setattr(module, "conf_folder", lambda: copy)
     return copy
 

@@ -10,10 +10,10 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO, cast
 
-from mnist_trainer.process import ProcessChange
+from mnist_trainer.process import ProcessChange, bars_away
 
 ERRORS = "mnist_trainer.screen"
 _SHOWN = ProcessChange()
@@ -107,8 +107,7 @@ class Screen(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a progress bar is taken away before it, and put back below it."""
-        bars = sys.modules.get("mnist_trainer.bar")  # until it is loaded there is no bar
-        with bars.Bar.external_write_mode() if bars else nullcontext():
+        with bars_away():
             super().emit(record)
 
 

@@ -1,7 +1,8 @@
 """The folder that MLflow serves: a model file, the code that reads it, signature, example and requirements."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def pack(file: Path, target: Path, plugins: Sequence[str], run_id: str, model_id
     (data / MODEL).write_bytes(file.read_bytes())
     about = Model(artifact_path=NAME, run_id=run_id, model_id=model_id, metadata=metadata_of(description))
     images = example[..., 0] if description.image_shape[2] == 1 else example
-    with warnings.catch_warnings(action="ignore"):  # MLflow's own: nobody here can act on them
+    with warnings.catch_warnings(action="ignore"), requirements_taken():  # MLflow's own: nobody here can act on them
         mlflow.pyfunc.save_model(
             target / NAME,
             loader_module=LOADER,
@@ -46,6 +47,26 @@ def pack(file: Path, target: Path, plugins: Sequence[str], run_id: str, model_id
             pip_requirements=[f"mlflow=={mlflow.__version__}", f"numpy=={np.__version__}"],
         )
     return target / NAME, about
+
+
+@contextmanager
+def requirements_taken() -> Iterator[None]:
+    """Let MLflow take requirements as they are: it would look through all that is installed, 0.3 s, for a mismatch.
+
+    There is none with the versions that are imported here.
+    """
+    from mlflow.utils import environment
+
+    name = "warn_dependency_requirement_mismatches"
+    looks = getattr(environment, name, None)
+    if looks is None:  # in another version than 3.17
+        yield
+        return
+    setattr(environment, name, lambda requirements: None)
+    try:
+        yield
+    finally:
+        setattr(environment, name, looks)
 
 
 def signature_of(description: Description) -> Any:

@@ -1,5 +1,6 @@
 """The shipper's loop: serve the folder while the parent lives, then until all is sent or it is too late."""
 
+import gc
 import logging
 import select
 import time
@@ -11,6 +12,7 @@ from mnist_trainer.journal.reading import is_alive, read_end
 from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.going_on import CheckpointSender
+from mnist_trainer.shipping.painter import Painter
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience, one_line
 from mnist_trainer.shipping.position import served_folders
 from mnist_trainer.shipping.shipment import Shipment
@@ -35,6 +37,7 @@ class Watch:
         self._late = False
         self._stopped = False
         self._preloaded = False
+        self._painter: Painter | None = None
         self._keeper = CheckpointSender(folder)
 
     def stop(self) -> None:
@@ -44,6 +47,7 @@ class Watch:
     def run(self) -> Shipment:
         """Serve until there is nothing left to do."""
         gone_at: float | None = None
+        self._painter = Painter()
         load_mlflow()  # the slow import, before there is anything to send
         while not self._stopped:
             if gone_at is None and self._parent_gone():
@@ -70,6 +74,7 @@ class Watch:
             delivery.release()
         if not self._stopped and self.error is None:
             self._send_leftovers()
+        self._painter.close()
         return self.shipment()
 
     @property
@@ -150,6 +155,8 @@ class Watch:
         if found is None or (folder != self.folder and found.superseded):
             found = delivery_of(folder)
             if found is not None:
+                if self._painter is not None:
+                    found.draw = self._painter.begin
                 self._deliveries[folder] = found
         return found
 
@@ -164,13 +171,9 @@ class Watch:
         """Import and warm up what the end needs, while training goes on."""
         if not self._preloaded:
             self._preloaded = True
-            try:
-                from mnist_trainer.shipping.pictures import warm_up_drawing
-
-                warm_up_drawing()
-                packed_model.warm_up_packing()
-            except Exception as error:  # as when a picture can't be drawn: a run is sent without
-                log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
+            packed_model.warm_up_packing()
+            gc.freeze()  # what is imported stays
+            gc.enable()
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

@@ -35,6 +35,9 @@ from mnist_trainer.words import command, given, shown
 
 log = logging.getLogger(__name__)
 
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+"""Hydra's, which runs one job after another in the command's process."""
+
 REPORT = "sweep.md"
 PICTURES = {
     "jobs.png": "the jobs' curves, the best ones named",

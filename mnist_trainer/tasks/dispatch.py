@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_trainer.complaints.origin import Origin, overrides_as_typed
-from mnist_trainer.composition import typed
+from mnist_trainer.composition import tracking_of, typed
 from mnist_trainer.config import CommandConfig, Config
 from mnist_trainer.credentials import hidden
 from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, PrunedError, error_in_words
@@ -27,9 +27,9 @@ from mnist_trainer.runs.tracked import Tracked, shipped
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.sweeps.apart import HandedDown
-from mnist_trainer.sweeps.hooks import BASIC_LAUNCHER, tracking_of
 from mnist_trainer.sweeps.names import job_in_mlflow
 from mnist_trainer.sweeps.record import SweepRecord
+from mnist_trainer.sweeps.sweep import BASIC_LAUNCHER
 from mnist_trainer.sweeps.tuning.settings import is_tuned
 from mnist_trainer.tasks.resume import resume
 from mnist_trainer.tasks.sync import sync
@@ -55,7 +55,9 @@ def run_job(job: DictConfig) -> float | None:
     """
     global begun, exit_code, error
     begun = True
-    gc.enable()
+    if not gc.isenabled():
+        gc.freeze()  # it would look through all that is there at once
+        gc.enable()
     hydra = HydraConfig.get()
     if OmegaConf.get_type(job) is not CommandConfig:
         form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"

@@ -1,14 +1,19 @@
 """The plain callbacks: the epoch table and progress bar, and the saved parameters."""
 
 import logging
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mnist_trainer.bar import Bar
 from mnist_trainer.errors import DiskError, error_in_words
 from mnist_trainer.files import BEST, LAST
 from mnist_trainer.parameter_files import write_arrays
+from mnist_trainer.process import bars_away, is_terminal
 from mnist_trainer.training.records import EpochRecord, UpdateRecord
 from mnist_trainer.training.trainer import Callback, Trainer
+
+if TYPE_CHECKING:
+    from mnist_trainer.bar import Bar
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +30,9 @@ class Console(Callback):
     def on_start(self, trainer: Trainer) -> None:
         """Print the table's header and open the bar."""
         log.info(self.HEADER)
-        if self._bar_wanted:
+        if self._bar_wanted and is_terminal(sys.stderr):
+            from mnist_trainer.bar import Bar  # tqdm: 20 ms, where nobody would see it
+
             total = trainer.train.samples * trainer.epochs
             done = trainer.train.samples * trainer.epoch + trainer.means.samples
             self._bar = Bar(total, " samples", initial=done, unit_scale=True)
@@ -54,7 +61,7 @@ class Console(Callback):
         )
 
     def _print(self, line: str) -> None:
-        with Bar.external_write_mode():  # takes the bar away and puts it back below the line
+        with bars_away():
             log.info(line)
 
     def on_end(self) -> None:

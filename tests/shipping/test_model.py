@@ -13,6 +13,7 @@ from mnist_trainer.journal.events import DatasetEvent, Evaluated, ModelEvent, Re
 from mnist_trainer.shipping import model as sending
 from mnist_trainer.shipping.delivery import delivery_of
 from mnist_trainer.shipping.fetched import load_from_mlflow
+from mnist_trainer.shipping.packed_model import pack
 from mnist_trainer.shipping.served_code import copy_code, import_closure
 from mnist_trainer.shipping.sync import send_unsent
 
@@ -265,3 +266,19 @@ def test_of_a_sweep_the_best_is_registered_whichever_journal_comes_last(outputs,
     assert client.get_run(version.run_id).data.tags["mnist_trainer.run"] == "b" * 32
     assert client.get_registered_model("mine").aliases == {"best": 1}
     assert len(models_of(client)) == 2
+
+
+def test_packing_a_model_doesn_t_look_through_all_installed_packages(tmp_path, monkeypatch):
+    import importlib_metadata
+    import mlflow
+    from mlflow.utils import requirements_utils
+
+    for name in ("_MODULES_TO_PACKAGES", "_PACKAGES_TO_MODULES"):  # that MLflow has looked before changes nothing
+        monkeypatch.setattr(requirements_utils, name, None)
+    looked = []
+    monkeypatch.setattr(importlib_metadata, "packages_distributions", lambda: looked.append(1) or {})
+    left_model(tmp_path)
+    path, _ = pack(tmp_path / "model.npz", tmp_path, [], "a run", None)
+    assert not looked
+    wanted = [f"mlflow=={mlflow.__version__}", f"numpy=={np.__version__}"]
+    assert (path / "requirements.txt").read_text().split() == wanted

@@ -7,7 +7,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from mnist_trainer.data import loading as datasets
 from mnist_trainer.errors import DataError
-from mnist_trainer.sweeps import hooks
+from mnist_trainer.sweeps import beginning
 from mnist_trainer.tasks import dispatch
 
 TINY = ("--multirun", "data=digits", "tracking=off", "model.hidden=[8]", "epochs=1")
@@ -128,7 +128,7 @@ def test_a_bug_before_the_first_job_ends_the_command_with_its_traceback(command,
     def buggy(config):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(hooks, "begin_sweep", buggy)
+    monkeypatch.setattr(beginning, "begin_sweep", buggy)
     with pytest.raises(ZeroDivisionError):  # as out of the command: Hydra would warn, and run the jobs
         command(*TINY, "seed=0,1")
     assert "raised" not in capfd.readouterr().err

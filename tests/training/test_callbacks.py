@@ -4,6 +4,7 @@ import logging
 import numpy as np
 import pytest
 
+from mnist_trainer import bar
 from mnist_trainer.errors import DiskError
 from mnist_trainer.layers.normalization import BatchNorm
 from mnist_trainer.parameter_files import load_parameters, write_arrays
@@ -87,17 +88,18 @@ def test_the_bar_moves_by_samples_and_is_closed_at_the_end(tiny, monkeypatch, wa
             return contextlib.nullcontext(aside.append("a line"))
 
     aside = []
-    monkeypatch.setattr(callbacks, "Bar", Bar)
+    monkeypatch.setattr(bar, "Bar", Bar)
+    monkeypatch.setattr(callbacks, "is_terminal", lambda stream: True)
     trainer = tiny.trainer(callbacks=[Console(bar=wanted)])
     trainer.fit()
     assert len(aside) == trainer.epochs  # the bar is taken away for every epoch's line
     if not wanted:
         assert bars == []
         return
-    (bar,) = bars
-    assert (bar.done, bar.total, bar.closed) == (80, 80, 1)
-    assert bar.notes
-    assert bar.notes[0].startswith("loss ")
+    (only,) = bars
+    assert (only.done, only.total, only.closed) == (80, 80, 1)
+    assert only.notes
+    assert only.notes[0].startswith("loss ")
 
 
 def test_parameter_files_keep_the_last_and_the_best(tiny, tmp_path):
