@@ -25,7 +25,7 @@ from mnist_trainer.sweeps.composed import check_jobs
 from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_commands, samples, sweeps_data
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.sweeps.replaced import hand_over, vouch_for
+from mnist_trainer.sweeps.replaced import compose_once, hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import BASIC_LAUNCHER, Sweep
@@ -46,6 +46,8 @@ def begin_or_go_on(config: DictConfig) -> None:
         if on_cluster:
             take_over(config)
         construct_hyperparameters(SweepConfig, dict(config.sweep))
+        if config.hydra.launcher._target_ == BASIC_LAUNCHER and config.hydra.sweeper._target_ == BASIC_SWEEPER:
+            compose_once()
         if config.task.name != "train" and config.sweep.resume is None:
             check_jobs(config, jobs_of(config, overrides_of(config)))
             return

@@ -183,7 +183,7 @@ def test_nothing_begins_of_a_sweep_with_a_job_that_cannot_be_composed(command, o
 
 @pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
-def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
+def test_jobs_are_composed_once_to_check_and_to_run_them(command, monkeypatch):
     composed, load = [], ConfigLoaderImpl.load_sweep_config
 
     def counted(self, config, overrides):
@@ -192,7 +192,7 @@ def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
 
     monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", counted)
     assert command(*TINY, "seed=0,1").code == 0
-    assert len(composed) == 4  # two to check, two to run
+    assert composed == [[*TINY[1:], f"seed={seed}"] for seed in (0, 1)]
 
 
 @pytest.mark.long
