@@ -7,6 +7,7 @@ from mnist_trainer import registry
 from mnist_trainer.config import CustomDataConfig, DataConfig, EmnistConfig, IdxConfig, KnownConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.file_sets import EMNIST
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.data.loading import KINDS, NO_ROOT, load, load_emnist, load_files
 from mnist_trainer.data.remarks import remarks
 from mnist_trainer.errors import ConfigError
@@ -41,6 +42,13 @@ def build_data(config: DataConfig, given: Dataset | None = None) -> Dataset:
 
 def _loaded(config: DataConfig) -> Dataset:
     check_data(config)
+    if isinstance(config, CustomDataConfig):  # whose arrays are its own, and may be written to
+        return _custom(config)
+    with KeptFiles.reading():
+        return _read(config)
+
+
+def _read(config: DataConfig) -> Dataset:
     match config:
         case KnownConfig():
             return load(config.name, root=config.root, cache=config.cache, download=config.download)
@@ -50,8 +58,6 @@ def _loaded(config: DataConfig) -> Dataset:
             files = (config.train_images, config.train_labels, config.test_images, config.test_labels)
             size, seed = config.test_size, config.test_seed
             return load_files(config.root, files, name=config.name, test_size=size, test_seed=seed)
-        case CustomDataConfig():
-            return _custom(config)
         case _:
             raise ConfigError(f"data={config.name}: has none of the known forms: take a choice that --help lists")
 

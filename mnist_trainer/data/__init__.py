@@ -8,7 +8,7 @@ To read: `dataset`, what is in memory; `loading`, where it comes from; `remarks`
 from its mirrors; `file_sets`, those without a download (EMNIST's splits); `digits`, the stand-in, enlarged scans. What
 people have: `survey`, what lies in a folder, by content; `names`, what a file's name tells, its part (training or
 test) and role (images or labels); `pieces`, images and labels as they lie there; `chosen`, those that make one set.
-The forms: `idx`, with its header; `numpy_files`; `tables`, of lines, fields and columns; `pictures`, in a folder a
+`kept`, what a sweep's next job needs not read anew. The forms: `idx`, with its header; `numpy_files`; `tables`, of lines, fields and columns; `pictures`, in a folder a
 class; `content`, a file unpacked; `values` and `arrays`, numbers and labels to bytes, shapes to images. Then for
 training: `split`, the samples held out; `augmentation`, images changed anew each time; `scaling`, from a pixel to an
 input; `batches`, what an epoch goes over.

@@ -13,6 +13,7 @@ from mnist_trainer.complaints.composing import explain
 from mnist_trainer.complaints.origin import overrides_as_typed
 from mnist_trainer.composition import conf_folder, override_key, tracking_of
 from mnist_trainer.config import DataConfig, SweepConfig
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import ConfigError, MnistTrainerError, error_in_words
 from mnist_trainer.files import at_home
 from mnist_trainer.hyperparameters import construct_hyperparameters
@@ -46,8 +47,10 @@ def begin_or_go_on(config: DictConfig) -> None:
         if on_cluster:
             take_over(config)
         construct_hyperparameters(SweepConfig, dict(config.sweep))
-        if config.hydra.launcher._target_ == BASIC_LAUNCHER and config.hydra.sweeper._target_ == BASIC_SWEEPER:
-            compose_once()
+        if config.hydra.launcher._target_ == BASIC_LAUNCHER:
+            KeptFiles.current = KeptFiles()
+            if config.hydra.sweeper._target_ == BASIC_SWEEPER:
+                compose_once()
         if config.task.name != "train" and config.sweep.resume is None:
             check_jobs(config, jobs_of(config, overrides_of(config)))
             return
