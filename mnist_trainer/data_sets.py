@@ -32,19 +32,22 @@ def check_data(config: DataConfig) -> None:
             registry.built_from_registry(registry.datasets, config, "data")
 
 
-def build_data(config: DataConfig, given: Dataset | None = None) -> Dataset:
-    """Load the data set, or take the one `given` from Python; warn of what looks wrong in it."""
-    dataset = _loaded(config) if given is None else given
+def build_data(config: DataConfig, given: Dataset | None = None, *, kept: KeptFiles | None = None) -> Dataset:
+    """Load the data set, or take the one `given` from Python; warn of what looks wrong in it.
+
+    With files that are `kept`, which it may have been read from before, its arrays can't be written to.
+    """
+    dataset = _loaded(config, kept) if given is None else given
     for sentence in remarks(dataset):
         log.warning(f"data: {sentence}")
     return dataset
 
 
-def _loaded(config: DataConfig) -> Dataset:
+def _loaded(config: DataConfig, kept: KeptFiles | None) -> Dataset:
     check_data(config)
-    if isinstance(config, CustomDataConfig):  # whose arrays are its own, and may be written to
-        return _custom(config)
-    with KeptFiles.reading():
+    if kept is None or isinstance(config, CustomDataConfig):  # whose arrays are the plugin's own
+        return _read(config)
+    with kept.reading():
         return _read(config)
 
 
@@ -58,6 +61,8 @@ def _read(config: DataConfig) -> Dataset:
             files = (config.train_images, config.train_labels, config.test_images, config.test_labels)
             size, seed = config.test_size, config.test_seed
             return load_files(config.root, files, name=config.name, test_size=size, test_seed=seed)
+        case CustomDataConfig():
+            return _custom(config)
         case _:
             raise ConfigError(f"data={config.name}: has none of the known forms: take a choice that --help lists")
 

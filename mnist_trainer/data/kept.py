@@ -46,21 +46,16 @@ class KeptFiles:
         """Whether this very array is kept."""
         return any(array is each for kept in self._now.values() for each in _arrays_in(kept))
 
-    @classmethod
     @contextmanager
-    def reading(cls) -> Iterator[None]:
-        """Keep what is read within, if a sweep asks for it."""
-        kept = cls.current
-        if kept is None:
-            yield
-            return
-        kept._before, kept._now = kept._now, {}
-        token = _reading.set(kept)
+    def reading(self) -> Iterator[None]:
+        """Keep what is read within, in the place of what was before."""
+        self._before, self._now = self._now, {}
+        token = _reading.set(self)
         try:
             yield
         finally:
             _reading.reset(token)
-            kept._before = {}
+            self._before = {}
 
 
 def read_once(read: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path, P], R]:

@@ -179,5 +179,5 @@ def check_sweep(
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    name = SEVERAL if sweeps_data(overrides) else build_data(data, kept=KeptFiles.current).name
     return name, tracked.place(name) if start is None else tracked.place_of(start)

@@ -13,8 +13,7 @@ from mnist_trainer import registry
 from mnist_trainer.config import CustomDataConfig, IdxConfig, KnownConfig
 from mnist_trainer.data import idx, kept
 from mnist_trainer.data.kept import KeptFiles
-from mnist_trainer.data.loading import load_files
-from mnist_trainer.data_sets import build_data
+from mnist_trainer.data_sets import build_data as build_any_data
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -68,6 +67,11 @@ def known(name, **more):
     return KnownConfig(
         name=name, validation_size=None, standardize=True, download=False, **{"root": None, "cache": None, **more}
     )
+
+
+def build_data(config):
+    """As a job does."""
+    return build_any_data(config, kept=KeptFiles.current)
 
 
 def arrays_of(dataset):
@@ -197,7 +201,7 @@ def test_a_plugin_s_data_are_its_own_even_if_it_reads_files(mine, parsed):
     @dataclass
     class Inverted:
         def load(self):
-            dataset = load_files(folder)
+            dataset = build_any_data(any_files(folder))
             np.subtract(255, dataset.images, out=dataset.images)
             return dataset
 
