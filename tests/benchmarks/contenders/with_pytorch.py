@@ -40,8 +40,8 @@ def network(case: Training | Answering) -> nn.Sequential:
                 modules.append(nn.Conv2d(channels, filters, kernel, padding=padding))
                 put(modules[-1], torch.from_numpy(next(weights)).permute(3, 2, 0, 1))
                 channels, size = filters, size + 2 * padding - kernel + 1
-            case {"kind": "max_pool2d", "kernel": int(kernel)}:
-                modules.append(nn.MaxPool2d(kernel))
+            case {"kind": "max_pool2d" | "avg_pool2d" as kind, "kernel": int(kernel)}:
+                modules.append((nn.MaxPool2d if kind == "max_pool2d" else nn.AvgPool2d)(kernel))
                 size //= kernel
             case {"kind": "relu"}:
                 modules.append(nn.ReLU())
