@@ -8,6 +8,7 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
+from contenders.cases import drawn_weights
 from contenders.with_pytorch import network
 from torch import nn
 from torch.nn import functional
@@ -32,7 +33,7 @@ def main() -> None:
         return x.contiguous(memory_format=memory)
 
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels).long()
-    model = network(recipe).to(memory_format=memory)  # type: ignore[arg-type]
+    model = network(recipe.layers, drawn_weights(recipe.layers, recipe.seed)).to(memory_format=memory)
     optimizer = optimizer_of(recipe, model)
     steps = -(-len(images) // recipe.batch_size)
     schedule = OneCycle(warmup=recipe.warmup)
