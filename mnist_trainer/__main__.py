@@ -13,7 +13,7 @@ from mnist_trainer.errors import UNFIT, MnistTrainerError, error_in_words
 from mnist_trainer.runs.screen import lenient_output
 from mnist_trainer.training.interruption import Interrupted, exit_on_second_signal, exit_on_signals, raise_on_signals
 
-gc.disable()  # `run_job` enables it: what is made until then stays, and looking through it costs a tenth of a second
+gc.disable()  # until a job, or a sweep, begins: looking through what imports make costs a tenth of a second
 
 COMMAND = "mnist-trainer"
 """The console script, whose words a shell completes after `eval "$(mnist-trainer --shell-completion install=bash)"`."""

@@ -28,10 +28,8 @@ class Watch(Callback):
 """
 
 
-@pytest.fixture(scope="module")
-def first_update(tmp_path_factory):
-    """Tell what a plain run has done at its first update."""
-    folder = tmp_path_factory.mktemp("start")
+def seen_at_first_updates(folder, *more):
+    """Run a job or several; return what each has seen."""
     (folder / "watching.py").write_text(WATCH)
     arguments = [
         "data=digits",
@@ -39,6 +37,7 @@ def first_update(tmp_path_factory):
         "model.hidden=[4]",
         "plugins=[watching]",
         "trainer.callbacks=[{kind: watch}]",
+        *more,
     ]
     done = subprocess.run(
         [sys.executable, "-m", "mnist_trainer", *arguments],
@@ -48,8 +47,14 @@ def first_update(tmp_path_factory):
         text=True,
         check=True,
     )
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("SEEN ")]
-    return json.loads(line.removeprefix("SEEN "))
+    return [json.loads(line.removeprefix("SEEN ")) for line in done.stdout.splitlines() if line.startswith("SEEN ")]
+
+
+@pytest.fixture(scope="module")
+def first_update(tmp_path_factory):
+    """Tell what a plain run has done at its first update."""
+    (seen,) = seen_at_first_updates(tmp_path_factory.mktemp("start"))
+    return seen
 
 
 def test_no_library_is_loaded_that_the_first_update_does_without(first_update):
@@ -68,3 +73,9 @@ def test_no_room_is_loaded_that_training_does_without(first_update):
 def test_the_garbage_collector_works_and_leaves_alone_what_was_made_before_the_job(first_update):
     assert first_update["collects"]
     assert first_update["spared"] > 50_000
+
+
+def test_what_composing_a_sweep_s_jobs_leaves_is_collected(first_update, tmp_path):
+    first, *_ = seen_at_first_updates(tmp_path, "--multirun", "seed=" + ",".join(map(str, range(20))), "tracking=off")
+    assert first["collects"]
+    assert first["spared"] < first_update["spared"] + 60_000  # each of twenty jobs left 11,000

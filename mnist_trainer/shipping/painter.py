@@ -15,6 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from mnist_trainer.process import collect_garbage_again
+from mnist_trainer.shipping.shipper_log import log_to_stderr
+
 COMMAND = ("-P", "-m", "mnist_trainer.shipping.painter")
 
 Drawing: TypeAlias = Callable[[], list[Path]]
@@ -38,12 +41,12 @@ class Painter:
             log.warning("pictures are drawn by the shipper itself: %s", error)
 
     def begin(self, folder: Path) -> Drawing:
-        """Let the pictures of a folder's journal, as it is now, be drawn."""
+        """Let the pictures of a folder's journal be drawn, after those asked for before."""
         return self._asking.submit(self._draw, folder).result
 
     def close(self) -> None:
         """End the process."""
-        self._asking.shutdown()
+        self._asking.shutdown(cancel_futures=True)
         self._end()
 
     def _end(self) -> None:
@@ -86,7 +89,7 @@ def draw_at_once(folder: Path) -> Drawing:
 
 def main() -> None:
     """Warm up, and draw what is asked for."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     gc.disable()  # as in `child`
     try:
         from mnist_trainer.shipping.pictures import warm_up_drawing
@@ -94,8 +97,7 @@ def main() -> None:
         warm_up_drawing()
     except Exception as error:
         log.warning("pictures can't be drawn: %s: %s", type(error).__name__, error)
-    gc.freeze()
-    gc.enable()
+    collect_garbage_again()
     for line in sys.stdin:
         answer = [str(path) for path in draw_pictures(Path(json.loads(line)))]
         sys.stdout.write(json.dumps(answer) + "\n")

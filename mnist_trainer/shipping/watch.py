@@ -1,6 +1,5 @@
 """The shipper's loop: serve the folder while the parent lives, then until all is sent or it is too late."""
 
-import gc
 import logging
 import select
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import is_alive, read_end
+from mnist_trainer.process import collect_garbage_again
 from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.going_on import CheckpointSender
@@ -171,9 +171,11 @@ class Watch:
         """Import and warm up what the end needs, while training goes on."""
         if not self._preloaded:
             self._preloaded = True
-            packed_model.warm_up_packing()
-            gc.freeze()  # what is imported stays
-            gc.enable()
+            try:
+                packed_model.warm_up_packing()
+            except Exception as error:  # the run goes without its model, and is told so where that is sent
+                log.warning("models can't be packed: %s: %s", type(error).__name__, error)
+            collect_garbage_again()
 
     def _send_leftovers(self) -> None:
         """Send runs whose own shipper was killed too, within bounds."""

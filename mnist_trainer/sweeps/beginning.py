@@ -18,6 +18,7 @@ from mnist_trainer.errors import ConfigError, MnistTrainerError, error_in_words
 from mnist_trainer.files import at_home
 from mnist_trainer.hyperparameters import construct_hyperparameters
 from mnist_trainer.journal.events import Start
+from mnist_trainer.process import collect_garbage_again
 from mnist_trainer.runs.tracked import SEVERAL, Tracked
 from mnist_trainer.shipping.place import Place
 from mnist_trainer.sweeps.apart import check, check_silent, hand_down, require
@@ -41,6 +42,7 @@ BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 def begin_or_go_on(config: DictConfig) -> None:
     """Begin or go on; exits with code 2 if that can't be, and with 0 if nothing is left to do."""
+    collect_garbage_again()  # each job that is composed leaves 1.5 MB of it
     try:
         config.outputs = at_home(config.outputs)
         on_cluster = is_on_cluster(config)

@@ -1,6 +1,5 @@
 """From Hydra's job to a task: the typed configuration, the outcome on disk, the exit code."""
 
-import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from mnist_trainer.errors import ConfigError, DivergedError, MnistTrainerError, 
 from mnist_trainer.files import JOURNAL, at_home, write_whole
 from mnist_trainer.hyperparameters import suggestion
 from mnist_trainer.journal.reading import read_start
+from mnist_trainer.process import collect_garbage_again
 from mnist_trainer.runs import record
 from mnist_trainer.runs.folder import PRUNED, outcome_of, run_folder
 from mnist_trainer.runs.outcome import TaskOutcome, concluding_outcome, forget_folder, status_of_error, write_outcome
@@ -55,9 +55,7 @@ def run_job(job: DictConfig) -> float | None:
     """
     global begun, exit_code, error
     begun = True
-    if not gc.isenabled():
-        gc.freeze()  # it would look through all that is there at once
-        gc.enable()
+    collect_garbage_again()
     hydra = HydraConfig.get()
     if OmegaConf.get_type(job) is not CommandConfig:
         form = "a main file begins with 'defaults: [config, _self_]': there are no groups otherwise"

@@ -38,10 +38,11 @@ class Exchange:
         self._gave, self._added = make_semaphores(processes), make_semaphores(processes)
 
     def add_up(self, number: int, sums: Array) -> Array:
-        """Let the process of this number give its sums, and have the total in their place."""
-        flat = sums.reshape(-1)
+        """Let the process of this number give its sums, and have the total in their place, in the model's dtype."""
+        flat = np.ascontiguousarray(sums, self._total.dtype).reshape(-1)
         for start in range(0, len(flat), ROOM):
             (self._take if number else self._add)(number, flat[start : start + ROOM])
+        sums[...] = flat.reshape(sums.shape)
         return sums
 
     def _add(self, number: int, sums: Array) -> None:

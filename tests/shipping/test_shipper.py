@@ -205,6 +205,21 @@ def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(
     os.close(writing)
 
 
+def test_where_models_can_not_be_packed_the_run_is_sent(outputs, begin, write, monkeypatch, caplog):
+    reading, writing = os.pipe()
+
+    def broken():
+        os.close(writing)  # its parent is gone, and has written all
+        raise ImportError("numpy.dtype size changed")
+
+    monkeypatch.setattr("mnist_trainer.shipping.packed_model.warm_up_packing", broken)
+    write(begin("a"))
+    report = Watch(outputs / "a", 60, reading).run()
+    os.close(reading)
+    assert (report.left, report.error) == (0, None)
+    assert "models can't be packed: ImportError: numpy.dtype size changed" in caplog.text
+
+
 @pytest.mark.long
 def test_eight_runs_at_once_into_a_new_store_lose_nothing(outputs, start_writer, client):
     root = outputs / "new"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -208,3 +209,15 @@ def test_evaluation_exchanges_nothing(tiny):
         (pid,) = trainer.worker._members.pids.values()
         os.kill(pid, signal.SIGSTOP)
         assert trainer.evaluate(trainer.validation).confusion.sum() == trainer.validation.samples
+
+
+@pytest.mark.parametrize("sums", [np.arange(6.0).reshape(2, 3).T, np.array([2.0**24 + 1]), np.arange(10_000.0)])
+def test_a_layer_s_sums_may_lie_as_they_will_and_become_the_same_in_all_processes(sums):
+    added = exchange.Exchange(2, np.float32, lambda number: True)
+    mine, others = sums.T.copy().T, sums.T.copy().T
+    with ThreadPoolExecutor() as other:
+        taken = other.submit(added.add_up, 1, others)
+        assert added.add_up(0, mine) is mine
+        assert taken.result() is others
+    np.testing.assert_array_equal(mine, others)
+    np.testing.assert_array_equal(mine, 2 * sums.astype(np.float32))
