@@ -144,7 +144,8 @@ def check_table(said, names, truth, found, state, label, rival):
 def check_fates(visit, said, z, label, state):
     """What points 10 and 11 say of float32 is what NumPy makes of it."""
     settings = {"bits": 32, "batch": state["batch"], "row": state["row"]}
-    for way, title in visit.read("WAYS.slice(0, 4).map(({name, title}) => [name, title])"):
+    four = "WAYS.filter(({name}) => ['fused', 'separate', 'homework', 'textbook'].includes(name))"
+    for way, title in visit.read(f"{four}.map(({{name, title}}) => [name, title])"):
         found = way_by_numpy(way, z, label, **settings)
         match = re.search(rf"{title}: L {NUMBER}, ∂L/∂z\(\S+\) {NUMBER}(?:;|\.$)", said[9])
         near(match[1], found["loss"])

@@ -101,6 +101,20 @@ function attempt(way, z, label, { batch = 1, row = 0, bits = 64, unshifted = fal
   return { ...common, dp, jacobian, dz };
 }
 
+/** The loss of one image in float64, with log-sum-exp, as `truth` has it. */
+function trueLoss(z, label) {
+  const largest = Math.max(...z), top = z.indexOf(largest);
+  return Math.log1p(sumOf(z.map((x, i) => (i === top ? 0 : Math.exp(x - largest))), x => x)) - (z[label] - largest);
+}
+
+const NUDGE = 1e-4;
+
+/** What L / N is seen to do when one logit is moved to either side, divided by how far: no derivative is asked for. */
+function measuredSlope(z, k, label, batch) {
+  const [more, less] = [NUDGE, -NUDGE].map(by => z.map((x, i) => (i === k ? x + by : x)));
+  return (trueLoss(more, label) - trueLoss(less, label)) / (more[k] - less[k]) / batch;
+}
+
 /** What all are held against: float64 with log-sum-exp, no 1 added to or subtracted from what is much smaller. */
 function truth(z, label, batch = 1) {
   const largest = Math.max(...z), top = z.indexOf(largest);

@@ -16,30 +16,33 @@ function setUp() {
 }
 
 /** Take a whole number as it is typed, once it is one that fits; at the end take the nearest that does, and say so. */
-function onWhole(id, most, told) {
+function onWhole(id, name, most, told) {
   const least = Number($(id).min), fits = text => text !== "" && Number.isInteger(Number(text)) && Number(text) >= least && Number(text) <= most();
   $(id).addEventListener("input", () => {
     if (fits($(id).value)) told(Number($(id).value));
   });
   $(id).addEventListener("change", () => {
-    const good = fits($(id).value);
-    $("range-said").textContent = good ? "" : `${least} … ${most().toLocaleString("en")}`;
-    if (!good) told(clamp(Math.round(Number($(id).value)), least, most()));
+    const typed = $(id).value;
+    if (!fits(typed)) {
+      told(clamp(Math.round(Number(typed)), least, most()));
+      notice(`<span class="bad">✗</span> ${name} is a whole number, ${least} … ${most().toLocaleString("en")}: ${
+        escaped(typed.slice(0, 24)) || "none"} became ${state[id]}.`);
+    }
     $(id).value = state[id];
   });
 }
 
 function setUpSwitches() {
-  const groups = { right: "right in floating point, too", fragile: "right in mathematics, but they break in floating point", wrong: "wrong in mathematics" };
+  let group = "";
   for (const way of WAYS) {
-    if (groups[way.group]) $("ways").append(element("span", { class: "group", title: groups[way.group] }, way.group));
-    delete groups[way.group];
-    const made = element("label", { class: `way ${way.group}`, title: way.about },
+    if (way.group !== group) $("ways").append(element("span", { class: "group", title: GROUPS[way.group] }, way.group));
+    group = way.group;
+    const made = element("label", { class: `way ${way.group.replace(" ", "-")}`, title: way.about },
       `<input type="radio" name="way" value="${way.name}"><span>${escaped(way.title)}</span>`);
     made.querySelector("input").addEventListener("change", () => change({ way: way.name, point: 0 }));
     $("ways").append(made);
   }
-  onWhole("batch", () => MOST_IMAGES, batch => change({ batch }));
+  onWhole("batch", "N", () => MOST_IMAGES, batch => change({ batch }));
   document.addEventListener("click", event => {
     const asked = event.target.closest("[data-batch]");
     if (asked) change({ batch: Number(asked.dataset.batch) });
@@ -48,7 +51,7 @@ function setUpSwitches() {
     const digit = event.target.closest("[data-label]");
     if (digit) change({ label: Number(digit.dataset.label) });
   });
-  onWhole("row", () => state.batch - 1, row => change({ row }));
+  onWhole("row", "The image’s place in the batch", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
   $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));
   $("by-p").addEventListener("click", () => change({ targets: false }));
@@ -107,6 +110,11 @@ function setUpPoints() {
       $("answer").focus({ preventScroll: true });
     });
     $("point-list").append(item);
+  });
+  $("to-lecture").addEventListener("click", event => {
+    event.preventDefault();
+    $("lecture").open = true;
+    $("lecture").scrollIntoView();
   });
   $("to-points").addEventListener("click", event => {
     event.preventDefault(); // the address is the state's

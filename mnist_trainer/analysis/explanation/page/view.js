@@ -32,7 +32,8 @@ class FlowView {
       rows.setAttribute("role", "list");
       rows.replaceChildren(element("div", { class: "cell head" }),
         ...s.shown.map(k => element("div", { class: classes(k), role: "listitem", "data-class": k, "data-name": s.name(k) },
-          id === "block-names" || id === "block-z" ? "" : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
+          id === "block-names" || id === "block-z" ? "" : id === "block-right" ? '<span class="value"></span><span class="measured"></span>'
+            : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
         element("div", { class: "cell foot" }), element("div", { class: "cell foot" }));
     }
     this.buildNames(s);
@@ -146,15 +147,27 @@ class FlowView {
   showResults(s) {
     const { dz } = s.found, right = s.truth.dz;
     const finite = [...right, ...(dz ?? [])].filter(x => Number.isFinite(x) && Math.abs(x) < 4 * Math.max(...right.map(Math.abs)));
-    const most = Math.max(1e-300, ...finite.map(Math.abs)), scale = { low: -most, high: most };
+    const most = Math.max(1e-300, ...finite.map(Math.abs));
     document.querySelector("#block-dz .formula").innerHTML = dz ? FORMULAS.dz[s.way.jacobian ?? "none"] : "can't run";
-    this.showVector("block-dz", s, dz, { ...scale, off: k => !agreesByZ(s, k) });
-    this.showVector("block-right", s, right, scale);
+    $("as-computed").hidden = !dz || s.way.jacobian !== "whole";
+    this.showVector("block-dz", s, dz, { low: -most, high: most, off: k => !agreesByZ(s, k) });
+    this.showRight(s);
     const good = marksOf(s).dz;
     setMark("block-dz", good);
     $("sign").textContent = dz === null ? "" : good ? "=" : "≠";
     $("sign").className = good ? "" : "bad";
     setFeet("block-dz", dz ? `Σ ${sumsToZero(s, dz) ? "0" : number(sumOf(dz, x => x))}` : "");
+  }
+
+  /** p − t, and beside it the slope that L is measured to have. */
+  showRight(s) {
+    const right = s.truth.dz;
+    for (const row of document.querySelectorAll("#block-right .cell[data-class]")) {
+      const k = Number(row.dataset.class), slope = slopeText(s, k);
+      row.querySelector(".value").textContent = number(right[k]);
+      row.querySelector(".measured").textContent = slope;
+      row.setAttribute("aria-label", `${page.classes[k]}: ${number(right[k])}, measured ${slope}`);
+    }
     const total = sumOf(right, x => x), rounding = sumRounding({ found: {}, settings: { ...s.settings, bits: 64 } }, right);
     setFeet("block-right", `Σ ${Math.abs(total) <= rounding ? "0" : number(total)}`);
   }
