@@ -88,7 +88,7 @@ function setUpLearning() {
   for (const input of document.querySelectorAll('input[name="on"]')) {
     const weights = input.value === "weights"; // whose inputs are many: a step must be smaller
     input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) },
-      weights && state.z ? "dropped: the moved z, as z now comes from the weights" : ""));
+      weights ? `rate 0.01, as a weight’s step moves much${state.z ? "; dropped: the moved z" : ""}` : "rate 1, for z"));
   }
   slideByFinger($("rate"), power => change({ rate: Number((10 ** power).toPrecision(2)) }));
   $("step").addEventListener("click", () => learn(1));

@@ -35,10 +35,10 @@ function significant(value, digits = 3) {
   return exponents(String(Number(value.toPrecision(digits))));
 }
 
-/** The digits, 3 to 6, with which what is another number than the first is written as another. */
+/** The digits, 4 to 6, with which what is another number than the first is written as another. */
 function digitsToTellApart(first, others) {
   const tells = digits => x => significant(x, digits) !== significant(first, digits), differing = others.filter(tells(6));
-  return [3, 4, 5].find(digits => differing.every(tells(digits))) ?? 6;
+  return [4, 5].find(digits => differing.every(tells(digits))) ?? 6;
 }
 
 /** Whether two numbers, or lists of them, are written alike. */

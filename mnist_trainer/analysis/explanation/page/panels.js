@@ -137,28 +137,3 @@ async function showAhead(s) {
   $("courses").innerHTML = WAYS.map(line).join("");
   document.documentElement.dataset.ahead = stateAsText(state, page) || "start";
 }
-
-/** The situation as a program for NumPy, every digit of the logits in it, in the format that is chosen. */
-function programOf(s) {
-  const name = page.classes[s.label].replace(/\s+/g, " "), most = s.settings.unshifted ? "0  # not subtracted" : "z.max()";
-  return `import numpy as np
-
-np.set_printoptions(4, suppress=True, linewidth=76)
-z = np.array([
-${s.z.map(x => `    ${x},\n`).join("")}], np.float${s.settings.bits})
-t = np.eye(${s.classes}, dtype=z.dtype)[${s.label}]  # the true class is ${name}
-N = ${s.settings.batch}
-most = ${most}
-e = np.exp(z - most)
-p = e / e.sum()  # softmax
-J = np.diag(p) - np.outer(p, p)  # its Jacobian
-g = np.zeros_like(p)  # dL/dp: -t / (N p), which is 0 where t is
-g[${s.label}] = -1 / (N * p[${s.label}])
-print("L", np.log(e.sum()) - (z - most)[${s.label}])
-print("p", p, sep="\\n")
-print("dL/dp", g, sep="\\n")
-print("J.T @ dL/dp", J.T @ g, sep="\\n")
-print("(p - t) / N", (p - t) / N, sep="\\n")
-print("posted answer", (p - t) / N * p * (1 - p), sep="\\n")
-print("diagonal alone", g * p * (1 - p), sep="\\n")`;
-}

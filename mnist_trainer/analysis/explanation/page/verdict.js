@@ -90,22 +90,23 @@ function otherSizes({ classes, settings, state }) {
 /** In float32, or at a gap: which way breaks, if this one doesn't, and no point of the question needs the room. */
 function breakSaid(s) {
   if (s.state.point || s.way.name === "textbook" || (s.settings.bits === 64 && s.gap < 80)) return [];
-  const { dz, loss } = attempt(wayNamed("textbook"), s.z, s.label, { ...s.settings, bits: 32 });
-  const broken = !dz.every(Number.isFinite) ? "breaks" : Number.isFinite(loss) ? "" : `says L = ${number(loss)}`;
-  return [broken ? `Here “textbook” ${broken} in float32: <button data-way="textbook">see it break</button>`
-    : `In float32 “textbook” breaks once L passes 88.7${s.settings.batch > 1 ? " + log N" : ""}, or any p is 0.`];
+  const broken = !attempt(wayNamed("textbook"), s.z, s.label, { ...s.settings, bits: 32 }).dz.every(Number.isFinite);
+  return [broken ? 'Here “textbook” breaks in float32: <button data-way="textbook">see it break</button>'
+    : "In float32 “textbook” breaks once L passes 88.7, or any p is 0."];
 }
 
-function whyNotFinite({ found, settings, label, name, z }) {
+function whyNotFinite(s) {
+  const { found, label, name, z } = s;
   if (!found.p.every(Number.isFinite)) return Math.max(...z) > 0
     ? `p is not finite: the largest logit is ${number(Math.max(...z), 3)}, and e<sup>z</sup> of it is inf.`
     : "p is not finite: every e<sup>z</sup> is 0, and 0/0 is nan.";
-  const p = found.p[label];
+  const p = found.p[label], zero = s.way.dp === "right" ? found.p.findIndex((x, k) => x === 0 && k !== label) : -1;
+  if (zero >= 0 && p !== 0) return `p(${name(zero)}) is 0: −t/p is −0/0 there, which is nan, and so is Σ g p, and every row.`;
   if (!found.dp || Number.isFinite(found.dp[label])) return "a product overflows.";
   return p === 0
     ? `p(${name(label)}) is 0, so g is −inf there. p·(g − Σ g p) has −inf · 0 in its sum, which is nan, and so is every row.`
-    : `p(${name(label)}) is ${number(p)}, so small that −1/(N p) overflows: g is −inf there, and so is Σ g p. p·(g − Σ g p) has
-      −inf − (−inf) in that row, which is nan, and 0 − (−inf), inf, in the others${found.p.includes(0) ? " (0 · inf, nan, where p is 0)" : ""}.`;
+    : `p(${name(label)}) is ${number(p)}, so small that −1/p overflows: g is −inf there, and so is Σ g p. p·(g − Σ g p) has
+      −inf − (−inf) in that row, which is nan, and 0 − (−inf), inf, in the others.`;
 }
 
 /** What rounding can leave of a sum that is 0: that of the numbers added, and of those that these are differences of. */

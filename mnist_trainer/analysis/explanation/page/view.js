@@ -9,6 +9,7 @@ class FlowView {
     this.matrix = new MatrixView();
     this.range = null; // of the logits' sliders
     this.moving = false; // whether a slider of a logit is what changes z now
+    this.byKeys = false; // whether the last that one was moved by were keys
     this.moved = null; // the last z that one of them made
   }
 
@@ -60,26 +61,27 @@ class FlowView {
         const steps = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -5, PageUp: 5 };
         if (!steps[event.key]) return;
         event.preventDefault();
-        this.move(k, Number(input.value) + steps[event.key]);
+        this.move(k, Number(input.value) + steps[event.key], true);
       });
       slideByFinger(input, value => this.move(k, value));
     }
   }
 
-  move(k, value) {
+  move(k, value, byKeys = false) {
     this.moving = true;
+    this.byKeys = byKeys;
     this.told.logit(k, value);
     this.moving = false;
   }
 
-  /** Choose the scale of the logits' sliders. No knob moves under a finger: nothing changes it while a slider is held; one
-   * that is dragged, or moved by keys, only widens it, once it is at an end. */
+  /** Choose the scale of the logits' sliders. No knob moves under a finger: nothing changes it while a slider is held, and one
+   * that was dragged leaves it as it is; keys go on past its end. */
   chooseRange(s, low, high) {
     if (this.moving) this.moved = s.z;
-    const room = Math.max(2, 0.12 * (high - low)), range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
+    const room = Math.max(2, 0.2 * (high - low)), range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
     const inside = this.range && low > this.range.low && high < this.range.high;
     if (this.range && s.z === this.moved) {
-      if (!held && !inside) this.range = { low: Math.min(range.low, this.range.low), high: Math.max(range.high, this.range.high) };
+      if (!held && !inside && this.byKeys) this.range = { low: Math.min(range.low, this.range.low), high: Math.max(range.high, this.range.high) };
     } else if (!this.range || (!held && !(inside && high - low > 0.35 * (this.range.high - this.range.low)))) this.range = range;
   }
 

@@ -21,7 +21,7 @@ const WAYS = [
   {
     name: "separate", title: "two nodes", group: "gradient right", floor: true, loss: "floored", dp: "floored", jacobian: "whole",
     about: "Softmax and cross-entropy as two nodes (steps, each with the derivative by its own input). p is held above a floor, a "
-      + "least value: 1e−30 in float32, 1e−300 in float64. Backward treats it as if it were not there.",
+      + "least value: 1e−30 in float32, 1e−300 in float64. Backward goes on with the held p, as if holding it had no derivative.",
   },
   {
     name: "homework", title: "homework", group: "gradient right", loss: "log", dp: null, jacobian: null,
@@ -37,7 +37,7 @@ const WAYS = [
   },
   {
     name: "posted_question", title: "posted question", group: "wrong", loss: "log", dp: "posted", jacobian: "batch",
-    about: "The question's two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p), entry by entry (⊙).",
+    about: "The question’s two nodes: (p − t)/N taken for ∂L/∂p, then multiplied by p ⊙ (np.eye(N) − p), entry by entry (⊙).",
   },
   {
     name: "posted_answer", title: "posted answer", group: "wrong", loss: "log", dp: "posted", jacobian: "diagonal",
@@ -47,7 +47,7 @@ const WAYS = [
   },
   {
     name: "diagonal", title: "diagonal alone", group: "wrong", loss: "floored", dp: "floored", jacobian: "diagonal",
-    about: "∂L/∂p is that of two nodes (p held above a floor), but of J only the diagonal is used.",
+    about: "∂L/∂p is that of two nodes, of a p held above a floor; of J, made of softmax’s own p, only the diagonal is used.",
   },
   {
     name: "double_jacobian", title: "Jacobian twice", group: "wrong", floor: true, loss: "log", dp: "posted",
