@@ -83,4 +83,5 @@ def test_the_situation_as_a_program_gives_the_table_s_numbers(visit, way, bits):
         for name, key in (("L", "loss"), ("p", "p"), ("g", "dp"), ("dz", "dz")):
             assert (names[name] is None) == (found[key] is None), (name, patch)
             if found[key] is not None:
-                np.testing.assert_allclose(names[name], np.array(found[key], float), **bound, err_msg=f"{name}, {patch}")
+                value = np.array(found[key], float)
+                np.testing.assert_allclose(names[name], value, **bound, err_msg=f"{name}, {patch}")
