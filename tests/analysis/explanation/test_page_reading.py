@@ -107,8 +107,9 @@ def test_a_rate_that_is_too_long_for_a_downhill_step_is_called_so(visit):
         assert ("it is too long" in visit.said("#verdict")) == worse
 
 
-PLACES = """['#pad', '#image', '#gap', '#gaps', '#batch', '#flow', '#rate', '#step', '#back', '#chart', '#courses', '#bits']
-  .map(id => document.querySelector(id).getBoundingClientRect()).map(({left, top, width}) => [left, top + scrollY, width])"""
+MOVED = ("pad", "image", "gap", "gaps", "batch", "flow", "rate", "step", "back", "chart", "courses", "bits")
+PLACES = f"""{json.dumps(MOVED)}.map(id => document.getElementById(id).getBoundingClientRect())
+  .map(({{left, top, width}}) => [left, top + scrollY, width])"""
 
 
 def test_no_control_moves_whatever_is_done(visit):

@@ -199,7 +199,12 @@ def test_on_a_phone_the_table_comes_first_and_the_answer_is_in_sight(phone):
         )
         assert 0 <= top < bottom <= 800
         assert phone.read("document.querySelector('#bar').getBoundingClientRect().top") == 0
-        assert phone.read("situation.way.title") in said(phone, "#bar")
+        assert phone.read("document.querySelector('#bar-way').selectedOptions[0].text === situation.way.title")
+    phone.click("#bar-after")
+    assert phone.read("state.point") == 8
+    for _ in range(2):
+        phone.click("#bar-before")
+    assert phone.read("state.point") == 6
     small = phone.read(
         "[...document.querySelectorAll('#page button, #page input[type=range], #page label')]"
         ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"

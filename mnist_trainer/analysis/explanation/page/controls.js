@@ -42,6 +42,8 @@ function setUpSwitches() {
     made.querySelector("input").addEventListener("change", () => change({ way: way.name, point: 0 }));
     $("ways").append(made);
   }
+  $("bar-way").replaceChildren(...WAYS.map(({ name, title }) => element("option", { value: name }, escaped(title))));
+  $("bar-way").addEventListener("change", () => change({ way: $("bar-way").value, point: 0 }));
   onWhole("batch", "N", () => MOST_IMAGES, batch => change({ batch }));
   document.addEventListener("click", event => {
     const asked = event.target.closest("[data-batch]");
@@ -111,6 +113,9 @@ function setUpPoints() {
     });
     $("point-list").append(item);
   });
+  const count = page.points.length;
+  $("bar-before").addEventListener("click", () => goToPoint(((state.point || count + 1) + count - 2) % count + 1));
+  $("bar-after").addEventListener("click", () => goToPoint(state.point % count + 1));
   $("to-lecture").addEventListener("click", event => {
     event.preventDefault();
     $("lecture").open = true;

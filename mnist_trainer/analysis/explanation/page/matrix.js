@@ -44,7 +44,7 @@ class MatrixView {
       each.innerHTML = value === null ? "" : nothing ? "0" : smallMinus(cell(value));
       each.title = plain ? "sum of the column" : "sum of the column, each entry times its g = ∂L/∂p: computed as p·(g − Σ g p)";
     }
-    const captions = jacobian === null ? ["", ""] : ["Σ<sub>i</sub> J<sub>ij</sub> ▸", "Σ<sub>i</sub> g<sub>i</sub> J<sub>ij</sub> ▸"];
+    const captions = jacobian === null ? ["", ""] : ["Σ<sub>i</sub> J<sub>ij</sub> →", "Σ<sub>i</sub> g<sub>i</sub> J<sub>ij</sub> →"];
     setFeet("block-dp", ...captions);
   }
 

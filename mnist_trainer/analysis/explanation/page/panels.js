@@ -58,7 +58,8 @@ function showWords(s) {
     state.batch > 1 ? ", this image’s alone" : ""}`;
   say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s)}`);
   const good = marksOf(s).dz;
-  say($("bar"), `<b>${escaped(s.way.title)}</b> L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
+  $("bar-way").value = state.way;
+  say($("bar-said"), `L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
     good === null ? "✗ can’t run" : good ? "✓ ∂L/∂z = (p − t)/N" : "✗ ∂L/∂z ≠ (p − t)/N"}</span>`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
