@@ -45,7 +45,7 @@ const clip = (x, f) => Math.min(Math.max(x, f(EPSILON)), f(1 - f(EPSILON)));
 /** dL/dp, or what is passed off as it. */
 const BY_P = {
   right: (p, t, { batch, f }) => p.map((x, i) => f(f(-t[i] / x) / batch)), // −t / p / N, entry by entry: −0/0 is NaN
-  floored: (p, t, s) => BY_P.right(p.map(x => Math.max(x, s.floor)), t, s),
+  floored: (p, t, { batch, floor, f }) => p.map((x, i) => (t[i] ? f(f(-t[i] / Math.max(x, floor)) / batch) : 0)),
   clipped: (p, t, { batch, f }) =>
     p.map((x, i) => (t[i] && x === clip(x, f) ? f(f(-t[i] / x) / batch) : 0)),
   posted: (p, t, { batch, f }) => p.map((x, i) => f(f(x - t[i]) / batch)),

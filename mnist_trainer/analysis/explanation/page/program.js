@@ -11,7 +11,7 @@ const LINES_OF = {
   },
   dp: {
     right: () => "-t / p / N",
-    floored: () => "-t / np.maximum(p, floor) / N",
+    floored: () => "np.where(t > 0, -t / np.maximum(p, floor) / N, 0)",
     clipped: () => "np.where(p == np.clip(p, 1e-7, 1 - 1e-7), -t / p / N, 0)",
     posted: () => "(p - t) / N  # passed off as it",
   },
