@@ -76,8 +76,8 @@ Where this departs from what one might expect, and why:
   `arrays` are parameters and state. These, or their moving averages (`training.averaging`), are what is `learned`:
   tested, saved, and kept for the best epoch.
 - `Optimizer.build` is told how many of the first parameters decay, since an optimizer knows nothing of layers.
-- Hydra looks up `hydra.mode` only where a file or the command line may set it (`sweeps.replaced`): it would compose
-  everything twice otherwise, before every run.
+- Hydra looks up `hydra.mode` only where a file or the command line may set it, and launches a sweep's job as it was
+  composed to check it (`sweeps.replaced`): it would compose everything twice otherwise, before every run.
 """
 
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ from mnist_trainer import registry
 from mnist_trainer.config import CustomDataConfig, DataConfig, EmnistConfig, IdxConfig, KnownConfig
 from mnist_trainer.data.dataset import Dataset
 from mnist_trainer.data.file_sets import EMNIST
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.data.loading import KINDS, NO_ROOT, load, load_emnist, load_files
 from mnist_trainer.data.remarks import remarks
 from mnist_trainer.errors import ConfigError
@@ -31,16 +32,26 @@ def check_data(config: DataConfig) -> None:
             registry.built_from_registry(registry.datasets, config, "data")
 
 
-def build_data(config: DataConfig, given: Dataset | None = None) -> Dataset:
-    """Load the data set, or take the one `given` from Python; warn of what looks wrong in it."""
-    dataset = _loaded(config) if given is None else given
+def build_data(config: DataConfig, given: Dataset | None = None, *, kept: KeptFiles | None = None) -> Dataset:
+    """Load the data set, or take the one `given` from Python; warn of what looks wrong in it.
+
+    With files that are `kept`, which it may have been read from before, its arrays can't be written to.
+    """
+    dataset = _loaded(config, kept) if given is None else given
     for sentence in remarks(dataset):
         log.warning(f"data: {sentence}")
     return dataset
 
 
-def _loaded(config: DataConfig) -> Dataset:
+def _loaded(config: DataConfig, kept: KeptFiles | None) -> Dataset:
     check_data(config)
+    if kept is None or isinstance(config, CustomDataConfig):  # whose arrays are the plugin's own
+        return _read(config)
+    with kept.reading():
+        return _read(config)
+
+
+def _read(config: DataConfig) -> Dataset:
     match config:
         case KnownConfig():
             return load(config.name, root=config.root, cache=config.cache, download=config.download)

@@ -4,12 +4,13 @@ import pytest
 
 from mnist_trainer.api import build_data, build_trainer, compose
 
+MODELS = (
+    *("lenet5", "cnn", "cnn_small", "cnn_pooled", "cnn_pooled_small", "cnn_deep"),
+    *("resnet_mini", "residual_mlp"),
+)
 CHOICES = {
     "linear": (["model=linear"], 0.95),
-    **{
-        name: ([f"model={name}"], 0.955)
-        for name in ("lenet5", "cnn", "cnn_small", "cnn_deep", "resnet_mini", "residual_mlp")
-    },
+    **{name: ([f"model={name}"], 0.955) for name in MODELS},
     **{name: ([f"optimizer={name}"], 0.955) for name in ("rmsprop", "adam", "adamw")},
     **{name: ([f"experiment={name}"], 0.955) for name in ("fast98", "fast99", "best", "regularized")},
     "tiny": (["experiment=tiny"], 0.9),

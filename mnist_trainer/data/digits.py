@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_trainer.data.kept import read_once
 from mnist_trainer.data.split import apportion
 from mnist_trainer.data.values import Bytes
 from mnist_trainer.errors import DataError, error_reason
@@ -31,6 +32,7 @@ def digits_path() -> Path:
     return Path(spec.origin).parent / "datasets" / "data" / FILE_NAME
 
 
+@read_once
 def read_digits(path: Path) -> tuple[Bytes, Bytes, Bytes, Bytes]:
     """Read training images (1437, 28, 28, 1) and labels, then test images (360, 28, 28, 1) and labels.
 

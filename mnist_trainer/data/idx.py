@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from mnist_trainer.data.content import CHUNK, GZIP_MAGIC, opened_unpacked, read_into
+from mnist_trainer.data.kept import computed_once, read_once
 from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes
 from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.files import open_file
@@ -29,12 +30,14 @@ _QMNIST = (0x0C, 2)  # its labels: rows of 8 integers, of which the first is the
 _QMNIST_COLUMNS = 8
 
 
+@read_once
 def read_images(path: Path) -> Bytes:
     """Read images (count, height, width, channels); without channels in the file, 1. Raises DataError."""
     images = _read_idx(path, "images")
     return images[..., np.newaxis] if images.ndim == 3 else images
 
 
+@read_once
 def read_labels(path: Path) -> Bytes:
     """Read labels (count,). Raises DataError."""
     return _read_idx(path, "labels")
@@ -47,6 +50,7 @@ def idx_header(array: Bytes) -> bytes:
     return bytes((0, 0, 0x08, len(shape))) + sizes
 
 
+@computed_once
 def content_sha256(array: Bytes) -> str:
     """Compute the SHA-256 (hex) of the bare IDX file that holds this array, however the array was packed."""
     digest = hashlib.sha256(idx_header(array))

@@ -10,6 +10,7 @@ from mnist_trainer.data import idx
 from mnist_trainer.data.chosen import plainness
 from mnist_trainer.data.dataset import Part
 from mnist_trainer.data.idx import Role
+from mnist_trainer.data.kept import read_once
 from mnist_trainer.data.names import stem, words_of_name
 from mnist_trainer.data.pieces import Content, DataPiece, read_piece
 from mnist_trainer.data.sources import KNOWN_SETS, KnownFile, KnownSet
@@ -92,7 +93,8 @@ def read_known(known: KnownSet, file: KnownFile, path: Path, copies: Path) -> By
     used when the gzipped file has its checksum and the copy has its own. Raises DataError when `path` is
     unsound or holds something else.
     """
-    packed_fits = _packed_checksum_fits(path, known, file)
+    packed = _packed_checksum(path, known.algorithm)
+    packed_fits = None if packed is None else packed == file.packed
     if packed_fits:
         array = read_copy(file, copies)
         if array is not None:
@@ -120,16 +122,17 @@ def _read_known_idx(file: KnownFile, path: Path) -> Bytes:
     return idx.read_labels(path) if "labels" in file.name else idx.read_images(path)
 
 
-def _packed_checksum_fits(path: Path, known: KnownSet, file: KnownFile) -> bool | None:
-    """Whether a gzipped file has its published checksum; None for a bare file."""
+@read_once
+def _packed_checksum(path: Path, algorithm: str) -> str | None:
+    """Return the checksum of a gzipped file; None for a bare file."""
     try:
         if not idx.is_gzipped(path):
             return None
         with open_file(path) as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.new(known.algorithm, usedforsecurity=False))  # type: ignore[arg-type]
+            digest = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False))  # type: ignore[arg-type]
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error
-    return digest.hexdigest() == file.packed
+    return digest.hexdigest()
 
 
 def _check_content(array: Bytes, known: KnownSet, file: KnownFile, path: Path, *, packed_fits: bool | None) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mnist_trainer.data.content import CHUNK, opened_unpacked, read_into
 from mnist_trainer.data.idx import Role
+from mnist_trainer.data.kept import read_once
 from mnist_trainer.data.values import Bytes, check_array_size, store_as_bytes, with_channels
 from mnist_trainer.errors import DataError, as_data_errors, error_reason
 from mnist_trainer.files import open_file
@@ -60,6 +61,7 @@ def numpy_headers(path: Path) -> dict[str, NumpyHeader]:
             return found
 
 
+@read_once
 def read_numpy_array(path: Path, name: str, role: Role) -> Bytes:
     """Read images (n, h, w, c) or labels (n,); raises `DataError`."""
     with as_data_errors(path), _numpy_damage():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_trainer.data.content import opened_unpacked
+from mnist_trainer.data.kept import read_once
 from mnist_trainer.data.values import MAX_BYTES, MAX_ITEMS, Bytes, square_image_shape, store_as_bytes
 from mnist_trainer.errors import DataError, as_data_errors
 from mnist_trainer.process import warnings_as
@@ -60,6 +61,7 @@ def _table_fields(line: bytes) -> list[str]:
         return []
 
 
+@read_once
 def read_table(path: Path) -> tuple[Bytes, Bytes | None]:
     """Read images (n, h, w, c) and, if the table has them, labels (n,); raises `DataError`."""
     pixels, labels = bytearray(), bytearray()

@@ -13,6 +13,7 @@ from mnist_trainer.complaints.composing import explain
 from mnist_trainer.complaints.origin import overrides_as_typed
 from mnist_trainer.composition import conf_folder, override_key, tracking_of
 from mnist_trainer.config import DataConfig, SweepConfig
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import ConfigError, MnistTrainerError, error_in_words
 from mnist_trainer.files import at_home
 from mnist_trainer.hyperparameters import construct_hyperparameters
@@ -25,7 +26,7 @@ from mnist_trainer.sweeps.composed import check_jobs
 from mnist_trainer.sweeps.on_ray import RAY, join
 from mnist_trainer.sweeps.overrides import choices_of, combinations, is_the_commands, samples, sweeps_data
 from mnist_trainer.sweeps.record import SweepRecord
-from mnist_trainer.sweeps.replaced import hand_over, vouch_for
+from mnist_trainer.sweeps.replaced import compose_once, hand_over, vouch_for
 from mnist_trainer.sweeps.resumption import SweepResumption, check_stopped, sweep_folder
 from mnist_trainer.sweeps.side_by_side import limit_workers, part_gently
 from mnist_trainer.sweeps.sweep import BASIC_LAUNCHER, Sweep
@@ -46,6 +47,10 @@ def begin_or_go_on(config: DictConfig) -> None:
         if on_cluster:
             take_over(config)
         construct_hyperparameters(SweepConfig, dict(config.sweep))
+        if config.hydra.launcher._target_ == BASIC_LAUNCHER:
+            KeptFiles.current = KeptFiles()
+            if config.hydra.sweeper._target_ == BASIC_SWEEPER:
+                compose_once()
         if config.task.name != "train" and config.sweep.resume is None:
             check_jobs(config, jobs_of(config, overrides_of(config)))
             return
@@ -174,5 +179,5 @@ def check_sweep(
     data = OmegaConf.to_object(config.data)
     assert isinstance(data, DataConfig)
     # Found, and if need be downloaded, once, before jobs that may run side by side
-    name = SEVERAL if sweeps_data(overrides) else build_data(data).name
+    name = SEVERAL if sweeps_data(overrides) else build_data(data, kept=KeptFiles.current).name
     return name, tracked.place(name) if start is None else tracked.place_of(start)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import DiskError, TrackingError, error_in_words
 from mnist_trainer.files import CUT, STUDY, SWEEP, write_whole
 from mnist_trainer.journal.address import resolve_uri
@@ -50,6 +51,7 @@ PICTURES = {
 
 def finish_sweep(status: Status, reason: str | None = None) -> list[str]:
     """End the sweep that runs in this process, if there is one; returns why none of its jobs could begin, if so."""
+    KeptFiles.current = None
     if Sweep.current is None:
         return []
     sweep, Sweep.current = Sweep.current, None

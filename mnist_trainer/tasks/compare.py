@@ -11,6 +11,7 @@ from mnist_trainer.analysis.comparison.progress import LockstepProgress
 from mnist_trainer.analysis.comparison.summary import sum_up_lockstep
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import CompareConfig, Config
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import ConfigError, DivergedError, SlipError
 from mnist_trainer.journal.journal import Journal
 from mnist_trainer.runs.cores import product_limits, product_threads
@@ -39,7 +40,7 @@ def compare(config: Config, folder: Path, *, alone: bool, overrides: Sequence[st
         raise ConfigError("trainer.patience: task=compare trains all modes for the same number of epochs; leave it out")
     tracked = Tracked(config.tracking, Path(config.outputs).absolute())
     tracked.check()
-    dataset = build_data(config.data)
+    dataset = build_data(config.data, kept=KeptFiles.current)
     place = tracked.place(dataset.name)
     parent = tracked.record("comparison", place=place, name=config.name, parent=None)
     runs = [

@@ -13,6 +13,7 @@ from mnist_trainer.analysis.gradcheck.configuration import check_configuration
 from mnist_trainer.analysis.gradcheck.findings import HEAD, Findings
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import AugmentConfig, Config, GradcheckConfig
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import TaskOutcome
@@ -31,7 +32,7 @@ def gradcheck(config: Config, folder: Path) -> TaskOutcome:
     """
     settings = config.task
     assert isinstance(settings, GradcheckConfig)
-    dataset = build_data(config.data)
+    dataset = build_data(config.data, kept=KeptFiles.current)
     config = replace(config, dtype="float64", augment=AugmentConfig("none"))
     trainer, _ = build_trainer(config, dataset)
     x, labels = next(iter(trainer.train))

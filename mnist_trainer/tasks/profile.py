@@ -11,6 +11,7 @@ from mnist_trainer.analysis.profile.profile import HEAD, KERNEL_HEAD, Profile
 from mnist_trainer.analysis.profile.steps import profile_steps
 from mnist_trainer.build import build_data, build_trainer
 from mnist_trainer.config import Config, ProfileConfig
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.files import write_whole
 from mnist_trainer.runs.cores import product_limits, product_threads
 from mnist_trainer.runs.outcome import TaskOutcome
@@ -29,7 +30,7 @@ def profile(config: Config, folder: Path) -> TaskOutcome:
     """
     settings = config.task
     assert isinstance(settings, ProfileConfig)
-    dataset = build_data(config.data)
+    dataset = build_data(config.data, kept=KeptFiles.current)
     trainer, _ = build_trainer(config, dataset)
     what = f"model={config.model.name} loss={config.loss.name} optimizer={config.optimizer.name}"
     log.info(f"profiling {what} on {dataset.name}, {3 * settings.updates:,} updates ...")

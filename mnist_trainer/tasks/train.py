@@ -8,6 +8,7 @@ from pathlib import Path
 from mnist_trainer.build import build_callbacks, build_data, build_trainer
 from mnist_trainer.config import Config
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import DivergedError, PrunedError
 from mnist_trainer.files import CHECKPOINT, JOURNAL, MODEL
 from mnist_trainer.journal.reading import read_start
@@ -55,7 +56,7 @@ def train(
         sweep = read_start(folder.parent) if parent and not apart else None
         tracked = Tracked.as_before(config.tracking, config.outputs, sweep)
     tracked.check()
-    dataset = build_data(config.data, data)
+    dataset = build_data(config.data, data, kept=KeptFiles.current)
     trainer, test = build_trainer(config, dataset)
     start = None if resumption is None else resumption.start
     place = tracked.place(dataset.name, parent=parent) if start is None else tracked.place_of(start, parent=parent)

@@ -7,6 +7,7 @@ from mnist_trainer.build import build_data
 from mnist_trainer.composition import override_key
 from mnist_trainer.config import Config, ModelTaskConfig
 from mnist_trainer.data.dataset import Dataset
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import ConfigError, DataError
 from mnist_trainer.inference.classifier import Classifier
 from mnist_trainer.inference.loading import load
@@ -45,7 +46,7 @@ def data_for(classifier: Classifier, config: Config, overrides: Sequence[str]) -
     Raises `DataError` if they have other classes, or images of another shape.
     """
     named = any(override_key(override).partition(".")[0] == "data" for override in overrides)
-    dataset = build_data(config.data if named else data_of_learned(classifier.description))
+    dataset = build_data(config.data if named else data_of_learned(classifier.description), kept=KeptFiles.current)
     if dataset.image_shape != classifier.image_shape:
         sizes = ("x".join(map(str, shape)) for shape in (dataset.image_shape, classifier.image_shape))
         raise DataError("data={}: images of {}, but the model sees {}".format(dataset.name, *sizes))

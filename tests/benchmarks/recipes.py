@@ -38,6 +38,9 @@ def commands(recipe: str, seed: int, outputs: str) -> dict[str, list[str]]:
         "lr": config.optimizer.lr,
         "momentum": getattr(config.optimizer, "momentum", None),
         "weight_decay": config.optimizer.weight_decay,  # type: ignore[attr-defined]
+        "warmup": config.schedule.warmup,  # type: ignore[attr-defined]
+        "label_smoothing": config.loss.label_smoothing,
+        "shift": getattr(config.augment, "shift", 0.0),  # of an image's changes the recipes take this alone
         "epochs": config.epochs,
         "batch_size": config.batch_size,
         "seed": seed,

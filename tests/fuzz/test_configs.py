@@ -80,7 +80,7 @@ KEYS = [
 CHOICES = {
     "task": ["train", "compare", "gradcheck", "sync", "trian", "evaluate", "null"],
     "data": ["digits", "idx", "emnist", "qmnist", "custom", "mnst", "auto", "cifar"],
-    "model": ["mlp", "linear", "lenet5", "cnn", "cnn_small", "resnet_mini", "residual_mlp", "custom", "vgg"],
+    "model": ["mlp", "linear", "lenet5", "cnn", "cnn_pooled", "resnet_mini", "residual_mlp", "custom", "vgg"],
     "loss": ["fused", "separate", "mistakes/clipped", "mistakes/nothing", "custom", "mistakes", "../model/mlp"],
     "optimizer": ["sgd", "adam", "adamw", "rmsprop", "custom", "lion"],
     "schedule": ["constant", "cosine", "step", "one_cycle", "custom", "linear"],

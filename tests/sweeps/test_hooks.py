@@ -5,7 +5,9 @@ import json
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
+from mnist_trainer.data import digits
 from mnist_trainer.data import loading as datasets
+from mnist_trainer.data.kept import KeptFiles
 from mnist_trainer.errors import DataError
 from mnist_trainer.sweeps import beginning
 from mnist_trainer.tasks import dispatch
@@ -183,16 +185,20 @@ def test_nothing_begins_of_a_sweep_with_a_job_that_cannot_be_composed(command, o
 
 @pytest.mark.long
 @pytest.mark.usefixtures("no_picture")
-def test_jobs_are_composed_once_before_they_run(command, monkeypatch):
+def test_jobs_are_composed_and_their_data_read_once(command, monkeypatch):
     composed, load = [], ConfigLoaderImpl.load_sweep_config
+    read, scan = [], digits._read_scans
 
     def counted(self, config, overrides):
         composed.append(overrides)
         return load(self, config, overrides)
 
     monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", counted)
+    monkeypatch.setattr(digits, "_read_scans", lambda path: read.append(path) or scan(path))
     assert command(*TINY, "seed=0,1").code == 0
-    assert len(composed) == 4  # two to check, two to run
+    assert composed == [[*TINY[1:], f"seed={seed}"] for seed in (0, 1)]
+    assert len(read) == 1
+    assert KeptFiles.current is None
 
 
 @pytest.mark.long

@@ -39,24 +39,29 @@ class Network:
         return [{"kind": "flatten"}, *hidden, {"kind": "linear", "units": CLASSES}]
 
     def weights(self) -> list[np.ndarray]:
-        """Draw the layers' weights: (KH, KW, C, F) of convolutions, (inputs, units) of linear ones; biases are 0."""
-        rng, shape, drawn = np.random.default_rng(0), (28, 28, 1), []
-        for entry in self.layers:
-            match entry:
-                case {"kind": "conv2d", "filters": int(filters), "kernel": int(kernel)}:
-                    of_weights = (kernel, kernel, shape[-1], filters)
-                    size = shape[0] + 2 * entry.get("padding", 0) - kernel + 1
-                    shape = (size, size, filters)
-                case {"kind": "max_pool2d", "kernel": int(kernel)}:
-                    shape = (shape[0] // kernel, shape[1] // kernel, shape[2])
-                    continue
-                case {"kind": "linear", "units": int(units)}:
-                    of_weights, shape = (math.prod(shape), units), (units,)
-                case _:
-                    continue
-            deviation = math.sqrt(2 / math.prod(of_weights[:-1]))
-            drawn.append((deviation * rng.standard_normal(of_weights)).astype(np.float32))
-        return drawn
+        """Draw the layers' weights."""
+        return drawn_weights(self.layers, seed=0)
+
+
+def drawn_weights(layers: list[dict], seed: int) -> list[np.ndarray]:
+    """Draw weights: (KH, KW, C, F) of convolutions, (inputs, units) of linear layers; biases are 0."""
+    rng, shape, drawn = np.random.default_rng(seed), (28, 28, 1), []
+    for entry in layers:
+        match entry:
+            case {"kind": "conv2d", "filters": int(filters), "kernel": int(kernel)}:
+                of_weights = (kernel, kernel, shape[-1], filters)
+                size = shape[0] + 2 * entry.get("padding", 0) - kernel + 1
+                shape = (size, size, filters)
+            case {"kind": "max_pool2d" | "avg_pool2d", "kernel": int(kernel)}:
+                shape = (shape[0] // kernel, shape[1] // kernel, shape[2])
+                continue
+            case {"kind": "linear", "units": int(units)}:
+                of_weights, shape = (math.prod(shape), units), (units,)
+            case _:
+                continue
+        deviation = math.sqrt(2 / math.prod(of_weights[:-1]))
+        drawn.append((deviation * rng.standard_normal(of_weights)).astype(np.float32))
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from contenders.cases import MOMENTUM, Answering, Contender, Training
 from torch import nn
@@ -28,20 +29,20 @@ def contenders(case: Training | Answering, compiled: bool = True) -> dict[str, C
     return {name: Contender(one.run, one.restart) for name, one in found.items()}
 
 
-def network(case: Training | Answering) -> nn.Sequential:
-    """Build the same layers, with the case's weights."""
+def network(layers: list[dict], drawn: list[np.ndarray]) -> nn.Sequential:
+    """Build layers as the configuration writes them, with these weights."""
     modules: list[nn.Module] = []
     channels, size, flattened = 1, 28, ()
-    weights = iter(case.weights())
-    for entry in case.layers:
+    weights = iter(drawn)
+    for entry in layers:
         match entry:
             case {"kind": "conv2d", "filters": int(filters), "kernel": int(kernel)}:
                 padding = entry.get("padding", 0)
                 modules.append(nn.Conv2d(channels, filters, kernel, padding=padding))
                 put(modules[-1], torch.from_numpy(next(weights)).permute(3, 2, 0, 1))
                 channels, size = filters, size + 2 * padding - kernel + 1
-            case {"kind": "max_pool2d", "kernel": int(kernel)}:
-                modules.append(nn.MaxPool2d(kernel))
+            case {"kind": "max_pool2d" | "avg_pool2d" as kind, "kernel": int(kernel)}:
+                modules.append((nn.MaxPool2d if kind == "max_pool2d" else nn.AvgPool2d)(kernel))
                 size //= kernel
             case {"kind": "relu"}:
                 modules.append(nn.ReLU())
@@ -74,7 +75,7 @@ class Steps:
     def __init__(self, case: Training, *, channels_last: bool, compiled: bool) -> None:
         self._case = case
         self._memory = torch.channels_last if channels_last else torch.contiguous_format
-        self._model = network(case).to(memory_format=self._memory)
+        self._model = network(case.layers, case.weights()).to(memory_format=self._memory)
         self._start = [parameter.detach().clone() for parameter in self._model.parameters()]
         if case.optimizer == "adam":
             self._update = torch.optim.Adam(self._model.parameters(), lr=case.rate, fused=True)
@@ -123,7 +124,7 @@ class Answers:
 
     def __init__(self, case: Answering, *, channels_last: bool, compiled: bool) -> None:
         memory = torch.channels_last if channels_last else torch.contiguous_format
-        model = network(case).to(memory_format=memory).eval()
+        model = network(case.layers, case.weights()).to(memory_format=memory).eval()
         self._images = torch.from_numpy(case.images()).permute(0, 3, 1, 2)
 
         def answer(images: torch.Tensor) -> torch.Tensor:
