@@ -11,6 +11,9 @@ function showSwitches() {
   for (const button of document.querySelectorAll("#gaps [data-gap]")) {
     button.setAttribute("aria-pressed", Math.abs(situation.gap - Number(button.dataset.gap)) < 0.0005);
   }
+  const link = stateAsText(state, page);
+  say($("on-paper"), `N = ${state.batch}, float${state.bits}, gap ${number(situation.gap, 1)}${
+    link && link.length <= 240 ? `; behind the page’s address: #${escaped(link)}` : ""}`);
   $("bits").checked = state.bits === 32;
   $("shifted").checked = !state.unshifted;
   $("image").value = state.strokes.length ? "" : state.image;
