@@ -16,7 +16,7 @@ from mnist_trainer.analysis.explanation.writing import code_block
 
 SCRIPTS = (
     *("numbers", "ways", "arithmetic", "planes", "preparation", "pad", "network", "learning", "situation"),
-    *("verdict", "points", "state", "address", "elements", "matrix", "view"),
+    *("verdict", "points", "state", "address", "elements", "matrix", "view", "program"),
     *("fingers", "panels", "link", "controls", "main"),
 )
 """In the order in which one reads them: each uses what those before it define."""

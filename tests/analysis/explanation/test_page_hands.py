@@ -124,12 +124,24 @@ def test_the_eleven_points_each_show_what_they_are_about(visit, network):
         assert visit.read("state") == state
 
 
-@pytest.mark.parametrize("state", ["", "loss=posted_answer", "point=10&loss=textbook&float=32"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "loss=posted_answer",
+        "point=10&loss=textbook&float=32",
+        "z=1.123456789,2.123456789,3.123456789,1.123456789,2.123456789,3.123456789,1,2,3,1",
+    ],
+)
 def test_it_prints_on_two_pages_whatever_it_shows(visit, state):
     visit.open(state)
     for paper in ({}, {"paperWidth": 8.27, "paperHeight": 11.69}):
         pdf = base64.b64decode(visit.browser.ask("Page.printToPDF", printBackground=True, **paper)["data"])
         assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
+    assert visit.said("#on-paper").startswith("N = 1, float")
+    assert visit.said("#on-paper").endswith(
+        "#" + visit.read("stateAsText(state, page)") if state else "gap " + visit.read("number(situation.gap, 1)")
+    )
 
 
 @pytest.mark.parametrize("size", [(400, 800), (768, 1024), (1920, 1080)])

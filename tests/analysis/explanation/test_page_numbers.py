@@ -49,12 +49,12 @@ def test_the_posted_question_runs_only_on_the_batch_sizes_that_it_can(visit, net
 def test_the_textbook_s_nodes_break_in_float32_where_they_do_in_numpy(visit):
     visit.choose("textbook")
     visit.click("#bits")
-    for batch, gap, finite in [(1, 88, True), (1, 89.5, False), (10, 89.5, True), (10, 92, False)]:
+    for batch, gap, finite in [(1, 88, True), (1, 89.5, False), (10, 88, True), (10, 89.5, False)]:
         visit.browser.value(f"change({{z: logitsWithGap(situation.own, situation.label, {gap}), batch: {batch}}})")
         label, z = visit.read("situation.label"), visit.array("situation.z").astype(np.float32)
         with np.errstate(all="ignore"):
             p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
-            dp = np.where(np.arange(10) == label, np.float32(-1) / (np.float32(batch) * p), np.float32(0))
+            dp = -np.eye(10, dtype=np.float32)[label] / p / np.float32(batch)
             dz = p * (dp - (dp * p).sum())
         assert np.isfinite(dz).all() == finite
         found = visit.array("situation.found.dz")

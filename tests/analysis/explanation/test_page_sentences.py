@@ -67,15 +67,21 @@ def test_the_sum_alone_may_overflow(visit):
     assert "one can do without it" not in visit.said("#point-list li:nth-child(9) .answer")  # few digits are left
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("bits", [32, 64])
-def test_the_situation_as_a_program_gives_the_table_s_numbers(visit, bits):
-    for gap, shift, unshifted in ((None, 0, False), (91, 0, False), (104, 0, False), (None, 150, True)):
-        patch = {"way": "textbook", "bits": bits, "batch": 3, "gap": gap, "shift": shift, "unshifted": unshifted}
+def test_the_situation_as_a_program_gives_the_table_s_numbers(visit, way, bits):
+    situations = itertools.product(((None, 0, False), (91, 0, False), (104, 0, False), (None, 150, True)), (1, 3, 10))
+    for (gap, shift, unshifted), batch in situations:
+        patch = {"way": way, "bits": bits, "batch": batch, "gap": gap, "shift": shift, "unshifted": unshifted}
         visit.browser.value(f"{GO}({json.dumps(patch)})")
         names = {}
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), np.printoptions():
             exec(visit.read("programOf(situation)"), names)
-        assert names["p"].dtype == names["g"].dtype == f"float{bits}"
+        assert names["p"].dtype == f"float{bits}"
         bound = {"rtol": 3e-5, "atol": 1e-6} if bits == 32 else {"rtol": 1e-9, "atol": 1e-12}
-        np.testing.assert_allclose(names["p"], visit.array("situation.found.p"), **bound)
-        np.testing.assert_allclose(names["g"], visit.array("situation.found.dp"), **bound)
+        found = visit.read("situation.found")
+        for name, key in (("L", "loss"), ("p", "p"), ("g", "dp"), ("dz", "dz")):
+            assert (names[name] is None) == (found[key] is None), (name, patch)
+            if found[key] is not None:
+                value = np.array(found[key], float)
+                np.testing.assert_allclose(names[name], value, **bound, err_msg=f"{name}, {patch}")

@@ -153,10 +153,11 @@ def test_a_drawing_s_truth_is_the_network_s_answer_until_one_says_what_it_is(vis
 @pytest.mark.parametrize(
     ("typed", "batch", "told"),
     [
-        ("0", 1, "1 … 4,096"),
-        ("-3", 1, "1 … 4,096"),
-        ("100000", 4096, "1 … 4,096"),
-        ("", 1, "1 … 4,096"),
+        ("0", 1, "1 … 4,096: 0 became 1."),
+        ("-3", 1, "1 … 4,096: -3 became 1."),
+        ("2.5", 3, "1 … 4,096: 2.5 became 3."),
+        ("100000", 4096, "1 … 4,096: 100000 became 4096."),
+        ("", 1, "1 … 4,096: none became 1."),
         ("128", 128, ""),
     ],
 )
@@ -164,7 +165,7 @@ def test_a_batch_that_is_none_becomes_the_nearest_one(visit, typed, batch, told)
     box = "document.querySelector('#batch')"
     visit.browser.value(f"{box}.focus(); {box}.value = {json.dumps(typed)}; {box}.dispatchEvent(new Event('change'))")
     assert visit.read("state.batch") == batch or typed == "128"
-    assert said(visit, "#range-said") == told
+    assert said(visit, "#notice").removeprefix("✗ N is a whole number, ") == told
     assert visit.read(f"{box}.value") == str(visit.read("state.batch"))
     assert visit.read(f"{box}.scrollWidth <= {box}.clientWidth")
 
@@ -198,7 +199,12 @@ def test_on_a_phone_the_table_comes_first_and_the_answer_is_in_sight(phone):
         )
         assert 0 <= top < bottom <= 800
         assert phone.read("document.querySelector('#bar').getBoundingClientRect().top") == 0
-        assert phone.read("situation.way.title") in said(phone, "#bar")
+        assert phone.read("document.querySelector('#bar-way').selectedOptions[0].text === situation.way.title")
+    phone.click("#bar-after")
+    assert phone.read("state.point") == 8
+    for _ in range(2):
+        phone.click("#bar-before")
+    assert phone.read("state.point") == 6
     small = phone.read(
         "[...document.querySelectorAll('#page button, #page input[type=range], #page label')]"
         ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"

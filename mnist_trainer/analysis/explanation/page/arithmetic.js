@@ -44,10 +44,10 @@ const clip = (x, f) => Math.min(Math.max(x, f(EPSILON)), f(1 - f(EPSILON)));
 
 /** dL/dp, or what is passed off as it. */
 const BY_P = {
-  right: (p, t, { batch, f }) => p.map((x, i) => (t[i] ? f(-t[i] / f(batch * x)) : 0)),
-  floored: (p, t, s) => BY_P.right(p.map(x => Math.max(x, s.floor)), t, s),
+  right: (p, t, { batch, f }) => p.map((x, i) => f(f(-t[i] / x) / batch)), // −t / p / N, entry by entry: −0/0 is NaN
+  floored: (p, t, { batch, floor, f }) => p.map((x, i) => (t[i] ? f(f(-t[i] / Math.max(x, floor)) / batch) : 0)),
   clipped: (p, t, { batch, f }) =>
-    p.map((x, i) => (t[i] && x === clip(x, f) ? f(-t[i] / f(batch * x)) : 0)),
+    p.map((x, i) => (t[i] && x === clip(x, f) ? f(f(-t[i] / x) / batch) : 0)),
   posted: (p, t, { batch, f }) => p.map((x, i) => f(f(x - t[i]) / batch)),
 };
 
@@ -99,6 +99,20 @@ function attempt(way, z, label, { batch = 1, row = 0, bits = 64, unshifted = fal
   const jacobian = JACOBIANS[way.jacobian](p, logits, s);
   const dz = way.jacobian === "whole" ? vectorJacobian(dp, p, s.f) : contracted(dp, jacobian, s.f);
   return { ...common, dp, jacobian, dz };
+}
+
+/** The loss of one image in float64, with log-sum-exp, as `truth` has it. */
+function trueLoss(z, label) {
+  const largest = Math.max(...z), top = z.indexOf(largest);
+  return Math.log1p(sumOf(z.map((x, i) => (i === top ? 0 : Math.exp(x - largest))), x => x)) - (z[label] - largest);
+}
+
+const NUDGE = 1e-4;
+
+/** What L / N is seen to do when one logit is moved to either side, divided by how far: no derivative is asked for. */
+function measuredSlope(z, k, label, batch) {
+  const [more, less] = [NUDGE, -NUDGE].map(by => z.map((x, i) => (i === k ? x + by : x)));
+  return (trueLoss(more, label) - trueLoss(less, label)) / (more[k] - less[k]) / batch;
 }
 
 /** What all are held against: float64 with log-sum-exp, no 1 added to or subtracted from what is much smaller. */

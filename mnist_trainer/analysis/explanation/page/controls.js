@@ -16,30 +16,35 @@ function setUp() {
 }
 
 /** Take a whole number as it is typed, once it is one that fits; at the end take the nearest that does, and say so. */
-function onWhole(id, most, told) {
+function onWhole(id, name, most, told) {
   const least = Number($(id).min), fits = text => text !== "" && Number.isInteger(Number(text)) && Number(text) >= least && Number(text) <= most();
   $(id).addEventListener("input", () => {
     if (fits($(id).value)) told(Number($(id).value));
   });
   $(id).addEventListener("change", () => {
-    const good = fits($(id).value);
-    $("range-said").textContent = good ? "" : `${least} … ${most().toLocaleString("en")}`;
-    if (!good) told(clamp(Math.round(Number($(id).value)), least, most()));
+    const typed = $(id).value;
+    if (!fits(typed)) {
+      told(clamp(Math.round(Number(typed)), least, most()));
+      notice(`<span class="bad">✗</span> ${name} is a whole number, ${least} … ${most().toLocaleString("en")}: ${
+        escaped(typed.slice(0, 24)) || "none"} became ${state[id]}.`);
+    }
     $(id).value = state[id];
   });
 }
 
 function setUpSwitches() {
-  const groups = { right: "right in floating point, too", fragile: "right in mathematics, but they break in floating point", wrong: "wrong in mathematics" };
+  let group = "";
   for (const way of WAYS) {
-    if (groups[way.group]) $("ways").append(element("span", { class: "group", title: groups[way.group] }, way.group));
-    delete groups[way.group];
-    const made = element("label", { class: `way ${way.group}`, title: way.about },
+    if (way.group !== group) $("ways").append(element("span", { class: "group", title: GROUPS[way.group] }, way.group));
+    group = way.group;
+    const made = element("label", { class: `way ${way.group.replace(" ", "-")}`, title: way.about },
       `<input type="radio" name="way" value="${way.name}"><span>${escaped(way.title)}</span>`);
     made.querySelector("input").addEventListener("change", () => change({ way: way.name, point: 0 }));
     $("ways").append(made);
   }
-  onWhole("batch", () => MOST_IMAGES, batch => change({ batch }));
+  $("bar-way").replaceChildren(...WAYS.map(({ name, title }) => element("option", { value: name }, escaped(title))));
+  $("bar-way").addEventListener("change", () => change({ way: $("bar-way").value, point: 0 }));
+  onWhole("batch", "N", () => MOST_IMAGES, batch => change({ batch }));
   document.addEventListener("click", event => {
     const asked = event.target.closest("[data-batch]");
     if (asked) change({ batch: Number(asked.dataset.batch) });
@@ -48,7 +53,7 @@ function setUpSwitches() {
     const digit = event.target.closest("[data-label]");
     if (digit) change({ label: Number(digit.dataset.label) });
   });
-  onWhole("row", () => state.batch - 1, row => change({ row }));
+  onWhole("row", "The image’s place in the batch", () => state.batch - 1, row => change({ row }));
   $("bits").addEventListener("change", () => change({ bits: $("bits").checked ? 32 : 64 }));
   $("shifted").addEventListener("change", () => change({ unshifted: !$("shifted").checked }));
   $("by-p").addEventListener("click", () => change({ targets: false }));
@@ -85,7 +90,7 @@ function setUpLearning() {
   for (const input of document.querySelectorAll('input[name="on"]')) {
     const weights = input.value === "weights"; // whose inputs are many: a step must be smaller
     input.addEventListener("change", () => change({ on: input.value, rate: weights ? 0.01 : 1, ...(weights ? { z: null } : {}) },
-      weights && state.z ? "dropped: the moved z, as z now comes from the weights" : ""));
+      weights ? `rate 0.01, as a weight’s step moves much${state.z ? "; dropped: the moved z" : ""}` : "rate 1, for z"));
   }
   slideByFinger($("rate"), power => change({ rate: Number((10 ** power).toPrecision(2)) }));
   $("step").addEventListener("click", () => learn(1));
@@ -107,6 +112,14 @@ function setUpPoints() {
       $("answer").focus({ preventScroll: true });
     });
     $("point-list").append(item);
+  });
+  const count = page.points.length;
+  $("bar-before").addEventListener("click", () => goToPoint(((state.point || count + 1) + count - 2) % count + 1));
+  $("bar-after").addEventListener("click", () => goToPoint(state.point % count + 1));
+  $("to-lecture").addEventListener("click", event => {
+    event.preventDefault();
+    $("lecture").open = true;
+    $("lecture").scrollIntoView();
   });
   $("to-points").addEventListener("click", event => {
     event.preventDefault(); // the address is the state's

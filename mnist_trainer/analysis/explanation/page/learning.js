@@ -33,12 +33,12 @@ function lossesAhead(start, way) {
 /** Why there is no step to take. */
 const endOf = ({ dz, refused }) => (refused ? "can't run" : dz.every(Number.isFinite) ? "diverges" : "no gradient");
 
-/** What became of a way, in words, and a sign. */
-function courseSaid({ losses, ended }) {
-  const from = losses[0], to = losses.at(-1), steps = losses.length - 1;
+/** What became of a way, in words, and a sign; equal is what is written alike. */
+function courseSaid({ losses, ended }, digits) {
+  const [from, to] = [losses[0], losses.at(-1)].map(loss => significant(loss, digits)), steps = losses.length - 1;
   const when = steps ? `after ${steps}` : "at once";
   if (ended) return { said: ended === "diverges" ? `diverges ${when}` : steps ? `not finite ${when}` : ended, sign: "✗" };
-  return { said: `${significant(from)} → ${significant(to)}`, sign: alike(from, to) ? "=" : to < from ? "↓" : "↑" };
+  return { said: to, sign: from === to ? "=" : losses.at(-1) < losses[0] ? "↓" : "↑" };
 }
 
 /** Colours and dashes of the ways' lines; Okabe and Ito's, which the colour-blind tell apart. */
@@ -51,7 +51,7 @@ const LINES = {
 
 /** Draw the courses: loss over steps; the chosen way's line is thick, and on top. */
 function courseChart(courses, chosen) {
-  const width = 300, height = 150, left = 46, bottom = 16, top = 8;
+  const width = 300, height = 150, left = 56, bottom = 16, top = 8;
   const start = courses.get(chosen).losses[0];
   const finite = [...courses.values()].flatMap(({ losses }) => losses).filter(x => Number.isFinite(x) && x <= 2 * Math.max(start, 0.1));
   const most = Math.max(start * 1.05, ...finite, 1e-9);
@@ -65,7 +65,7 @@ function courseChart(courses, chosen) {
   });
   const ticks = [0, most / 2, most].map(v =>
     `<line x1="${left}" x2="${width}" y1="${y(v)}" y2="${y(v)}" class="tick"/><text x="${left - 4}" y="${y(v) + 4}" text-anchor="end">${significant(v)}</text>`);
-  const below = [0, 10, 20].map(k => `<text x="${x(k)}" y="${height - 3}" text-anchor="${k ? (k === 20 ? "end" : "middle") : "start"}">${k}</text>`);
+  const below = [0, 10, 20].map(k => `<text x="${x(k)}" y="${height - 3}" text-anchor="${k ? (k === 20 ? "end" : "middle") : "start"}">${k === 20 ? "20 steps" : k}</text>`);
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="true loss over ${AHEAD} steps, each way">
     ${ticks.join("")}${below.join("")}${lines.join("")}</svg>`;
 }

@@ -43,14 +43,22 @@ const flow = new FlowView({
 });
 
 const pad = new Pad($("pad"), strokes => {
-  const begins = state.strokes.length === 0;
-  change({ strokes: strokes.map(stroke => stroke.slice()), z: null, learned: [], ...(begins ? { label: null } : {}) });
+  const begins = state.strokes.length === 0, lost = droppedSaid() || (last.startsWith("dropped") ? last : "");
+  change({ strokes: strokes.map(stroke => stroke.slice()), z: null, learned: [], ...(begins ? { label: null } : {}) }, lost);
 });
 
 /** Go to a test image, with the label that it has. */
 function goTo(image) {
-  const count = page.images.length;
-  change({ image: (image + count) % count, strokes: [], label: null, z: null, learned: [] });
+  const count = page.images.length, lost = droppedSaid();
+  change({ image: (image + count) % count, strokes: [], label: null, z: null, learned: [] }, lost);
+  const { z } = state.point ? SITUATIONS[state.point - 1](situation.own, situation.label) : {};
+  if (z) change({ z }, lost); // a point's gap, which it is about, on this image, too
+}
+
+/** What goes where another picture, or a point, comes: what was done to z or to the weights was for this one. */
+function droppedSaid() {
+  const steps = stepsTaken(state.learned);
+  return steps ? `dropped: the ${counted(steps, "step")} on the weights` : state.z && !state.point ? "dropped: the moved z" : "";
 }
 
 function nextMistake() {
@@ -65,7 +73,8 @@ function nextMistake() {
 function goToPoint(number) {
   if (number === state.point) return change({ point: 0 });
   rememberForGood(state, page);
-  change({ ...SITUATIONS[number - 1](situation.own, situation.label), learned: [], point: number });
+  const own = page.network ? page.network.logits(situation.input) : situation.own; // before any step on the weights
+  change({ ...SITUATIONS[number - 1](own, situation.label), learned: [], point: number }, droppedSaid());
   return lookAtAnswer();
 }
 

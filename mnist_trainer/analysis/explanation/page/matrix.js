@@ -11,7 +11,7 @@ class MatrixView {
     matrix.replaceChildren(side(""), ...line("head"),
       ...s.shown.flatMap(i => [side(s.name(i), i === s.label), ...s.shown.map(j =>
         element("div", { class: `${classes(i)} row`, "data-row": i, "data-column": j }))]),
-      side("Σ"), ...line("foot plain"), side("Σ∂J"), ...line("foot weighted"));
+      side("Σ"), ...line("foot plain"), side("ΣgJ"), ...line("foot weighted"));
     matrix.querySelectorAll(".head").forEach((head, j) => { head.textContent = s.name(s.shown[j]).slice(0, 4); });
     matrix.querySelectorAll(".cell[data-row]").forEach(each => {
       const i = Number(each.dataset.row), j = Number(each.dataset.column);
@@ -21,10 +21,11 @@ class MatrixView {
   }
 
   show(s) {
-    const { jacobian, dz } = s.found, right = s.truth.jacobian, block = $("block-j");
+    const { found } = s, { jacobian, dz } = found, right = s.truth.jacobian, block = $("block-j");
     block.classList.toggle("skipped", jacobian === null);
     this.sayFormula();
-    const most = Math.max(1e-12, ...(jacobian ?? []).flat().filter(x => x !== null && Number.isFinite(x)).map(Math.abs));
+    $("direct").hidden = jacobian !== null || found.refused !== null;
+    const most = Math.max(0.25, ...(jacobian ?? []).flat().filter(x => x !== null && Number.isFinite(x)).map(Math.abs));
     for (const each of block.querySelectorAll(".cell[data-row]")) {
       const i = Number(each.dataset.row), j = Number(each.dataset.column), value = jacobian ? jacobian[i][j] : null;
       each.innerHTML = value === null ? "" : smallMinus(cell(value));
@@ -41,9 +42,9 @@ class MatrixView {
       const value = jacobian === null ? null : plain ? column(j) : dz[j];
       const nothing = plain && value !== null && Math.abs(value) < 1e-6 * most;
       each.innerHTML = value === null ? "" : nothing ? "0" : smallMinus(cell(value));
-      each.title = plain ? "sum of the column" : "sum of the column, each entry times its ∂L/∂p: the node computes it as p·(g − Σ g p)";
+      each.title = plain ? "sum of the column" : "sum of the column, each entry times its g = ∂L/∂p: computed as p·(g − Σ g p)";
     }
-    const captions = jacobian === null ? ["", ""] : ["Σ<sub>i</sub> J<sub>ij</sub> ▸", "Σ<sub>i</sub> ∂L/∂p<sub>i</sub> J<sub>ij</sub> ▸"];
+    const captions = jacobian === null ? ["", ""] : ["Σ<sub>i</sub> J<sub>ij</sub> →", "Σ<sub>i</sub> g<sub>i</sub> J<sub>ij</sub> →"];
     setFeet("block-dp", ...captions);
   }
 
@@ -58,7 +59,7 @@ class MatrixView {
   sayProduct(i, j) {
     const { found: { dp, jacobian } } = situation, value = jacobian?.[i][j] ?? null;
     if (value === null) return;
-    const names = `∂L/∂p<sub>${situation.name(i)}</sub> J<sub>${situation.name(i)},${situation.name(j)}</sub>`;
+    const names = `g<sub>${situation.name(i)}</sub> J<sub>${situation.name(i)},${situation.name(j)}</sub>`;
     const result = number(dp[i] * value), [a, b] = factors(result, (x, y) => number(x * y), dp[i], value);
     say(document.querySelector("#block-j .formula"), `${names} = ${a} · ${b} = ${result}`);
   }

@@ -27,11 +27,18 @@ function cell(value) {
   return size === 0 ? "0" : "≈0";
 }
 
-/** Three significant digits, as a chart's axis has them. */
-function significant(value) {
+/** So many significant digits, zeros at the end left out. */
+function significant(value, digits = 3) {
   const size = Math.abs(value);
-  if (!Number.isFinite(value) || size === 0 || size >= 999.5 || size < 1e-4) return number(value, 0);
-  return exponents(String(Number(value.toPrecision(3))));
+  if (!Number.isFinite(value) || size === 0) return number(value);
+  if (size >= 99999.5 || size < 1e-4) return exponents(Number(value.toPrecision(digits)).toExponential());
+  return exponents(String(Number(value.toPrecision(digits))));
+}
+
+/** The digits, 4 to 6, with which what is another number than the first is written as another. */
+function digitsToTellApart(first, others) {
+  const tells = digits => x => significant(x, digits) !== significant(first, digits), differing = others.filter(tells(6));
+  return [4, 5].find(digits => differing.every(tells(digits))) ?? 6;
 }
 
 /** Whether two numbers, or lists of them, are written alike. */

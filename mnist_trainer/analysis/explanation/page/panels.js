@@ -11,6 +11,9 @@ function showSwitches() {
   for (const button of document.querySelectorAll("#gaps [data-gap]")) {
     button.setAttribute("aria-pressed", Math.abs(situation.gap - Number(button.dataset.gap)) < 0.0005);
   }
+  const link = stateAsText(state, page);
+  say($("on-paper"), `N = ${state.batch}, float${state.bits}, gap ${number(situation.gap, 1)}${
+    link && link.length <= 240 ? `; behind the page’s address: #${escaped(link)}` : ""}`);
   $("bits").checked = state.bits === 32;
   $("shifted").checked = !state.unshifted;
   $("image").value = state.strokes.length ? "" : state.image;
@@ -31,16 +34,16 @@ function showImage(s) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
   const p = truth(s.own, s.label).p[s.predicted];
   const what = s.drawn ? "your drawing" : `${escaped(page.name)}, test image ${page.images[state.image].index}`;
-  const answer = s.isDigit ? `taken for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
-  const moved = state.z ? "; z is moved" : "";
+  const trained = state.learned.length ? ", the weights moved" : "", taken = state.z ? "was taken" : trained ? "now taken" : "taken";
+  const answer = s.isDigit ? `${taken} for <b>${s.fullName(s.predicted)}</b> (p ${number(p, 2)})` : "no digit in it: nothing stands out";
+  const moved = state.z ? "; then z was moved" : "";
   const asked = s.drawn && s.isDigit && state.label === null ? ", so for now the true class:" : "";
   const choices = s.drawn && s.classes <= 10 && page.classes.every(name => name.length === 1);
   $("digits").hidden = !choices;
   $("images").hidden = choices;
   say($("digits"), choices ? page.classes.map((name, k) =>
     `<button data-label="${k}" aria-pressed="${k === s.label}" title="it is a ${escaped(name)}">${escaped(name)}</button>`).join("") : "");
-  const trained = state.learned.length ? "; the weights were moved" : "";
-  say($("told"), `${what}: ${answer}${moved}${trained}${asked || "."}`);
+  say($("told"), `${what}: ${answer}${trained}${moved}${asked || "."}`);
   const least = Number($("gap").min), most = Number($("gap").max);
   $("gap").value = clamp(s.gap, least, most);
   $("gap-said").textContent = gapSaid(s);
@@ -55,10 +58,11 @@ function showWords(s) {
   $("about").hidden = point !== null;
   say($("answer"), point ? `<p><b>${state.point} ${point.sign}</b> <span class="quote">${point.quote}</span></p><p>${ANSWERS[state.point - 1](s)}</p>` : "");
   const where = `in float${state.bits}${state.unshifted ? ", max z not subtracted" : ""}${
-    state.batch > 1 ? `, this image’s (∂: of the mean of ${state.batch})` : ""}`;
+    state.batch > 1 ? ", this image’s alone" : ""}`;
   say($("loss"), `L = <b>${number(s.found.loss)}</b> <small>${where}</small> ${lossSaid(s)}`);
   const good = marksOf(s).dz;
-  say($("bar"), `<b>${escaped(s.way.title)}</b> L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
+  $("bar-way").value = state.way;
+  say($("bar-said"), `L = ${number(s.found.loss)} <span class="${good ? "good" : "bad"}">${
     good === null ? "✗ can’t run" : good ? "✓ ∂L/∂z = (p − t)/N" : "✗ ∂L/∂z ≠ (p − t)/N"}</span>`);
   say($("about"), `<b>${s.way.title}:</b> ${escaped(s.way.about)}`);
   say($("verdict"), verdictOf(s).map(line => `<li>${line}</li>`).join(""));
@@ -92,7 +96,7 @@ function showLearning(s) {
     input.disabled = input.value === "weights" && page.network === null;
   }
   $("rate").value = Math.log10(state.rate);
-  $("rate-said").textContent = number(state.rate, 3);
+  $("rate-said").textContent = significant(state.rate);
   const gradient = s.found.dz?.every(Number.isFinite) ?? false;
   for (const id of ["step", "steps"]) $(id).disabled = !gradient;
   $("back").disabled = state.z === null && state.learned.length === 0;
@@ -104,8 +108,9 @@ function showLearning(s) {
 
 /** What steps did to the loss; `why` there were no more of them, if they were less than asked for. */
 function stepsSaid({ from, to, title, taken, why }) {
-  const went = alike(from, to) ? "stays, as far as shown" : to < from ? "falls" : "rises";
-  const said = `${escaped(title)}, ${counted(taken, "step")}: ${number(from)} → ${number(to)}, the loss ${went}`;
+  const digits = digitsToTellApart(from, [to]), [before, after] = [from, to].map(loss => significant(loss, Math.max(5, digits)));
+  const went = before === after ? "stays, as far as shown" : to < from ? "falls" : "rises";
+  const said = `${escaped(title)}, ${counted(taken, "step")}: ${before} → ${after}, the loss ${went}`;
   return [taken ? said : "not a step", why].filter(Boolean).join("; ");
 }
 
@@ -124,38 +129,15 @@ async function showAhead(s) {
     courses.set(way.name, lossesAhead(start, way));
   }
   $("chart").innerHTML = courseChart(courses, state.way);
-  const share = state.batch > 1 ? " (1/N its share)" : " from here";
-  say($("ahead"), `True loss, ${AHEAD} steps${share}, ${onWeights ? "on all weights, for this image alone" : "on z"}:`);
+  const from = truth(start.z, s.label).loss, ends = [...courses.values()].filter(({ ended }) => !ended).map(({ losses }) => losses.at(-1));
+  const digits = digitsToTellApart(from, ends);
+  say($("ahead"), `True loss, ${significant(from, digits)} now, after ${AHEAD} steps on ${onWeights ? "all weights" : "z"}${
+    state.batch > 1 ? ", 1/N as long" : onWeights ? ", for this image" : ""}:`);
   const line = way => {
-    const { said, sign } = courseSaid(courses.get(way.name)), [color, dash] = LINES[way.name];
+    const { said, sign } = courseSaid(courses.get(way.name), digits), [color, dash] = LINES[way.name];
     const key = `<svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" stroke="${color}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
     return `<tr class="${way.name === state.way ? "chosen" : ""}"><td>${key}</td><td>${escaped(way.title)}</td><td>${said}</td><td>${sign}</td></tr>`;
   };
   $("courses").innerHTML = WAYS.map(line).join("");
   document.documentElement.dataset.ahead = stateAsText(state, page) || "start";
-}
-
-/** The situation as a program for NumPy, every digit of the logits in it, in the format that is chosen. */
-function programOf(s) {
-  const name = page.classes[s.label].replace(/\s+/g, " "), most = s.settings.unshifted ? "0  # not subtracted" : "z.max()";
-  return `import numpy as np
-
-np.set_printoptions(4, suppress=True, linewidth=76)
-z = np.array([
-${s.z.map(x => `    ${x},\n`).join("")}], np.float${s.settings.bits})
-t = np.eye(${s.classes}, dtype=z.dtype)[${s.label}]  # the true class is ${name}
-N = ${s.settings.batch}
-most = ${most}
-e = np.exp(z - most)
-p = e / e.sum()  # softmax
-J = np.diag(p) - np.outer(p, p)  # its Jacobian
-g = np.zeros_like(p)  # dL/dp: -t / (N p), which is 0 where t is
-g[${s.label}] = -1 / (N * p[${s.label}])
-print("L", np.log(e.sum()) - (z - most)[${s.label}])
-print("p", p, sep="\\n")
-print("dL/dp", g, sep="\\n")
-print("J.T @ dL/dp", J.T @ g, sep="\\n")
-print("(p - t) / N", (p - t) / N, sep="\\n")
-print("posted answer", (p - t) / N * p * (1 - p), sep="\\n")
-print("diagonal alone", g * p * (1 - p), sep="\\n")`;
 }

@@ -89,14 +89,22 @@ const ANSWERS = [
     The comment leaves the weights out; without them every column of J sums to 0${columnsShown(s) ? " (the first line under it)" : ""}.`,
   s => `Subtracting the maximum, ${number(Math.max(...s.z), 3)} here, changes neither p nor the gradient, since the rows of J sum to 0.
     It keeps e<sup>z</sup> finite: ${unshiftedSaid(s)}`,
-  s => `In float32 1/(N p) overflows once L passes 88.7 + log N (1/p / N, as in the code below, once it passes 88.7), and p is 0 from
-    about L = 104 on. With the logit of
-    ${s.called(s.label)} ${gapSaid(s)}, L is ${number(s.truth.loss)}; in float32
-    ${fates(s, ["fused", "separate", "homework", "textbook"]).join(";")}.`,
-  s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written: at this gap, ${number(s.gap, 1)},
-    two nodes as in a textbook have a loss of ${number(inFloat32(s, "textbook").loss)}; with p held above a floor, as “two nodes” here,
-    ${number(inFloat32(s, "separate").loss)}; log-sum-exp in one node says ${number(inFloat32(s, "fused").loss)}.`,
+  s => `In float32 1/p overflows once L passes 88.7; p is 0 from about L = 104 on, and a wrong class’s p of 0 is as bad.
+    ${exampleSaid(s, broken(s))}; in float32 ${fates(broken(s), ["fused", "separate", "homework", "textbook"]).join(";")}.`,
+  s => `In mathematics, yes, and both are fine. In float32 it also matters how each is written. ${exampleSaid(s, broken(s))}:
+    two nodes as in a textbook have a loss of ${number(inFloat32(broken(s), "textbook").loss)}; with p held above a floor, as “two nodes”
+    here, ${number(inFloat32(broken(s), "separate").loss)}; log-sum-exp in one node says ${number(inFloat32(broken(s), "fused").loss)}.`,
 ];
+
+/** The situation, if the textbook's loss breaks in it; else the same with a gap at which it does. */
+function broken(s) {
+  if (!Number.isFinite(inFloat32(s, "textbook").loss)) return s;
+  const z = logitsWithGap(s.z, s.label, 104);
+  return { ...s, z, gap: 104, truth: truth(z, s.label, s.settings.batch) };
+}
+
+const exampleSaid = (s, example) =>
+  `Where the logit of ${s.called(s.label)} is ${gapSaid(example)}${example === s ? "" : " instead"}, L is ${number(example.truth.loss)}`;
 
 const inFloat32 = (s, name) => attempt(wayNamed(name), s.z, s.label, { ...s.settings, bits: 32, unshifted: false });
 

@@ -37,6 +37,13 @@ function isHeld({ found, way, settings, label }) {
 const heldAt = ({ found, way }) =>
   (way.loss === "clipped" ? (found.read < 0.5 ? "1e−7" : "1 − 1e−7") : power(found.read));
 
+/** A measured slope, as far as it is certain: to four decimals, of logits that a nudge still moves. */
+function slopeText({ z, label, settings }, k) {
+  if (Math.max(...z) - Math.min(...z) > 1e4 || Math.max(...z.map(Math.abs)) > 1e5) return "–";
+  const text = measuredSlope(z, k, label, settings.batch).toFixed(4).replace("-", "−");
+  return Number(text.replace("−", "")) === 0 ? "0.0000" : text;
+}
+
 const BOTH = "∂L/∂z and (p − t)/N";
 
 /** The sentences about the gradient, first the verdict. */
@@ -48,7 +55,7 @@ function verdictOf(s) {
     ${bad.length > 4 ? `${bad.length} of ${s.classes} classes` : listed(bad.map(s.called))}: ${whyNotFinite(s)}`];
   const differing = dz.map((_, i) => i).filter(i => !agreesByZ(s, i));
   const said = differing.length === 0 ? equalSaid(s) : differenceSaid(s, differing);
-  const direction = differing.length ? directionSaid(dz, right.dz) : [];
+  const direction = differing.length ? directionSaid(s) : [];
   return [said, sumSaid(s, dz), ...direction, ...breakSaid(s), ...(s.way.jacobian === "batch" ? [otherSizes(s)] : [])];
 }
 
@@ -59,11 +66,18 @@ function equalSaid({ found: { dz }, truth: right, classes }) {
 }
 
 /** Where they differ most, of the rows that are written differently if there are any. */
-function differenceSaid({ found: { dz }, truth: right, classes, called }, differing) {
+function differenceSaid({ found: { dz }, truth: right, classes, called, label }, differing) {
   const worst = differing.reduce((best, i) =>
     (Math.abs(dz[i] - right.dz[i]) > Math.abs(dz[best] - right.dz[best]) ? i : best));
   return `✗ ${BOTH} differ in ${differing.length} of ${classes} rows, most at ${called(worst)}: ${number(dz[worst])} instead
-    of ${number(right.dz[worst])}.`;
+    of ${number(right.dz[worst])}.${pullSaid(dz[label], right.dz[label])}`;
+}
+
+/** What the true class's logit gets: it is pulled up by −∂L/∂z. */
+function pullSaid(dz, right) {
+  if (dz > 0) return " The true class is pushed down.";
+  if (Math.abs(dz) >= Math.abs(right) / 20) return "";
+  return ` The true class gets ${dz === 0 ? "no" : "almost no"} pull.`;
 }
 
 /** The posted question depends on the batch's size: buttons for those where it is another thing. */
@@ -78,20 +92,21 @@ function breakSaid(s) {
   if (s.state.point || s.way.name === "textbook" || (s.settings.bits === 64 && s.gap < 80)) return [];
   const broken = !attempt(wayNamed("textbook"), s.z, s.label, { ...s.settings, bits: 32 }).dz.every(Number.isFinite);
   return [broken ? 'Here “textbook” breaks in float32: <button data-way="textbook">see it break</button>'
-    : `In float32 “textbook” breaks once L passes 88.7${s.settings.batch > 1 ? " + log N" : ""}.`];
+    : "In float32 “textbook” breaks once L passes 88.7, or any p is 0."];
 }
 
-function whyNotFinite({ found, settings, label, name, z }) {
+function whyNotFinite(s) {
+  const { found, label, name, z } = s;
   if (!found.p.every(Number.isFinite)) return Math.max(...z) > 0
     ? `p is not finite: the largest logit is ${number(Math.max(...z), 3)}, and e<sup>z</sup> of it is inf.`
     : "p is not finite: every e<sup>z</sup> is 0, and 0/0 is nan.";
-  const p = found.p[label];
+  const p = found.p[label], zero = s.way.dp === "right" ? found.p.findIndex((x, k) => x === 0 && k !== label) : -1;
+  if (zero >= 0 && p !== 0) return `p(${name(zero)}) is 0: −t/p is −0/0 there, which is nan, and so is Σ g p, and every row.`;
   if (!found.dp || Number.isFinite(found.dp[label])) return "a product overflows.";
   return p === 0
-    ? `p(${name(label)}) is 0, so g = ∂L/∂p is −inf there. p·(g − Σ g p), as the node computes it, has −inf · 0 in its sum, which is
-      nan, and so is every row.`
-    : `p(${name(label)}) is ${number(p)}, a subnormal number: g = ∂L/∂p, −1/(N p), is −inf there in float${settings.bits}. p·(g − Σ g p),
-      as the node computes it, has −inf − (−inf) in it, which is nan.`;
+    ? `p(${name(label)}) is 0, so g is −inf there. p·(g − Σ g p) has −inf · 0 in its sum, which is nan, and so is every row.`
+    : `p(${name(label)}) is ${number(p)}, so small that −1/p overflows: g is −inf there, and so is Σ g p. p·(g − Σ g p) has
+      −inf − (−inf) in that row, which is nan, and 0 − (−inf), inf, in the others.`;
 }
 
 /** What rounding can leave of a sum that is 0: that of the numbers added, and of those that these are differences of. */
@@ -108,19 +123,28 @@ function sumsToZero(s, dz) {
 
 function sumSaid(s, dz) {
   const sum = sumOf(dz, x => x);
-  if (sum === 0) return dz.some(x => x !== 0) ? "∂L/∂z sums to 0." : "∂L/∂z is 0 everywhere: nothing is learned.";
+  if (sum === 0) return dz.some(x => x !== 0) ? "∂L/∂z sums to 0."
+    : `∂L/∂z is 0 everywhere${s.way.loss === "clipped" && isHeld(s) ? ", as p is clipped" : ""}: nothing is learned.`;
   return sumsToZero(s, dz) ? `∂L/∂z sums to 0, but for rounding (${power(Math.abs(sum))}).`
-    : `∂L/∂z sums to ${number(sum)}, not to 0, as any right one does.`;
+    : `∂L/∂z sums to ${number(sum)}, not to 0: any right one sums to 0.`;
 }
 
 /** Why it trains all the same, or not. */
-function directionSaid(dz, right) {
+function directionSaid(s) {
+  const { found: { dz }, truth: { dz: right } } = s;
   const size = v => Math.hypot(...v), along = dot(dz, right);
   if (size(dz) < 1e-30 || size(right) < 1e-30) return [];
   const cosine = along / (size(dz) * size(right)), ratio = size(dz) / size(right);
   const length = `${number(ratio, 2)} times as long`, beside = `cosine to the right one, 1 if parallel: ${number(cosine, 2)}; ${length}`;
-  if (along > 0) return [`For a small enough step it points downhill (${beside}): the loss falls.`];
+  if (along > 0) return [`For a small enough step it points downhill (${beside}): the loss falls.${tooLongSaid(s)}`];
   return [`It does not point downhill (${beside}): a small step on z lets the loss ${along < 0 ? "rise" : "be"}.`];
+}
+
+/** Whether the step that is set is longer than that. */
+function tooLongSaid({ z, label, way, settings, truth: { loss }, state: { on, rate } }) {
+  if (on !== "logits") return "";
+  const next = steppedLogits(z, label, way, settings, rate), becomes = next ? truth(next, label).loss : NaN;
+  return becomes < loss ? "" : ` At rate ${significant(rate)} it is too long: ${next ? `L becomes ${number(becomes)}` : "z diverges"}.`;
 }
 
 /** How L is got, or why it isn't the true one. */

@@ -9,6 +9,7 @@ class FlowView {
     this.matrix = new MatrixView();
     this.range = null; // of the logits' sliders
     this.moving = false; // whether a slider of a logit is what changes z now
+    this.byKeys = false; // whether the last that one was moved by were keys
     this.moved = null; // the last z that one of them made
   }
 
@@ -32,7 +33,8 @@ class FlowView {
       rows.setAttribute("role", "list");
       rows.replaceChildren(element("div", { class: "cell head" }),
         ...s.shown.map(k => element("div", { class: classes(k), role: "listitem", "data-class": k, "data-name": s.name(k) },
-          id === "block-names" || id === "block-z" ? "" : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
+          id === "block-names" || id === "block-z" ? "" : id === "block-right" ? '<span class="value"></span><span class="measured"></span>'
+            : '<span class="value"></span><span class="track"><span class="bar"></span></span>')),
         element("div", { class: "cell foot" }), element("div", { class: "cell foot" }));
     }
     this.buildNames(s);
@@ -59,26 +61,27 @@ class FlowView {
         const steps = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -5, PageUp: 5 };
         if (!steps[event.key]) return;
         event.preventDefault();
-        this.move(k, Number(input.value) + steps[event.key]);
+        this.move(k, Number(input.value) + steps[event.key], true);
       });
       slideByFinger(input, value => this.move(k, value));
     }
   }
 
-  move(k, value) {
+  move(k, value, byKeys = false) {
     this.moving = true;
+    this.byKeys = byKeys;
     this.told.logit(k, value);
     this.moving = false;
   }
 
-  /** Choose the scale of the logits' sliders. No knob moves under a finger: nothing changes it while a slider is held; one
-   * that is dragged, or moved by keys, only widens it, once it is at an end. */
+  /** Choose the scale of the logits' sliders. No knob moves under a finger: nothing changes it while a slider is held, and one
+   * that was dragged leaves it as it is; keys go on past its end. */
   chooseRange(s, low, high) {
     if (this.moving) this.moved = s.z;
-    const room = Math.max(2, 0.12 * (high - low)), range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
+    const room = Math.max(2, 0.2 * (high - low)), range = { low: Math.floor(low - room), high: Math.ceil(high + room) };
     const inside = this.range && low > this.range.low && high < this.range.high;
     if (this.range && s.z === this.moved) {
-      if (!held && !inside) this.range = { low: Math.min(range.low, this.range.low), high: Math.max(range.high, this.range.high) };
+      if (!held && !inside && this.byKeys) this.range = { low: Math.min(range.low, this.range.low), high: Math.max(range.high, this.range.high) };
     } else if (!this.range || (!held && !(inside && high - low > 0.35 * (this.range.high - this.range.low)))) this.range = range;
   }
 
@@ -146,15 +149,27 @@ class FlowView {
   showResults(s) {
     const { dz } = s.found, right = s.truth.dz;
     const finite = [...right, ...(dz ?? [])].filter(x => Number.isFinite(x) && Math.abs(x) < 4 * Math.max(...right.map(Math.abs)));
-    const most = Math.max(1e-300, ...finite.map(Math.abs)), scale = { low: -most, high: most };
+    const most = Math.max(1e-300, ...finite.map(Math.abs));
     document.querySelector("#block-dz .formula").innerHTML = dz ? FORMULAS.dz[s.way.jacobian ?? "none"] : "can't run";
-    this.showVector("block-dz", s, dz, { ...scale, off: k => !agreesByZ(s, k) });
-    this.showVector("block-right", s, right, scale);
+    $("as-computed").hidden = !dz || s.way.jacobian !== "whole";
+    this.showVector("block-dz", s, dz, { low: -most, high: most, off: k => !agreesByZ(s, k) });
+    this.showRight(s);
     const good = marksOf(s).dz;
     setMark("block-dz", good);
     $("sign").textContent = dz === null ? "" : good ? "=" : "≠";
     $("sign").className = good ? "" : "bad";
     setFeet("block-dz", dz ? `Σ ${sumsToZero(s, dz) ? "0" : number(sumOf(dz, x => x))}` : "");
+  }
+
+  /** p − t, and beside it the slope that L is measured to have. */
+  showRight(s) {
+    const right = s.truth.dz;
+    for (const row of document.querySelectorAll("#block-right .cell[data-class]")) {
+      const k = Number(row.dataset.class), slope = slopeText(s, k);
+      row.querySelector(".value").textContent = number(right[k]);
+      row.querySelector(".measured").textContent = slope;
+      row.setAttribute("aria-label", `${page.classes[k]}: ${number(right[k])}, measured ${slope}`);
+    }
     const total = sumOf(right, x => x), rounding = sumRounding({ found: {}, settings: { ...s.settings, bits: 64 } }, right);
     setFeet("block-right", `Σ ${Math.abs(total) <= rounding ? "0" : number(total)}`);
   }
