@@ -19,18 +19,19 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
+from mnist_trainer.credentials import hidden
 from mnist_trainer.shipping import apart
 from mnist_trainer.shipping.apart import check_serves
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience
 from mnist_trainer.shipping.place import Question, place_in
 from mnist_trainer.shipping.shipment import Shipment
 from mnist_trainer.shipping.shipper import LOG
-from mnist_trainer.shipping.shipper_log import log_to_stderr
 from mnist_trainer.shipping.store import connect
 from mnist_trainer.shipping.watch import Watch
 
@@ -121,6 +122,14 @@ def leave(told: str = "", report_to: int = 1, status: int = 0) -> NoReturn:
     os._exit(status)
 
 
+class ShipperLogFormatter(logging.Formatter):
+    """Hides the passwords in what libraries log, tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line."""
+        return hidden(super().format(record))
+
+
 def _redirect_output(path: Path) -> int:
     """Send all output to the file `path`; the descriptor of the standard output as it was."""
     report_to = os.dup(sys.stdout.fileno())
@@ -129,7 +138,11 @@ def _redirect_output(path: Path) -> int:
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     os.close(log)
-    log_to_stderr()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ShipperLogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("ignore")  # MLflow's and its dependencies': nobody here can act on them
     return report_to
 
 

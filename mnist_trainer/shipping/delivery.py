@@ -12,9 +12,8 @@ from mnist_trainer.journal.events import End, Start
 from mnist_trainer.journal.locks import try_lock
 from mnist_trainer.journal.reading import CHUNK_BYTES, is_running, read_events, read_start
 from mnist_trainer.shipping.going_on import remove, send_state
-from mnist_trainer.shipping.mlflow_run import end_run, open_run, send_files, silent_death
+from mnist_trainer.shipping.mlflow_run import draw_pictures, end_run, open_run, send_files, silent_death
 from mnist_trainer.shipping.outbox import Outbox, RunDeletedError, RunLostError
-from mnist_trainer.shipping.painter import Draw, Drawing, draw_at_once
 from mnist_trainer.shipping.position import LOCK, Position, count_left
 from mnist_trainer.shipping.shipment import Outcome, ShippedRun
 from mnist_trainer.shipping.store import connect
@@ -54,8 +53,7 @@ class Delivery:
         self._store_folder = store_folder
         self._outbox: Outbox | None = None
         self._lock: int | None = None
-        self.draw: Draw = draw_at_once
-        self._pictures: Drawing | None = None
+        self._pictures: list[Path] | None = None
         self._began_anew = False
         self._ended = False
         """Whether MLflow has all but the run's files."""
@@ -180,7 +178,7 @@ class Delivery:
             end = silent_death(self.folder)
         if end is not None:
             if self._pictures is None:
-                self._pictures = self.draw(self.folder)
+                self._pictures = draw_pictures(self.folder)
             if self.start.apart and end.status != "FINISHED" and (self.folder / CHECKPOINT).exists():
                 send_state(self.folder, outbox.store, outbox.run_id)
             status = end_run(self.folder, self.start, outbox.store, position, end)

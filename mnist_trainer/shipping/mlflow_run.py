@@ -14,7 +14,6 @@ from mnist_trainer.shipping.description import description_of
 from mnist_trainer.shipping.model import send_model
 from mnist_trainer.shipping.outbox import TAG_CHARACTERS
 from mnist_trainer.shipping.pages import run_page, runs_page
-from mnist_trainer.shipping.painter import Drawing
 from mnist_trainer.shipping.patience import FilesError
 from mnist_trainer.shipping.position import LOCK, Position
 from mnist_trainer.shipping.store import FAILURE_TAG, RUN_TAG, Store
@@ -37,6 +36,18 @@ class ParentError(Exception):
 def silent_death(folder: Path) -> End:
     """Return the end event that a dead writer owes."""
     return End("FAILED", SILENT_DEATH, time=read_journal(folder).last_time)
+
+
+def draw_pictures(folder: Path) -> list[Path]:
+    """Draw the pictures of the folder's journal; one that can't be drawn must not keep a run from ending."""
+    try:
+        from mnist_trainer.shipping.pictures import draw_folder
+
+        return draw_folder(folder)
+    except Exception as error:
+        log.warning("%s: its pictures can't be drawn: %s: %s", folder, type(error).__name__, error)
+        log.debug("%s", folder, exc_info=True)
+        return []
 
 
 def end_run(folder: Path, start: Start, store: Store, position: Position, end: End) -> str:
@@ -71,19 +82,9 @@ def is_others(start: Start, store: Store, run_id: str) -> bool:
     return (start.host == socket.gethostname() and opener.lives) or store.status(run_id) != "RUNNING"
 
 
-def send_files(folder: Path, store: Store, run_id: str, pictures: Drawing) -> None:
-    """Send the declared files, the journal and the model, then the pictures, which may be being drawn meanwhile.
-
-    Raises `FilesError`.
-    """
-    declared = _artifacts(folder, read_journal(folder))
-    _send_artifacts(folder, store, run_id, declared)
-    send_model(folder, store, run_id)
-    _send_artifacts(folder, store, run_id, [(path, None) for path in pictures() if (path, None) not in declared])
-
-
-def _send_artifacts(folder: Path, store: Store, run_id: str, artifacts: list[tuple[Path, str | None]]) -> None:
-    for path, artifact_folder in artifacts:
+def send_files(folder: Path, store: Store, run_id: str, pictures: list[Path]) -> None:
+    """Send the pictures, the declared files and the journal, and the model; raises `FilesError`."""
+    for path, artifact_folder in _artifacts(folder, read_journal(folder), pictures):
         if path.is_file() and os.access(path, os.R_OK):
             try:
                 store.client.log_artifact(run_id, str(path), artifact_folder)
@@ -91,6 +92,7 @@ def _send_artifacts(folder: Path, store: Store, run_id: str, artifacts: list[tup
                 raise FilesError(f"{path.name} and other files are not stored, all else of the run is") from error
         else:
             log.warning("%s: declared as an artifact, but it can't be read", path)
+    send_model(folder, store, run_id)
 
 
 def _best_job(folder: Path, store: Store) -> Position | None:
@@ -121,11 +123,12 @@ def _position_of(folder: Path, store: Store) -> Position | None:
     return position if position is not None and position.uri == store.uri else None
 
 
-def _artifacts(folder: Path, history: JournalContent) -> list[tuple[Path, str | None]]:
+def _artifacts(folder: Path, history: JournalContent, pictures: list[Path]) -> list[tuple[Path, str | None]]:
     declared: list[tuple[Path, str | None]] = [(folder / each.name, each.folder) for each in history.artifacts]
     apart = history.start is not None and history.start.apart and history.end is not None
     more = [folder / name for name in (MODEL, OUTCOME) if apart and (folder / name).exists()]
-    return list(dict.fromkeys([*declared, *((path, None) for path in (folder / JOURNAL, *more))]))
+    first, last = [(path, None) for path in pictures], [(path, None) for path in (folder / JOURNAL, *more)]
+    return list(dict.fromkeys([*first, *declared, *last]))
 
 
 def open_run(folder: Path, start: Start, store: Store, store_folder: Path) -> Position:

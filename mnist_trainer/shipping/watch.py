@@ -12,7 +12,6 @@ from mnist_trainer.process import collect_garbage_again
 from mnist_trainer.shipping import packed_model
 from mnist_trainer.shipping.delivery import Delivery, delivery_of
 from mnist_trainer.shipping.going_on import CheckpointSender
-from mnist_trainer.shipping.painter import Painter
 from mnist_trainer.shipping.patience import POLL_SECONDS, Patience, one_line
 from mnist_trainer.shipping.position import served_folders
 from mnist_trainer.shipping.shipment import Shipment
@@ -37,7 +36,6 @@ class Watch:
         self._late = False
         self._stopped = False
         self._preloaded = False
-        self._painter: Painter | None = None
         self._keeper = CheckpointSender(folder)
 
     def stop(self) -> None:
@@ -47,7 +45,6 @@ class Watch:
     def run(self) -> Shipment:
         """Serve until there is nothing left to do."""
         gone_at: float | None = None
-        self._painter = Painter()
         load_mlflow()  # the slow import, before there is anything to send
         while not self._stopped:
             if gone_at is None and self._parent_gone():
@@ -74,7 +71,6 @@ class Watch:
             delivery.release()
         if not self._stopped and self.error is None:
             self._send_leftovers()
-        self._painter.close()
         return self.shipment()
 
     @property
@@ -155,8 +151,6 @@ class Watch:
         if found is None or (folder != self.folder and found.superseded):
             found = delivery_of(folder)
             if found is not None:
-                if self._painter is not None:
-                    found.draw = self._painter.begin
                 self._deliveries[folder] = found
         return found
 
@@ -171,10 +165,11 @@ class Watch:
         """Import and warm up what the end needs, while training goes on."""
         if not self._preloaded:
             self._preloaded = True
-            try:
-                packed_model.warm_up_packing()
-            except Exception as error:  # the run goes without its model, and is told so where that is sent
-                log.warning("models can't be packed: %s: %s", type(error).__name__, error)
+            for what, warm_up in (("pictures", _warm_up_drawing), ("models", packed_model.warm_up_packing)):
+                try:
+                    warm_up()
+                except Exception as error:  # a run is sent without
+                    log.warning("%s can't be made: %s: %s", what, type(error).__name__, error)
             collect_garbage_again()
 
     def _send_leftovers(self) -> None:
@@ -195,3 +190,9 @@ class Watch:
         )
         for run in shipment.runs:
             log.info("left over: %s: %s", run.folder, run.outcome)
+
+
+def _warm_up_drawing() -> None:
+    from mnist_trainer.shipping.pictures import warm_up_drawing  # Matplotlib, which may be broken
+
+    warm_up_drawing()

@@ -16,7 +16,7 @@ from mnist_trainer.journal.journal import Journal
 from mnist_trainer.journal.reading import read_events, read_journal, read_start
 from mnist_trainer.runs.cutting import cut_back
 from mnist_trainer.runs.folder import LATEST, run_folder
-from mnist_trainer.shipping import painter
+from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.pictures import pairs_of
 from mnist_trainer.shipping.position import SHIPPED, count_left
 from mnist_trainer.shipping.sync import send_unsent
@@ -158,7 +158,7 @@ def store(tmp_path_factory):
 
         connect(f"sqlite:///{path}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(painter, "draw_pictures", lambda folder: [])
+        patch.setattr(delivery, "draw_pictures", lambda folder: [])
         yield path
 
 

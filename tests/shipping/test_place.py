@@ -6,7 +6,7 @@ import pytest
 
 from mnist_trainer.errors import TrackingError
 from mnist_trainer.journal.processes import began
-from mnist_trainer.shipping import painter
+from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.place import Place, Question, place_in
 from mnist_trainer.shipping.position import Position
 from mnist_trainer.shipping.store import connect
@@ -18,7 +18,7 @@ DESCRIPTION = "mlflow.note.content"
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     """They take half a second a run."""
-    monkeypatch.setattr(painter, "draw_pictures", lambda folder: [])
+    monkeypatch.setattr(delivery, "draw_pictures", lambda folder: [])
 
 
 @pytest.fixture

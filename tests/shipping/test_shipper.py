@@ -205,7 +205,7 @@ def test_a_shipper_that_is_stopped_before_its_first_look_tells_all_that_is_left(
     os.close(writing)
 
 
-def test_where_models_can_not_be_packed_the_run_is_sent(outputs, begin, write, monkeypatch, caplog):
+def test_where_models_can_not_be_made_the_run_is_sent(outputs, begin, write, monkeypatch, caplog):
     reading, writing = os.pipe()
 
     def broken():
@@ -217,7 +217,7 @@ def test_where_models_can_not_be_packed_the_run_is_sent(outputs, begin, write, m
     report = Watch(outputs / "a", 60, reading).run()
     os.close(reading)
     assert (report.left, report.error) == (0, None)
-    assert "models can't be packed: ImportError: numpy.dtype size changed" in caplog.text
+    assert "models can't be made: ImportError: numpy.dtype size changed" in caplog.text
 
 
 @pytest.mark.long

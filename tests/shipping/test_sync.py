@@ -12,7 +12,7 @@ from mnist_trainer.errors import TrackingError
 from mnist_trainer.files import JOURNAL
 from mnist_trainer.journal import unsent
 from mnist_trainer.journal.reading import read_events
-from mnist_trainer.shipping import painter
+from mnist_trainer.shipping import delivery
 from mnist_trainer.shipping.position import Position, count_left
 from mnist_trainer.shipping.sync import send_unsent
 from tests.fixtures.journals import OLDER
@@ -33,7 +33,7 @@ TABLES = (
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     """They take half a second a run; `test_delivery.py` has them."""
-    monkeypatch.setattr(painter, "draw_pictures", lambda folder: [])
+    monkeypatch.setattr(delivery, "draw_pictures", lambda folder: [])
 
 
 @pytest.fixture
