@@ -46,9 +46,8 @@ def cores_for(settings: TrainerConfig, trainer: Trainer, *, alone: bool = True, 
     where the samples can't be parted. It depends on sizes alone: what is timed differs from run to run, and the last
     bits with it. Two processes on two idle cores are 1.4 times as quick as one with 784-128-64-10, too, which `auto`
     leaves to one: with another busy process beside them they would take 1.45 times as long, waiting for each other.
-    With batch normalisation they meet more often than with other layers: a step of `resnet_mini` at 128 takes two
-    processes 23 ms of processor time each, where one takes 38, but with a dozen others beside them 1.3 to 2.1 times as
-    long.
+    With batch normalisation they meet more often than with other layers: on two idle cores `resnet_mini` at 128 is
+    1.75 times as quick with two, but with a dozen others beside them takes 1.3 to 2.1 times as long.
     """
     rows = min(trainer.train.batch_size, trainer.train.samples)
     shares = can_share(trainer.model, trainer.loss, trainer.optimizer)
