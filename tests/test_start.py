@@ -75,6 +75,7 @@ def test_the_garbage_collector_works_and_leaves_alone_what_was_made_before_the_j
     assert first_update["spared"] > 50_000
 
 
+@pytest.mark.long
 def test_what_composing_a_sweep_s_jobs_leaves_is_collected(first_update, tmp_path):
     first, *_ = seen_at_first_updates(tmp_path, "--multirun", "seed=" + ",".join(map(str, range(20))), "tracking=off")
     assert first["collects"]

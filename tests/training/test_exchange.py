@@ -47,9 +47,9 @@ def bits(trainer):
     return {name: array.tobytes() for name, array in snapshot(trainer).arrays.items()}
 
 
-@pytest.mark.parametrize(("processes", "epochs"), [(2, 40), (3, 8)])
+@pytest.mark.parametrize(("processes", "epochs"), [(2, 40), pytest.param(3, 8, marks=pytest.mark.long)])
 @pytest.mark.parametrize("before", [of_images, of_samples])
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("dropout", [0.0, pytest.param(0.4, marks=pytest.mark.long)])
 def test_it_learns_what_one_process_learns(tiny, before, processes, epochs, dropout):
     # 40 samples: batches of 9, the last of 4, which 2 and 3 processes divide unevenly
     alone, together = (
