@@ -50,7 +50,7 @@ def run() -> int:
     from mnist_trainer.complaints.files import Folders
     from mnist_trainer.composition import conf_folder
     from mnist_trainer.credentials import hide_in
-    from mnist_trainer.sweeps.replaced import spare_a_composition
+    from mnist_trainer.sweeps.replaced import share_the_store, spare_a_composition
     from mnist_trainer.sweeps.sweep import Sweep, finish_sweep
     from mnist_trainer.sweeps.tuning.sweeper import register_optuna_sweeper
     from mnist_trainer.tasks import dispatch
@@ -67,6 +67,7 @@ def run() -> int:
         overrides = list(readable.values())
         sys.argv = [COMMAND, *(readable.get(each, each) for each in arguments)]
         spare_a_composition(sys.argv[1:])
+        share_the_store()
         register_optuna_sweeper()
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(dispatch.run_job)()
         code = dispatch.exit_code

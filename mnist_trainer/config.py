@@ -422,13 +422,15 @@ def flattened_config(values: Mapping[str, object], prefix: str = "") -> dict[str
 class NodeToBe:
     """Stands for a node in Hydra's store, which copies a node when it is asked for it: only then is this one made.
 
-    There are sixty, half a millisecond each, and a run asks for a dozen.
+    There are sixty, half a millisecond each, and a run asks for a dozen. Hydra also copies the store as a whole, for
+    every composition: the copy has these as they are.
     """
 
     make: Callable[[], object]
 
     def __deepcopy__(self, memo: object) -> object:
-        return self.make()
+        of_a_whole_store = bool(memo)  # what was copied before
+        return self if of_a_whole_store else self.make()
 
 
 def store_node(group: str | None, name: str, make: Callable[[], object]) -> None:

@@ -1,9 +1,12 @@
 """What is replaced of Hydra: it still makes a sweep of what asks for one, and composes a plain run once."""
 
+import copy
+
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.hydra import Hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -61,6 +64,16 @@ def test_a_run_that_asks_for_no_sweep_is_composed_once(command, monkeypatch):
     compositions.clear()
     assert command("--multirun", *TINY, "seed=0,1").code == 0
     assert len(compositions) == 1
+
+
+def test_hydras_store_is_read_where_it_is_and_gives_copies(monkeypatch):
+    monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)
+    store = ConfigStore.instance()
+    replaced.share_the_store()
+    assert copy.deepcopy(store) is store
+    one, other = (store.load("hydra/config.yaml").node for _ in range(2))
+    assert one == other
+    assert one is not other
 
 
 @pytest.mark.parametrize(
