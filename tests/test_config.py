@@ -1,15 +1,17 @@
 """The files in conf/: all compose, describe themselves, agree with the classes, and are what --help lists."""
 
+import copy
 import dataclasses
 import re
 
 import pytest
+from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
 from mnist_trainer import registry
 from mnist_trainer.build import build_layers, build_loss, build_optimizer, build_schedule
 from mnist_trainer.composition import compose, conf_folder
-from mnist_trainer.config import SCHEMAS, CommandConfig
+from mnist_trainer.config import SCHEMAS, CommandConfig, NodeToBe
 
 CONF = conf_folder()
 FILES = sorted(path for path in CONF.rglob("*.yaml"))
@@ -20,6 +22,11 @@ CHOICES = [  # (group, choice): ("loss", "fused"), ("loss", "mistakes/diagonal")
 ]
 GROUPS = sorted({group for group, _ in CHOICES})
 EXPERIMENTS = [choice for group, choice in CHOICES if group == "experiment"]
+OTHERS = {
+    group: [choice for each, choice in CHOICES if each == group]
+    for group in GROUPS
+    if group not in ("experiment", "trainer")
+}
 WANTED = {  # what the user has to give
     ("data", "idx"): ["data.root=x"],
     ("data", "custom"): ["data.name=x"],
@@ -38,10 +45,12 @@ def flat(values, prefix=""):
             yield f"{prefix}{key}", value
 
 
-@pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_of_every_group_composes_and_passes_all_checks(group, choice):
-    config = compose([f"{group}={choice}", *WANTED.get((group, choice), [])])
-    if group not in ("experiment", "trainer") and (group, choice) not in WANTED:
+@pytest.mark.parametrize("index", range(max(map(len, OTHERS.values()))))
+def test_every_choice_of_every_group_composes_and_passes_all_checks(index):
+    chosen = {group: choices[index % len(choices)] for group, choices in OTHERS.items()}
+    wanted = [override for choice in chosen.items() for override in WANTED.get(choice, [])]
+    config = compose([*(f"{group}={choice}" for group, choice in chosen.items()), *wanted])
+    for group, choice in chosen.items() - WANTED.keys():
         assert getattr(config, group).name == choice.rpartition("/")[2]  # what tags, run names and tables call it
 
 
@@ -115,6 +124,16 @@ def test_help_names_every_top_level_key_and_the_exit_codes(command):
     } - set(GROUPS)
     for name in ("0 done", "1 failed", "2 unusable", "130/143 interrupted"):
         assert name in done.output
+
+
+def test_a_schema_is_made_when_it_is_asked_for_not_with_a_copy_of_the_store(monkeypatch):
+    made = []
+    node = NodeToBe(lambda: made.append("made") or {"key": 1})
+    monkeypatch.setitem(ConfigStore.instance().repo, "asked.yaml", ConfigNode("asked", node, None, None, None))
+    of_all = copy.deepcopy(ConfigStore.instance())
+    assert made == []
+    assert of_all.load("asked.yaml").node == {"key": 1}
+    assert made == ["made"]
 
 
 def test_every_schema_is_taken_by_a_file():

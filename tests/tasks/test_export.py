@@ -8,13 +8,6 @@ from mnist_trainer.inference import load
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 
-@pytest.fixture
-def trained(command, tmp_path):
-    done = command("data=digits", "epochs=1", "tracking=off", "model.hidden=[8]", folder=tmp_path)
-    assert done.code == 0
-    return done.run
-
-
 def test_it_is_written_beside_the_model(trained, command):
     done = command("task=export", "checkpoint=latest", "format=onnx")
     assert done.code == 0, done.output

@@ -16,13 +16,6 @@ from mnist_trainer.inference import load
 from tests.inference.drawing import drawn
 
 
-@pytest.fixture
-def trained(command, tmp_path):
-    done = command("data=digits", "epochs=3", "tracking=off", "model.hidden=[32]", folder=tmp_path)
-    assert done.code == 0
-    return done.run
-
-
 def newest(done):
     return max(done.folders, key=lambda path: path.stat().st_mtime)
 
