@@ -5,6 +5,7 @@ K = KH·KW·C numbers, so that y = patches · weights.reshape(K, F) + b.
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -49,32 +50,43 @@ def patches(view: Array, *, out: Array) -> Array:
     With several channels, KW·C numbers lie side by side and are copied at a time. With one, that is KW numbers: then
     columns are written instead of rows, OW numbers at a time, and the matrix is a transposed view.
     """
-    columns = view.shape[-3] * view.shape[-2] * view.shape[-1]
-    rows = view.size // columns
     target = out[: view.size]
     if view.shape[-1] == 1:
         axes = np.moveaxis(view[..., 0], (-2, -1), (0, 1))
         np.copyto(target.reshape(axes.shape), axes)
-        return target.reshape(columns, rows).T
-    np.copyto(target.reshape(view.shape), view)
-    return target.reshape(rows, columns)
+    else:
+        np.copyto(target.reshape(view.shape), view)
+    return matrix_of(target, math.prod(view.shape[-3:]), view.shape[-1])
 
 
-def walk_patches(x: Array, room: ConvRoom) -> Iterator[tuple[slice, Array]]:
-    """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, columns)."""
-    kernel, stride, pool, padded = room.kernel, room.stride, room.pool, room.padded
+def matrix_of(target: Array, columns: int, channels: int) -> Array:
+    """Return the matrix (positions, K) that `patches` wrote."""
+    return target.reshape(columns, -1).T if channels == 1 else target.reshape(-1, columns)
+
+
+def walk_patches(x: Array, room: ConvRoom, *, again: bool = False) -> Iterator[tuple[slice, Array]]:
+    """Yield the images chunk by chunk: their slice, and the matrix of their patches (chunk · OH · OW, columns).
+
+    With `again`, the room was walked with the same x last: the patches are there still, if it has place for all.
+    """
+    kernel, stride, pool, padded, channels = room.kernel, room.stride, room.pool, room.padded, x.shape[3]
     pads, inside = any(room.padding), interior(padded, room.padding)
     source = padded if pads else x
-    if x.shape[3] == 1:
+    if channels == 1:
         views = windows(source, wide_kernel(kernel, stride, pool), (pool[0] * stride[0], pool[1] * stride[1]))
     else:
         views = by_pixel(windows(source, kernel, stride), pool)
+    fit = len(x) <= len(room.patches)
     for part in blocks(len(x), len(padded)):
         count = part.stop - part.start
+        place = room.patches[part if fit else slice(count)].reshape(-1)
+        if again and fit:
+            yield part, matrix_of(place, len(room.scratch), channels)
+            continue
         if pads:
             np.copyto(inside[:count], x[part])
         chosen = slice(count) if pads else part
-        yield part, patches(views[chosen] if x.shape[3] == 1 else views[:, :, chosen], out=room.patches)
+        yield part, patches(views[chosen] if channels == 1 else views[:, :, chosen], out=place)
 
 
 def convolve(x: Array, weights: Array, bias: Array | None, room: ConvRoom, *, out: Array) -> Array:
@@ -142,7 +154,7 @@ def give_to_windows(dy: Array, weights: Array, room: ConvRoom, *, out: Array) ->
         for k, left in itertools.product(range(kh), range(0, kw, across)):
             width = min(across, kw - left)
             matrix = matrices[k, :, left * channels : (left + width) * channels]
-            given = room.patches[: len(rows) * width * channels].reshape(len(rows), -1)
+            given = room.patches.reshape(-1)[: len(rows) * width * channels].reshape(len(rows), -1)
             multiply(rows, matrix, out=given)
             target = pieces(images[:, k:, left:], dy.shape[1:3], room.stride, width)
             np.add(target, given.reshape(target.shape), out=target)

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mnist_trainer.kernels import convolution, pooled_convolution
+from mnist_trainer.kernels import convolution, convolution_room, pooled_convolution
 from mnist_trainer.kernels.convolution_room import PATCH_BYTES, ConvRoom, images_a_chunk
-from mnist_trainer.kernels.pooled_patches import PooledPatchRoom
+from mnist_trainer.kernels.pooled_patches import FEW_FILTERS, PooledPatchRoom
 from mnist_trainer.kernels.windows import positions
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADDINGS = st.tuples(st.integers(0, 3), st.integers(0, 3))
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 1, 2, 3]))
+FEW_OR_MANY = st.sampled_from([1, 2, 3, FEW_FILTERS + 1])  # of one channel they are computed in other ways
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -62,10 +63,10 @@ def test_convolution_and_its_gradients_are_the_naive_loops(
     assert_close(dx, dx64, scale=1 + dx_size, roundings=8)
 
 
-@pytest.mark.parametrize("chunk", [1, 2])
-@given(sizes=SIZES, kernel=PAIRS, padding=PADDINGS, pool=PAIRS, filters=st.integers(1, 3), seed=SEEDS)
+@pytest.mark.parametrize("place", [1, 2, None])  # how many images there is place for; None: all, walked one by one
+@given(sizes=SIZES, kernel=PAIRS, padding=PADDINGS, pool=PAIRS, filters=FEW_OR_MANY, seed=SEEDS)
 def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
-    dtype, assert_close, naive, chunk, sizes, kernel, padding, pool, filters, seed
+    dtype, assert_close, naive, place, sizes, kernel, padding, pool, filters, seed
 ):
     padding = tuple(min(p, k - 1) for p, k in zip(padding, kernel, strict=True))
     shape = positions(positions(sizes[1:3], kernel, (1, 1), padding), pool, pool, (0, 0))
@@ -87,10 +88,14 @@ def test_convolution_relu_and_pooling_in_one_walk_are_the_naive_loops(
             dz[image, i * pool[0] + k, j * pool[1] + l, f] = dy[index]
     dx64, dw64 = gradients(dz)
 
-    made = PooledPatchRoom.make(sizes[1:], kernel, padding, pool, filters, chunk, dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        if place is None:
+            patch.setattr(convolution_room, "PATCH_BYTES", 1)
+        made = PooledPatchRoom.make(sizes[1:], kernel, padding, pool, filters, place or n, dtype)
     room = replace(made, wins=np.ones((len(made.wins), n + 1, *made.wins.shape[2:]), np.bool_))
     spoil(room.room)
-    room.planes.fill(np.nan)
+    for array in (room.planes, room.scratch):
+        array.fill(np.nan)
     y, dw, dx = (np.full(a.shape, np.nan, dtype) for a in (y64, w64, x64))
     assert pooled_convolution.forward(x, w, b, room, out=y) is y
     np.testing.assert_array_equal(y, y64)
