@@ -1,7 +1,6 @@
 """The model: a stack of layers over one flat parameter vector, one flat gradient vector, and named views of them."""
 
 import math
-import mmap
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array, Shape, blank
+from mnist_trainer.kernels.shared import shared_zeros
 from mnist_trainer.layers.layer import Layer, Part
 from mnist_trainer.layers.stack import Stack
 
@@ -116,12 +116,3 @@ class Parameters:
             self.views[name] = self.values[start:end].reshape(shapes[name])
             self.gradient_views[name] = self.gradients[start:end].reshape(shapes[name])
             start = end
-
-
-def shared_zeros(size: int, dtype: DTypeLike) -> Array:
-    """Make a vector of zeros in memory that processes forked from this one share; raises `MemoryError`."""
-    try:
-        memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))  # anonymous; freed with the last array on it
-    except OSError as error:
-        raise MemoryError(f"{size:,} numbers of {np.dtype(dtype)}: {error.strerror}") from error
-    return np.frombuffer(memory, dtype, size)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array
-from mnist_trainer.model import shared_zeros
+from mnist_trainer.kernels.shared import shared_zeros
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore

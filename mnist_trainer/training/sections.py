@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from mnist_trainer.kernels.arrays import Array, Counts
-from mnist_trainer.model import Sequential, shared_zeros
+from mnist_trainer.kernels.shared import shared_zeros
+from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 
 LINE = 16  # numbers in a line of the cache, which no two processes should write to

@@ -34,9 +34,10 @@ import numpy as np
 from mnist_trainer.errors import TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
+from mnist_trainer.kernels.shared import shared_zeros
 from mnist_trainer.layers.layer import WHOLE, Part
 from mnist_trainer.losses.loss import Loss
-from mnist_trainer.model import Sequential, shared_zeros
+from mnist_trainer.model import Sequential
 from mnist_trainer.optimizers.optimizer import Optimizer
 from mnist_trainer.training.exchange import Exchange, LostError
 from mnist_trainer.training.members import Members, granted_by_system
