@@ -34,8 +34,8 @@ class Members:
         """Of those that live, by number."""
         self._to_do, self._done = make_semaphores(processes), make_semaphores(processes)
 
-    def fork(self, part: Callable[[int], None]) -> None:
-        """Fork all of them, of whom none may live; `part` does that of a number."""
+    def fork(self, part: Callable[[int], None], begin: Callable[[int], None]) -> None:
+        """Fork all of them, of whom none may live; `part` does that of a number, and `begin` comes before the first."""
         clear_semaphores(self._to_do, self._done)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
@@ -49,7 +49,7 @@ class Members:
                 ):
                     pid = os.fork()
                 if pid == 0:
-                    self._serve(number, part)
+                    self._serve(number, part, begin)
                 self.pids[number] = pid
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
@@ -106,13 +106,14 @@ class Members:
         log.warning(f"{what}; {self._successor} does its part from now on")
         return False
 
-    def _serve(self, number: int, part: Callable[[int], None]) -> NoReturn:
+    def _serve(self, number: int, part: Callable[[int], None], begin: Callable[[int], None]) -> NoReturn:
         """Do in a forked process what is told, until the end or the first one's death."""
         code = 1
         try:
             gc.freeze()  # the parent's garbage is the parent's to finalize
             # The journal's lock and the shipper's pipe are to end with the parent
             os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
+            begin(number)
             with np.errstate(all="ignore"):  # the parent looks at the loss
                 while acquire_while_alive(self._to_do[number], functools.partial(self.lives, 0)):
                     part(number)

@@ -4,8 +4,9 @@ Processes, since Python runs one thread at a time between NumPy's calls: a step 
 quick with two threads as with one, of `lenet5` not quicker at all, and 1.8 times with two processes either way.
 
 The others are forked from the process that trains, so that they have the model and the loss as they are. All that
-passes between them lies in shared memory: the parameters, the batch, each part's gradients, the sections' optimizers.
-An update has three phases, with all at rest between them:
+passes between them lies in shared memory: the parameters, the batch, the sections' optimizers, and the gradients, which
+each process's layers write to where all can read them (`kernels.shared`). An update has three phases, with all at rest
+between them:
 
 1. gradients: of each part of the batch, weighted by how many rows it has;
 2. sum: each section adds up the parts' gradients, always in the same order, so that the bits are the same from run to
@@ -34,7 +35,7 @@ import numpy as np
 from mnist_trainer.errors import TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.kernels.shared import shared_zeros
+from mnist_trainer.kernels.shared import shared_zeros, show_at
 from mnist_trainer.layers.layer import WHOLE, Part
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
@@ -62,7 +63,7 @@ class Team:
 
     Raises `NoTeamError`, here or on entering, where the system doesn't grant what they need, and `TeamError` when one
     of them ends in the midst of a sum or a step. While the team is at work, the model's gradients in this process are
-    those of a part of the batch.
+    those of a part of the batch, or what an update has left of them.
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, processes: int) -> None:
@@ -81,17 +82,20 @@ class Team:
     def _share(self, size: int, capacity: int, processes: int) -> None:
         """Make the memory that all see."""
         model, optimizer = self._model, self._optimizer
-        self._optimizers = [section_optimizer(optimizer, model, section) for section in self._sections]
+        self.optimizers = [section_optimizer(optimizer, model, section) for section in self._sections]
+        """Of the sections of the parameters: they have the state while the team is at work."""
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
-        self._gradients = shared_zeros(processes * size, model.dtype).reshape(processes, -1)
+        self._gradients = [shared_zeros(size, model.dtype) for _ in range(processes)]  # what each process has computed
+        self._place_of: Indices = shared_zeros(processes, np.intp)  # type: ignore[assignment]  # each part's, there
+        self._write_at(0)
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
         self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
 
     def __enter__(self) -> Self:
         """Fork the others."""
-        self._members.fork(self._part)
+        self._fork()
         return self
 
     def __exit__(
@@ -108,6 +112,7 @@ class Team:
         elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
         self._own = x[:others]
+        self._place_of[:] = range(len(self._sections))
         if not self._adds_up:
             self._do(GRADIENTS, n)
         elif not self._do_at_once(n):
@@ -130,8 +135,16 @@ class Team:
 
     def collect(self) -> None:
         """Bring the state of the sections' optimizers together in the model's."""
-        for section, optimizer in zip(self._sections, self._optimizers, strict=True):
+        for section, optimizer in zip(self._sections, self.optimizers, strict=True):
             give_section_back(optimizer, self._optimizer, self._model, section)
+
+    def _fork(self) -> None:
+        self._members.fork(self._part, begin=self._write_at)
+
+    def _write_at(self, place: int) -> None:
+        """Let the model's gradients, in this process, be what all see at a place, so that nobody need copy them."""
+        show_at(self._model.parameters.gradients, self._gradients[place])
+        self._place = place
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""
@@ -168,7 +181,7 @@ class Team:
             if not self._members.all_live:
                 self._members.end()
                 self._exchange.clear()
-                self._members.fork(self._part)
+                self._fork()
             with contextlib.suppress(LostError):
                 self._try_at_once(rows)
                 return True
@@ -195,6 +208,8 @@ class Team:
             self._step(number, rate, scale)
 
     def _gradients_of(self, number: int, n: int) -> None:
+        if number != self._place:
+            self._make_way(number)
         rows = even_slices(n, len(self._sections))[number]
         share = (rows.stop - rows.start) / n
         if share == 0:
@@ -203,8 +218,13 @@ class Team:
         x = self._own if number == 0 else self._x[rows]
         with self._part_taken(Part(rows.start, n, functools.partial(self._exchange.add_up, number))):
             loss, correct, clamped = self._alone.gradients(x, self._labels[rows], share)
-        elementwise.copy(self._model.parameters.gradients, out=self._gradients[number])
         self._results[number, :3] = loss * share, correct, clamped
+
+    def _make_way(self, number: int) -> None:
+        """Move what this process has computed to the place of one that computes nothing, whose part it does next."""
+        elementwise.copy(self._gradients[self._place], out=self._gradients[number])
+        self._place_of[self._place_of == self._place] = number
+        self._place_of[number] = self._place
 
     def _follow_the_others(self, number: int, n: int) -> None:
         """Draw what others draw and add up with them, where the batch has no row for one: by any, that counts for 0."""
@@ -216,7 +236,7 @@ class Team:
         if self._model.generators or self._adds_up:
             with self._part_taken(Part(0, n, add_nothing)):
                 self._alone.gradients(self._x[:1], self._labels[:1], 0.0)
-        self._gradients[number].fill(0)
+        self._gradients[self._place_of[number]].fill(0)
         self._results[number, :3] = 0
 
     @contextlib.contextmanager
@@ -228,15 +248,15 @@ class Team:
             self._model.take_part(WHOLE)
 
     def _sum(self, number: int) -> None:
-        total, *others = self._gradients[:, self._sections[number]]
+        total, *others = [self._gradients[place][self._sections[number]] for place in self._place_of]
         for other in others:
             elementwise.add(total, other, out=total)
         self._results[number, 3] = updates.vector_norm(total)
 
     def _step(self, number: int, rate: float, scale: float) -> None:
         section = self._sections[number]
-        gradients = self._gradients[0, section]
+        gradients = self._gradients[self._place_of[0]][section]
         if scale != 1:
             gradients *= scale
         if len(gradients):
-            self._optimizers[number].step(self._model.parameters.values[section], gradients, rate)
+            self.optimizers[number].step(self._model.parameters.values[section], gradients, rate)
