@@ -24,6 +24,7 @@ from mnist_trainer.optimizers.sgd import SGD
 from mnist_trainer.runs.cores import cores_for
 from mnist_trainer.schedules import Constant
 from mnist_trainer.training.streams import random_stream
+from mnist_trainer.training.team import Team
 from mnist_trainer.training.trainer import Trainer
 
 VERSION = f"NumPy {np.__version__}"
@@ -79,6 +80,7 @@ class Steps:
     def __init__(self, case: Training, mode: str) -> None:
         self._case, self._trainer = case, trainer(case, mode)
         self._trainer.processes = min(cores, cores_for(TrainerConfig(threads="auto"), self._trainer).processes)
+        self._orders = case.orders()
         self._steps = self._stepping()
 
     def contender(self) -> Contender:
@@ -92,16 +94,17 @@ class Steps:
 
     def restart(self) -> None:
         """Begin with the case's weights, an empty state, and the first batch."""
-        self._steps.close()
         put_weights(self._case, self._trainer.model)
-        for array in self._trainer.optimizer.state().values():
-            array.fill(0)
-        self._steps = self._stepping()
+        worker = self._trainer.worker
+        for optimizer in worker.optimizers if isinstance(worker, Team) else [worker.optimizer]:
+            for array in optimizer.state().values():
+                array.fill(0)
+        self._orders = self._case.orders()
 
     def _stepping(self) -> Iterator[None]:
-        with self._trainer.together():
-            for order in self._case.orders():
-                self._trainer.update(*self._trainer.train.gather(order))
+        with self._trainer.together():  # once, as in a training: to fork and what follows from it takes 17 ms
+            while True:
+                self._trainer.update(*self._trainer.train.gather(next(self._orders)))
                 yield
 
 
