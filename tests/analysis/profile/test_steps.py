@@ -37,12 +37,13 @@ def test_every_module_of_kernels_is_timed():
     without = {
         "__init__",
         "arrays",
+        "shared",
         "cache",
         "windows",
         "convolution_room",
         "winograd_room",
         "subnormals",
-    }  # types, views and buffers, and what is entered once
+    }  # types, views and memory, and what is entered once
     assert named - without == {module.__name__.rpartition(".")[2] for module in KERNELS}
 
 
