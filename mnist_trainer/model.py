@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.kernels.shared import shared_zeros
+from mnist_trainer.kernels.shared import replaceable_zeros, shared_zeros, show_at
 from mnist_trainer.layers.layer import Layer, Part
 from mnist_trainer.layers.stack import Stack
 
@@ -99,7 +99,7 @@ class Parameters:
     """A model's parameters and gradients, each in one flat vector of `size` entries, and views of them by name.
 
     Parameters that weight decay applies to come first, so that decay is the slice `[:decayed]`. Never rebind a view
-    (`w = ...`): write `w[...] = ...`. Both vectors lie in memory that processes forked from this one share.
+    (`w = ...`): write `w[...] = ...`. The values lie in memory that processes forked from this one share.
     """
 
     def __init__(self, shapes: Mapping[str, Shape], decayed: Set[str], dtype: DTypeLike) -> None:
@@ -107,7 +107,8 @@ class Parameters:
         self.size = sum(math.prod(shape) for shape in shapes.values())
         self.decayed = sum(math.prod(shapes[name]) for name in order if name in decayed)
         self.values: Array = shared_zeros(self.size, dtype)
-        self.gradients: Array = shared_zeros(self.size, dtype)
+        self.gradients: Array = replaceable_zeros(self.size, dtype)
+        self._shown = self.gradients
         self.views: dict[str, Array] = {}
         self.gradient_views: dict[str, Array] = {}
         start = 0
@@ -116,3 +117,12 @@ class Parameters:
             self.views[name] = self.values[start:end].reshape(shapes[name])
             self.gradient_views[name] = self.gradients[start:end].reshape(shapes[name])
             start = end
+
+    def show_gradients(self, shared: Array) -> None:
+        """Let `gradients`, and the layers' views of them, be the memory of a shared vector, in this process alone.
+
+        Raises `OSError` where the system refuses.
+        """
+        if self._shown is not shared:
+            show_at(self.gradients, shared)
+            self._shown = shared

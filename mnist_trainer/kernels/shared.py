@@ -1,6 +1,7 @@
-"""Memory that processes share which are forked from the one that made it."""
+"""Vectors on pages of their own: shared by processes that are forked from the one that made them, or put in place."""
 
 import ctypes
+import errno
 import mmap
 import os
 
@@ -9,13 +10,24 @@ from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array
 
-MAY_MOVE, FIXED = 1, 2  # Linux's flags: elsewhere than it was, and nowhere but there
+PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+MAY_MOVE, FIXED = 1, 2  # Linux's flags: to anywhere, and to this place alone
+REFUSED = ctypes.c_void_p(-1).value
 
 
 def shared_zeros(size: int, dtype: DTypeLike) -> Array:
-    """Make a vector of zeros, on pages of its own; raises `MemoryError`."""
+    """Make a vector of zeros in memory that processes forked from this one share; raises `MemoryError`."""
+    return _zeros_on_pages(size, dtype, {})
+
+
+def replaceable_zeros(size: int, dtype: DTypeLike) -> Array:
+    """Make a vector of zeros in whose place `show_at` can put a shared one; raises `MemoryError`."""
+    return _zeros_on_pages(size, dtype, PRIVATE)
+
+
+def _zeros_on_pages(size: int, dtype: DTypeLike, how: dict[str, int]) -> Array:
     try:
-        memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))  # anonymous; freed with the last array on it
+        memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize), **how)  # freed with the last array on it
     except OSError as error:
         raise MemoryError(f"{size:,} numbers of {np.dtype(dtype)}: {error.strerror}") from error
     return np.frombuffer(memory, dtype, size)
@@ -24,13 +36,16 @@ def shared_zeros(size: int, dtype: DTypeLike) -> Array:
 def show_at(place: Array, vector: Array) -> None:
     """Let `place`, and all views of it, be the memory of `vector` from now on, in this process alone.
 
-    Both are whole `shared_zeros` of one size and type; what was at `place` is lost, if nothing else shows it. So what
-    writes there writes to where another process reads, without a copy: an update of 670,000 parameters by two processes
-    takes 3.06 ms instead of 3.41, on AMD. On Linux alone; raises `OSError` where the system refuses.
+    The first is whole `replaceable_zeros`, the second whole `shared_zeros` of the same size and type. So what writes
+    to `place` writes to where another process reads, without a copy. On Linux alone; raises `OSError` where the system
+    refuses, and nothing is changed then.
     """
+    if not isinstance(getattr(place.base, "obj", None), mmap.mmap):  # a copy, which others' memory may lie beside
+        raise OSError(errno.EINVAL, "gradients that have no pages of their own")
     remap = ctypes.CDLL(None, use_errno=True).mremap
     remap.restype = ctypes.c_void_p
     remap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]
-    there = place.ctypes.data
-    if remap(vector.ctypes.data, 0, max(1, vector.nbytes), MAY_MOVE | FIXED, there) != there:  # 0: a second view of it
+    there, size = place.ctypes.data, max(1, vector.nbytes)
+    view = remap(vector.ctypes.data, 0, size, MAY_MOVE, None)  # a second one, anywhere: what can be refused is this
+    if view == REFUSED or remap(view, size, size, MAY_MOVE | FIXED, there) != there:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

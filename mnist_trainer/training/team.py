@@ -35,7 +35,7 @@ import numpy as np
 from mnist_trainer.errors import TeamError
 from mnist_trainer.kernels import elementwise, updates
 from mnist_trainer.kernels.arrays import Array, Indices
-from mnist_trainer.kernels.shared import shared_zeros, show_at
+from mnist_trainer.kernels.shared import shared_zeros
 from mnist_trainer.layers.layer import WHOLE, Part
 from mnist_trainer.losses.loss import Loss
 from mnist_trainer.model import Sequential
@@ -87,8 +87,8 @@ class Team:
         self._x = shared_zeros(capacity * math.prod(model.in_shape), model.dtype).reshape(capacity, *model.in_shape)
         self._own: Array = self._x[:0]  # the rows of this process's part, which need not be copied
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
-        self._gradients = [shared_zeros(size, model.dtype) for _ in range(processes)]  # what each process has computed
-        self._place_of: Indices = shared_zeros(processes, np.intp)  # type: ignore[assignment]  # each part's, there
+        self._gradients = [shared_zeros(size, model.dtype) for _ in range(processes)]  # a place for each process's
+        self._place_of: Indices = shared_zeros(processes, np.intp)  # type: ignore[assignment]  # where each part's are
         self._write_at(0)
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
         self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
@@ -112,6 +112,7 @@ class Team:
         elementwise.copy(x[others:], out=self._x[others:n])
         np.copyto(self._labels[:n], labels)
         self._own = x[:others]
+        self._write_at(0)  # again, if another team of this model's has had them elsewhere
         self._place_of[:] = range(len(self._sections))
         if not self._adds_up:
             self._do(GRADIENTS, n)
@@ -143,7 +144,7 @@ class Team:
 
     def _write_at(self, place: int) -> None:
         """Let the model's gradients, in this process, be what all see at a place, so that nobody need copy them."""
-        show_at(self._model.parameters.gradients, self._gradients[place])
+        self._model.parameters.show_gradients(self._gradients[place])
         self._place = place
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:

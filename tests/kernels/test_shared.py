@@ -2,11 +2,12 @@ import errno
 import mmap
 import os
 import sys
+import traceback
 
 import numpy as np
 import pytest
 
-from mnist_trainer.kernels.shared import shared_zeros, show_at
+from mnist_trainer.kernels.shared import replaceable_zeros, shared_zeros, show_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="no mremap but on Linux")
@@ -21,6 +22,8 @@ def in_another_process(action):
         try:
             action()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return os.waitpid(pid, 0)[1] == 0
@@ -28,12 +31,14 @@ def in_another_process(action):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.parametrize("size", SIZES)
-def test_what_another_process_writes_is_seen(size):
+def test_what_another_process_writes_is_seen_in_shared_vectors_alone(size):
     vector = shared_zeros(size, np.float32)
     assert vector.shape == (size,)
     assert not vector.any()
-    assert in_another_process(lambda: vector.fill(3))
+    own = replaceable_zeros(size, np.float32)
+    assert in_another_process(lambda: (vector.fill(3), own.fill(3)))
     assert (vector == 3).all()
+    assert not own.any()
 
 
 def test_a_system_without_memory_says_of_how_much(monkeypatch):
@@ -49,7 +54,7 @@ def test_a_system_without_memory_says_of_how_much(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", SIZES)
 def test_a_vector_shown_at_a_place_is_the_same_memory(size, dtype):
-    place, first, second = (shared_zeros(size, dtype) for _ in range(3))
+    place, (first, second) = replaceable_zeros(size, dtype), (shared_zeros(size, dtype) for _ in range(2))
     view = place[: size // 2]
     first[...], second[...] = np.arange(size), -np.arange(size)
     for vector in (first, second, first):
@@ -62,7 +67,7 @@ def test_a_vector_shown_at_a_place_is_the_same_memory(size, dtype):
 @only_linux
 def test_each_process_shows_its_own_and_all_see_them():
     size = 5000
-    place = shared_zeros(size, np.float64)
+    place = replaceable_zeros(size, np.float64)
     vectors = [shared_zeros(size, np.float64) for _ in range(3)]
     show_at(place, vectors[0])
     place.fill(10)
@@ -85,7 +90,7 @@ def test_what_is_shown_outlives_the_vector_and_is_given_back_with_the_place():
 
     size = 1 << 22
     before = mapped()
-    place, vector = shared_zeros(size, np.float32), shared_zeros(size, np.float32)
+    place, vector = replaceable_zeros(size, np.float32), shared_zeros(size, np.float32)
     vector.fill(7)
     show_at(place, vector)
     del vector
@@ -95,7 +100,21 @@ def test_what_is_shown_outlives_the_vector_and_is_given_back_with_the_place():
 
 
 @only_linux
-def test_what_the_system_refuses_is_an_error():
-    private = np.zeros(5000)  # Linux shows only shared memory twice
-    with pytest.raises(OSError, match="Invalid argument"):
-        show_at(shared_zeros(5000, np.float64), private)
+@pytest.mark.parametrize(
+    ("make_place", "make_vector"),
+    [
+        (replaceable_zeros, lambda size, dtype: np.zeros(size, dtype)),  # Linux shows only shared memory twice
+        (replaceable_zeros, replaceable_zeros),
+        (lambda size, dtype: replaceable_zeros(size, dtype).copy(), shared_zeros),
+        (lambda size, dtype: replaceable_zeros(2 * size, dtype)[:size], shared_zeros),
+    ],
+    ids=["private", "replaceable", "copied place", "part of a place"],
+)
+def test_what_is_refused_changes_nothing(make_place, make_vector):
+    place, vector = make_place(5000, np.float64), make_vector(5000, np.float64)
+    place.fill(3)
+    with pytest.raises(OSError, match=r"Invalid argument|no pages of their own"):
+        show_at(place, vector)
+    place += 1
+    assert (place == 4).all()
+    assert not vector.any()

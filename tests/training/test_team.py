@@ -1,5 +1,6 @@
 """Several processes that share every update: what they compute is what one computes."""
 
+import copy
 import errno
 import os
 import re
@@ -14,6 +15,7 @@ from multiprocessing import synchronize
 import numpy as np
 import pytest
 
+from mnist_trainer import model
 from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.errors import NoTeamError, TeamError
 from mnist_trainer.layers.activations import Tanh
@@ -217,6 +219,10 @@ def no_memory(*args):
     raise MemoryError("12 numbers of float32: Cannot allocate memory")
 
 
+def no_mapping(*args):
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 def no_library(*args, **kwargs):
     raise ImportError("This platform lacks a functioning sem_open implementation")
 
@@ -229,6 +235,7 @@ REFUSALS = {
     "semaphores, which lie in /dev/shm: Read-only file system": (synchronize, "Semaphore", no_semaphores),
     "semaphores, which lie in /dev/shm: This platform lacks": (synchronize, "Semaphore", no_library),
     "shared memory: 12 numbers of float32: Cannot allocate memory": (team, "shared_zeros", no_memory),
+    "shared memory: Operation not permitted": (model, "show_at", no_mapping),
     "processes of their own: Resource temporarily unavailable": (os, "fork", no_process),
 }
 
@@ -245,6 +252,31 @@ def test_what_the_system_refuses_is_told_or_done_without(tiny, monkeypatch, capl
     assert fallen_back.processes == 1
     assert told in caplog.text
     assert "this one trains alone" in caplog.text
+
+
+def test_two_teams_may_take_turns_at_one_model(tiny):
+    teams, alone = ([tiny.trainer(processes=count, dtype=np.float64) for _ in range(2)] for count in (2, 1))
+    for pair in (teams, alone):
+        first, second = pair
+        second.model = first.model
+        second.worker = type(second.worker)(first.model, second.loss, second.optimizer)
+        steps = [trainer.updates() for trainer in pair]
+        for _ in range(4):
+            for each in steps:
+                next(each)
+        for each in steps:
+            each.close()
+    np.testing.assert_allclose(teams[0].model.parameters.values, alone[0].model.parameters.values, rtol=1e-9)
+
+
+def test_a_copied_model_is_trained_alone(tiny, caplog):
+    trainer, alone = (tiny.trainer(processes=count, or_alone=True) for count in (2, 1))
+    for each in (trainer, alone):
+        each.model = copy.deepcopy(each.model)
+        each.worker = type(each.worker)(each.model, each.loss, each.optimizer)
+        each.fit()
+    assert "gradients that have no pages of their own; this one trains alone" in caplog.text
+    assert trainer.model.parameters.values.tobytes() == alone.model.parameters.values.tobytes()
 
 
 def test_one_that_is_stopped_does_not_hold_up_the_end(tiny):
