@@ -36,6 +36,7 @@ class Linear(Layer):
     _x: Array = buffer()
     _y: Array = buffer()
     _dx: Array = buffer()
+    _scratch: Array = buffer()
 
     def build(self, in_shape: Shape, max_batch: int, dtype: DTypeLike) -> Shape:
         """Make the buffers; the input must be flat."""
@@ -44,6 +45,7 @@ class Linear(Layer):
         (self._inputs,) = in_shape
         self._y = empty((max_batch, self.units), dtype)
         self._dx = empty((max_batch, self._inputs), dtype)
+        self._scratch = empty(affine.scratch_length(self._inputs, self.units, max_batch), dtype)
         return (self.units,)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
@@ -72,4 +74,5 @@ class Linear(Layer):
             affine.bias_gradient(dy, out=self.gradients["bias"])
         if not need_dx:
             return None
-        return affine.input_gradient(dy, self.parameters["weights"], out=self._dx[: len(dy)])
+        weights, dx = self.parameters["weights"], self._dx[: len(dy)]
+        return affine.input_gradient(dy, weights, scratch=self._scratch, out=dx)

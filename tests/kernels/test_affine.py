@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from mnist_trainer.kernels import affine
 
 SIZES = st.tuples(st.sampled_from([1, 2, 3, 7, 16, 33]), st.integers(1, 12), st.integers(1, 12))
-WIDE_ONES = st.tuples(st.sampled_from([1, 64, 65]), st.sampled_from([511, 512, 600]), st.sampled_from([511, 512]))
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -30,11 +29,11 @@ def test_affine_is_x_w_plus_b(placed, empty, assert_close, with_bias, sizes, see
     assert_close(out, np.einsum("ni,io->no", x64, w64) + bias, scale=size)
 
 
-@given(sizes=SIZES | WIDE_ONES, seed=SEEDS)
-def test_the_gradients_are_the_three_contractions(placed, empty, assert_close, sizes, seed):
+@given(sizes=SIZES, seed=SEEDS, room=st.sampled_from([0, 3, 2000]))
+def test_the_gradients_are_the_three_contractions(placed, empty, assert_close, dtype, sizes, seed, room):
     (x, x64), (w, w64), _, (dy, dy64) = operands(placed, sizes, seed)
     dx, dw = empty(*x.shape), empty(*w.shape)
-    assert affine.input_gradient(dy, w, out=dx) is dx
+    assert affine.input_gradient(dy, w, scratch=np.full(room, np.nan, dtype), out=dx) is dx
     assert affine.weights_gradient(x, dy, out=dw) is dw
     assert_close(dx, np.einsum("no,io->ni", dy64, w64), scale=1 + np.einsum("no,io->ni", abs(dy64), abs(w64)))
     assert_close(dw, np.einsum("ni,no->io", x64, dy64), scale=1 + np.einsum("ni,no->io", abs(x64), abs(dy64)))

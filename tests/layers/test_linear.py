@@ -8,6 +8,7 @@ from mnist_trainer.layers.linear import Linear
 from mnist_trainer.layers.reshape import Reshape
 from mnist_trainer.layers.residual import Residual
 from mnist_trainer.layers.softmax import Softmax
+from mnist_trainer.model import Sequential
 
 INPUTS, UNITS = 400, 100  # so that all three variances differ
 VARIANCES = {"he": 2 / INPUTS, "glorot": 2 / (INPUTS + UNITS), "lecun": 1 / INPUTS}
@@ -73,3 +74,15 @@ def test_units_out_of_range_are_refused(units):
 def test_an_unknown_initializer_is_refused_where_the_layer_is_made():
     with pytest.raises(ConfigError, match=r"initializer='hee' .*'he'"):
         Linear(3, initializer="hee")
+
+
+@pytest.mark.parametrize("inputs", [512, 600])
+@pytest.mark.parametrize("n", [1, 33, 64, 65])
+def test_a_wide_layers_gradients_are_the_contractions_for_few_rows_and_many(inputs, n):
+    rng = np.random.default_rng(n)
+    model = Sequential([Linear(512)], (inputs,), 100, np.float64, rng)
+    x, dy = rng.standard_normal((n, inputs)), rng.standard_normal((n, 512))
+    model.forward(x, training=True)
+    dx = model.backward(dy, need_dx=True)
+    np.testing.assert_allclose(dx, np.einsum("no,io->ni", dy, model.parameters.views["0.weights"]), atol=1e-12)
+    np.testing.assert_allclose(model.parameters.gradient_views["0.weights"], np.einsum("ni,no->io", x, dy), atol=1e-12)
