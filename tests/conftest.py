@@ -128,7 +128,7 @@ def command(tmp_path, monkeypatch, capfd):
         check = BasicSweeper.validate_batch_is_legal
         monkeypatch.setattr(BasicSweeper, "validate_batch_is_legal", check)  # as this
         monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)  # the command replaces it; this takes it back
-        monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)  # so here
+        monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)  # None is none; this, too, is taken back
         monkeypatch.setattr(Sweep, "failed_jobs", 0)
         monkeypatch.setattr(Sweep, "current", None)
         for name, value in {"HYDRA_FULL_ERROR": "1", STORES: ""}.items():

@@ -43,7 +43,8 @@ def spare_a_composition(arguments: Sequence[str]) -> None:
 def share_the_store() -> None:
     """Let Hydra read its store of nodes where it is, which it copies for each composition, and never changes.
 
-    `--help` makes it copy the store for every choice that there is: nine tenths of a second.
+    `--help` makes it copy the store for every choice that there is: nine tenths of a second, schemas aside
+    (`config.NodeToBe`).
     """
     ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 

@@ -8,16 +8,18 @@ cases are measured again when their loss on 1,024 images has gone to 0, after 8,
 some images, from their bytes; onnxruntime has this project's export.
 
 Each library works in a process of its own, which is started with the environment that sets its number of threads. In
-every round, forth and back, each contender does the same number of steps, from the same weights, on the same batches;
-the fitted ones go on. A ratio is the median over the rounds of the contender's time by this project's (loss=fused) in
-the same round: above 1, this project is faster. "Of the peak" is the arithmetic of a step's matrix products by the
-step's time, as a share of what a product of two 1024 × 1024 matrices reaches with as many threads, measured in turn
-with the rest. What isn't installed is left out. Other work on the machine disturbs the times: look at the load that is
-printed. With one thread, --processor-time counts processor time instead, which suffers less from it.
+every round, in an order drawn anew, each contender does the same number of steps, from the same weights, on the same
+batches; the fitted ones go on. A ratio is the median over the rounds of the contender's time by this project's
+(loss=fused) in the same round: above 1, this project is faster. "Of the peak" is the arithmetic of a step's matrix
+products by the step's time, as a share of what a product of two 1024 × 1024 matrices reaches with as many threads,
+measured in turn with the rest. What isn't installed is left out. Other work on the machine disturbs the times: look at
+the load that is printed. With one thread, --processor-time counts processor time instead, which suffers less from it.
 """
 
 import argparse
+import itertools
 import os
+import random
 import shutil
 import statistics
 import sys
@@ -97,8 +99,9 @@ def measured(libraries: Mapping[str, Library], case: Training | Answering, threa
             raise SystemExit(f"{case}: {name} broke down") from None
     ours = statistics.median(libraries["with_numpy"].ask("run", "fused", 3, processor) for _ in range(5))
     found: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(how.rounds + WARM_ROUNDS):
-        for name, module in list(names.items())[:: -1 if number % 2 else 1]:  # nobody follows the same one each time
+    for order in itertools.islice(orders(list(names)), how.rounds + WARM_ROUNDS):
+        for name in order:
+            module = names[name]
             if not fitted:
                 libraries[module].ask("restart", name)
             time.sleep(PAUSE_SECONDS)
@@ -111,6 +114,16 @@ def measured(libraries: Mapping[str, Library], case: Training | Answering, threa
     operations, large = own.ask("call", "operations", case), own.ask("call", "peak_operations")
     pairs = zip(seconds["fused"], seconds["peak"], strict=True)
     return Measured(case, seconds, statistics.median(operations / mine / (large / peak) for mine, peak in pairs))
+
+
+def orders(names: list[str]) -> Iterator[list[str]]:
+    """Yield the contenders in an order that is drawn for each round; none has two turns one after the other."""
+    rng, last = random.Random(0), ""
+    while True:
+        order = rng.sample(names, len(names))
+        if order[0] != last or len(names) == 1:
+            yield order
+            last = order[-1]
 
 
 def compiler() -> bool:
