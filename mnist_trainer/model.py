@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mnist_trainer.kernels.arrays import Array, Shape
-from mnist_trainer.kernels.shared import replaceable_zeros, shared_zeros, show_at
+from mnist_trainer.kernels.shared import hide_at, replaceable_zeros, shared_zeros, show_at
 from mnist_trainer.layers.layer import Layer, Part
 from mnist_trainer.layers.stack import Stack
 
@@ -108,7 +108,7 @@ class Parameters:
         self.decayed = sum(math.prod(shapes[name]) for name in order if name in decayed)
         self.values: Array = shared_zeros(self.size, dtype)
         self.gradients: Array = replaceable_zeros(self.size, dtype)
-        self._shown = self.gradients
+        self._shown: Array | None = None
         self.views: dict[str, Array] = {}
         self.gradient_views: dict[str, Array] = {}
         start = 0
@@ -124,5 +124,11 @@ class Parameters:
         Raises `OSError` where the system refuses.
         """
         if self._shown is not shared:
+            self._shown = None  # an interrupt may come in between
             show_at(self.gradients, shared)
             self._shown = shared
+
+    def hide_gradients(self) -> None:
+        """Let `gradients` have memory of their own again; raises `OSError` where the system refuses."""
+        self._shown = None
+        hide_at(self.gradients)

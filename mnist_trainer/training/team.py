@@ -46,7 +46,7 @@ from mnist_trainer.training.sections import LINE, even_slices, give_section_back
 from mnist_trainer.training.worker import LoneWorker, Measures
 
 GRADIENTS, SUM, STEP = range(3)
-TRIES = 2  # at a batch at which one is lost
+TRIES = 5  # at a batch at which one is lost
 
 
 def can_share(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
@@ -89,13 +89,17 @@ class Team:
         self._labels: Indices = shared_zeros(capacity, np.intp)  # type: ignore[assignment]
         self._gradients = [shared_zeros(size, model.dtype) for _ in range(processes)]  # a place for each process's
         self._place_of: Indices = shared_zeros(processes, np.intp)  # type: ignore[assignment]  # where each part's are
-        self._write_at(0)
+        self._place = 0
         self._order = shared_zeros(4, np.float64)  # what to do, with how many rows, learning rate, scale
         self._results = shared_zeros(4 * processes, np.float64).reshape(processes, 4)
 
     def __enter__(self) -> Self:
         """Fork the others."""
-        self._fork()
+        try:
+            self._fork()
+        except BaseException:
+            self._give_back()
+            raise
         return self
 
     def __exit__(
@@ -104,6 +108,7 @@ class Team:
         """Let the others go."""
         self._members.end()
         self.collect()
+        self._give_back()
 
     def gradients(self, x: Array, labels: Indices) -> Measures:
         """Compute the gradients of the parts of a batch's mean loss."""
@@ -140,12 +145,20 @@ class Team:
             give_section_back(optimizer, self._optimizer, self._model, section)
 
     def _fork(self) -> None:
+        for place in reversed(range(len(self._sections))):  # what the system refuses the others it refuses here
+            self._write_at(place)
         self._members.fork(self._part, begin=self._write_at)
 
     def _write_at(self, place: int) -> None:
         """Let the model's gradients, in this process, be what all see at a place, so that nobody need copy them."""
-        self._model.parameters.show_gradients(self._gradients[place])
+        with granted_by_system("shared memory", len(self._sections)):
+            self._model.parameters.show_gradients(self._gradients[place])
         self._place = place
+
+    def _give_back(self) -> None:
+        """Let the model's gradients be this process's own again: others may be forked from it later."""
+        with contextlib.suppress(OSError):
+            self._model.parameters.hide_gradients()
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:
         """Have all parts of an order done, this process's own and those that nobody else has begun."""

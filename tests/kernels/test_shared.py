@@ -7,7 +7,7 @@ import traceback
 import numpy as np
 import pytest
 
-from mnist_trainer.kernels.shared import replaceable_zeros, shared_zeros, show_at
+from mnist_trainer.kernels.shared import hide_at, replaceable_zeros, shared_zeros, show_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="no mremap but on Linux")
@@ -83,6 +83,23 @@ def test_each_process_shows_its_own_and_all_see_them():
 
 
 @only_linux
+@pytest.mark.parametrize("size", SIZES)
+def test_a_place_has_its_own_pages_again_with_the_numbers_that_it_showed(size):
+    place, vector = replaceable_zeros(size, np.float32), shared_zeros(size, np.float32)
+    view = place[: size // 2]
+    vector[...] = np.arange(size)
+    show_at(place, vector)
+    hide_at(place)
+    np.testing.assert_array_equal(place, vector)
+    view.fill(-1)
+    assert in_another_process(lambda: place.fill(-2))
+    np.testing.assert_array_equal(vector, np.arange(size))
+    assert (view == -1).all()
+    show_at(place, vector)
+    np.testing.assert_array_equal(place, np.arange(size))
+
+
+@only_linux
 def test_what_is_shown_outlives_the_vector_and_is_given_back_with_the_place():
     def mapped():
         with open("/proc/self/statm") as sizes:  # noqa: PTH123
@@ -118,3 +135,9 @@ def test_what_is_refused_changes_nothing(make_place, make_vector):
     place += 1
     assert (place == 4).all()
     assert not vector.any()
+
+
+@only_linux
+def test_a_copy_has_no_pages_to_hide():
+    with pytest.raises(OSError, match="no pages of their own"):
+        hide_at(replaceable_zeros(5000, np.float64).copy())

@@ -18,6 +18,7 @@ import pytest
 from mnist_trainer import model
 from mnist_trainer.data.augmentation import Augmentation
 from mnist_trainer.errors import NoTeamError, TeamError
+from mnist_trainer.kernels.shared import shared_zeros
 from mnist_trainer.layers.activations import Tanh
 from mnist_trainer.layers.layer import Layer
 from mnist_trainer.layers.normalization import BatchNorm, LayerNorm
@@ -267,6 +268,38 @@ def test_two_teams_may_take_turns_at_one_model(tiny):
         for each in steps:
             each.close()
     np.testing.assert_allclose(teams[0].model.parameters.values, alone[0].model.parameters.values, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+def test_after_it_the_gradients_are_the_processes_own_again(tiny):
+    model = trained(tiny, 2).model
+    model.parameters.gradients.fill(3)
+    pid = os.fork()
+    if pid == 0:
+        model.parameters.gradients.fill(4)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (model.parameters.gradients == 3).all()
+
+
+def test_an_interrupt_while_gradients_are_shown_leaves_none_behind(tiny, monkeypatch):
+    parameters = tiny.trainer().model.parameters
+    first, second = (shared_zeros(parameters.size, np.float32) for _ in range(2))
+    parameters.show_gradients(first)
+    show = model.show_at
+
+    def interrupted(*arrays):
+        show(*arrays)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "show_at", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parameters.show_gradients(second)
+    monkeypatch.setattr(model, "show_at", show)
+    parameters.show_gradients(first)
+    parameters.gradients.fill(1)
+    assert (first == 1).all()
+    assert not second.any()
 
 
 def test_a_copied_model_is_trained_alone(tiny, caplog):
