@@ -289,6 +289,7 @@ def build_batches(config: Config, dataset: Dataset) -> tuple[Batches, Batches, B
 def build_trainer(config: Config, dataset: Dataset) -> tuple[Trainer, Batches]:
     """Build the model and all that trains it; return the trainer and the test set's batches.
 
+    It trains in one process, unless its `processes` are set: `trainer.threads` is for the command, and `api.train`.
     Raises `ConfigError` for what can't be built, `DataError` for data that are no `Dataset`.
     """
     check_is_dataset(dataset)
