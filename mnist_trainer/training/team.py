@@ -157,7 +157,7 @@ class Team:
 
     def _give_back(self) -> None:
         """Let the model's gradients be this process's own again: others may be forked from it later."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MemoryError):  # what was learned lies elsewhere
             self._model.parameters.hide_gradients()
 
     def _do(self, order: int, rows: int = 0, rate: float = 0.0, scale: float = 1.0) -> None:

@@ -282,6 +282,16 @@ def test_after_it_the_gradients_are_the_processes_own_again(tiny):
     assert (model.parameters.gradients == 3).all()
 
 
+@pytest.mark.parametrize("refusal", [OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError()], ids=["os", "py"])
+def test_gradients_that_can_not_be_given_back_lose_no_training(tiny, monkeypatch, refusal):
+    def refuse(place):
+        raise refusal
+
+    whole = trained(tiny, 2)
+    monkeypatch.setattr(model, "hide_at", refuse)
+    assert trained(tiny, 2).model.parameters.values.tobytes() == whole.model.parameters.values.tobytes()
+
+
 def test_an_interrupt_while_gradients_are_shown_leaves_none_behind(tiny, monkeypatch):
     parameters = tiny.trainer().model.parameters
     first, second = (shared_zeros(parameters.size, np.float32) for _ in range(2))
